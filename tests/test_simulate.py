@@ -117,11 +117,11 @@ def test_panel_errors_are_stationary(rho: float) -> None:
 
 
 def test_panel_error_variance_follows_the_first_regressor() -> None:
-    frame = simulate.panel(40_000, 3, 1, heteroskedastic=0.6, sigma_u=0, sigma_t=0)
+    frame = simulate.panel(40_000, 3, 2, heteroskedastic=0.6, sigma_u=0, sigma_t=0)
     errors = (frame["y"] - linear_part(frame)).to_numpy()
-    slope = ols(frame[["x1"]].to_numpy(), np.log(errors**2))[1]
-    # log chi2(1) has variance pi^2 / 2 and x1 has variance 2.
-    assert abs(slope - 0.6) < 5 * np.sqrt(np.pi**2 / 4 / len(frame))
+    slopes = ols(frame[["x1", "x2"]].to_numpy(), np.log(errors**2))[1:]
+    # log chi2(1) has variance pi^2 / 2 and each regressor has variance 2.
+    np.testing.assert_allclose(slopes, [0.6, 0], atol=5 * np.sqrt(np.pi**2 / 4 / len(frame)))
     assert abs(errors.var() - 1) < 0.05
 
 
@@ -150,6 +150,8 @@ def test_matched_sorts_workers_into_firms(sorting: float) -> None:
     quality = of_firm["y"] - linear_part(of_firm)
     assert abs(np.corrcoef(ability, quality)[0, 1] - sorting) < 5 / np.sqrt(40_000)
     assert abs(quality.std() - 0.5) < 0.01
+    by_label = quality.groupby(of_firm["firm"]).first()
+    assert abs(np.corrcoef(by_label.index, by_label)[0, 1]) < 5 / np.sqrt(1000)
 
 
 @pytest.mark.parametrize("mobility", [0.0, 0.3, 1.0])
