@@ -1,0 +1,70 @@
+"""The unit of work: the arrays of some whole units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+
+__all__ = ["Block"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows of whole units, sorted by unit and then by time.
+
+    Attributes
+    ----------
+    z : FloatArray, shape (p, n)
+        Variables first, so that each one is contiguous: row 0 is the outcome, the others are
+        the regressors, without the constant.
+    starts : IntArray, shape (g + 1,)
+        Unit i of the block owns the rows ``starts[i]:starts[i + 1]``; no unit is empty.
+    first_unit : int
+        Number of the block's first unit among the units of the estimation sample.
+    time : IntArray, shape (n,)
+        Code of the period, in the order of time.
+    step : IntArray, shape (n,)
+        Position of the period on the time axis, in steps: a gap of one period adds two.
+    weights : FloatArray, shape (n,), or None
+        Weights, with mean one if analytic, counts if frequency; None where all are one.
+    keys : dict of str to IntArray, shape (n,)
+        Codes of effects and clusters by the name of their column or interaction.
+    slopes : dict of str to FloatArray, shape (n,)
+        Variables whose coefficient varies over an absorbed effect.
+    """
+
+    z: FloatArray
+    starts: IntArray
+    first_unit: int
+    time: IntArray
+    step: IntArray
+    weights: FloatArray | None
+    keys: dict[str, IntArray]
+    slopes: dict[str, FloatArray]
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.z.shape[1]
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return self.starts.size - 1
+
+    @property
+    def sizes(self) -> IntArray:
+        """Rows of each unit, shape (g,)."""
+        return np.diff(self.starts)
+
+    @property
+    def unit(self) -> IntArray:
+        """Number of each row's unit within the block, shape (n,)."""
+        return np.repeat(np.arange(self.n_units), self.sizes)
+
+    def with_z(self, z: FloatArray) -> Block:
+        """Return the block with other variables."""
+        return replace(self, z=z)

@@ -1,0 +1,143 @@
+"""The estimation sample: which rows enter, how they are weighted, and their blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+
+from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.core.block import Block
+from panelml.data.design import Design
+from panelml.data.panel import Panel
+from panelml.data.source import CHUNK_ROWS, Chunk, split_units
+from panelml.data.weights import Weights
+
+__all__ = ["Sample"]
+
+Array = TypeVar("Array", FloatArray, IntArray)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Rows of a panel with the variables of a design.
+
+    Attributes
+    ----------
+    panel : Panel
+    design : Design
+    names : tuple of str
+        Names of the regressors in the blocks.
+    keys : tuple of tuple of str
+        Column combinations whose codes the blocks carry.
+    slopes : tuple of str
+        Columns whose values the blocks carry for effect-specific slopes.
+    weights : Weights, or None
+    keep : BoolArray, shape (rows of the panel,), or None
+        Sorted rows that enter; None for all.
+    scale : float
+        Factor that gives analytic weights mean one.
+    steps : tuple of callables
+        Block to Block, applied in turn: terms that a model adds to the user's.
+    """
+
+    panel: Panel
+    design: Design
+    names: tuple[str, ...]
+    keys: tuple[tuple[str, ...], ...] = ()
+    slopes: tuple[str, ...] = ()
+    weights: Weights | None = None
+    keep: BoolArray | None = None
+    scale: float = 1.0
+    steps: tuple[Callable[[Block], Block], ...] = field(default=())
+
+    def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
+        """Cut the panel into chunks of whole units."""
+        starts = self.panel.index.starts
+        present = np.concatenate([[0], np.cumsum(self.unit_rows > 0)])
+        for first, stop in split_units(starts, rows):
+            if present[stop] == present[first]:
+                continue
+            span = slice(int(starts[first]), int(starts[stop]))
+            keep = None if self.keep is None else self.keep[span]
+            local = starts[first : stop + 1] - starts[first]
+            yield Chunk(self.panel, span, local, keep, int(present[first]))
+
+    def block(self, chunk: Chunk) -> Block:
+        """Evaluate the design and the keys on a chunk."""
+        keep = chunk.keep
+        z = self.design.evaluate(chunk)
+        block = Block(
+            z=z if keep is None else np.compress(keep, z, axis=1),
+            starts=chunk.starts if keep is None else _kept_starts(chunk.starts, keep),
+            first_unit=chunk.first_unit,
+            time=_rows(self.panel.index.time[chunk.rows], keep),
+            step=_rows(chunk.step, keep),
+            weights=self._block_weights(chunk),
+            keys={
+                "^".join(names): _rows(self.panel.codes(names)[0][chunk.rows], keep)
+                for names in self.keys
+            },
+            slopes={
+                name: _rows(chunk.values(name).astype(np.float64), keep) for name in self.slopes
+            },
+        )
+        for step in self.steps:
+            block = step(block)
+        return block
+
+    def then(self, names: tuple[str, ...], step: Callable[[Block], Block]) -> Sample:
+        """Return the sample with its blocks transformed, and the regressors renamed."""
+        return replace(self, names=names, steps=(*self.steps, step))
+
+    def with_keys(self, *keys: tuple[str, ...]) -> Sample:
+        """Return the sample with blocks that carry further codes."""
+        return replace(self, keys=tuple(dict.fromkeys([*self.keys, *keys])))
+
+    @property
+    def unit_rows(self) -> IntArray:
+        """Rows in the sample for each unit of the panel."""
+        starts = self.panel.index.starts
+        if self.keep is None:
+            return np.diff(starts)
+        return np.add.reduceat(self.keep.astype(np.int64), starts[:-1])
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows."""
+        return self.panel.nobs if self.keep is None else int(self.keep.sum())
+
+    @property
+    def unit_labels(self) -> AnyArray:
+        """Labels of the sample's units, in order."""
+        return self.panel.index.units[self.unit_rows > 0]
+
+    def codes(self, names: tuple[str, ...]) -> tuple[IntArray, AnyArray]:
+        """Return codes (one for each row of the sample) and labels of a combination."""
+        codes, labels = self.panel.codes(names)
+        return _rows(codes, self.keep), labels
+
+    def scatter(self, values: FloatArray) -> FloatArray:
+        """Lay values of the sample's rows out in the user's order, missing for other rows."""
+        if self.keep is not None:
+            full = np.full(self.keep.shape, np.nan)
+            full[self.keep] = values
+            values = full
+        return self.panel.index.unsort(values)
+
+    def _block_weights(self, chunk: Chunk) -> FloatArray | None:
+        if self.weights is None:
+            return None
+        values = chunk.values(self.weights.column).astype(np.float64)
+        return _rows(values, chunk.keep) * self.scale
+
+
+def _rows(values: Array, keep: BoolArray | None) -> Array:
+    return values if keep is None else values[keep]
+
+
+def _kept_starts(starts: IntArray, keep: BoolArray) -> IntArray:
+    rows = np.add.reduceat(keep.astype(np.int64), starts[:-1])
+    return np.concatenate([[0], np.cumsum(rows[rows > 0])])

@@ -1,0 +1,77 @@
+"""Chunks of whole units, read from a panel in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from panelml._typing import AnyArray, BoolArray, IntArray
+from panelml.data.panel import Panel
+
+__all__ = ["CHUNK_ROWS", "Chunk", "split_units"]
+
+# 20k to 100k rows keep a chunk's arrays in the cache of a core.
+CHUNK_ROWS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Sorted rows of whole units.
+
+    Attributes
+    ----------
+    panel : Panel
+    rows : slice
+        The chunk's rows in the sorted panel.
+    starts : IntArray, shape (g + 1,)
+        First row of each unit within the chunk.
+    keep : BoolArray, shape (n,), or None
+        Rows of the estimation sample; None for all.
+    first_unit : int
+        Number of the first unit in the estimation sample.
+    """
+
+    panel: Panel
+    rows: slice
+    starts: IntArray
+    keep: BoolArray | None
+    first_unit: int
+
+    @property
+    def n(self) -> int:
+        """Number of rows, those outside the sample included."""
+        return int(self.rows.stop - self.rows.start)
+
+    @property
+    def step(self) -> IntArray:
+        """Position of each row on the time axis, shape (n,)."""
+        return self.panel.index.steps[self.panel.index.time[self.rows]]
+
+    @property
+    def unit(self) -> IntArray:
+        """Number of each row's unit within the chunk, shape (n,)."""
+        return np.repeat(np.arange(self.starts.size - 1), np.diff(self.starts))
+
+    def values(self, name: str) -> AnyArray:
+        """Return the rows of a column."""
+        return self.panel.values(name)[self.rows]
+
+    def frame(self, columns: tuple[str, ...]) -> pd.DataFrame:
+        """Return columns as a data frame; truth values become numbers."""
+        data = {name: self.values(name) for name in columns}
+        return pd.DataFrame(
+            {k: v.astype(np.float64) if v.dtype.kind == "b" else v for k, v in data.items()}
+        )
+
+
+def split_units(starts: IntArray, rows: int = CHUNK_ROWS) -> Iterator[tuple[int, int]]:
+    """Cut units into runs of about so many rows: pairs of first and past-the-last unit."""
+    first, last = 0, starts.size - 1
+    while first < last:
+        stop = int(np.searchsorted(starts, starts[first] + rows, side="right")) - 1
+        stop = min(max(stop, first + 1), last)
+        yield first, stop
+        first = stop

@@ -1,0 +1,49 @@
+"""Observation weights and what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from panelml.errors import SpecificationError
+
+__all__ = ["Weights", "parse_weights"]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A column of weights.
+
+    Attributes
+    ----------
+    column : str
+    kind : {"analytic", "frequency"}
+        Analytic weights are inverse to the variance of a row, and only their ratios matter;
+        frequency weights say how many equal observations a row stands for.
+    """
+
+    column: str
+    kind: Literal["analytic", "frequency"] = "analytic"
+
+    def __str__(self) -> str:
+        return f"{self.column} ({self.kind})"
+
+
+def parse_weights(weights: str | Weights | None) -> Weights | None:
+    """Read ``"pop"`` (analytic) or ``"frequency:n"``.
+
+    Raises
+    ------
+    SpecificationError
+        If the kind is unknown.
+    """
+    if weights is None or isinstance(weights, Weights):
+        return weights
+    kind, _, column = weights.rpartition(":")
+    if kind in ("", "analytic"):
+        return Weights(column)
+    if kind == "frequency":
+        return Weights(column, "frequency")
+    raise SpecificationError(
+        f"Unknown kind of weights {kind!r} in {weights!r}; write 'column', or 'frequency:column'."
+    )

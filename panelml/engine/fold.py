@@ -1,0 +1,96 @@
+"""Map a statistic over the blocks of a sample and add the results, in a fixed order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+from panelml.core.block import Block
+from panelml.core.pair import Addable
+from panelml.data.sample import Sample
+from panelml.data.source import CHUNK_ROWS, Chunk
+from panelml.errors import EmptyDataError
+
+__all__ = ["fold", "thread_count"]
+
+_blas = ThreadpoolController()
+
+
+S = TypeVar("S", bound=Addable)
+
+
+def thread_count() -> int:
+    """Return the number of threads: PANELML_THREADS, or the cores, at most 8."""
+    asked = os.environ.get("PANELML_THREADS", "")
+    return max(int(asked), 1) if asked.isdigit() else min(os.cpu_count() or 1, 8)
+
+
+def fold(
+    sample: Sample,
+    statistic: Callable[[Block], S],
+    *,
+    threads: int | None = None,
+    rows: int = CHUNK_ROWS,
+) -> S:
+    """Sum a statistic over the units of a sample.
+
+    Statistics are added pairwise in the order of the chunks, as a binary counter carries, so
+    that the result is the same for any number of threads and few statistics are held at once.
+
+    Parameters
+    ----------
+    sample : Sample
+    statistic : callable
+        Block to a value with ``+``.
+    threads : int, optional
+        ``thread_count()`` by default.
+    rows : int
+        Rows in a chunk, about.
+
+    Raises
+    ------
+    EmptyDataError
+        If the sample is empty.
+    """
+    held: list[tuple[int, S]] = []
+    with _blas.limit(limits=1, user_api="blas"):
+        for value in _mapped(sample, statistic, threads or thread_count(), rows):
+            size, total = 1, value
+            while held and held[-1][0] == size:
+                size, total = 2 * size, held.pop()[1] + total
+            held.append((size, total))
+        if not held:
+            raise EmptyDataError("No rows are left in the estimation sample.")
+        result = held.pop()[1]
+        while held:
+            result = held.pop()[1] + result
+    return result
+
+
+def _mapped(
+    sample: Sample, statistic: Callable[[Block], S], threads: int, rows: int
+) -> Iterator[S]:
+    def work(chunk: Chunk) -> S:
+        return statistic(sample.block(chunk))
+
+    chunks = sample.chunks(rows)
+    first = next(chunks, None)
+    if first is None:
+        return
+    yield work(first)
+    if threads == 1:
+        yield from map(work, chunks)
+        return
+    waiting: deque[Future[S]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for chunk in chunks:
+            waiting.append(pool.submit(work, chunk))
+            if len(waiting) >= 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,119 @@
+"""Every exception panelml raises.
+
+::
+
+    PanelmlError
+    ├── DataError (ValueError)            the data cannot be used as they stand
+    │   ├── DuplicateIndexError           a (unit, time) pair occurs twice
+    │   ├── MissingValueError             a key, weight or cluster is missing, or a value infinite
+    │   ├── ColumnTypeError               a column holds the wrong kind of values
+    │   └── EmptyDataError                no row, unit or period is left
+    ├── SpecificationError (ValueError)   the request itself makes no sense
+    │   ├── FormulaError                  a formula cannot be read
+    │   └── IdentificationError           the data do not identify what was asked for
+    ├── UnknownNameError (KeyError)       a column, parameter or option that does not exist
+    ├── ConvergenceError (ArithmeticError)  an iteration ended without its certificate
+    ├── DetachedResultError (RuntimeError)  the result has left its data behind (pickling)
+    └── MissingDependencyError (ImportError)  an optional package is not installed
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ColumnTypeError",
+    "ConvergenceError",
+    "DataError",
+    "DetachedResultError",
+    "DuplicateIndexError",
+    "EmptyDataError",
+    "FormulaError",
+    "IdentificationError",
+    "MissingDependencyError",
+    "MissingValueError",
+    "PanelmlError",
+    "SpecificationError",
+    "UnknownNameError",
+    "listing",
+    "suggest",
+]
+
+
+class PanelmlError(Exception):
+    """Base of every exception raised by panelml."""
+
+
+class DataError(PanelmlError, ValueError):
+    """The data cannot be used as they stand."""
+
+
+class DuplicateIndexError(DataError):
+    """A (unit, time) pair occurs more than once."""
+
+
+class MissingValueError(DataError):
+    """A key, weight or cluster is missing, or a value is infinite."""
+
+
+class ColumnTypeError(DataError):
+    """A column holds the wrong kind of values."""
+
+
+class EmptyDataError(DataError):
+    """No row, unit or period is left to work with."""
+
+
+class SpecificationError(PanelmlError, ValueError):
+    """The request itself makes no sense."""
+
+
+class FormulaError(SpecificationError):
+    """A formula cannot be read."""
+
+
+class IdentificationError(SpecificationError):
+    """The data do not identify what was asked for."""
+
+
+class UnknownNameError(PanelmlError, KeyError):
+    """A column, parameter or option that does not exist."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class ConvergenceError(PanelmlError, ArithmeticError):
+    """An iteration ended without its certificate of convergence."""
+
+
+class DetachedResultError(PanelmlError, RuntimeError):
+    """The result was pickled without its data and is asked for something that needs them."""
+
+
+class MissingDependencyError(PanelmlError, ImportError):
+    """An optional package is not installed."""
+
+
+def suggest(name: str, choices: Iterable[str]) -> str:
+    """Say which known name is nearest to an unknown one.
+
+    Returns
+    -------
+    str
+        ``" Did you mean 'wage'?"``, or the first few choices where nothing is near.
+    """
+    known = [str(choice) for choice in choices]
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+    if near:
+        return f" Did you mean {near[0]!r}?"
+    return f" Known: {listing(known, most=12)}." if known else ""
+
+
+def listing(items: Iterable[object], most: int = 5) -> str:
+    """Join items for a message, cutting a long list: ``1, 2, 3 and 7 more``."""
+    shown = [str(item) for item in items]
+    if len(shown) <= most:
+        return ", ".join(shown)
+    return f"{', '.join(shown[:most])} and {len(shown) - most} more"

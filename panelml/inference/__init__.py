@@ -1,0 +1,1 @@
+"""From influence to uncertainty; nothing here knows a model."""

@@ -1,0 +1,123 @@
+"""Small-sample rules as values, with presets that reproduce each package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from panelml.errors import UnknownNameError, suggest
+
+__all__ = ["PRESETS", "Counts", "SmallSample", "parse_small_sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the small-sample rules count.
+
+    Attributes
+    ----------
+    nobs : int
+        Observations.
+    slopes : int
+        Estimated coefficients, without the constant.
+    constant : bool
+        Whether a constant was estimated.
+    effects : dict of tuple of str to int
+        Coefficients of each absorbed effect, by its columns.
+    absorbed : int
+        Coefficients absorbed altogether, the implied constant among them.
+    normal : bool
+        Whether the model's own inference is asymptotic, by the normal distribution.
+    """
+
+    nobs: int
+    slopes: int
+    constant: bool
+    effects: dict[tuple[str, ...], int] = field(default_factory=dict)
+    absorbed: int = 0
+    normal: bool = False
+
+    @property
+    def df_resid(self) -> int:
+        """Observations less all coefficients, the absorbed ones included."""
+        return self.nobs - self.slopes - self.constant - self.absorbed
+
+
+@dataclass(frozen=True, slots=True)
+class SmallSample:
+    """A rule for small-sample factors and degrees of freedom.
+
+    Attributes
+    ----------
+    scale : {"none", "n", "n-1"}
+        Factor 1, N / (N - K) or (N - 1) / (N - K).
+    effects : {"nested", "none", "all"}
+        Absorbed effects that count in K: all; none; or those not nested in the clusters.
+    implied_constant : bool
+        Whether the constant that absorbed effects imply counts where they do not.
+    groups : bool
+        Factor G / (G - 1) for G clusters, or periods.
+    multiway : {"min", "each"}
+        G of several cluster dimensions: the smallest, or each term's own.
+    df : {"clusters", "residual"}
+        Degrees of freedom of t: G - 1, or N - K with all effects.
+    robust : bool
+        Whether HC1 takes N / (N - K) with all effects counted, not only the slopes.
+    """
+
+    scale: Literal["none", "n", "n-1"] = "n-1"
+    effects: Literal["nested", "none", "all"] = "nested"
+    implied_constant: bool = True
+    groups: bool = True
+    multiway: Literal["min", "each"] = "min"
+    df: Literal["clusters", "residual"] = "clusters"
+    robust: bool = True
+
+    def parameters(self, counts: Counts, nested: frozenset[tuple[str, ...]]) -> int:
+        """Count K, given the effects that are nested in the clusters."""
+        k = counts.slopes + counts.constant
+        if not counts.effects:
+            return k
+        if self.effects == "none":
+            return k + self.implied_constant
+        if self.effects == "all":
+            return k + counts.absorbed
+        inside = sum(n - 1 for columns, n in counts.effects.items() if columns in nested)
+        left = counts.absorbed - inside
+        return k + (left if self.implied_constant or left > 1 else 0)
+
+    def scaling(self, nobs: int, k: int) -> float:
+        """Return the factor for N observations and K parameters."""
+        if self.scale == "none":
+            return 1.0
+        return (nobs - (self.scale == "n-1")) / max(nobs - k, 1)
+
+
+PRESETS: dict[str, SmallSample] = {
+    "fixest": SmallSample(),
+    "stata": SmallSample(),
+    "plm": SmallSample(
+        scale="n-1", effects="none", implied_constant=False, multiway="each", df="residual",
+        robust=False,
+    ),
+    "linearmodels": SmallSample(
+        scale="n", effects="nested", implied_constant=False, groups=False, multiway="each",
+        df="residual",
+    ),
+    "none": SmallSample(scale="none", groups=False, multiway="each", robust=False),
+}  # fmt: skip
+
+
+def parse_small_sample(rule: str | SmallSample) -> SmallSample:
+    """Read a preset's name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such preset.
+    """
+    if isinstance(rule, SmallSample):
+        return rule
+    if rule not in PRESETS:
+        raise UnknownNameError(f"No small-sample rule {rule!r}.{suggest(rule, PRESETS)}")
+    return PRESETS[rule]

@@ -1,0 +1,149 @@
+"""How each row moved the estimates, computed on request in one pass over the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.block import Block
+from panelml.core.keyed import KeyedSums
+from panelml.core.transforms import Rows, Transform
+from panelml.data.sample import Sample
+from panelml.engine.fold import fold
+from panelml.errors import MissingValueError, listing
+
+__all__ = ["Influence", "SerialProducts"]
+
+
+@dataclass(frozen=True, slots=True)
+class SerialProducts:
+    """Cross-products of scores of the same unit, so many steps apart.
+
+    Attributes
+    ----------
+    products : FloatArray, shape (lags + 1, k, k)
+    """
+
+    products: FloatArray
+
+    def __add__(self, other: SerialProducts) -> SerialProducts:
+        return SerialProducts(self.products + other.products)
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """The influence function of a least-squares fit, row by row.
+
+    A row with transformed regressors x, weight w and residual e has the score ``x w e`` and moves
+    the parameters by ``psi = bread @ score``.
+
+    Attributes
+    ----------
+    sample : Sample
+        Where the rows come from.
+    transform : Transform
+        What the fit did to them.
+    coef : FloatArray, shape (m,)
+        Coefficients of the transformed regressors that were kept.
+    kept : IntArray, shape (m,)
+        Their positions.
+    bread : FloatArray, shape (k, m)
+        Inverse cross-products, carried over to the k reported parameters.
+    frequency : bool
+        Whether weights are counts of equal rows, which are then separate observations.
+    """
+
+    sample: Sample
+    transform: Transform
+    coef: FloatArray
+    kept: IntArray
+    bread: FloatArray
+    frequency: bool = False
+
+    def scores(self, block: Block) -> tuple[Rows, FloatArray]:
+        """Return the transformed rows of a block and their scores, shape (m, rows)."""
+        rows = self.transform(block)
+        x = rows.z[1:] if self.kept.size == rows.z.shape[0] - 1 else rows.z[1:][self.kept]
+        error = rows.z[0] - self.coef @ x
+        if rows.weights is not None:
+            error = error * rows.weights
+        return rows, x * error
+
+    def sums(self, names: tuple[str, ...]) -> KeyedSums:
+        """Sum psi over the rows with the same value of a column or combination.
+
+        Returns
+        -------
+        KeyedSums
+            With ``sums`` of shape (k, clusters).
+
+        Raises
+        ------
+        MissingValueError
+            If a row of the sample has no value.
+        """
+        if names == (self.sample.panel.unit,):
+            total = fold(self.sample, self._unit_sums)
+        else:
+            self._refuse_missing(names)
+            key = "^".join(names)
+
+            def keyed(block: Block) -> KeyedSums:
+                rows, scores = self.scores(block)
+                return KeyedSums.of(scores, rows.labels(block.keys[key]))
+
+            total = fold(self.sample.with_keys(names), keyed)
+        return replace(total, sums=self.bread @ total.sums)
+
+    def row_products(self) -> FloatArray:
+        """Sum psi psi' over rows, shape (k, k)."""
+
+        def products(block: Block) -> SerialProducts:
+            rows, scores = self.scores(block)
+            right = scores
+            if self.frequency and rows.weights is not None:
+                right = scores / rows.weights
+            return SerialProducts((scores @ right.T)[None])
+
+        return self._around(fold(self.sample, products).products[0])
+
+    def serial_products(self, lags: int) -> FloatArray:
+        """Sum psi_t psi_(t-l)' over rows of the same unit, l = 0, ..., lags: (lags + 1, k, k)."""
+
+        def products(block: Block) -> SerialProducts:
+            rows, scores = self.scores(block)
+            unit, step = rows.labels(block.unit), rows.labels(block.step)
+            span = int(step.max(initial=0)) + lags + 1
+            key = unit * span + step
+            found = [scores @ scores.T]
+            for lag in range(1, lags + 1):
+                place = np.minimum(np.searchsorted(key, key - lag), max(key.size - 1, 0))
+                match = (key[place] == key - lag) & (unit[place] == unit)
+                found.append(scores[:, match] @ scores[:, place[match]].T)
+            return SerialProducts(np.stack(found))
+
+        total = fold(self.sample, products).products
+        return np.stack([self._around(product) for product in total])
+
+    def _unit_sums(self, block: Block) -> KeyedSums:
+        rows, scores = self.scores(block)
+        codes = np.arange(block.n_units) + block.first_unit
+        return KeyedSums(codes, rows.unit_sums(scores))
+
+    def _around(self, middle: FloatArray) -> FloatArray:
+        return self.bread @ middle @ self.bread.T
+
+    def _refuse_missing(self, names: tuple[str, ...]) -> None:
+        codes, _ = self.sample.codes(names)
+        missing = np.flatnonzero(codes < 0)
+        if missing.size:
+            kept = np.arange(codes.size)
+            if self.sample.keep is not None:
+                kept = np.flatnonzero(self.sample.keep)
+            rows = sorted(self.sample.panel.index.position(int(kept[i])) for i in missing[:5])
+            raise MissingValueError(
+                f"The cluster column {'^'.join(names)!r} is missing in {missing.size} rows of the "
+                f"estimation sample (row {listing(rows)}). Complete it or drop these rows."
+            )

@@ -1,0 +1,90 @@
+"""What every hypothesis test returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+__all__ = ["TestResult", "chi2_test", "f_test", "normal_test"]
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """A hypothesis test.
+
+    Attributes
+    ----------
+    name : str
+    null : str
+        The null hypothesis, in words.
+    statistic, pvalue : float
+    distribution : str
+        The reference distribution, as ``chi2(3)`` or ``F(2, 188)``.
+    df : tuple of float
+        Its degrees of freedom.
+    advice : str
+        What the result means for the choice of an estimator.
+    notes : tuple of str
+    """
+
+    __test__ = False
+
+    name: str
+    null: str
+    statistic: float
+    pvalue: float
+    distribution: str
+    df: tuple[float, ...]
+    advice: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [
+            self.name,
+            f"  H0: {self.null}",
+            f"  {self.distribution} = {self.statistic:.4f}, p = {self.pvalue:.4f}",
+        ]
+        lines += [f"  {text}" for text in (self.advice, *self.notes) if text]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [("Null hypothesis", self.null),
+                (self.distribution, f"{self.statistic:.4f}"), ("p-value", f"{self.pvalue:.4f}"),
+                *(("", text) for text in (self.advice, *self.notes) if text)]  # fmt: skip
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{k}</th><td style='text-align:left'>{v}</td></tr>"
+            for k, v in rows
+        )
+        return f"<table><caption>{self.name}</caption><tbody>{cells}</tbody></table>"
+
+
+def chi2_test(
+    name: str, null: str, statistic: float, df: float, advice: str = "", notes: tuple[str, ...] = ()
+) -> TestResult:
+    """Refer a statistic to the chi-squared distribution."""
+    pvalue = float(stats.chi2.sf(statistic, df))
+    return TestResult(name, null, statistic, pvalue, f"chi2({df:g})", (df,), advice, notes)
+
+
+def f_test(
+    name: str, null: str, statistic: float, df: tuple[float, float], advice: str = "",
+    notes: tuple[str, ...] = (),
+) -> TestResult:  # fmt: skip
+    """Refer a statistic to the F distribution, or to chi-squared / df for infinite df."""
+    first, second = df
+    if np.isinf(second):
+        return chi2_test(name, null, statistic * first, first, advice, notes)
+    pvalue = float(stats.f.sf(statistic, first, second))
+    return TestResult(
+        name, null, statistic, pvalue, f"F({first:g}, {second:g})", df, advice, notes
+    )
+
+
+def normal_test(
+    name: str, null: str, statistic: float, advice: str = "", notes: tuple[str, ...] = ()
+) -> TestResult:
+    """Refer a statistic to the upper tail of the normal distribution."""
+    pvalue = float(stats.norm.sf(statistic))
+    return TestResult(name, null, statistic, pvalue, "z", (), advice, notes)

@@ -1,0 +1,1 @@
+"""The estimators: specifications that turn a panel into results."""

@@ -1,0 +1,250 @@
+"""What all least-squares estimators share: solve, describe, assemble."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from panelml._typing import FloatArray
+from panelml.core.block import Block
+from panelml.core.linalg import (
+    Solution,
+    TriangularFactor,
+    solve_normal,
+    solve_triangular,
+)
+from panelml.core.moments import PanelMoments
+from panelml.core.transforms import Transform
+from panelml.data.formula import Formula
+from panelml.data.sample import Sample
+from panelml.engine.fold import fold
+from panelml.errors import IdentificationError, listing
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import CovLike, Estimate, parse
+from panelml.inference.influence import Influence
+from panelml.results.base import Attached, FitStatistics, Results
+from panelml.results.prediction import EffectModel, Predictor
+
+__all__ = ["LeastSquares", "assemble", "describe", "gaussian_loglik", "least_squares"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeastSquares:
+    """A solved transformed regression, in the user's parameters.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Parameters that were kept, the constant first.
+    params : FloatArray, shape (k,)
+    bread : FloatArray, shape (k, k)
+        Inverse cross-products, as ``Influence.bread``.
+    basis : FloatArray, shape (k, k)
+        From the coefficients of the centred regression to the parameters.
+    solution : Solution
+        Of the centred regression.
+    slopes : FloatArray, shape (number of regressors,)
+        Coefficients of all regressors without the constant, zero where dropped.
+    notes : tuple of str
+        Collinear regressors that were dropped.
+    """
+
+    names: tuple[str, ...]
+    params: FloatArray
+    bread: FloatArray
+    basis: FloatArray
+    solution: Solution
+    slopes: FloatArray
+    notes: tuple[str, ...]
+
+    @property
+    def constant(self) -> bool:
+        """Whether a constant was estimated."""
+        return bool(self.names) and self.names[0] == "Intercept"
+
+    def model_cov(self, sigma2: float) -> FloatArray:
+        """Covariance for independent errors of variance sigma2, shape (k, k)."""
+        return sigma2 * self.basis @ self.solution.bread @ self.basis.T
+
+    def intercept(self, centre: FloatArray) -> float:
+        """Return the constant, estimated or implied by the means, of y - xb."""
+        if self.constant:
+            return float(self.params[0])
+        return float(centre[0] - self.slopes @ centre[1:])
+
+
+def least_squares(
+    sample: Sample,
+    transform: Transform,
+    gram: FloatArray,
+    *,
+    centre: FloatArray | None = None,
+    scale: FloatArray | None = None,
+    absorbed: str = "",
+) -> LeastSquares:
+    """Solve a transformed regression from its cross-products.
+
+    Parameters
+    ----------
+    sample : Sample
+    transform : Transform
+        What was done to the rows, the constant included.
+    gram : FloatArray, shape (1 + k, 1 + k)
+        Cross-products of the transformed outcome and regressors.
+    centre : FloatArray, shape (p,), optional
+        What the transform subtracted from outcome and regressors; zero by default.
+    scale : FloatArray, shape (k,), optional
+        Sums of squares before the transformation, against which a column counts as vanished.
+    absorbed : str
+        What may have absorbed a column, for the notes.
+
+    Raises
+    ------
+    IdentificationError
+        If no regressor is left.
+    """
+    names = (("Intercept",) if transform.constant else ()) + sample.names
+    solution = solve_normal(gram, scale)
+    notes = _dropped_notes(solution, names, absorbed)
+    if solution.kept.size == 0:
+        raise IdentificationError(" ".join(["No regressor is left to estimate.", *notes]))
+    if solution.doubtful:
+        factor = fold(sample, lambda block: TriangularFactor.of(_weighted_rows(transform, block)))
+        solution = solve_triangular(factor, solution)
+    kept_names = tuple(names[j] for j in solution.kept)
+    basis = np.eye(len(kept_names))
+    params = solution.coef.copy()
+    first = int(transform.constant)
+    if transform.constant and centre is not None and kept_names[0] == "Intercept":
+        basis[0, 1:] = -centre[1:][solution.kept[1:] - 1]
+        params = basis @ params
+        params[0] += centre[0]
+    slopes = np.zeros(len(sample.names))
+    is_slope = solution.kept >= first
+    slopes[solution.kept[is_slope] - first] = solution.coef[is_slope]
+    return LeastSquares(
+        kept_names, params, basis @ solution.bread, basis, solution, slopes, notes
+    )
+
+
+def describe(
+    sample: Sample, moments: PanelMoments, slopes: FloatArray, *, rss: float, rsquared: float,
+    loglik: float, extras: dict[str, float],
+) -> FitStatistics:  # fmt: skip
+    """Compute sizes and R-squared from the moments of outcome and regressors."""
+    rows = moments.means.rows
+    within, between, overall = level_rsquared(moments, slopes)
+    headline = {"within": within, "between": between, "overall": overall}
+    n = int(round(moments.weight))
+    time, _ = sample.codes((sample.panel.time,))
+    return FitStatistics(
+        nobs=n, n_units=moments.n_units, n_periods=int((np.bincount(time) > 0).sum()),
+        unit_rows=(int(rows.min()), float(rows.mean()), int(rows.max())), rss=rss,
+        rsquared=rsquared, rsquared_within=headline["within"],
+        rsquared_between=headline["between"], rsquared_overall=headline["overall"],
+        loglik=loglik, extras=extras,
+    )  # fmt: skip
+
+
+def level_rsquared(moments: PanelMoments, slopes: FloatArray) -> tuple[float, float, float]:
+    """Squared correlations of xb and y within units, between units and overall.
+
+    Source: Stata's definitions for xtreg; units count equally between.
+    """
+    tables = (moments.within, moments.means.cross_products().centred, moments.overall.centred)
+    scales = np.diag(moments.overall.centred)
+    within, between, overall = (_squared_correlation(c, slopes, scales) for c in tables)
+    return within, between, overall
+
+
+def gaussian_loglik(rss: float, n: float) -> float:
+    """Log-likelihood of n normal errors at the variance rss / n."""
+    if rss <= 0:
+        return float("inf")
+    return float(-n / 2 * (np.log(2 * np.pi * rss / n) + 1))
+
+
+def assemble(
+    *,
+    model: str,
+    spec: object,
+    formula: Formula,
+    cov: CovLike,
+    sample: Sample,
+    transform: Transform,
+    solved: LeastSquares,
+    sigma2: float,
+    counts: Counts,
+    statistics: FitStatistics,
+    intercept: float,
+    effects: EffectModel | None = None,
+    absorbed: str = "",
+    notes: tuple[str, ...] = (),
+) -> Results:
+    """Put a fit together and estimate its covariance.
+
+    Raises
+    ------
+    IdentificationError
+        If there are no more rows than parameters.
+    """
+    if counts.df_resid <= 0:
+        raise IdentificationError(
+            f"{counts.nobs} observations are too few for {counts.nobs - counts.df_resid} "
+            "parameters (absorbed effects included): no degrees of freedom are left."
+        )
+    influence = Influence(
+        sample, transform, solved.solution.coef, solved.solution.kept, solved.bread,
+        frequency=sample.weights is not None and sample.weights.kind == "frequency",
+    )  # fmt: skip
+    estimate = Estimate(influence, solved.model_cov(sigma2), counts)
+    outcome = sample.design.outcome
+    return Results(
+        model=model,
+        spec=spec,
+        params=pd.Series(solved.params, index=list(solved.names), name="param"),
+        covariance=parse(cov).estimate(estimate),
+        counts=counts,
+        statistics=statistics,
+        predictor=Predictor(
+            sample.design, sample.names, sample.steps, solved.slopes, intercept
+        ),
+        depvar=outcome.names[0] if outcome else "",
+        formula=formula.text,
+        effects_absorbed=absorbed,
+        weights=str(sample.weights) if sample.weights else "",
+        notes=(*notes, *solved.notes),
+        _attached=Attached(estimate, effects),
+    )
+
+
+def _squared_correlation(c: FloatArray, slopes: FloatArray, scales: FloatArray) -> float:
+    explained = float(slopes @ c[1:, 1:] @ slopes)
+    covariance = float(slopes @ c[1:, 0])
+    floor = 1e-14 * float(slopes**2 @ scales[1:])
+    if explained <= floor or c[0, 0] <= 1e-14 * scales[0]:
+        return float("nan")
+    return covariance**2 / (explained * float(c[0, 0]))
+
+
+def _weighted_rows(transform: Transform, block: Block) -> FloatArray:
+    rows = transform(block)
+    return rows.z if rows.weights is None else rows.z * np.sqrt(rows.weights)
+
+
+def _dropped_notes(
+    solution: Solution, names: tuple[str, ...], absorbed: str
+) -> tuple[str, ...]:
+    notes = []
+    for j, others in solution.dropped.items():
+        if others:
+            combined = listing((names[i] for i in others), most=8)
+            notes.append(f"Dropped {names[j]!r}: collinear with {combined}.")
+        else:
+            cause = f"it does not vary within {absorbed}" if absorbed else "it does not vary"
+            notes.append(f"Dropped {names[j]!r}: {cause}.")
+    return tuple(notes)
+
+

@@ -1,0 +1,232 @@
+"""Fixed effects: any number of absorbed effects, with slopes of their own if asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.absorb import Absorb, AbsorbPlan, AbsorbSystem, Factor
+from panelml.core.moments import Gram, PanelMoments
+from panelml.core.pair import Pair
+from panelml.core.transforms import Transform, Within
+from panelml.data.formula import Effect, Formula, parse_formula
+from panelml.data.panel import Panel
+from panelml.data.sample import Sample
+from panelml.data.weights import Weights, parse_weights
+from panelml.engine.fold import fold
+from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import CovLike
+from panelml.models.base import (
+    LeastSquares,
+    assemble,
+    describe,
+    gaussian_loglik,
+    least_squares,
+)
+from panelml.models.fixed_levels import AbsorbedEffects
+from panelml.models.sampling import make_sample, require_panel
+from panelml.results.base import Results
+
+__all__ = ["FixedEffects"]
+
+
+@dataclass(frozen=True, slots=True)
+class FixedEffects:
+    """Least squares within units, or within the levels of any absorbed effects.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ x"`` absorbs the units; ``"y ~ x | unit + year"``, ``"y ~ x | unit + state^year"``
+        and ``"y ~ x | unit[trend]"`` absorb what they say.
+    cov : str or covariance
+        By default clustered by unit.
+    weights : str or Weights, optional
+    singletons : {"keep", "drop"}
+        What to do with levels of a single row. They do not move the estimates; kept, they count
+        as observations in small-sample factors, as in Stata's xtreg and fixest.
+    """
+
+    formula: str
+    cov: CovLike = "cluster"
+    weights: str | Weights | None = None
+    singletons: Literal["keep", "drop"] = "keep"
+
+    def fit(self, data: Any) -> Results:
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
+        if self.singletons not in ("keep", "drop"):
+            raise SpecificationError(
+                f"singletons is 'keep' or 'drop', not {self.singletons!r}."
+            )
+        panel = require_panel(data)
+        formula = _spanned(parse_formula(self.formula), panel)
+        effects = formula.effects or ()
+        others = tuple(e.columns for e in effects if e.columns != (panel.unit,))
+        slopes = tuple(dict.fromkeys(name for effect in effects for name in effect.slopes))
+        sample, notes = make_sample(
+            panel, formula, parse_weights(self.weights), tuple(dict.fromkeys(others)), slopes
+        )
+        sample, more = _singletons(sample, effects, drop=self.singletons == "drop")
+        absorbed = _absorb(sample, effects)
+        return _finish(self, formula, sample, absorbed, (*notes, *more))
+
+
+@dataclass(frozen=True, slots=True)
+class _Absorbed:
+    """The transformed regression, before it is solved."""
+
+    plan: AbsorbPlan
+    transform: Transform
+    moments: PanelMoments
+    gram: FloatArray
+    rank: int
+
+
+def _spanned(formula: Formula, panel: Panel) -> Formula:
+    """Fill in the unit effect and keep the constant, which decides how categories are coded."""
+    effects = (Effect((panel.unit,)),) if formula.effects is None else formula.effects
+    if not effects:
+        raise SpecificationError("Nothing is absorbed after '|'. Use PooledOLS without effects.")
+    for name in (name for effect in effects for name in (*effect.columns, *effect.slopes)):
+        if name not in panel.columns:
+            raise UnknownNameError(
+                f"No column {name!r} to absorb.{suggest(name, panel.columns)}"
+            )
+    return replace(formula, effects=effects, intercept=True)
+
+
+def make_plan(sample: Sample, effects: tuple[Effect, ...]) -> AbsorbPlan:
+    """Sort effects into those of the units, eliminated row by row, and the columns of D."""
+    own = [effect for effect in effects if effect.columns == (sample.panel.unit,)]
+    slopes = tuple(dict.fromkeys(name for effect in own for name in effect.slopes))
+    factors: list[Factor] = []
+    first = 0
+    for effect in effects:
+        if effect in own:
+            continue
+        levels = sample.panel.codes(effect.columns)[1].size
+        parts: list[str | None] = [None] if effect.intercept else []
+        for slope in (*parts, *effect.slopes):
+            factors.append(Factor(effect.name, levels, slope, first))
+            first += levels
+    return AbsorbPlan(any(effect.intercept for effect in own), slopes, tuple(factors))
+
+
+def _absorb(sample: Sample, effects: tuple[Effect, ...]) -> _Absorbed:
+    plan = make_plan(sample, effects)
+    if plan.unit_intercept and not plan.unit_slopes and not plan.factors:
+        moments = fold(sample, PanelMoments.of)
+        return _Absorbed(plan, Within(), moments, moments.within, moments.n_units)
+    found = fold(sample, lambda b: Pair(PanelMoments.of(b), AbsorbSystem.of(b, plan)))
+    levels = found.second.solve(plan)
+    transform = Absorb(plan, levels.coef)
+    gram = fold(sample, lambda block: Gram.of(transform(block))).products
+    return _Absorbed(plan, transform, found.first, gram, found.second.unit_rank + levels.rank)
+
+
+def _finish(
+    spec: FixedEffects, formula: Formula, sample: Sample, absorbed: _Absorbed,
+    notes: tuple[str, ...],
+) -> Results:  # fmt: skip
+    effects = formula.effects or ()
+    moments = absorbed.moments
+    words = " + ".join(str(effect) for effect in effects)
+    _require_variation(absorbed, words)
+    solved = least_squares(
+        sample, absorbed.transform, absorbed.gram,
+        scale=np.diag(moments.overall.centred)[1:], absorbed=words,
+    )  # fmt: skip
+    n = int(round(moments.weight))
+    counts = Counts(
+        n, len(solved.names), False, {e.columns: _levels(sample, e) for e in effects},
+        absorbed.rank,
+    )  # fmt: skip
+    rss, tss = solved.solution.rss, float(absorbed.gram[0, 0])
+    statistics = describe(
+        sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
+        loglik=gaussian_loglik(rss, n), extras=_extras(moments, solved, counts),
+    )  # fmt: skip
+    constant = solved.intercept(moments.overall.mean)
+    return assemble(
+        model="Fixed effects", spec=spec, formula=formula, cov=spec.cov, sample=sample,
+        transform=absorbed.transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
+        counts=counts, statistics=replace(statistics, rsquared_within=1 - rss / tss),
+        intercept=constant, effects=AbsorbedEffects(effects, absorbed.plan), absorbed=words,
+        notes=notes,
+    )  # fmt: skip
+
+
+def _extras(moments: PanelMoments, solved: LeastSquares, counts: Counts) -> dict[str, float]:
+    """Variance shares of the unit effect, as Stata's xtreg reports them."""
+    rss = solved.solution.rss
+    weight = moments.means.weight
+    slopes = solved.slopes
+    xb = slopes @ moments.means.mean[1:]
+    u = moments.means.mean[0] - xb
+    u = u - np.average(u, weights=weight)
+    sigma_u = float(np.std(u, ddof=1)) if u.size > 1 else 0.0
+    sigma_e = float(np.sqrt(rss / max(counts.df_resid, 1)))
+    xb_total = float(slopes @ moments.overall.centred[1:, 1:] @ slopes)
+    u_total = float(weight @ u**2)
+    joint = float(weight @ (u * (xb - np.average(xb, weights=weight))))
+    scale = np.sqrt(xb_total * u_total)
+    return {
+        "sigma_u": sigma_u,
+        "sigma_e": sigma_e,
+        "rho": sigma_u**2 / (sigma_u**2 + sigma_e**2) if sigma_u + sigma_e > 0 else float("nan"),
+        "corr_u_xb": joint / scale if scale > 0 else float("nan"),
+        "constant": solved.intercept(moments.overall.mean),
+        "rsquared_inclusive": 1 - rss / float(moments.overall.centred[0, 0]),
+    }
+
+
+def _require_variation(absorbed: _Absorbed, words: str) -> None:
+    before = float(absorbed.moments.overall.centred[0, 0])
+    if absorbed.gram[0, 0] <= 1e-14 * before:
+        raise IdentificationError(
+            f"The outcome does not vary within {words}: there is nothing left to explain."
+        )
+
+
+def _levels(sample: Sample, effect: Effect) -> int:
+    levels = int((np.bincount(sample.codes(effect.columns)[0]) > 0).sum())
+    return levels * (effect.intercept + len(effect.slopes))
+
+
+def _singletons(
+    sample: Sample, effects: tuple[Effect, ...], *, drop: bool
+) -> tuple[Sample, tuple[str, ...]]:
+    """Count rows alone in a level, and drop them, and those then alone, if asked."""
+    codes = [sample.codes(effect.columns)[0] for effect in effects]
+    keep = np.ones(sample.nobs, dtype=bool)
+    alone = _alone(codes, keep)
+    found = int(alone.sum())
+    if not found:
+        return sample, ()
+    if not drop:
+        return sample, (
+            f"{found:,} rows are alone in a level of an absorbed effect: they are kept and "
+            "counted, but tell nothing about the coefficients.",
+        )
+    while alone.any():
+        keep &= ~alone
+        alone = _alone(codes, keep)
+    if not keep.any():
+        raise IdentificationError("Every row is alone in a level of an absorbed effect.")
+    full = np.zeros(sample.panel.nobs, dtype=bool)
+    full[np.arange(full.size) if sample.keep is None else sample.keep] = keep
+    dropped = int((~keep).sum())
+    return replace(sample, keep=full), (
+        f"Dropped {dropped:,} rows alone in a level of an absorbed effect.",
+    )
+
+
+def _alone(codes: list[IntArray], keep: BoolArray) -> BoolArray:
+    alone = np.zeros(keep.size, dtype=bool)
+    for column in codes:
+        alone |= keep & (np.bincount(column[keep], minlength=int(column.max()) + 1)[column] == 1)
+    return alone

@@ -1,0 +1,223 @@
+"""Pooled, between, and first-difference regressions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from panelml._typing import FloatArray
+from panelml.core.moments import CrossProducts, Gram, PanelMoments
+from panelml.core.pair import Pair
+from panelml.core.transforms import Between as BetweenTransform
+from panelml.core.transforms import Difference, Level
+from panelml.data.formula import Formula, parse_formula
+from panelml.data.weights import Weights, parse_weights
+from panelml.engine.fold import fold
+from panelml.errors import IdentificationError, SpecificationError
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import CovLike
+from panelml.models.base import assemble, describe, gaussian_loglik, least_squares
+from panelml.models.sampling import make_sample, require_panel
+from panelml.results.base import Results
+
+__all__ = ["Between", "FirstDifference", "PooledOLS"]
+
+
+@dataclass(frozen=True, slots=True)
+class PooledOLS:
+    """Ordinary least squares on all rows.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ x1 + x2"``.
+    cov : str or covariance
+        By default clustered by unit, because rows of a unit are not independent.
+    weights : str or Weights, optional
+        ``"pop"`` for analytic weights, ``"frequency:n"`` for counts.
+    """
+
+    formula: str
+    cov: CovLike = "cluster"
+    weights: str | Weights | None = None
+
+    def fit(self, data: Any) -> Results:
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
+        formula = plain_formula(self.formula, "PooledOLS")
+        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        moments = fold(sample, PanelMoments.of)
+        centre = moments.overall.mean if formula.intercept else np.zeros_like(moments.overall.mean)
+        transform = Level(centre, constant=formula.intercept)
+        gram = _level_gram(moments.overall, formula.intercept)
+        solved = least_squares(sample, transform, gram, centre=centre)
+        n = int(round(moments.weight))
+        counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
+        rss = solved.solution.rss
+        tss = float(gram[0, 0])
+        statistics = describe(
+            sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
+            loglik=gaussian_loglik(rss, n), extras={"sigma": _sigma(rss, counts)},
+        )  # fmt: skip
+        return assemble(
+            model="Pooled OLS", spec=self, formula=formula, cov=self.cov, sample=sample,
+            transform=transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
+            counts=counts, statistics=statistics,
+            intercept=float(solved.params[0]) if solved.constant else 0.0, notes=notes,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Least squares on the means of the units.
+
+    Parameters
+    ----------
+    formula : str
+    cov : str or covariance
+        HC1 by default: each unit is one row, so that clustering by unit is the same but for
+        the small-sample factor.
+    weights : str or Weights, optional
+    weighted : bool
+        Weight each unit by its number of rows (the sum of its weights) rather than equally.
+    """
+
+    formula: str
+    cov: CovLike = "cluster"
+    weights: str | Weights | None = None
+    weighted: bool = False
+
+    def fit(self, data: Any) -> Results:
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
+        formula = plain_formula(self.formula, "Between")
+        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        moments = fold(sample, PanelMoments.of)
+        means = moments.means
+        products = means.cross_products(means.weight if self.weighted else None)
+        if self.weighted:
+            products = _normalised(products, means.n_units)
+        centre = products.mean if formula.intercept else np.zeros_like(products.mean)
+        transform = BetweenTransform(
+            centre, weighted=self.weighted, constant=formula.intercept,
+            scale=means.n_units / float(means.weight.sum()),
+        )  # fmt: skip
+        gram = _level_gram(products, formula.intercept)
+        solved = least_squares(sample, transform, gram, centre=centre)
+        counts = Counts(means.n_units, len(solved.names) - solved.constant, solved.constant)
+        rss = solved.solution.rss
+        statistics = describe(
+            sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / float(gram[0, 0]),
+            loglik=gaussian_loglik(rss, means.n_units), extras={"sigma": _sigma(rss, counts)},
+        )  # fmt: skip
+        return assemble(
+            model="Between", spec=self, formula=formula, cov=self.cov, sample=sample,
+            transform=transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
+            counts=counts, statistics=statistics,
+            intercept=float(solved.params[0]) if solved.constant else 0.0, notes=notes,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FirstDifference:
+    """Least squares on changes between consecutive periods; a gap gives no change.
+
+    Parameters
+    ----------
+    formula : str
+        The constant drops out of the differences; ``drift=True`` adds one to them.
+    cov : str or covariance
+    weights : str or Weights, optional
+    drift : bool
+        Estimate a constant of the differenced equation, a linear trend in levels.
+    """
+
+    formula: str
+    cov: CovLike = "cluster"
+    weights: str | Weights | None = None
+    drift: bool = False
+
+    def fit(self, data: Any) -> Results:
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
+        formula = plain_formula(self.formula, "FirstDifference")
+        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        transform = Difference(constant=self.drift)
+        found = fold(
+            sample, lambda block: Pair(PanelMoments.of(block), Gram.of(transform(block)))
+        )
+        moments, changes = found.first, found.second
+        n = changes.rows
+        if n == 0:
+            raise IdentificationError(
+                "No unit is observed in two consecutive periods, so there is no change to "
+                "explain. If the periods are further apart than one step, pass delta= to Panel."
+            )
+        solved = least_squares(
+            sample, transform, changes.products, absorbed="consecutive periods",
+            scale=_before(moments, self.drift),
+        )  # fmt: skip
+        counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
+        rss = solved.solution.rss
+        skipped = moments.n - moments.n_units - changes.rows
+        if skipped:
+            notes += (f"{skipped:,} changes across gaps in time were left out.",)
+        statistics = describe(
+            sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / _total(changes, self.drift),
+            loglik=gaussian_loglik(rss, n), extras={"sigma": _sigma(rss, counts)},
+        )  # fmt: skip
+        mean = moments.overall.mean
+        return assemble(
+            model="First differences", spec=self, formula=formula, cov=self.cov, sample=sample,
+            transform=transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
+            counts=counts, statistics=statistics,
+            intercept=float(mean[0] - solved.slopes @ mean[1:]), notes=notes,
+        )  # fmt: skip
+
+
+def plain_formula(text: str, estimator: str) -> Formula:
+    """Parse a formula that absorbs nothing.
+
+    Raises
+    ------
+    SpecificationError
+        If it has effects after ``|``.
+    """
+    formula = parse_formula(text)
+    if formula.effects:
+        raise SpecificationError(
+            f"{estimator} absorbs no effects, but the formula has '| "
+            f"{' + '.join(str(effect) for effect in formula.effects)}'. Use FixedEffects."
+        )
+    return formula
+
+
+def _level_gram(products: CrossProducts, constant: bool) -> FloatArray:
+    """Cross-products of [y, x] about zero, or of [y, 1, x] about the means."""
+    if not constant:
+        return products.centred + products.weight * np.outer(products.mean, products.mean)
+    p = products.mean.size
+    gram = np.zeros((p + 1, p + 1))
+    others = np.delete(np.arange(p + 1), 1)
+    gram[np.ix_(others, others)] = products.centred
+    gram[1, 1] = products.weight
+    return gram
+
+
+def _normalised(products: CrossProducts, n: int) -> CrossProducts:
+    factor = n / products.weight
+    return CrossProducts(float(n), products.mean, products.centred * factor)
+
+
+def _total(changes: Gram, drift: bool) -> float:
+    """Sum of squares of the outcome's changes, about their mean with a drift."""
+    y = float(changes.products[0, 0])
+    return y - float(changes.products[0, 1]) ** 2 / changes.weight if drift else y
+
+
+def _before(moments: PanelMoments, drift: bool) -> FloatArray:
+    scale = np.diag(moments.overall.centred)[1:]
+    return np.concatenate([[0.0], scale]) if drift else scale
+
+
+def _sigma(rss: float, counts: Counts) -> float:
+    return float(np.sqrt(rss / max(counts.df_resid, 1)))

@@ -1,0 +1,212 @@
+"""From a specification and data to the estimation sample, saying what was left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.block import Block
+from panelml.data.design import Design, fit_design
+from panelml.data.formula import Formula
+from panelml.data.panel import Panel
+from panelml.data.sample import Sample
+from panelml.data.weights import Weights
+from panelml.engine.fold import fold
+from panelml.errors import (
+    ColumnTypeError,
+    EmptyDataError,
+    MissingValueError,
+    SpecificationError,
+    listing,
+)
+
+__all__ = ["make_sample", "require_panel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """Which rows of the panel can enter.
+
+    Attributes
+    ----------
+    n : int
+        Rows seen.
+    incomplete : IntArray
+        Rows with a missing value, or weight zero.
+    missing : IntArray, shape (p,)
+        Missing values of each variable; then of the weights, and of each key.
+    infinite : tuple of (int, int)
+        Variable and row of the first infinite values.
+    negative : IntArray
+        Rows with a negative weight.
+    unweighted : int
+        Rows with weight zero.
+    """
+
+    n: int
+    incomplete: IntArray
+    missing: IntArray
+    infinite: tuple[tuple[int, int], ...]
+    negative: IntArray
+    unweighted: int
+
+    @classmethod
+    def of(cls, block: Block) -> Completeness:
+        """Inspect one block of the whole panel."""
+        columns = [*block.z, *block.slopes.values()]
+        if block.weights is not None:
+            columns.append(block.weights)
+        nothing = np.zeros(0, dtype=np.int64)
+        absent = [codes < 0 for codes in block.keys.values()]
+        dropped = np.zeros(block.n, dtype=bool)
+        missing = []
+        infinite: list[tuple[int, int]] = []
+        for j, column in enumerate(columns):
+            finite = np.isfinite(column)
+            if finite.all():
+                missing.append(0)
+                continue
+            nan = np.isnan(column)
+            missing.append(int(nan.sum()))
+            dropped |= nan
+            infinite += [(j, int(i)) for i in np.flatnonzero(~finite & ~nan)[:3]]
+        for gone in absent:
+            missing.append(int(gone.sum()))
+            dropped |= gone
+        negative, unweighted = nothing, 0
+        if block.weights is not None:
+            negative = np.flatnonzero(block.weights < 0)
+            unweighted = int((block.weights == 0).sum())
+            dropped |= block.weights == 0
+        rows = np.flatnonzero(dropped) if dropped.any() else nothing
+        return cls(block.n, rows, np.array(missing), tuple(infinite), negative, unweighted)
+
+    def __add__(self, other: Completeness) -> Completeness:
+        later = tuple((j, row + self.n) for j, row in other.infinite)
+        return Completeness(
+            self.n + other.n,
+            np.concatenate([self.incomplete, other.incomplete + self.n]),
+            self.missing + other.missing,
+            (*self.infinite, *later)[:5],
+            np.concatenate([self.negative, other.negative + self.n]),
+            self.unweighted + other.unweighted,
+        )
+
+
+def require_panel(data: Any) -> Panel:
+    """Return the panel to fit, making one from a (unit, time) MultiIndex."""
+    if isinstance(data, Panel):
+        return data
+    return Panel(data)
+
+
+def make_sample(
+    panel: Panel,
+    formula: Formula,
+    weights: Weights | None,
+    keys: tuple[tuple[str, ...], ...] = (),
+    slopes: tuple[str, ...] = (),
+) -> tuple[Sample, tuple[str, ...]]:
+    """Choose the complete rows.
+
+    Returns
+    -------
+    sample : Sample
+    notes : tuple of str
+        What was dropped, and why.
+
+    Raises
+    ------
+    EmptyDataError
+        If no row is complete.
+    MissingValueError
+        If a value is infinite.
+    SpecificationError
+        If a weight is negative, or a frequency is not whole.
+    """
+    for name in (*slopes, *([weights.column] if weights else [])):
+        if not panel.is_numeric(name):
+            raise ColumnTypeError(f"Column {name!r} must be numeric.")
+    design = fit_design(formula, panel)
+    sample = Sample(panel, design, design.names, keys, slopes, weights)
+    found = fold(sample, Completeness.of)
+    variables = _variables(design, slopes, weights)
+    _refuse_infinite(found, variables, panel)
+    if found.negative.size:
+        rows = [panel.index.position(int(row)) for row in found.negative[:5]]
+        raise SpecificationError(
+            f"The weights {weights and weights.column!r} are negative in {found.negative.size} "
+            f"rows (row {listing(rows)})."
+        )
+    if found.incomplete.size == found.n:
+        raise EmptyDataError(
+            f"No row is complete. Missing values: {_missing_words(found, variables, keys)}."
+        )
+    notes: tuple[str, ...] = ()
+    if found.incomplete.size:
+        keep = np.ones(found.n, dtype=bool)
+        keep[found.incomplete] = False
+        sample = replace(sample, keep=keep)
+        notes = _drop_notes(found, variables, keys, panel, sample)
+    return replace(sample, scale=_weight_scale(sample)), notes
+
+
+def _variables(design: Design, slopes: tuple[str, ...], weights: Weights | None) -> list[str]:
+    outcome = design.outcome.names if design.outcome else ()
+    return [*outcome, *design.names, *slopes, *([weights.column] if weights else [])]
+
+
+def _refuse_infinite(found: Completeness, variables: list[str], panel: Panel) -> None:
+    if not found.infinite:
+        return
+    column = found.infinite[0][0]
+    rows = [panel.index.position(row) for j, row in found.infinite if j == column]
+    raise MissingValueError(
+        f"{variables[column]!r} is infinite in row {listing(sorted(rows))}. Replace infinite "
+        "values by missing ones, or drop these rows."
+    )
+
+
+def _missing_words(
+    found: Completeness, variables: list[str], keys: tuple[tuple[str, ...], ...]
+) -> str:
+    names = [*variables, *("^".join(key) for key in keys)]
+    counts = [
+        f"{name}: {count}" for name, count in zip(names, found.missing, strict=True) if count
+    ]
+    return ", ".join(counts)
+
+
+def _drop_notes(
+    found: Completeness, variables: list[str], keys: tuple[tuple[str, ...], ...], panel: Panel,
+    sample: Sample,
+) -> tuple[str, ...]:  # fmt: skip
+    notes = []
+    lost = found.incomplete.size - found.unweighted
+    if lost > 0:
+        words = _missing_words(found, variables, keys)
+        notes.append(f"Dropped {lost:,} of {found.n:,} rows with missing values ({words}).")
+    if found.unweighted:
+        notes.append(f"Dropped {found.unweighted:,} rows with weight zero.")
+    gone = panel.n_units - int((sample.unit_rows > 0).sum())
+    if gone:
+        notes.append(f"{gone:,} of {panel.n_units:,} units have no complete row.")
+    return tuple(notes)
+
+
+def _weight_scale(sample: Sample) -> float:
+    if sample.weights is None:
+        return 1.0
+    values: FloatArray = sample.panel.values(sample.weights.column).astype(np.float64)
+    if sample.keep is not None:
+        values = values[sample.keep]
+    if sample.weights.kind == "frequency":
+        if not (values == np.rint(values)).all():
+            raise SpecificationError(
+                f"Frequency weights must be whole numbers; {sample.weights.column!r} is not."
+            )
+        return 1.0
+    return float(values.size / values.sum())
