@@ -1,6 +1,6 @@
 """Make the reference values again: ``python tests/golden/make/make.py [TOPIC ...]``.
 
-A topic is made by ``TOPIC.R``, ``TOPIC.py`` or both, beside this file, and written to
+A topic is made by ``TOPIC.R``, ``TOPIC_python.py`` or both, beside this file, and written to
 ``tests/golden/TOPIC.json``. An R script is called with the directory of the panels as CSV and
 the file to write; a Python module has ``cases()``. Without topics every one is made.
 """
@@ -22,7 +22,6 @@ sys.path[:0] = [str(ROOT), str(HERE)]
 from tests.panels import write_csv  # noqa: E402  (the path above makes it importable)
 
 FIELDS = ("id", "tool", "version", "script", "data", "spec", "value", "tolerance")
-NO_TOPIC = {"make", "peers"}
 
 
 def from_r(script: Path, panels: Path) -> list[dict[str, Any]]:
@@ -46,7 +45,7 @@ def from_python(script: Path) -> list[dict[str, Any]]:
 def make(topic: str, panels: Path) -> None:
     """Write one topic and say which tools made it."""
     made: list[dict[str, Any]] = []
-    for script in (HERE / f"{topic}.R", HERE / f"{topic}.py"):
+    for script in (HERE / f"{topic}.R", HERE / f"{topic}_python.py"):
         if script.exists():
             found = from_r(script, panels) if script.suffix == ".R" else from_python(script)
             made += [{**case, "script": str(script.relative_to(ROOT))} for case in found]
@@ -61,10 +60,11 @@ def make(topic: str, panels: Path) -> None:
 
 def main(topics: list[str]) -> None:
     """Make the topics named, or all."""
-    scripts = {path.stem for path in HERE.iterdir() if path.suffix in {".R", ".py"}}
+    scripts = {path.stem for path in HERE.glob("*.R")} - {"common"}
+    scripts |= {path.stem.removesuffix("_python") for path in HERE.glob("*_python.py")}
     with tempfile.TemporaryDirectory() as directory:
         write_csv(Path(directory))
-        for topic in topics or sorted(scripts - NO_TOPIC - {"common"}):
+        for topic in topics or sorted(scripts):
             make(topic, Path(directory))
 
 
