@@ -118,13 +118,11 @@ class Panel:
     def values(self, name: str) -> AnyArray:
         """Return a column in sorted order: numbers as they are stored, the rest as objects.
 
-        A column that is stored as plain numbers and already sorted is not copied; a converted
-        one is kept for the next call.
+        A column that is stored as plain numbers and already sorted is a view of the user's
+        data; any other is converted once.
         """
         if name not in self._cache:
             raw = self._numbers(name) if self.is_numeric(name) else self._objects(name)
-            if self.index.order is None and raw.dtype.kind in "iufb":
-                return raw
             self._cache[name] = self.index.sort(raw)
         return self._cache[name]
 
@@ -184,17 +182,20 @@ class Panel:
         return codes, labels
 
     def _numbers(self, name: str) -> AnyArray:
-        series = self.series(name)
-        if series.null_count() and not series.dtype.is_float():
-            series = series.cast(nw.Float64)
-        if series.dtype.is_decimal():
-            series = series.cast(nw.Float64)
-        values = np.asarray(series.to_numpy())
-        return values if values.dtype.kind in "iufb" else values.astype(np.float64)
+        native = self.series(name).to_native()
+        if isinstance(native, pd.Series) and native.dtype.kind in "iuf" and native.hasnans:
+            return native.to_numpy(dtype=np.float64, na_value=np.nan)
+        values = np.asarray(native.to_numpy())
+        return values if values.dtype.kind in "iufb" else _as_floats(native)
 
     def _objects(self, name: str) -> AnyArray:
         native = self.series(name).to_native()
         return np.asarray(native if isinstance(native, pd.Series) else native.to_numpy(), object)
+
+
+def _as_floats(native: Any) -> AnyArray:
+    values = native if isinstance(native, pd.Series) else pd.Series(list(native.to_numpy()))
+    return np.asarray(pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def as_panel(data: Any, unit: str, time: str) -> Panel:
