@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, FloatArray, IntArray
+from panelml.data.codes import factorize
 from panelml.errors import (
     ColumnTypeError,
     DuplicateIndexError,
@@ -20,7 +21,7 @@ from panelml.errors import (
     listing,
 )
 
-__all__ = ["PanelIndex", "build_index", "factorize"]
+__all__ = ["PanelIndex", "build_index"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,31 +118,6 @@ def build_index(
     return PanelIndex(units, times, starts, time_codes, time_steps(times, delta), order)
 
 
-def factorize(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
-    """Code the values of a column.
-
-    Returns
-    -------
-    codes : IntArray, shape (n,)
-        -1 where missing.
-    labels : AnyArray, shape (levels,)
-        Sorted (in category order for ordered categories), or in the order of appearance
-        where the values cannot be compared.
-    """
-    dtype = series.dtype
-    if dtype.is_integer() and series.null_count() == 0:
-        return _factorize_integers(series.to_numpy())
-    if dtype in (nw.Categorical, nw.Enum):
-        return _factorize_categories(series)
-    native = series.to_native()
-    values = native if isinstance(native, pd.Series) else pd.Series(series.to_numpy())
-    try:
-        codes, labels = pd.factorize(values, sort=True)
-    except TypeError:
-        codes, labels = pd.factorize(values)
-    return codes.astype(np.int64), np.asarray(labels)
-
-
 def time_steps(times: AnyArray, delta: float | None = None) -> IntArray:
     """Place periods on an axis of equal steps.
 
@@ -190,37 +166,6 @@ def _date_steps(times: AnyArray) -> IntArray:
     position = position - position[0]
     step = math.gcd(*(int(gap) for gap in np.diff(position))) if position.size > 1 else 1
     return position // max(step, 1)
-
-
-def _factorize_integers(values: AnyArray) -> tuple[IntArray, AnyArray]:
-    new_run = values[1:] != values[:-1]
-    runs = values[np.concatenate([[True], new_run])]
-    if (runs[1:] > runs[:-1]).all():
-        codes = np.zeros(values.size, dtype=np.int64)
-        np.cumsum(new_run, out=codes[1:])
-        return codes, runs
-    low, high = int(values.min()), int(values.max())
-    if high - low > 4 * values.size + 1024:
-        coded, labels = pd.factorize(values, sort=True)
-        return coded.astype(np.int64), np.asarray(labels)
-    position = values.astype(np.int64) - low
-    present = np.flatnonzero(np.bincount(position, minlength=high - low + 1))
-    lookup = np.zeros(high - low + 1, dtype=np.int64)
-    lookup[present] = np.arange(present.size)
-    return lookup[position], (present + low).astype(values.dtype)
-
-
-def _factorize_categories(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
-    native = series.to_native()
-    if isinstance(native, pd.Series):
-        categorical = native.cat.remove_unused_categories()
-        return (
-            np.asarray(categorical.cat.codes, dtype=np.int64),
-            np.asarray(categorical.cat.categories),
-        )
-    levels = series.cat.get_categories().to_list()
-    values = pd.Categorical(series.to_list(), categories=levels).remove_unused_categories()
-    return values.codes.astype(np.int64), np.asarray(values.categories)
 
 
 def _refuse_missing(series: nw.Series[Any], role: str) -> None:

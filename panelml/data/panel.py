@@ -8,8 +8,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from panelml._typing import AnyArray, FloatArray, IntArray
-from panelml.data.index import PanelIndex, build_index, factorize
+from panelml._typing import AnyArray, IntArray
+from panelml.data.codes import Codes, combine, factorize
+from panelml.data.index import PanelIndex, build_index
 from panelml.errors import ColumnTypeError, SpecificationError, UnknownNameError, suggest
 
 __all__ = ["Panel", "as_panel"]
@@ -59,7 +60,7 @@ class Panel:
         self.unit = unit
         self.time = time
         self._cache: dict[str, AnyArray] = {}
-        self._codes: dict[tuple[str, ...], tuple[IntArray, AnyArray]] = {}
+        self._codes: dict[tuple[str, ...], Codes] = {}
         self.index: PanelIndex = build_index(self.series(unit), self.series(time), delta)
 
     def __repr__(self) -> str:
@@ -126,19 +127,23 @@ class Panel:
             self._cache[name] = self.index.sort(raw)
         return self._cache[name]
 
-    def codes(self, names: tuple[str, ...]) -> tuple[IntArray, AnyArray]:
+    def codes(self, names: tuple[str, ...]) -> IntArray:
         """Code a column, or the combinations of several, in sorted row order.
 
         Returns
         -------
-        codes : IntArray, shape (n,)
-            -1 where missing.
-        labels : AnyArray, shape (levels,)
-            For several columns, texts joined by ``^``.
+        IntArray, shape (n,)
+            From 0 to ``levels(names) - 1``; -1 where missing.
         """
-        if names not in self._codes:
-            self._codes[names] = self._make_codes(names)
-        return self._codes[names]
+        return self._coded(names).values
+
+    def levels(self, names: tuple[str, ...]) -> int:
+        """Return the number of distinct values of a column or combination."""
+        return self._coded(names).levels
+
+    def labels(self, names: tuple[str, ...]) -> AnyArray:
+        """Return the value behind each code; for several columns, texts joined by ``^``."""
+        return self._coded(names).labels()
 
     def row_labels(self) -> pd.Index[Any]:
         """Return the index of the user's pandas frame, or row numbers."""
@@ -158,28 +163,21 @@ class Panel:
             names=[self.unit, self.time],
         )
 
-    def _make_codes(self, names: tuple[str, ...]) -> tuple[IntArray, AnyArray]:
-        if len(names) == 1:
-            if names[0] == self.unit:
-                return self.index.unit, self.index.units
-            if names[0] == self.time:
-                return self.index.time, self.index.times
-            codes, labels = factorize(self.series(names[0]))
-            sorted_codes = codes if self.index.order is None else codes[self.index.order]
-            return sorted_codes, labels
-        first, first_labels = self.codes(names[:1])
-        rest, rest_labels = self.codes(names[1:])
-        missing = (first < 0) | (rest < 0)
-        combined = np.where(missing, -1, first * rest_labels.size + rest)
-        present, codes = np.unique(combined, return_inverse=True)
-        if missing.any():
-            present, codes = present[1:], codes - 1
-        labels = np.array(
-            [f"{first_labels[p // rest_labels.size]}^{rest_labels[p % rest_labels.size]}"
-             for p in present],
-            dtype=object,
-        )  # fmt: skip
-        return codes, labels
+    def _coded(self, names: tuple[str, ...]) -> Codes:
+        if names not in self._codes:
+            if len(names) == 1:
+                self._codes[names] = self._code_column(names[0])
+            else:
+                self._codes[names] = combine(self._coded(names[:1]), self._coded(names[1:]))
+        return self._codes[names]
+
+    def _code_column(self, name: str) -> Codes:
+        if name == self.unit:
+            return Codes(self.index.unit, (self.index.units,))
+        if name == self.time:
+            return Codes(self.index.time, (self.index.times,))
+        codes, labels = factorize(self.series(name))
+        return Codes(codes if self.index.order is None else codes[self.index.order], (labels,))
 
     def _numbers(self, name: str) -> AnyArray:
         native = self.series(name).to_native()
@@ -225,5 +223,3 @@ def _split_multiindex(data: Any) -> tuple[Any, dict[str, nw.Series[Any]]]:
     if len(keys) != 2:
         raise ColumnTypeError("The levels of the MultiIndex must have different names.")
     return data, keys
-
-

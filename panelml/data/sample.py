@@ -77,7 +77,7 @@ class Sample:
             step=_rows(chunk.step, keep),
             weights=self._block_weights(chunk),
             keys={
-                "^".join(names): _rows(self.panel.codes(names)[0][chunk.rows], keep)
+                "^".join(names): _rows(self.panel.codes(names)[chunk.rows], keep)
                 for names in self.keys
             },
             slopes={
@@ -114,10 +114,9 @@ class Sample:
         """Labels of the sample's units, in order."""
         return self.panel.index.units[self.unit_rows > 0]
 
-    def codes(self, names: tuple[str, ...]) -> tuple[IntArray, AnyArray]:
-        """Return codes (one for each row of the sample) and labels of a combination."""
-        codes, labels = self.panel.codes(names)
-        return _rows(codes, self.keep), labels
+    def codes(self, names: tuple[str, ...]) -> IntArray:
+        """Return the panel's codes of a column or combination, one for each row of the sample."""
+        return _rows(self.panel.codes(names), self.keep)
 
     def scatter(self, values: FloatArray) -> FloatArray:
         """Lay values of the sample's rows out in the user's order, missing for other rows."""

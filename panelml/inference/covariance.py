@@ -226,7 +226,7 @@ class NeweyWest:
         """Sum products of influences over nearby rows of the same unit."""
         rule = parse_small_sample(self.small_sample)
         panel = fit.influence.sample.panel
-        periods = np.unique(fit.influence.sample.codes((panel.time,))[0]).size
+        periods = np.unique(fit.influence.sample.codes((panel.time,))).size
         lags = _checked_bandwidth(self.bandwidth, periods)
         matrix = kernel_sum(fit.influence.serial_products(lags))
         unit = (panel.unit,)
@@ -271,9 +271,8 @@ def is_nested(influence: Influence, inner: tuple[str, ...], outer: tuple[str, ..
     """Whether each level of one combination of columns lies in one level of another."""
     if set(outer) <= set(inner):
         return True
-    codes, labels = influence.sample.codes(inner)
-    cluster, _ = influence.sample.codes(outer)
-    first: IntArray = np.zeros(labels.size, dtype=np.int64)
+    codes, cluster = influence.sample.codes(inner), influence.sample.codes(outer)
+    first: IntArray = np.zeros(influence.sample.panel.levels(inner), dtype=np.int64)
     first[codes] = cluster
     return bool((first[codes] == cluster).all())
 

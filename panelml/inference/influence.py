@@ -136,7 +136,7 @@ class Influence:
         return self.bread @ middle @ self.bread.T
 
     def _refuse_missing(self, names: tuple[str, ...]) -> None:
-        codes, _ = self.sample.codes(names)
+        codes = self.sample.codes(names)
         missing = np.flatnonzero(codes < 0)
         if missing.size:
             kept = np.arange(codes.size)

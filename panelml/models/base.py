@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.core.block import Block
@@ -17,17 +16,24 @@ from panelml.core.linalg import (
 )
 from panelml.core.moments import PanelMoments
 from panelml.core.transforms import Transform
-from panelml.data.formula import Formula
+from panelml.data.formula import Formula, parse_formula
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError, listing
+from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate, parse
 from panelml.inference.influence import Influence
-from panelml.results.base import Attached, FitStatistics, Results
+from panelml.results.base import Attached, FitStatistics, Results, named
 from panelml.results.prediction import EffectModel, Predictor
 
-__all__ = ["LeastSquares", "assemble", "describe", "gaussian_loglik", "least_squares"]
+__all__ = [
+    "LeastSquares",
+    "assemble",
+    "describe",
+    "gaussian_loglik",
+    "least_squares",
+    "plain_formula",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,23 @@ class LeastSquares:
         if self.constant:
             return float(self.params[0])
         return float(centre[0] - self.slopes @ centre[1:])
+
+
+def plain_formula(text: str, estimator: str) -> Formula:
+    """Parse a formula that absorbs nothing.
+
+    Raises
+    ------
+    SpecificationError
+        If it has effects after ``|``.
+    """
+    formula = parse_formula(text)
+    if formula.effects:
+        raise SpecificationError(
+            f"{estimator} absorbs no effects, but the formula has '| "
+            f"{' + '.join(str(effect) for effect in formula.effects)}'. Use FixedEffects."
+        )
+    return formula
 
 
 def least_squares(
@@ -138,7 +161,7 @@ def describe(
     within, between, overall = level_rsquared(moments, slopes)
     headline = {"within": within, "between": between, "overall": overall}
     n = int(round(moments.weight))
-    time, _ = sample.codes((sample.panel.time,))
+    time = sample.codes((sample.panel.time,))
     return FitStatistics(
         nobs=n, n_units=moments.n_units, n_periods=int((np.bincount(time) > 0).sum()),
         unit_rows=(int(rows.min()), float(rows.mean()), int(rows.max())), rss=rss,
@@ -204,7 +227,7 @@ def assemble(
     return Results(
         model=model,
         spec=spec,
-        params=pd.Series(solved.params, index=list(solved.names), name="param"),
+        params=named(solved.params, solved.names, "param"),
         covariance=parse(cov).estimate(estimate),
         counts=counts,
         statistics=statistics,

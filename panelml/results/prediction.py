@@ -96,8 +96,8 @@ def effect_values(tables: Mapping[Effect, pd.DataFrame], panel: Panel) -> FloatA
     """Sum the effects of each row in the user's order; missing for levels never estimated."""
     total = np.zeros(panel.nobs)
     for effect, table in tables.items():
-        codes, labels = panel.codes(effect.columns)
-        by_level = table.reindex(labels)
+        codes = panel.codes(effect.columns)
+        by_level = table.reindex(panel.labels(effect.columns))
         for name in table.columns:
             found = np.where(codes < 0, np.nan, by_level[name].to_numpy(np.float64)[codes])
             total += found if name == "effect" else found * panel.values(name)

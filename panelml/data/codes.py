@@ -1,0 +1,124 @@
+"""Integer codes for the values of columns and of their combinations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from panelml._typing import AnyArray, IntArray
+
+__all__ = ["Codes", "combine", "factorize"]
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """A column, or a combination of several, as integers.
+
+    Attributes
+    ----------
+    values : IntArray, shape (n,)
+        Code of each row, -1 where missing.
+    parts : tuple of AnyArray
+        Labels of each column.
+    places : tuple of IntArray, shape (levels,)
+        For a combination, the label of each column that makes up each level, by number; empty
+        for a single column.
+    """
+
+    values: IntArray
+    parts: tuple[AnyArray, ...]
+    places: tuple[IntArray, ...] = ()
+
+    @property
+    def levels(self) -> int:
+        """Number of levels; codes run from 0 to one less."""
+        return self.places[0].size if self.places else self.parts[0].size
+
+    def labels(self) -> AnyArray:
+        """Return the label of each level: for a combination, texts joined by ``^``."""
+        if not self.places:
+            return self.parts[0]
+        joined: AnyArray | None = None
+        for part, place in zip(self.parts, self.places, strict=True):
+            text = np.array([str(label) for label in part], dtype=object)[place]
+            joined = text if joined is None else np.add(np.add(joined, "^"), text)
+        return np.asarray(joined)
+
+
+def combine(first: Codes, rest: Codes) -> Codes:
+    """Code the combinations that occur, in the order of the first column, then of the others."""
+    size = rest.levels
+    cell = first.values * size + rest.values
+    missing = (first.values < 0) | (rest.values < 0)
+    values = np.full(cell.size, -1, dtype=np.int64)
+    complete = ~missing
+    values[complete], cells = _factorize_integers(cell[complete])
+    outer, inner = np.divmod(cells.astype(np.int64), size)
+    places = (*_places(first, outer), *_places(rest, inner))
+    return Codes(values, (*first.parts, *rest.parts), places)
+
+
+def _places(codes: Codes, levels: IntArray) -> tuple[IntArray, ...]:
+    return tuple(place[levels] for place in codes.places) or (levels,)
+
+
+def factorize(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
+    """Code the values of a column.
+
+    Returns
+    -------
+    codes : IntArray, shape (n,)
+        -1 where missing.
+    labels : AnyArray, shape (levels,)
+        Sorted (in category order for ordered categories), or in the order of appearance
+        where the values cannot be compared.
+    """
+    dtype = series.dtype
+    if dtype.is_integer() and series.null_count() == 0:
+        return _factorize_integers(series.to_numpy())
+    if dtype in (nw.Categorical, nw.Enum):
+        return _factorize_categories(series)
+    native = series.to_native()
+    values = native if isinstance(native, pd.Series) else pd.Series(series.to_numpy())
+    try:
+        codes, labels = pd.factorize(values, sort=True)
+    except TypeError:
+        codes, labels = pd.factorize(values)
+    return codes.astype(np.int64), np.asarray(labels)
+
+
+def _factorize_integers(values: AnyArray) -> tuple[IntArray, AnyArray]:
+    if values.size == 0:
+        return np.zeros(0, dtype=np.int64), values
+    new_run = values[1:] != values[:-1]
+    runs = values[np.concatenate([[True], new_run])]
+    if (runs[1:] > runs[:-1]).all():
+        codes = np.zeros(values.size, dtype=np.int64)
+        np.cumsum(new_run, out=codes[1:])
+        return codes, runs
+    low, high = int(values.min()), int(values.max())
+    if high - low > 4 * values.size + 1024:
+        coded, labels = pd.factorize(values, sort=True)
+        return coded.astype(np.int64), np.asarray(labels)
+    position = values.astype(np.int64) - low
+    present = np.flatnonzero(np.bincount(position, minlength=high - low + 1))
+    lookup = np.zeros(high - low + 1, dtype=np.int64)
+    lookup[present] = np.arange(present.size)
+    return lookup[position], (present + low).astype(values.dtype)
+
+
+def _factorize_categories(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
+    native = series.to_native()
+    if isinstance(native, pd.Series):
+        categorical = native.cat.remove_unused_categories()
+        return (
+            np.asarray(categorical.cat.codes, dtype=np.int64),
+            np.asarray(categorical.cat.categories),
+        )
+    levels = series.cat.get_categories().to_list()
+    values = pd.Categorical(series.to_list(), categories=levels).remove_unused_categories()
+    return values.codes.astype(np.int64), np.asarray(values.categories)
