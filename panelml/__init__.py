@@ -5,5 +5,6 @@ from __future__ import annotations
 from panelml.data.panel import Panel
 from panelml.models.fixed import FixedEffects
 from panelml.models.linear import Between, FirstDifference, PooledOLS
+from panelml.models.random import Hybrid, Mundlak, RandomEffects
 
-__all__ = ["Between", "FirstDifference", "FixedEffects", "Panel", "PooledOLS"]
+__all__ = ["Between", "FirstDifference", "FixedEffects", "Hybrid", "Mundlak", "Panel", "PooledOLS", "RandomEffects"]

@@ -260,14 +260,13 @@ def _weighted_rows(transform: Transform, block: Block) -> FloatArray:
 def _dropped_notes(
     solution: Solution, names: tuple[str, ...], absorbed: str
 ) -> tuple[str, ...]:
-    notes = []
+    causes: dict[str, list[str]] = {}
     for j, others in solution.dropped.items():
+        cause = f"no variation within {absorbed}" if absorbed else "no variation"
         if others:
-            combined = listing((names[i] for i in others), most=8)
-            notes.append(f"Dropped {names[j]!r}: collinear with {combined}.")
-        else:
-            cause = f"it does not vary within {absorbed}" if absorbed else "it does not vary"
-            notes.append(f"Dropped {names[j]!r}: {cause}.")
-    return tuple(notes)
-
-
+            cause = f"collinear with {listing((names[i] for i in others), most=8)}"
+        causes.setdefault(cause, []).append(names[j])
+    return tuple(
+        f"Dropped {listing((repr(name) for name in dropped), most=8)}: {cause}."
+        for cause, dropped in causes.items()
+    )

@@ -27,8 +27,8 @@ from panelml.models.base import (
     gaussian_loglik,
     least_squares,
 )
-from panelml.models.fixed_levels import AbsorbedEffects
-from panelml.models.sampling import make_sample, require_panel
+from panelml.results.levels import AbsorbedEffects
+from panelml.engine.sampling import make_sample, require_panel
 from panelml.results.base import Results
 
 __all__ = ["FixedEffects"]
@@ -108,7 +108,7 @@ def make_plan(sample: Sample, effects: tuple[Effect, ...]) -> AbsorbPlan:
     for effect in effects:
         if effect in own:
             continue
-        levels = sample.panel.codes(effect.columns)[1].size
+        levels = sample.panel.levels(effect.columns)
         parts: list[str | None] = [None] if effect.intercept else []
         for slope in (*parts, *effect.slopes):
             factors.append(Factor(effect.name, levels, slope, first))
@@ -193,7 +193,7 @@ def _require_variation(absorbed: _Absorbed, words: str) -> None:
 
 
 def _levels(sample: Sample, effect: Effect) -> int:
-    levels = int((np.bincount(sample.codes(effect.columns)[0]) > 0).sum())
+    levels = int((np.bincount(sample.codes(effect.columns)) > 0).sum())
     return levels * (effect.intercept + len(effect.slopes))
 
 
@@ -201,7 +201,7 @@ def _singletons(
     sample: Sample, effects: tuple[Effect, ...], *, drop: bool
 ) -> tuple[Sample, tuple[str, ...]]:
     """Count rows alone in a level, and drop them, and those then alone, if asked."""
-    codes = [sample.codes(effect.columns)[0] for effect in effects]
+    codes = [sample.codes(effect.columns) for effect in effects]
     keep = np.ones(sample.nobs, dtype=bool)
     alone = _alone(codes, keep)
     found = int(alone.sum())

@@ -12,14 +12,19 @@ from panelml.core.moments import CrossProducts, Gram, PanelMoments
 from panelml.core.pair import Pair
 from panelml.core.transforms import Between as BetweenTransform
 from panelml.core.transforms import Difference, Level
-from panelml.data.formula import Formula, parse_formula
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError, SpecificationError
+from panelml.errors import IdentificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
-from panelml.models.base import assemble, describe, gaussian_loglik, least_squares
-from panelml.models.sampling import make_sample, require_panel
+from panelml.models.base import (
+    assemble,
+    describe,
+    gaussian_loglik,
+    least_squares,
+    plain_formula,
+)
+from panelml.engine.sampling import make_sample, require_panel
 from panelml.results.base import Results
 
 __all__ = ["Between", "FirstDifference", "PooledOLS"]
@@ -172,23 +177,6 @@ class FirstDifference:
             counts=counts, statistics=statistics,
             intercept=float(mean[0] - solved.slopes @ mean[1:]), notes=notes,
         )  # fmt: skip
-
-
-def plain_formula(text: str, estimator: str) -> Formula:
-    """Parse a formula that absorbs nothing.
-
-    Raises
-    ------
-    SpecificationError
-        If it has effects after ``|``.
-    """
-    formula = parse_formula(text)
-    if formula.effects:
-        raise SpecificationError(
-            f"{estimator} absorbs no effects, but the formula has '| "
-            f"{' + '.join(str(effect) for effect in formula.effects)}'. Use FixedEffects."
-        )
-    return formula
 
 
 def _level_gram(products: CrossProducts, constant: bool) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Estimated fixed effects, level by level."""
+"""Estimated effects, level by level: those that were absorbed, and predicted random ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.results.prediction import RowValues
 
-__all__ = ["AbsorbedEffects"]
+__all__ = ["AbsorbedEffects", "RandomIntercepts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,45 @@ class AbsorbedEffects:
         return np.einsum("gij,jg->ig", inverse, right)
 
     def _level_table(self, sample: Sample, effect: Effect, coef: FloatArray) -> pd.DataFrame:
-        codes, labels = sample.codes(effect.columns)
-        present = np.bincount(codes, minlength=labels.size) > 0
+        panel = sample.panel
+        codes, levels = sample.codes(effect.columns), panel.levels(effect.columns)
+        present = np.bincount(codes, minlength=levels) > 0
         columns = {
             factor.slope or "effect": coef[factor.first : factor.first + factor.levels][present]
             for factor in self.plan.factors if factor.key == effect.name
         }  # fmt: skip
-        return pd.DataFrame(columns, index=pd.Index(labels[present], name=effect.name))
+        index = pd.Index(panel.labels(effect.columns)[present], name=effect.name)
+        return pd.DataFrame(columns, index=index)
+
+
+@dataclass(frozen=True, slots=True)
+class RandomIntercepts:
+    """Best linear unbiased predictions of random intercepts.
+
+    Attributes
+    ----------
+    sigma2_u, sigma2_e : float
+        Variances of the intercepts and of the rest.
+    """
+
+    sigma2_u: float
+    sigma2_e: float
+
+    def tables(
+        self, sample: Sample, error: Callable[[Block], FloatArray]
+    ) -> dict[Effect, pd.DataFrame]:
+        """Shrink each unit's mean of ``y - xb`` by its reliability."""
+
+        def shrunken(block: Block) -> RowValues:
+            w = np.ones(block.n) if block.weights is None else block.weights
+            total = group_sums(np.stack([w, w * error(block)]), block.starts)
+            share = self.sigma2_u / (self.sigma2_e + total[0] * self.sigma2_u)
+            return RowValues((share * total[1])[None])
+
+        values = fold(sample, shrunken).values[0]
+        unit = sample.panel.unit
+        table = pd.DataFrame({"effect": values}, index=pd.Index(sample.unit_labels, name=unit))
+        return {Effect((unit,)): table}
 
 
 def _only(block: Block, error: Callable[[Block], FloatArray]) -> Block:
@@ -91,8 +123,7 @@ def _centred(
     for effect, table in reversed(tables.items()):
         first = effect is next(iter(tables))
         if "effect" in table and not effect.slopes:
-            codes, labels = sample.codes(effect.columns)
-            rows = np.bincount(codes, minlength=labels.size)
+            rows = np.bincount(sample.codes(effect.columns))
             rows = rows[rows > 0]
             mean = float(np.average(table["effect"], weights=rows)) if not first else -moved
             table = table.assign(effect=table["effect"] - mean)
