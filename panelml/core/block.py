@@ -26,8 +26,8 @@ class Block:
         Number of the block's first unit among the units of the estimation sample.
     time : IntArray, shape (n,)
         Code of the period, in the order of time.
-    step : IntArray, shape (n,)
-        Position of the period on the time axis, in steps: a gap of one period adds two.
+    steps : IntArray, shape (T,)
+        Position of each period on the time axis: a gap of one period adds two.
     weights : FloatArray, shape (n,), or None
         Weights, with mean one if analytic, counts if frequency; None where all are one.
     keys : dict of str to IntArray, shape (n,)
@@ -40,7 +40,7 @@ class Block:
     starts: IntArray
     first_unit: int
     time: IntArray
-    step: IntArray
+    steps: IntArray
     weights: FloatArray | None
     keys: dict[str, IntArray]
     slopes: dict[str, FloatArray]
@@ -64,6 +64,11 @@ class Block:
     def unit(self) -> IntArray:
         """Number of each row's unit within the block, shape (n,)."""
         return np.repeat(np.arange(self.n_units), self.sizes)
+
+    @property
+    def step(self) -> IntArray:
+        """Position of each row's period on the time axis, shape (n,)."""
+        return self.steps[self.time]
 
     def with_z(self, z: FloatArray) -> Block:
         """Return the block with other variables."""

@@ -74,7 +74,7 @@ class Sample:
             starts=chunk.starts if keep is None else _kept_starts(chunk.starts, keep),
             first_unit=chunk.first_unit,
             time=_rows(self.panel.index.time[chunk.rows], keep),
-            step=_rows(chunk.step, keep),
+            steps=self.panel.index.steps,
             weights=self._block_weights(chunk),
             keys={
                 "^".join(names): _rows(self.panel.codes(names)[chunk.rows], keep)
@@ -117,6 +117,12 @@ class Sample:
     def codes(self, names: tuple[str, ...]) -> IntArray:
         """Return the panel's codes of a column or combination, one for each row of the sample."""
         return _rows(self.panel.codes(names), self.keep)
+
+    def level_rows(self, names: tuple[str, ...]) -> IntArray:
+        """Count the sample's rows of each level of a column or combination, shape (levels,)."""
+        if names == (self.panel.unit,):
+            return self.unit_rows
+        return np.bincount(self.codes(names), minlength=self.panel.levels(names))
 
     def scatter(self, values: FloatArray) -> FloatArray:
         """Lay values of the sample's rows out in the user's order, missing for other rows."""

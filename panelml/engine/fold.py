@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import wraps
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -16,12 +17,25 @@ from panelml.data.sample import Sample
 from panelml.data.source import CHUNK_ROWS, Chunk
 from panelml.errors import EmptyDataError
 
-__all__ = ["fold", "thread_count"]
+__all__ = ["capped", "fold", "thread_count"]
 
 _blas = ThreadpoolController()
 
 
 S = TypeVar("S", bound=Addable)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def capped(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function with one BLAS thread: its products are small, and idle threads spin."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _blas.limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return run
 
 
 def thread_count() -> int:
@@ -30,6 +44,7 @@ def thread_count() -> int:
     return max(int(asked), 1) if asked.isdigit() else min(os.cpu_count() or 1, 8)
 
 
+@capped
 def fold(
     sample: Sample,
     statistic: Callable[[Block], S],
@@ -58,17 +73,16 @@ def fold(
         If the sample is empty.
     """
     held: list[tuple[int, S]] = []
-    with _blas.limit(limits=1, user_api="blas"):
-        for value in _mapped(sample, statistic, threads or thread_count(), rows):
-            size, total = 1, value
-            while held and held[-1][0] == size:
-                size, total = 2 * size, held.pop()[1] + total
-            held.append((size, total))
-        if not held:
-            raise EmptyDataError("No rows are left in the estimation sample.")
-        result = held.pop()[1]
-        while held:
-            result = held.pop()[1] + result
+    for value in _mapped(sample, statistic, threads or thread_count(), rows):
+        size, total = 1, value
+        while held and held[-1][0] == size:
+            size, total = 2 * size, held.pop()[1] + total
+        held.append((size, total))
+    if not held:
+        raise EmptyDataError("No rows are left in the estimation sample.")
+    result = held.pop()[1]
+    while held:
+        result = held.pop()[1] + result
     return result
 
 

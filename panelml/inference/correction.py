@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -51,8 +52,9 @@ class SmallSample:
     ----------
     scale : {"none", "n", "n-1"}
         Factor 1, N / (N - K) or (N - 1) / (N - K).
-    effects : {"nested", "none", "all"}
-        Absorbed effects that count in K: all; none; or those not nested in the clusters.
+    effects : {"nested", "single", "none", "all"}
+        Absorbed effects that count in K: those not nested in any cluster dimension; all but a
+        single effect that is nested in every one; none; all.
     implied_constant : bool
         Whether the constant that absorbed effects imply counts where they do not.
     groups : bool
@@ -66,15 +68,23 @@ class SmallSample:
     """
 
     scale: Literal["none", "n", "n-1"] = "n-1"
-    effects: Literal["nested", "none", "all"] = "nested"
+    effects: Literal["nested", "single", "none", "all"] = "nested"
     implied_constant: bool = True
     groups: bool = True
     multiway: Literal["min", "each"] = "min"
     df: Literal["clusters", "residual"] = "clusters"
     robust: bool = True
 
+    def exempt(
+        self, nesting: Mapping[tuple[str, ...], tuple[bool, ...]]
+    ) -> frozenset[tuple[str, ...]]:
+        """Choose the effects that do not count, given in which dimensions each is nested."""
+        if self.effects == "single":
+            return frozenset(e for e, inside in nesting.items() if len(nesting) == 1 and all(inside))
+        return frozenset(e for e, inside in nesting.items() if any(inside))
+
     def parameters(self, counts: Counts, nested: frozenset[tuple[str, ...]]) -> int:
-        """Count K, given the effects that are nested in the clusters."""
+        """Count K, given the effects that are exempt because they are nested in the clusters."""
         k = counts.slopes + counts.constant
         if not counts.effects:
             return k
@@ -101,7 +111,7 @@ PRESETS: dict[str, SmallSample] = {
         robust=False,
     ),
     "linearmodels": SmallSample(
-        scale="n", effects="nested", implied_constant=False, groups=False, multiway="each",
+        scale="n", effects="single", implied_constant=False, groups=False, multiway="each",
         df="residual",
     ),
     "none": SmallSample(scale="none", groups=False, multiway="each", robust=False),

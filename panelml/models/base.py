@@ -161,9 +161,8 @@ def describe(
     within, between, overall = level_rsquared(moments, slopes)
     headline = {"within": within, "between": between, "overall": overall}
     n = int(round(moments.weight))
-    time = sample.codes((sample.panel.time,))
     return FitStatistics(
-        nobs=n, n_units=moments.n_units, n_periods=int((np.bincount(time) > 0).sum()),
+        nobs=n, n_units=moments.n_units, n_periods=int((sample.level_rows((sample.panel.time,)) > 0).sum()),
         unit_rows=(int(rows.min()), float(rows.mean()), int(rows.max())), rss=rss,
         rsquared=rsquared, rsquared_within=headline["within"],
         rsquared_between=headline["between"], rsquared_overall=headline["overall"],

@@ -16,7 +16,7 @@ from panelml.data.formula import Effect, Formula, parse_formula
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
-from panelml.engine.fold import fold
+from panelml.engine.fold import capped, fold
 from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -56,6 +56,7 @@ class FixedEffects:
     weights: str | Weights | None = None
     singletons: Literal["keep", "drop"] = "keep"
 
+    @capped
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         if self.singletons not in ("keep", "drop"):
@@ -163,22 +164,21 @@ def _finish(
 def _extras(moments: PanelMoments, solved: LeastSquares, counts: Counts) -> dict[str, float]:
     """Variance shares of the unit effect, as Stata's xtreg reports them."""
     rss = solved.solution.rss
-    weight = moments.means.weight
     slopes = solved.slopes
-    xb = slopes @ moments.means.mean[1:]
-    u = moments.means.mean[0] - xb
-    u = u - np.average(u, weights=weight)
+    between = moments.means.cross_products(moments.means.weight).centred
+    direction = np.concatenate([[1.0], -slopes])
+    xb_total = float(slopes @ moments.overall.centred[1:, 1:] @ slopes)
+    u_total = float(direction @ between @ direction)
+    joint = float(slopes @ between[1:] @ direction)
+    u = direction @ moments.means.mean
     sigma_u = float(np.std(u, ddof=1)) if u.size > 1 else 0.0
     sigma_e = float(np.sqrt(rss / max(counts.df_resid, 1)))
-    xb_total = float(slopes @ moments.overall.centred[1:, 1:] @ slopes)
-    u_total = float(weight @ u**2)
-    joint = float(weight @ (u * (xb - np.average(xb, weights=weight))))
-    scale = np.sqrt(xb_total * u_total)
+    total = sigma_u**2 + sigma_e**2
     return {
         "sigma_u": sigma_u,
         "sigma_e": sigma_e,
-        "rho": sigma_u**2 / (sigma_u**2 + sigma_e**2) if sigma_u + sigma_e > 0 else float("nan"),
-        "corr_u_xb": joint / scale if scale > 0 else float("nan"),
+        "rho": sigma_u**2 / total if total > 0 else float("nan"),
+        "corr_u_xb": joint / float(np.sqrt(xb_total * u_total)) if u_total > 0 else float("nan"),
         "constant": solved.intercept(moments.overall.mean),
         "rsquared_inclusive": 1 - rss / float(moments.overall.centred[0, 0]),
     }
@@ -193,7 +193,7 @@ def _require_variation(absorbed: _Absorbed, words: str) -> None:
 
 
 def _levels(sample: Sample, effect: Effect) -> int:
-    levels = int((np.bincount(sample.codes(effect.columns)) > 0).sum())
+    levels = int((sample.level_rows(effect.columns) > 0).sum())
     return levels * (effect.intercept + len(effect.slopes))
 
 
@@ -201,17 +201,17 @@ def _singletons(
     sample: Sample, effects: tuple[Effect, ...], *, drop: bool
 ) -> tuple[Sample, tuple[str, ...]]:
     """Count rows alone in a level, and drop them, and those then alone, if asked."""
-    codes = [sample.codes(effect.columns) for effect in effects]
-    keep = np.ones(sample.nobs, dtype=bool)
-    alone = _alone(codes, keep)
-    found = int(alone.sum())
+    found = sum(int((sample.level_rows(effect.columns) == 1).sum()) for effect in effects)
     if not found:
         return sample, ()
     if not drop:
         return sample, (
-            f"{found:,} rows are alone in a level of an absorbed effect: they are kept and "
+            f"{found:,} levels of absorbed effects have a single row: these rows are kept and "
             "counted, but tell nothing about the coefficients.",
         )
+    codes = [sample.codes(effect.columns) for effect in effects]
+    keep = np.ones(sample.nobs, dtype=bool)
+    alone = _alone(codes, keep)
     while alone.any():
         keep &= ~alone
         alone = _alone(codes, keep)

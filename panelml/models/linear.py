@@ -13,7 +13,7 @@ from panelml.core.pair import Pair
 from panelml.core.transforms import Between as BetweenTransform
 from panelml.core.transforms import Difference, Level
 from panelml.data.weights import Weights, parse_weights
-from panelml.engine.fold import fold
+from panelml.engine.fold import capped, fold
 from panelml.errors import IdentificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -48,6 +48,7 @@ class PooledOLS:
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
 
+    @capped
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "PooledOLS")
@@ -93,6 +94,7 @@ class Between:
     weights: str | Weights | None = None
     weighted: bool = False
 
+    @capped
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "Between")
@@ -142,6 +144,7 @@ class FirstDifference:
     weights: str | Weights | None = None
     drift: bool = False
 
+    @capped
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "FirstDifference")

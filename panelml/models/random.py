@@ -16,7 +16,7 @@ from panelml.core.transforms import QuasiDemean
 from panelml.data.formula import Formula
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
-from panelml.engine.fold import fold
+from panelml.engine.fold import capped, fold
 from panelml.engine.sampling import make_sample, require_panel
 from panelml.errors import IdentificationError, SpecificationError, suggest
 from panelml.inference.correction import Counts
@@ -50,6 +50,7 @@ class RandomEffects:
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
 
+    @capped
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "RandomEffects")
@@ -85,6 +86,7 @@ class Mundlak:
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
 
+    @capped
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         return _fit(self, "Mundlak", "mundlak", data)
@@ -117,6 +119,7 @@ class Hybrid:
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
 
+    @capped
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         return _fit(self, "Hybrid (within-between)", "within-between", data)

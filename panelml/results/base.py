@@ -20,7 +20,7 @@ from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
 from panelml.results.prediction import EffectModel, Predictor, effect_values, to_series
 
-__all__ = ["Attached", "FitStatistics", "Results"]
+__all__ = ["Attached", "FitStatistics", "Results", "named"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,4 +322,9 @@ class Results:
         return model.tables(sample, self.predictor.error)
 
     def _named(self, values: FloatArray, name: str) -> pd.Series[float]:
-        return pd.Series(values, index=self.params.index, name=name)
+        return named(values, list(self.params.index), name)
+
+
+def named(values: FloatArray, index: Sequence[str], name: str) -> pd.Series[float]:
+    """Label values by parameter."""
+    return pd.Series(values, index=list(index), name=name)
