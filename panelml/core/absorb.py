@@ -11,21 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import lapack, solve_triangular
-from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import LinearOperator, cg
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import group_sums, spread
+from panelml.core.levels import RANK_TOLERANCE, LevelSolution, solve_dense, solve_iteratively
 from panelml.core.transforms import Rows
-from panelml.errors import ConvergenceError
 
-__all__ = ["Absorb", "AbsorbPlan", "AbsorbSystem", "Factor", "LevelSolution"]
+__all__ = ["Absorb", "AbsorbPlan", "AbsorbSystem", "Factor", "level_values"]
 
 # Up to so many levels beside the units, the system is dense and solved without iteration.
 DENSE_LEVELS = 2_500
-RANK_TOLERANCE = 1e-10
+# Up to so many, each block's share is dense too.
+FEW_LEVELS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,15 @@ class AbsorbPlan:
         """Number of columns of D."""
         return sum(factor.levels for factor in self.factors)
 
+    @property
+    def level_sets(self) -> tuple[slice, ...]:
+        """The columns of D of each effect's intercepts."""
+        return tuple(
+            slice(factor.first, factor.first + factor.levels)
+            for factor in self.factors
+            if factor.slope is None
+        )
+
     def unit_basis(self, block: Block) -> tuple[list[FloatArray], int]:
         """Orthonormal columns of the unit effects, and their rank summed over the units."""
         basis: list[FloatArray] = []
@@ -112,60 +119,59 @@ class AbsorbPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class LevelSolution:
-    """Coefficients of the levels for each variable.
-
-    Attributes
-    ----------
-    coef : FloatArray, shape (levels, p)
-    rank : int
-        Rank of the system: levels less what the unit effects and each other make redundant.
-    """
-
-    coef: FloatArray
-    rank: int
-
-
-@dataclass(frozen=True, slots=True)
 class AbsorbSystem:
     """S and D' M z, summed over units.
 
+    ``S = own - sum_q A_q' A_q``, where A_q holds the sums over each unit of the q-th unit basis
+    column times D. With few levels the products are subtracted at once; otherwise the sparse A_q
+    are kept, whose entries are at most the rows.
+
     Attributes
     ----------
-    s : FloatArray or sparse matrix, shape (levels, levels)
+    own : FloatArray or sparse array, shape (levels, levels)
+        D' W D, less the products where these are subtracted at once.
+    unit : tuple of sparse arrays, shape (g, levels)
+        The A_q that are kept.
     cross : FloatArray, shape (levels, p)
+        D' M z.
     unit_rank : int
         Coefficients of the unit effects.
     """
 
-    s: FloatArray | sparse.csr_array
+    own: FloatArray | sparse.csr_array
+    unit: tuple[sparse.csr_array, ...]
     cross: FloatArray
     unit_rank: int
 
     @classmethod
     def of(cls, block: Block, plan: AbsorbPlan) -> AbsorbSystem:
         """Build the system's share of one block."""
-        basis, rank = plan.unit_basis(block) if plan.unit_intercept or plan.unit_slopes else ([], 0)
+        basis, rank = plan.unit_basis(block)
         swept = plan.sweep(block.z, block)
         if not plan.factors:
-            return cls(np.zeros((0, 0)), np.zeros((0, len(swept))), rank)
+            return cls(np.zeros((0, 0)), (), np.zeros((0, len(swept))), rank)
         weighted = swept if block.weights is None else swept * block.weights
-        s = _diagonal_part(block, plan)
+        cross = _level_sums(weighted, block, plan)
+        own = _own_products(block, plan)
+        if plan.levels > FEW_LEVELS:
+            return cls(own, tuple(_sparse_sums(q, block, plan) for q in basis), cross, rank)
+        dense = own.toarray()
         for q in basis:
-            a = _unit_by_level(q, block, plan)
-            s = s - a.T @ a
-        dense = plan.levels <= DENSE_LEVELS
-        if dense and sparse.issparse(s):
-            s = s.toarray()
-        return cls(s, _level_sums(weighted, block, plan), rank)
+            a = _dense_sums(q, block, plan)
+            dense -= a.T @ a
+        return cls(dense, (), cross, rank)
 
     def __add__(self, other: AbsorbSystem) -> AbsorbSystem:
+        pairs = zip(self.unit, other.unit, strict=True)
         return AbsorbSystem(
-            self.s + other.s, self.cross + other.cross, self.unit_rank + other.unit_rank
+            self.own + other.own,
+            tuple(sparse.csr_array(sparse.vstack(pair, format="csr")) for pair in pairs),
+            self.cross + other.cross,
+            self.unit_rank + other.unit_rank,
         )
 
     def solve(self, plan: AbsorbPlan) -> LevelSolution:
-        """Solve for the levels' coefficients; redundant levels get zero where found exactly.
+        """Solve for the levels' coefficients.
 
         Raises
         ------
@@ -174,9 +180,18 @@ class AbsorbSystem:
         """
         if not plan.factors:
             return LevelSolution(self.cross, 0)
-        if sparse.issparse(self.s):
-            return _solve_sparse(sparse.csr_array(self.s), self.cross, plan)
-        return _solve_dense(np.asarray(self.s), self.cross)
+        if plan.levels <= DENSE_LEVELS:
+            return solve_dense(self._dense(), self.cross)
+        return solve_iteratively(self.own, self.unit, self.cross, plan.level_sets)
+
+    def _dense(self) -> FloatArray:
+        s = self.own.toarray() if sparse.issparse(self.own) else np.array(self.own)
+        for a in self.unit:
+            full = a.nnz > 0.05 * a.shape[0] * a.shape[1]
+            a = a.toarray() if full else a
+            product = a.T @ a
+            s -= product if full else product.toarray()
+        return s
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,36 +246,27 @@ def _dummies(block: Block, plan: AbsorbPlan) -> sparse.csr_array:
     return sparse.csr_array((data.ravel(), columns.ravel(), pointers), shape=(n, plan.levels))
 
 
-def _diagonal_part(block: Block, plan: AbsorbPlan) -> FloatArray | sparse.csr_array:
-    if len(plan.factors) == 1:
-        factor = plan.factors[0]
-        values = factor.values(block)
-        squared = _weighted(None if values is None else values**2, block)
-        diagonal = np.bincount(factor.columns(block), squared, minlength=plan.levels)
-        if plan.levels <= DENSE_LEVELS:
-            return np.diag(diagonal)
-        return sparse.csr_array(sparse.diags_array(diagonal))
+def _own_products(block: Block, plan: AbsorbPlan) -> sparse.csr_array:
     d = _dummies(block, plan)
     right = d if block.weights is None else sparse.diags_array(block.weights) @ d
+    if len(plan.factors) == 1:
+        return sparse.csr_array(sparse.diags_array(np.asarray(d.multiply(right).sum(axis=0))))
     return sparse.csr_array(d.T @ right)
 
 
-def _unit_by_level(
-    q: FloatArray, block: Block, plan: AbsorbPlan
-) -> FloatArray | sparse.csr_array:
-    unit, g = block.unit, block.n_units
-    levels = plan.levels
-    entries = block.n * len(plan.factors)
-    if g * levels <= 20 * entries:
-        total = np.zeros(g * levels)
-        for factor in plan.factors:
-            weight = _weighted(factor.values(block), block) * q
-            total += np.bincount(
-                unit * levels + factor.columns(block), weight, minlength=g * levels
-            )
-        return total.reshape(g, levels)
+def _dense_sums(q: FloatArray, block: Block, plan: AbsorbPlan) -> FloatArray:
+    g, levels = block.n_units, plan.levels
+    place = block.unit * levels
+    total = np.zeros(g * levels)
+    for factor in plan.factors:
+        weight = _weighted(factor.values(block), block) * q
+        total += np.bincount(place + factor.columns(block), weight, minlength=g * levels)
+    return total.reshape(g, levels)
+
+
+def _sparse_sums(q: FloatArray, block: Block, plan: AbsorbPlan) -> sparse.csr_array:
     indicator = sparse.csr_array(
-        (_weighted(q, block), np.arange(block.n), block.starts), shape=(g, block.n)
+        (_weighted(q, block), np.arange(block.n), block.starts), shape=(block.n_units, block.n)
     )
     return sparse.csr_array(indicator @ _dummies(block, plan))
 
@@ -268,63 +274,10 @@ def _unit_by_level(
 def _level_sums(weighted: FloatArray, block: Block, plan: AbsorbPlan) -> FloatArray:
     total = np.zeros((weighted.shape[0], plan.levels))
     for factor in plan.factors:
-        columns, values = factor.columns(block), factor.values(block)
+        columns, values = factor.columns(block) - factor.first, factor.values(block)
+        span = slice(factor.first, factor.first + factor.levels)
         for row, out in zip(weighted, total, strict=True):
-            out += np.bincount(
-                columns, row if values is None else row * values, minlength=plan.levels
+            out[span] += np.bincount(
+                columns, row if values is None else row * values, minlength=factor.levels
             )
     return total.T
-
-
-def _solve_dense(s: FloatArray, cross: FloatArray) -> LevelSolution:
-    length = np.sqrt(np.maximum(np.diag(s), 0.0))
-    used = length > 0
-    scale = np.where(used, 1 / np.where(used, length, 1.0), 0.0)
-    factor, pivots, rank, _ = lapack.dpstrf(
-        s * scale[:, None] * scale[None, :], lower=1, tol=RANK_TOLERANCE
-    )
-    chosen = pivots[:rank] - 1
-    lower = np.tril(factor[:rank, :rank])
-    half = solve_triangular(lower, (cross * scale[:, None])[chosen], lower=True)
-    coef = np.zeros_like(cross)
-    coef[chosen] = solve_triangular(lower.T, half, lower=False)
-    return LevelSolution(coef * scale[:, None], int(rank))
-
-
-def _solve_sparse(s: sparse.csr_array, cross: FloatArray, plan: AbsorbPlan) -> LevelSolution:
-    diagonal = s.diagonal()
-    used = diagonal > 0
-    inverse = np.where(used, 1 / np.where(used, diagonal, 1.0), 0.0)
-    precondition = LinearOperator(s.shape, matvec=lambda v: inverse * v.ravel(), dtype=np.float64)
-    coef = np.empty_like(cross)
-    for j in range(cross.shape[1]):
-        start = inverse * cross[:, j]
-        coef[:, j], failed = cg(s, cross[:, j], x0=start, rtol=1e-12, atol=0.0, M=precondition,
-                                maxiter=20_000)  # fmt: skip
-        if failed:
-            raise ConvergenceError(
-                "The absorbed effects did not converge: their levels are hardly connected. "
-                "Drop an effect, or keep the largest connected set of levels."
-            )
-    return LevelSolution(coef, int(used.sum()) - _redundant(s, plan))
-
-
-def _redundant(s: sparse.csr_array, plan: AbsorbPlan) -> int:
-    """Count redundant levels: connected sets of each factor's levels, given the units.
-
-    With slopes this is zero; with several factors it is exact for connected data, and otherwise
-    the count that reghdfe makes for the first pairs.
-    """
-    redundant = 0
-    for position, factor in enumerate(plan.factors):
-        if factor.slope is not None or (position == 0 and not plan.unit_intercept):
-            continue
-        span = slice(factor.first, factor.first + factor.levels)
-        own = s[span, span] if plan.unit_intercept else s[: factor.first, span]
-        if plan.unit_intercept:
-            present = own.diagonal() > 0
-            count = connected_components(own, directed=False)[0]
-            redundant += int(count - (~present).sum())
-        else:
-            redundant += 1
-    return redundant

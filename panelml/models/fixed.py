@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
-from panelml.core.absorb import Absorb, AbsorbPlan, AbsorbSystem, Factor
+from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbPlan, AbsorbSystem, Factor
 from panelml.core.moments import Gram, PanelMoments
 from panelml.core.pair import Pair
 from panelml.core.transforms import Transform, Within
@@ -125,8 +125,23 @@ def _absorb(sample: Sample, effects: tuple[Effect, ...]) -> _Absorbed:
     found = fold(sample, lambda b: Pair(PanelMoments.of(b), AbsorbSystem.of(b, plan)))
     levels = found.second.solve(plan)
     transform = Absorb(plan, levels.coef)
-    gram = fold(sample, lambda block: Gram.of(transform(block))).products
+    gram = _swept_gram(sample, plan, found.first, found.second.cross, levels.coef)
+    if gram is None:
+        gram = fold(sample, lambda block: Gram.of(transform(block))).products
     return _Absorbed(plan, transform, found.first, gram, found.second.unit_rank + levels.rank)
+
+
+def _swept_gram(
+    sample: Sample, plan: AbsorbPlan, moments: PanelMoments, cross: FloatArray, coef: FloatArray
+) -> FloatArray | None:
+    """Cross-products after absorption by subtraction, None where that would cost digits."""
+    if not plan.unit_intercept or plan.unit_slopes or plan.levels > DENSE_LEVELS:
+        return None
+    gram = moments.within
+    left = gram - cross.T @ coef
+    if (np.diag(left) < 1e-3 * np.diag(gram)).any():
+        return None
+    return (left + left.T) / 2
 
 
 def _finish(
