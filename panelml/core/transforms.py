@@ -39,12 +39,13 @@ class Rows:
         """Give each row the code of the block row it stands for."""
         return codes if self.at is None else codes[self.at]
 
-    def unit_sums(self, values: FloatArray) -> FloatArray:
-        """Sum over each unit of the block, shape (k, m) to (k, g)."""
-        if self.at is None:
-            return group_sums(values, self.starts)
-        total = np.concatenate([np.zeros((values.shape[0], 1)), np.cumsum(values, axis=1)], axis=1)
-        return np.diff(total[:, self.starts], axis=1)
+    def unit_sums(self, values: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Sum over units: those of the block that have rows, and sums (k, m) to (k, units)."""
+        present = np.flatnonzero(np.diff(self.starts))
+        starts = self.starts
+        if present.size < starts.size - 1:
+            starts = np.append(starts[present], starts[-1])
+        return present, group_sums(values, starts)
 
 
 class Transform(Protocol):

@@ -79,9 +79,10 @@ class SmallSample:
         self, nesting: Mapping[tuple[str, ...], tuple[bool, ...]]
     ) -> frozenset[tuple[str, ...]]:
         """Choose the effects that do not count, given in which dimensions each is nested."""
-        if self.effects == "single":
-            return frozenset(e for e, inside in nesting.items() if len(nesting) == 1 and all(inside))
-        return frozenset(e for e, inside in nesting.items() if any(inside))
+        inside = all if self.effects == "single" else any
+        if self.effects == "single" and len(nesting) > 1:
+            return frozenset()
+        return frozenset(effect for effect, where in nesting.items() if inside(where))
 
     def parameters(self, counts: Counts, nested: frozenset[tuple[str, ...]]) -> int:
         """Count K, given the effects that are exempt because they are nested in the clusters."""

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import FloatArray
 from panelml.core.keyed import KeyedSums
-from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
+from panelml.errors import SpecificationError, UnknownNameError, suggest
+from panelml.inference.clusters import (
+    Columns,
+    cluster_products,
+    is_nested,
+    multiway,
+    read_dimensions,
+    require_whole_units,
+    semidefinite,
+)
 from panelml.inference.correction import Counts, SmallSample, parse_small_sample
-from panelml.inference.hac import default_bandwidth, kernel_sum
+from panelml.inference.hac import Bandwidth, choose_lags, kernel_sum
 from panelml.inference.influence import Influence
 
 __all__ = [
@@ -72,7 +80,9 @@ class Covariance:
 class CovSpec(Protocol):
     """A covariance estimator: a frozen value."""
 
-    def estimate(self, fit: Estimate) -> Covariance: ...
+    def estimate(self, fit: Estimate) -> Covariance:
+        """Estimate the covariance of a fit."""
+        ...
 
 
 CovLike: TypeAlias = str | CovSpec
@@ -95,6 +105,7 @@ class HC1:
     Attributes
     ----------
     small_sample : str or SmallSample
+        "none" leaves the factor out, which is HC0.
     """
 
     small_sample: str | SmallSample = "fixest"
@@ -105,9 +116,10 @@ class HC1:
         counts = fit.counts
         k = counts.nobs - counts.df_resid if rule.robust else counts.slopes + counts.constant
         factor = 1.0 if rule.scale == "none" else counts.nobs / max(counts.nobs - k, 1)
-        matrix = factor * fit.influence.row_products()
+        matrix, _ = semidefinite(factor * fit.influence.row_products())
         df = np.inf if counts.normal else float(counts.df_resid)
-        return Covariance(_symmetric(matrix), df, "HC1: robust to heteroskedasticity", {})
+        name = "HC0" if rule.scale == "none" else "HC1"
+        return Covariance(matrix, df, f"{name}: robust to heteroskedasticity", {})
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -138,42 +150,17 @@ class Clustered:
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum influences within clusters, then their squares over clusters."""
         rule = parse_small_sample(self.small_sample)
-        panel = fit.influence.sample.panel
-        names = self.columns or (panel.unit,)
-        dimensions = [tuple(name.split("^")) for name in dict.fromkeys(names)]
-        nested = frozenset(
-            effect for effect in fit.counts.effects
-            if any(is_nested(fit.influence, effect, cluster) for cluster in dimensions)
-        )  # fmt: skip
-        scaling = rule.scaling(fit.counts.nobs, rule.parameters(fit.counts, nested))
-        matrix, clusters, notes = self._combine(fit.influence, dimensions, rule)
-        df = float(min(clusters.values()) - 1) if rule.df == "clusters" else fit.counts.df_resid
-        words = " and ".join(f"{name} ({count:,} clusters)" for name, count in clusters.items())
+        influence, counts = fit.influence, fit.counts
+        dimensions = read_dimensions(self.columns or (influence.sample.panel.unit,))
+        require_whole_units(influence, dimensions)
+        found = multiway(cluster_products(influence, counts.nobs), dimensions, rule)
+        k = rule.parameters(counts, rule.exempt(_nesting(fit, dimensions)))
+        df = float(found.least - 1 if rule.df == "clusters" else counts.df_resid)
+        words = " and ".join(f"{name} ({n:,} clusters)" for name, n in found.clusters.items())
         return Covariance(
-            _symmetric(scaling * matrix), float(df), f"clustered by {words}", clusters, notes
-        )
-
-    def _combine(
-        self, influence: Influence, dimensions: list[tuple[str, ...]], rule: SmallSample
-    ) -> tuple[FloatArray, dict[str, int], tuple[str, ...]]:
-        terms: list[tuple[int, int, FloatArray]] = []
-        clusters: dict[str, int] = {}
-        for size in range(1, len(dimensions) + 1):
-            for subset in combinations(dimensions, size):
-                columns = tuple(dict.fromkeys(name for part in subset for name in part))
-                sums = influence.sums(columns)
-                count = sums.codes.size
-                if size == 1:
-                    _require_clusters(columns, count)
-                    clusters["^".join(columns)] = count
-                terms.append((1 if size % 2 else -1, count, sums.sums @ sums.sums.T))
-        least = min(clusters.values())
-        total = np.zeros_like(terms[0][2])
-        for sign, count, meat in terms:
-            g = least if rule.multiway == "min" else count
-            total += sign * meat * (g / (g - 1) if rule.groups else 1.0)
-        matrix, notes = _semidefinite(total)
-        return matrix, clusters, notes
+            rule.scaling(counts.nobs, k) * found.matrix, df, f"clustered by {words}",
+            found.clusters, found.notes,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +169,9 @@ class DriscollKraay:
 
     Attributes
     ----------
-    bandwidth : int, optional
-        Largest lag, in periods that are observed; the integer part of ``T ** (1 / 4)`` by default.
+    bandwidth : int or {"newey-west"}, optional
+        Largest lag, in periods that are observed; the integer part of ``T ** (1 / 4)`` by
+        default, of ``4 * (T / 100) ** (2 / 9)`` for "newey-west".
     small_sample : str or SmallSample
 
     Notes
@@ -191,19 +179,18 @@ class DriscollKraay:
     Source: Driscoll and Kraay (1998), *Review of Economics and Statistics* 80, 549-560.
     """
 
-    bandwidth: int | None = None
+    bandwidth: Bandwidth = None
     small_sample: str | SmallSample = "fixest"
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum influences within periods, then their products over nearby periods."""
         rule = parse_small_sample(self.small_sample)
-        panel = fit.influence.sample.panel
-        sums = fit.influence.sums((panel.time,))
-        lags = _checked_bandwidth(self.bandwidth, sums.codes.size)
-        products = _period_products(sums, lags)
+        time = (fit.influence.sample.panel.time,)
+        require_whole_units(fit.influence, [time])
+        sums = fit.influence.sums(time)
+        lags = choose_lags(self.bandwidth, sums.codes.size)
         return _over_time(
-            kernel_sum(products), fit, rule, sums.codes.size,
-            frozenset(e for e in fit.counts.effects if e == (panel.time,)),
+            kernel_sum(_period_products(sums, lags)), fit, rule, sums.codes.size, [time],
             f"Driscoll-Kraay, {lags} lags ({sums.codes.size} periods)",
         )  # fmt: skip
 
@@ -214,33 +201,36 @@ class NeweyWest:
 
     Attributes
     ----------
-    bandwidth : int, optional
-        Largest lag, in steps of time; the integer part of ``T ** (1 / 4)`` by default.
+    bandwidth : int or {"newey-west"}, optional
+        Largest lag, in steps of time; by default as for DriscollKraay.
     small_sample : str or SmallSample
     """
 
-    bandwidth: int | None = None
+    bandwidth: Bandwidth = None
     small_sample: str | SmallSample = "fixest"
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum products of influences over nearby rows of the same unit."""
         rule = parse_small_sample(self.small_sample)
         panel = fit.influence.sample.panel
-        periods = np.unique(fit.influence.sample.codes((panel.time,))).size
-        lags = _checked_bandwidth(self.bandwidth, periods)
-        matrix = kernel_sum(fit.influence.serial_products(lags))
-        unit = (panel.unit,)
-        nested = frozenset(
-            effect for effect in fit.counts.effects if is_nested(fit.influence, effect, unit)
-        )
+        unit, time = (panel.unit,), (panel.time,)
+        require_whole_units(fit.influence, [time])
+        periods = np.unique(fit.influence.sample.codes(time)).size
+        lags = choose_lags(self.bandwidth, periods)
         return _over_time(
-            matrix, fit, rule, periods, nested, f"Newey-West within units, {lags} lags"
-        )
+            kernel_sum(fit.influence.serial_products(lags)), fit, rule, periods, [unit, time],
+            f"Newey-West within units, {lags} lags",
+        )  # fmt: skip
 
 
 def parse(cov: CovLike) -> CovSpec:
-    """Read a covariance: ``"iid"``, ``"HC1"``, ``"cluster"``, ``"cluster:state+year"``, ``"DK"``,
-    ``"DK:3"``, ``"NW:2"``, or a value of this module.
+    """Read the shorthand of a covariance; a value of this module is returned as it is.
+
+    Parameters
+    ----------
+    cov : str or covariance
+        ``"iid"``, ``"HC1"``, ``"cluster"``, ``"cluster:state+year"``, ``"DK"``, ``"DK:3"``,
+        ``"NW:2"``.
 
     Raises
     ------
@@ -267,24 +257,24 @@ def parse(cov: CovLike) -> CovSpec:
     return plain[kind]
 
 
-def is_nested(influence: Influence, inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
-    """Whether each level of one combination of columns lies in one level of another."""
-    if set(outer) <= set(inner):
-        return True
-    codes, cluster = influence.sample.codes(inner), influence.sample.codes(outer)
-    first: IntArray = np.zeros(influence.sample.panel.levels(inner), dtype=np.int64)
-    first[codes] = cluster
-    return bool((first[codes] == cluster).all())
+def _nesting(
+    fit: Estimate, dimensions: Sequence[Columns]
+) -> dict[tuple[str, ...], tuple[bool, ...]]:
+    return {
+        effect: tuple(is_nested(fit.influence, effect, columns) for columns in dimensions)
+        for effect in fit.counts.effects
+    }
 
 
 def _over_time(
     matrix: FloatArray, fit: Estimate, rule: SmallSample, periods: int,
-    nested: frozenset[tuple[str, ...]], description: str,
+    dimensions: Sequence[Columns], description: str,
 ) -> Covariance:  # fmt: skip
-    factor = rule.scaling(fit.counts.nobs, rule.parameters(fit.counts, nested))
+    nesting = _nesting(fit, dimensions) if rule.effects == "nested" else {}
+    factor = rule.scaling(fit.counts.nobs, rule.parameters(fit.counts, rule.exempt(nesting)))
     factor *= periods / (periods - 1) if rule.groups else 1.0
     df = float(periods - 1) if rule.df == "clusters" else float(fit.counts.df_resid)
-    fixed, notes = _semidefinite(factor * matrix)
+    fixed, notes = semidefinite(factor * matrix)
     return Covariance(fixed, df, description, {}, notes)
 
 
@@ -294,41 +284,9 @@ def _period_products(sums: KeyedSums, lags: int) -> FloatArray:
     return np.stack([h[:, lag:] @ h[:, : t - lag].T for lag in range(lags + 1)])
 
 
-def _checked_bandwidth(bandwidth: int | None, periods: int) -> int:
-    if periods < 2:
-        raise IdentificationError("Dependence over time needs at least two periods.")
-    lags = default_bandwidth(periods) if bandwidth is None else bandwidth
-    if not 0 <= lags < periods:
-        raise SpecificationError(
-            f"The bandwidth must lie between 0 and the number of periods less one, "
-            f"{periods - 1}; it is {lags}."
-        )
-    return lags
-
-
-def _require_clusters(columns: tuple[str, ...], count: int) -> None:
-    if count < 2:
-        raise IdentificationError(
-            f"The cluster variable {'^'.join(columns)!r} has a single value in the estimation "
-            "sample; clustered standard errors need at least two clusters."
-        )
-
-
 def _read_lags(text: str, cov: str) -> int | None:
     if not text.strip():
         return None
     if not text.strip().isdigit():
         raise SpecificationError(f"The lags in {cov!r} must be a whole number.")
     return int(text)
-
-
-def _symmetric(matrix: FloatArray) -> FloatArray:
-    return np.asarray((matrix + matrix.T) / 2)
-
-
-def _semidefinite(matrix: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
-    values, vectors = np.linalg.eigh(_symmetric(matrix))
-    if values.size == 0 or values[0] >= -1e-12 * max(float(values[-1]), 0.0):
-        return _symmetric(matrix), ()
-    note = "The covariance was not positive semi-definite: negative eigenvalues were set to zero."
-    return (vectors * np.maximum(values, 0.0)) @ vectors.T, (note,)

@@ -129,8 +129,8 @@ class Influence:
 
     def _unit_sums(self, block: Block) -> KeyedSums:
         rows, scores = self.scores(block)
-        codes = np.arange(block.n_units) + block.first_unit
-        return KeyedSums(codes, rows.unit_sums(scores))
+        units, sums = rows.unit_sums(scores)
+        return KeyedSums(units + block.first_unit, sums)
 
     def _around(self, middle: FloatArray) -> FloatArray:
         return self.bread @ middle @ self.bread.T

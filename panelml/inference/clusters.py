@@ -1,0 +1,187 @@
+"""Cluster dimensions: nesting, combination by inclusion and exclusion, and few clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TypeAlias
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.transforms import Between
+from panelml.errors import IdentificationError, SpecificationError
+from panelml.inference.correction import SmallSample
+from panelml.inference.influence import Influence
+
+__all__ = [
+    "Columns",
+    "Multiway",
+    "Products",
+    "cluster_products",
+    "few_clusters",
+    "is_nested",
+    "multiway",
+    "read_dimensions",
+    "require_whole_units",
+    "semidefinite",
+]
+
+Columns: TypeAlias = tuple[str, ...]
+Products: TypeAlias = Callable[[Columns], tuple[FloatArray, int]]
+
+# Cameron and Miller (2015), Journal of Human Resources 50, section VI: "few" begins at 20 to 50.
+FEW = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Multiway:
+    """Products of influences, summed over clusters of one or several dimensions.
+
+    Attributes
+    ----------
+    matrix : FloatArray, shape (k, k)
+    clusters : dict of str to int
+        Number of clusters of each dimension.
+    notes : tuple of str
+    """
+
+    matrix: FloatArray
+    clusters: dict[str, int]
+    notes: tuple[str, ...]
+
+    @property
+    def least(self) -> int:
+        """The smallest number of clusters."""
+        return min(self.clusters.values())
+
+
+def read_dimensions(names: Sequence[str]) -> list[Columns]:
+    """Read cluster dimensions, ``state^year`` for combinations of columns."""
+    return [tuple(part.strip() for part in name.split("^")) for name in dict.fromkeys(names)]
+
+
+def multiway(products: Products, dimensions: Sequence[Columns], rule: SmallSample) -> Multiway:
+    """Combine cluster dimensions by inclusion and exclusion.
+
+    Parameters
+    ----------
+    products : callable
+        Columns to the products of influences summed within their clusters, (k, k), and the
+        number of clusters.
+    dimensions : sequence of tuple of str
+    rule : SmallSample
+        Gives each term the factor G / (G - 1), or none.
+
+    Raises
+    ------
+    IdentificationError
+        If a dimension has a single cluster.
+
+    Notes
+    -----
+    Source: Cameron, Gelbach and Miller (2011), *JBES* 29, 238-249, equation 2.13.
+    """
+    terms: list[tuple[int, FloatArray, int]] = []
+    clusters: dict[str, int] = {}
+    for size in range(1, len(dimensions) + 1):
+        for subset in combinations(dimensions, size):
+            columns = tuple(dict.fromkeys(name for part in subset for name in part))
+            product, count = products(columns)
+            if size == 1:
+                _require_clusters(columns, count)
+                clusters["^".join(columns)] = count
+            terms.append((1 if size % 2 else -1, product, count))
+    least = min(clusters.values())
+    total = np.zeros_like(terms[0][1])
+    for sign, product, count in terms:
+        g = least if rule.multiway == "min" else count
+        total += sign * product * (g / (g - 1) if rule.groups else 1.0)
+    matrix, notes = semidefinite(total)
+    return Multiway(matrix, clusters, (*notes, *few_clusters(clusters)))
+
+
+def cluster_products(influence: Influence, nobs: int) -> Products:
+    """Return what sums products of a fit's influences within clusters.
+
+    Parameters
+    ----------
+    influence : Influence
+    nobs : int
+        Observations of the fit: rows that are told apart by unit and time.
+    """
+    panel = influence.sample.panel
+
+    def products(columns: Columns) -> tuple[FloatArray, int]:
+        if {panel.unit, panel.time} <= set(columns) and not influence.frequency:
+            return influence.row_products(), nobs
+        sums = influence.sums(columns)
+        return sums.sums @ sums.sums.T, sums.codes.size
+
+    return products
+
+
+def is_nested(influence: Influence, inner: Columns, outer: Columns) -> bool:
+    """Whether each level of one combination of columns lies in one level of another."""
+    if set(outer) <= set(inner):
+        return True
+    codes, cluster = influence.sample.codes(inner), influence.sample.codes(outer)
+    first: IntArray = np.zeros(influence.sample.panel.levels(inner), dtype=np.int64)
+    first[codes] = cluster
+    return bool((first[codes] == cluster).all())
+
+
+def require_whole_units(influence: Influence, dimensions: Sequence[Columns]) -> None:
+    """Refuse clusters that cut across units where each row of the fit is the mean of a unit.
+
+    Raises
+    ------
+    SpecificationError
+        If a unit lies in several clusters.
+    """
+    if not isinstance(influence.transform, Between):
+        return
+    unit = (influence.sample.panel.unit,)
+    for columns in dimensions:
+        if not is_nested(influence, unit, columns):
+            raise SpecificationError(
+                f"The rows of this fit are means of {unit[0]}, which belong to several values of "
+                f"{'^'.join(columns)}. Cluster by {unit[0]} or by groups of it."
+            )
+
+
+def few_clusters(clusters: Mapping[str, int]) -> tuple[str, ...]:
+    """Note that inference from few clusters is optimistic."""
+    few = [f"{count} clusters ({name})" for name, count in clusters.items() if count < FEW]
+    if not few:
+        return ()
+    return (
+        f"Only {' and '.join(few)}: with fewer than {FEW} clusters, standard errors tend to be "
+        "too small and tests to reject too often.",
+    )
+
+
+def semidefinite(matrix: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
+    """Set negative eigenvalues to zero, with a note.
+
+    The eigenvalues are those at unit diagonal, so that the result does not depend on the units
+    in which the regressors are measured.
+    """
+    symmetric = np.asarray((matrix + matrix.T) / 2)
+    length = np.sqrt(np.abs(np.diag(symmetric)))
+    length = np.where(length > 0, length, 1.0)
+    scale = np.outer(length, length)
+    values, vectors = np.linalg.eigh(symmetric / scale)
+    if values.size == 0 or values[0] >= -1e-12 * values.size:
+        return symmetric, ()
+    note = "The covariance was not positive semi-definite: negative eigenvalues were set to zero."
+    return (vectors * np.maximum(values, 0.0)) @ vectors.T * scale, (note,)
+
+
+def _require_clusters(columns: Columns, count: int) -> None:
+    if count < 2:
+        raise IdentificationError(
+            f"The cluster variable {'^'.join(columns)!r} has a single value in the estimation "
+            "sample; clustered standard errors need at least two clusters."
+        )
