@@ -128,7 +128,7 @@ class AbsorbSystem:
 
     Attributes
     ----------
-    own : FloatArray or sparse array, shape (levels, levels)
+    own : sparse array, shape (levels, levels)
         D' W D, less the products where these are subtracted at once.
     unit : tuple of sparse arrays, shape (g, levels)
         The A_q that are kept.
@@ -138,7 +138,7 @@ class AbsorbSystem:
         Coefficients of the unit effects.
     """
 
-    own: FloatArray | sparse.csr_array
+    own: sparse.csr_array
     unit: tuple[sparse.csr_array, ...]
     cross: FloatArray
     unit_rank: int
@@ -149,7 +149,7 @@ class AbsorbSystem:
         basis, rank = plan.unit_basis(block)
         swept = plan.sweep(block.z, block)
         if not plan.factors:
-            return cls(np.zeros((0, 0)), (), np.zeros((0, len(swept))), rank)
+            return cls(sparse.csr_array((0, 0)), (), np.zeros((0, len(swept))), rank)
         weighted = swept if block.weights is None else swept * block.weights
         cross = _level_sums(weighted, block, plan)
         own = _own_products(block, plan)
@@ -159,12 +159,12 @@ class AbsorbSystem:
         for q in basis:
             a = _dense_sums(q, block, plan)
             dense -= a.T @ a
-        return cls(dense, (), cross, rank)
+        return cls(sparse.csr_array(dense), (), cross, rank)
 
     def __add__(self, other: AbsorbSystem) -> AbsorbSystem:
         pairs = zip(self.unit, other.unit, strict=True)
         return AbsorbSystem(
-            self.own + other.own,
+            sparse.csr_array(self.own + other.own),
             tuple(sparse.csr_array(sparse.vstack(pair, format="csr")) for pair in pairs),
             self.cross + other.cross,
             self.unit_rank + other.unit_rank,
@@ -185,12 +185,13 @@ class AbsorbSystem:
         return solve_iteratively(self.own, self.unit, self.cross, plan.level_sets)
 
     def _dense(self) -> FloatArray:
-        s = self.own.toarray() if sparse.issparse(self.own) else np.array(self.own)
+        s = self.own.toarray()
         for a in self.unit:
-            full = a.nnz > 0.05 * a.shape[0] * a.shape[1]
-            a = a.toarray() if full else a
-            product = a.T @ a
-            s -= product if full else product.toarray()
+            if a.nnz > 0.05 * a.shape[0] * a.shape[1]:
+                dense = a.toarray()
+                s -= dense.T @ dense
+            else:
+                s -= (a.T @ a).toarray()
         return s
 
 
@@ -209,6 +210,7 @@ class Absorb:
     constant: bool = False
 
     def __call__(self, block: Block) -> Rows:
+        """Transform one block."""
         z = block.z - level_values(self.plan, self.coef, block)
         return Rows(self.plan.sweep(z, block), block.weights, None, block.starts)
 

@@ -33,6 +33,7 @@ class SplitMeans:
     form: Literal["within-between", "mundlak"]
 
     def __call__(self, block: Block) -> Block:
+        """Replace the regressors of one block."""
         x = block.z[1:]
         varying = x[self.varying]
         mean = spread(group_means(varying, block.starts, block.weights), block.unit)

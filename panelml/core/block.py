@@ -48,7 +48,7 @@ class Block:
     @property
     def n(self) -> int:
         """Number of rows."""
-        return self.z.shape[1]
+        return int(self.z.shape[1])
 
     @property
     def n_units(self) -> int:

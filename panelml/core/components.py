@@ -206,7 +206,7 @@ def _nerlove(design: MeanDesign) -> tuple[float, float]:
 
 def _effects(design: MeanDesign) -> FloatArray:
     solution = design.within_solution
-    return design.mean[0] - solution.coef @ design.mean[solution.kept + 1]
+    return np.asarray(design.mean[0] - solution.coef @ design.mean[solution.kept + 1])
 
 
 def _by_degrees_of_freedom(

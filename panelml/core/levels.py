@@ -1,4 +1,4 @@
-"""Solving for the coefficients of absorbed levels: exactly if few, by conjugate gradients if many."""
+"""The coefficients of absorbed levels: exactly if few, by conjugate gradients if many."""
 
 from __future__ import annotations
 
@@ -141,6 +141,14 @@ def _redundant(
         present = np.flatnonzero(used[levels])
         links = sparse.csr_array(links)[:, present]
         links = links[np.diff(links.indptr) > 0]
-        graph = sparse.block_array([[None, links], [links.T, None]])
-        redundant += int(connected_components(graph, directed=False)[0])
+        redundant += _connected_sets(links)
     return redundant
+
+
+def _connected_sets(links: sparse.csr_array) -> int:
+    """Count the connected sets of the bipartite graph of rows and columns, shape (a, b)."""
+    corner = sparse.csr_array((links.shape[0], links.shape[0]))
+    graph = sparse.vstack(
+        [sparse.hstack([corner, links]), sparse.csr_array((links.shape[1], sum(links.shape)))]
+    )
+    return int(connected_components(graph, directed=False)[0])

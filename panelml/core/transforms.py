@@ -49,12 +49,16 @@ class Rows:
 
 
 class Transform(Protocol):
-    """Block to rows; ``constant`` says whether a constant is among the regressors."""
+    """What an estimator does to the rows of a block before least squares."""
 
     @property
-    def constant(self) -> bool: ...
+    def constant(self) -> bool:
+        """Whether a constant is among the regressors."""
+        ...
 
-    def __call__(self, block: Block) -> Rows: ...
+    def __call__(self, block: Block) -> Rows:
+        """Transform one block."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Level:
     constant: bool = True
 
     def __call__(self, block: Block) -> Rows:
+        """Transform one block."""
         z = block.z - self.centre[:, None]
         if self.constant:
             z = _with_constant(z, np.ones(block.n))
@@ -85,6 +90,7 @@ class Within:
     constant: bool = False
 
     def __call__(self, block: Block) -> Rows:
+        """Transform one block."""
         z = demean(block.z, block.starts, block.unit, block.weights)
         return Rows(z, block.weights, None, block.starts)
 
@@ -112,6 +118,7 @@ class QuasiDemean:
         return 1 - np.sqrt(self.sigma2_e / (self.sigma2_e + weight * self.sigma2_u))
 
     def __call__(self, block: Block) -> Rows:
+        """Transform one block."""
         weight = block.sizes.astype(np.float64)
         if block.weights is not None:
             weight = group_sums(block.weights, block.starts)
@@ -144,6 +151,7 @@ class Between:
     scale: float = 1.0
 
     def __call__(self, block: Block) -> Rows:
+        """Transform one block."""
         mean = group_means(block.z, block.starts, block.weights) - self.centre[:, None]
         weights: FloatArray | None = None
         if self.weighted:
@@ -171,6 +179,7 @@ class Difference:
     constant: bool = False
 
     def __call__(self, block: Block) -> Rows:
+        """Transform one block."""
         later = np.arange(1, block.n)
         same_unit = np.ones(block.n - 1, dtype=bool)
         same_unit[block.starts[1:-1] - 1] = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import wraps
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from threadpoolctl import ThreadpoolController

@@ -174,9 +174,7 @@ def _missing_words(
     found: Completeness, variables: list[str], keys: tuple[tuple[str, ...], ...]
 ) -> str:
     names = [*variables, *("^".join(key) for key in keys)]
-    counts = [
-        f"{name}: {count}" for name, count in zip(names, found.missing, strict=True) if count
-    ]
+    counts = [f"{name}: {count}" for name, count in zip(names, found.missing, strict=True) if count]
     return ", ".join(counts)
 
 

@@ -147,9 +147,7 @@ def least_squares(
     slopes = np.zeros(len(sample.names))
     is_slope = solution.kept >= first
     slopes[solution.kept[is_slope] - first] = solution.coef[is_slope]
-    return LeastSquares(
-        kept_names, params, basis @ solution.bread, basis, solution, slopes, notes
-    )
+    return LeastSquares(kept_names, params, basis @ solution.bread, basis, solution, slopes, notes)
 
 
 def describe(
@@ -159,13 +157,12 @@ def describe(
     """Compute sizes and R-squared from the moments of outcome and regressors."""
     rows = moments.means.rows
     within, between, overall = level_rsquared(moments, slopes)
-    headline = {"within": within, "between": between, "overall": overall}
-    n = int(round(moments.weight))
+    periods = sample.level_rows((sample.panel.time,)) > 0
     return FitStatistics(
-        nobs=n, n_units=moments.n_units, n_periods=int((sample.level_rows((sample.panel.time,)) > 0).sum()),
+        nobs=round(moments.weight), n_units=moments.n_units, n_periods=int(periods.sum()),
         unit_rows=(int(rows.min()), float(rows.mean()), int(rows.max())), rss=rss,
-        rsquared=rsquared, rsquared_within=headline["within"],
-        rsquared_between=headline["between"], rsquared_overall=headline["overall"],
+        rsquared=rsquared, rsquared_within=within,
+        rsquared_between=between, rsquared_overall=overall,
         loglik=loglik, extras=extras,
     )  # fmt: skip
 
@@ -230,9 +227,7 @@ def assemble(
         covariance=parse(cov).estimate(estimate),
         counts=counts,
         statistics=statistics,
-        predictor=Predictor(
-            sample.design, sample.names, sample.steps, solved.slopes, intercept
-        ),
+        predictor=Predictor(sample.design, sample.names, sample.steps, solved.slopes, intercept),
         depvar=outcome.names[0] if outcome else "",
         formula=formula.text,
         effects_absorbed=absorbed,
@@ -256,9 +251,7 @@ def _weighted_rows(transform: Transform, block: Block) -> FloatArray:
     return rows.z if rows.weights is None else rows.z * np.sqrt(rows.weights)
 
 
-def _dropped_notes(
-    solution: Solution, names: tuple[str, ...], absorbed: str
-) -> tuple[str, ...]:
+def _dropped_notes(solution: Solution, names: tuple[str, ...], absorbed: str) -> tuple[str, ...]:
     causes: dict[str, list[str]] = {}
     for j, others in solution.dropped.items():
         cause = f"no variation within {absorbed}" if absorbed else "no variation"

@@ -17,6 +17,7 @@ from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
+from panelml.engine.sampling import make_sample, require_panel
 from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -27,9 +28,8 @@ from panelml.models.base import (
     gaussian_loglik,
     least_squares,
 )
-from panelml.results.levels import AbsorbedEffects
-from panelml.engine.sampling import make_sample, require_panel
 from panelml.results.base import Results
+from panelml.results.levels import AbsorbedEffects
 
 __all__ = ["FixedEffects"]
 
@@ -60,9 +60,7 @@ class FixedEffects:
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         if self.singletons not in ("keep", "drop"):
-            raise SpecificationError(
-                f"singletons is 'keep' or 'drop', not {self.singletons!r}."
-            )
+            raise SpecificationError(f"singletons is 'keep' or 'drop', not {self.singletons!r}.")
         panel = require_panel(data)
         formula = _spanned(parse_formula(self.formula), panel)
         effects = formula.effects or ()
@@ -94,9 +92,7 @@ def _spanned(formula: Formula, panel: Panel) -> Formula:
         raise SpecificationError("Nothing is absorbed after '|'. Use PooledOLS without effects.")
     for name in (name for effect in effects for name in (*effect.columns, *effect.slopes)):
         if name not in panel.columns:
-            raise UnknownNameError(
-                f"No column {name!r} to absorb.{suggest(name, panel.columns)}"
-            )
+            raise UnknownNameError(f"No column {name!r} to absorb.{suggest(name, panel.columns)}")
     return replace(formula, effects=effects, intercept=True)
 
 
@@ -156,7 +152,7 @@ def _finish(
         sample, absorbed.transform, absorbed.gram,
         scale=np.diag(moments.overall.centred)[1:], absorbed=words,
     )  # fmt: skip
-    n = int(round(moments.weight))
+    n = round(moments.weight)
     counts = Counts(
         n, len(solved.names), False, {e.columns: _levels(sample, e) for e in effects},
         absorbed.rank,

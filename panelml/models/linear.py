@@ -14,6 +14,7 @@ from panelml.core.transforms import Between as BetweenTransform
 from panelml.core.transforms import Difference, Level
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
+from panelml.engine.sampling import make_sample, require_panel
 from panelml.errors import IdentificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -24,7 +25,6 @@ from panelml.models.base import (
     least_squares,
     plain_formula,
 )
-from panelml.engine.sampling import make_sample, require_panel
 from panelml.results.base import Results
 
 __all__ = ["Between", "FirstDifference", "PooledOLS"]
@@ -58,7 +58,7 @@ class PooledOLS:
         transform = Level(centre, constant=formula.intercept)
         gram = _level_gram(moments.overall, formula.intercept)
         solved = least_squares(sample, transform, gram, centre=centre)
-        n = int(round(moments.weight))
+        n = round(moments.weight)
         counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
         rss = solved.solution.rss
         tss = float(gram[0, 0])
@@ -150,9 +150,7 @@ class FirstDifference:
         formula = plain_formula(self.formula, "FirstDifference")
         sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
         transform = Difference(constant=self.drift)
-        found = fold(
-            sample, lambda block: Pair(PanelMoments.of(block), Gram.of(transform(block)))
-        )
+        found = fold(sample, lambda block: Pair(PanelMoments.of(block), Gram.of(transform(block))))
         moments, changes = found.first, found.second
         n = changes.rows
         if n == 0:

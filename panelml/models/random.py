@@ -55,9 +55,7 @@ class RandomEffects:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "RandomEffects")
         sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
-        return fit_random(
-            self, "Random effects", formula, sample, self.method, self.cov, notes
-        )
+        return fit_random(self, "Random effects", formula, sample, self.method, self.cov, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +128,7 @@ def _fit(
 ) -> Results:
     formula = plain_formula(spec.formula, type(spec).__name__)
     sample, notes = make_sample(require_panel(data), formula, parse_weights(spec.weights))
-    return fit_random(
-        spec, model, formula, split_means(sample, form), spec.method, spec.cov, notes
-    )
+    return fit_random(spec, model, formula, split_means(sample, form), spec.method, spec.cov, notes)
 
 
 def split_means(sample: Sample, form: Literal["within-between", "mundlak"]) -> Sample:
@@ -184,7 +180,7 @@ def fit_random(
     )
     gram = quasi_gram(moments, transform)
     solved = least_squares(sample, transform, gram, centre=centre)
-    n = int(round(moments.weight))
+    n = round(moments.weight)
     counts = Counts(n, len(solved.names) - solved.constant, solved.constant, normal=True)
     # Moment methods scale by the residual variance of the transformed regression, as Stata and
     # plm do; likelihood methods have estimated the variance.
@@ -217,9 +213,7 @@ def quasi_gram(moments: PanelMoments, transform: QuasiDemean) -> FloatArray:
     return within + (mean * left) @ mean.T
 
 
-def _extras(
-    components: Components, transform: QuasiDemean, weight: FloatArray
-) -> dict[str, float]:
+def _extras(components: Components, transform: QuasiDemean, weight: FloatArray) -> dict[str, float]:
     theta = transform.theta(weight)
     total = components.sigma2_u + components.sigma2_e
     extras = {
