@@ -77,14 +77,15 @@ def f_test(
     if np.isinf(second):
         return chi2_test(name, null, statistic * first, first, advice, notes)
     pvalue = float(stats.f.sf(statistic, first, second))
-    return TestResult(
-        name, null, statistic, pvalue, f"F({first:g}, {second:g})", df, advice, notes
-    )
+    return TestResult(name, null, statistic, pvalue, f"F({first:g}, {second:g})", df, advice, notes)
 
 
 def normal_test(
-    name: str, null: str, statistic: float, advice: str = "", notes: tuple[str, ...] = ()
-) -> TestResult:
-    """Refer a statistic to the upper tail of the normal distribution."""
-    pvalue = float(stats.norm.sf(statistic))
-    return TestResult(name, null, statistic, pvalue, "z", (), advice, notes)
+    name: str, null: str, statistic: float, advice: str = "", notes: tuple[str, ...] = (),
+    *, two_sided: bool = False,
+) -> TestResult:  # fmt: skip
+    """Refer a statistic to the normal distribution: to its upper tail, or to both."""
+    pvalue = stats.norm.sf(statistic)
+    if two_sided:
+        pvalue = 2 * stats.norm.sf(abs(statistic))
+    return TestResult(name, null, statistic, float(pvalue), "z", (), advice, notes)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
-from scipy import linalg
 
 from panelml._typing import FloatArray
 from panelml.errors import FormulaError, IdentificationError, UnknownNameError, suggest
 from panelml.inference.testing import TestResult, f_test
 
 __all__ = ["parse_restrictions", "wald_test"]
+
+# Of the smallest eigenvalue at unit diagonal.
+RANK_TOLERANCE = 1e-12
 
 
 def wald_test(
@@ -38,14 +42,19 @@ def wald_test(
     df : float
         Denominator degrees of freedom; infinite for chi-squared.
 
+    Returns
+    -------
+    TestResult
+        With a NaN statistic, and a note, where the covariance is singular in the restrictions.
+
     Raises
     ------
     UnknownNameError
-        If a restriction names no parameter.
+        If a restriction names something that is no parameter.
     FormulaError
         If a restriction is not linear.
     IdentificationError
-        If the restrictions are redundant or contradict each other.
+        If the restrictions are redundant or contradict each other, or one has no parameter.
     """
     if isinstance(restrictions, np.ndarray):
         r = np.atleast_2d(restrictions).astype(np.float64)
@@ -59,18 +68,13 @@ def wald_test(
         texts = [restrictions] if isinstance(restrictions, str) else list(restrictions)
         r, q, words = parse_restrictions(texts, names)
     gap = r @ params - q
-    middle = r @ cov @ r.T
-    if np.linalg.matrix_rank(r) < r.shape[0]:
+    if not r.any(axis=1).all():
+        raise IdentificationError(f"A restriction has no parameter: {words}.")
+    if np.linalg.matrix_rank(r / np.linalg.norm(r, axis=1, keepdims=True)) < r.shape[0]:
         raise IdentificationError("The restrictions are redundant or contradict each other.")
-    rank = int(np.linalg.matrix_rank(_correlation(middle)))
-    notes: tuple[str, ...] = ()
-    if rank < r.shape[0]:
-        notes = (
-            f"The covariance of the {r.shape[0]} restrictions has rank {rank} (few clusters): "
-            "the test uses a generalised inverse.",
-        )
-    statistic = float(gap @ linalg.pinvh(middle) @ gap) if notes else _solve(gap, middle)
-    return f_test(name, null or words, statistic / rank, (rank, df), notes=notes)
+    statistic, notes = _quadratic_form(gap, r @ cov @ r.T)
+    rows = r.shape[0]
+    return f_test(name, null or words, statistic / rows, (rows, df), notes=notes)
 
 
 def parse_restrictions(
@@ -79,74 +83,83 @@ def parse_restrictions(
     """Read restrictions into R, shape (r, k), q, shape (r,), and words."""
     rows: list[FloatArray] = []
     words: list[str] = []
-    for text in (part.strip() for whole in texts for part in whole.split(";") if part.strip()):
+    coded = [_code_names(text, names) for text in texts]
+    for text in (part.strip() for whole in coded for part in whole.split(";") if part.strip()):
         sides = [_linear(side, names) for side in text.replace("==", "=").split("=")]
         if len(sides) == 1:
             sides.append(np.zeros(len(names) + 1))
             text += " = 0"
-        rows += [left - right for left, right in zip(sides[:-1], sides[1:], strict=True)]
-        words.append(text)
+        rows += [left - right for left, right in pairwise(sides)]
+        words.append(_decode(text, names))
     if not rows:
         raise FormulaError("Write a restriction such as 'x1 = x2'.")
     table = np.stack(rows)
     return table[:, :-1], -table[:, -1], "; ".join(words)
 
 
-def _solve(gap: FloatArray, middle: FloatArray) -> float:
-    length = np.sqrt(np.diag(middle))
-    factor = linalg.cho_factor(middle / np.outer(length, length))
-    scaled = gap / length
-    return float(scaled @ linalg.cho_solve(factor, scaled))
+def _quadratic_form(gap: FloatArray, middle: FloatArray) -> tuple[float, tuple[str, ...]]:
+    """Return gap' middle^-1 gap, or NaN with a note where ``middle`` is singular."""
+    length = np.sqrt(np.maximum(np.diag(middle), 0.0))
+    length = np.where(length > 0, length, 1.0)
+    values, vectors = np.linalg.eigh(middle / np.outer(length, length))
+    rank = int((values > RANK_TOLERANCE).sum())
+    if rank == values.size:
+        return float(((vectors.T @ (gap / length)) ** 2 / values).sum()), ()
+    return float("nan"), (
+        f"The covariance has rank {rank} for {values.size} restrictions, so that they cannot be "
+        "tested jointly. Clustered covariances have at most one rank less than there are "
+        "clusters: test fewer restrictions at a time.",
+    )
 
 
-def _correlation(middle: FloatArray) -> FloatArray:
-    length = np.sqrt(np.maximum(np.diag(middle), np.finfo(float).tiny))
-    return np.asarray(middle / np.outer(length, length))
+def _code_names(text: str, names: Sequence[str]) -> str:
+    """Replace parameters by identifiers: names may hold any sign that restrictions use."""
+    longest_first = sorted(range(len(names)), key=lambda j: -len(names[j]))
+    patterns = [r"\s*".join(re.escape(part) for part in names[j].split()) for j in longest_first]
+    anywhere = "|".join(f"({pattern})" for pattern in patterns)
+
+    def code(match: re.Match[str]) -> str:
+        return f"_p{longest_first[(match.lastindex or 0) - 1]}_"
+
+    return re.sub(rf"(?<![\w.:])(?:{anywhere})(?![\w.:(\[])", code, text)
 
 
-def _linear(text: str, names: Sequence[str]) -> FloatArray:
+def _decode(text: str, names: Sequence[str]) -> str:
+    return re.sub(r"\b_p(\d+)_\b", lambda match: names[int(match[1])], text)
+
+
+def _linear(coded: str, names: Sequence[str]) -> FloatArray:
     """Read an expression into its coefficients and, last, its constant."""
-    coded = text
-    order = sorted(range(len(names)), key=lambda j: -len(names[j]))
-    for j in order:
-        coded = _replace_name(coded, names[j], f"_p{j}_")
+    text = _decode(coded, names).strip()
     try:
         tree = ast.parse(coded.strip(), mode="eval").body
     except SyntaxError as error:
-        raise FormulaError(f"Cannot read the restriction {text.strip()!r}.") from error
+        raise FormulaError(
+            f"Cannot read {text!r} in a restriction.{suggest(text, names)}"
+        ) from error
     return _evaluate(tree, names, text)
-
-
-def _replace_name(text: str, name: str, code: str) -> str:
-    parts, start = [], 0
-    while (found := text.find(name, start)) >= 0:
-        end = found + len(name)
-        before = text[found - 1] if found else " "
-        after = text[end] if end < len(text) else " "
-        whole = not (before.isalnum() or before in "_.") and not (after.isalnum() or after in "_.([")
-        parts.append(text[start:found] + (code if whole else name))
-        start = end
-    return "".join(parts) + text[start:]
 
 
 def _evaluate(node: ast.expr, names: Sequence[str], text: str) -> FloatArray:
     k = len(names)
     match node:
         case ast.Constant(value=int() | float() as number):
-            return np.concatenate([np.zeros(k), [float(number)]])
-        case ast.Name(id=name):
-            if name.startswith("_p") and name.endswith("_") and name[2:-1].isdigit():
-                return np.eye(k + 1)[int(name[2:-1])]
-            raise UnknownNameError(f"No parameter {name!r}.{suggest(name, names)}")
+            return np.append(np.zeros(k), float(number))
+        case ast.Name(id=name) if code := re.fullmatch(r"_p(\d+)_", name):
+            return np.asarray(np.eye(k + 1)[int(code[1])])
+        case ast.Name() | ast.Call() | ast.Subscript() | ast.Attribute():
+            unknown = _decode(ast.unparse(node), names)
+            raise UnknownNameError(f"No parameter {unknown!r}.{suggest(unknown, names)}")
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_evaluate(operand, names, text)
+            return np.negative(_evaluate(operand, names, text))
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right):
             sign = 1.0 if isinstance(op, ast.Add) else -1.0
-            return _evaluate(left, names, text) + sign * _evaluate(right, names, text)
+            a, b = _evaluate(left, names, text), _evaluate(right, names, text)
+            return np.add(a, sign * b)
         case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
             a, b = _evaluate(left, names, text), _evaluate(right, names, text)
             if isinstance(op, ast.Mult) and not a[:-1].any():
                 a, b = b, a
             if not b[:-1].any() and (isinstance(op, ast.Mult) or b[-1]):
-                return a * b[-1] if isinstance(op, ast.Mult) else a / b[-1]
-    raise FormulaError(f"The restriction {text.strip()!r} is not linear in the parameters.")
+                return np.asarray(a * b[-1] if isinstance(op, ast.Mult) else a / b[-1])
+    raise FormulaError(f"{text!r} is not linear in the parameters.")
