@@ -23,7 +23,7 @@ from panelml.errors import (
     listing,
 )
 
-__all__ = ["make_sample", "require_panel"]
+__all__ = ["make_sample", "normalised", "require_panel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def make_sample(
         keep[found.incomplete] = False
         sample = replace(sample, keep=keep)
         notes = _drop_notes(found, variables, keys, panel, sample)
-    return replace(sample, scale=_weight_scale(sample)), notes
+    return normalised(sample), notes
 
 
 def _variables(design: Design, slopes: tuple[str, ...], weights: Weights | None) -> list[str]:
@@ -195,9 +195,16 @@ def _drop_notes(
     return tuple(notes)
 
 
-def _weight_scale(sample: Sample) -> float:
+def normalised(sample: Sample) -> Sample:
+    """Give analytic weights mean one over the rows of a sample.
+
+    Raises
+    ------
+    SpecificationError
+        If a frequency is not whole.
+    """
     if sample.weights is None:
-        return 1.0
+        return sample
     values: FloatArray = sample.panel.values(sample.weights.column).astype(np.float64)
     if sample.keep is not None:
         values = values[sample.keep]
@@ -206,5 +213,5 @@ def _weight_scale(sample: Sample) -> float:
             raise SpecificationError(
                 f"Frequency weights must be whole numbers; {sample.weights.column!r} is not."
             )
-        return 1.0
-    return float(values.size / values.sum())
+        return sample
+    return replace(sample, scale=float(values.size / values.sum()))

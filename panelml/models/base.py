@@ -152,11 +152,14 @@ def least_squares(
 
 def describe(
     sample: Sample, moments: PanelMoments, slopes: FloatArray, *, rss: float, rsquared: float,
-    loglik: float, extras: dict[str, float],
+    loglik: float, extras: dict[str, float], unit_weights: FloatArray | None = None,
 ) -> FitStatistics:  # fmt: skip
-    """Compute sizes and R-squared from the moments of outcome and regressors."""
+    """Compute sizes and R-squared from the moments of outcome and regressors.
+
+    Units count equally in the R-squared between them, or by ``unit_weights``, shape (g,).
+    """
     rows = moments.means.rows
-    within, between, overall = level_rsquared(moments, slopes)
+    within, between, overall = level_rsquared(moments, slopes, unit_weights)
     periods = sample.level_rows((sample.panel.time,)) > 0
     return FitStatistics(
         nobs=round(moments.weight), n_units=moments.n_units, n_periods=int(periods.sum()),
@@ -167,12 +170,15 @@ def describe(
     )  # fmt: skip
 
 
-def level_rsquared(moments: PanelMoments, slopes: FloatArray) -> tuple[float, float, float]:
+def level_rsquared(
+    moments: PanelMoments, slopes: FloatArray, unit_weights: FloatArray | None = None
+) -> tuple[float, float, float]:
     """Squared correlations of xb and y within units, between units and overall.
 
-    Source: Stata's definitions for xtreg; units count equally between.
+    Source: Stata's definitions for xtreg.
     """
-    tables = (moments.within, moments.means.cross_products().centred, moments.overall.centred)
+    between_units = moments.means.cross_products(unit_weights).centred
+    tables = (moments.within, between_units, moments.overall.centred)
     scales = np.diag(moments.overall.centred)
     within, between, overall = (_squared_correlation(c, slopes, scales) for c in tables)
     return within, between, overall

@@ -9,7 +9,9 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbPlan, AbsorbSystem, Factor
-from panelml.core.moments import Gram, PanelMoments
+from panelml.core.block import Block
+from panelml.core.groups import group_means, spread
+from panelml.core.moments import CrossProducts, Gram, PanelMoments
 from panelml.core.pair import Pair
 from panelml.core.transforms import Transform, Within
 from panelml.data.formula import Effect, Formula, parse_formula
@@ -17,7 +19,7 @@ from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
-from panelml.engine.sampling import make_sample, require_panel
+from panelml.engine.sampling import make_sample, normalised, require_panel
 from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -28,7 +30,7 @@ from panelml.models.base import (
     gaussian_loglik,
     least_squares,
 )
-from panelml.results.base import Results
+from panelml.results.base import FitStatistics, Results
 from panelml.results.levels import AbsorbedEffects
 
 __all__ = ["FixedEffects"]
@@ -163,6 +165,8 @@ def _finish(
         loglik=gaussian_loglik(rss, n), extras=_extras(moments, solved, counts),
     )  # fmt: skip
     constant = solved.intercept(moments.overall.mean)
+    if sample.weights is not None and sample.weights.kind == "analytic":
+        statistics = _unweighted(statistics, sample, solved.slopes)
     return assemble(
         model="Fixed effects", spec=spec, formula=formula, cov=spec.cov, sample=sample,
         transform=absorbed.transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
@@ -193,6 +197,24 @@ def _extras(moments: PanelMoments, solved: LeastSquares, counts: Counts) -> dict
         "constant": solved.intercept(moments.overall.mean),
         "rsquared_inclusive": 1 - rss / float(moments.overall.centred[0, 0]),
     }
+
+
+def _unweighted(
+    statistics: FitStatistics, sample: Sample, slopes: FloatArray
+) -> FitStatistics:
+    """Correlate y and u_i with xb over rows, from which Stata's xtreg leaves the weights out."""
+
+    def products(block: Block) -> CrossProducts:
+        y, xb = block.z[0], slopes @ block.z[1:]
+        u = spread(group_means(y - xb, block.starts, block.weights), block.unit)
+        return CrossProducts.of(np.stack([y, xb, u]))
+
+    c = fold(sample, products).centred
+    with np.errstate(invalid="ignore", divide="ignore"):
+        y, u = c[[0, 2], 1] / np.sqrt(np.diag(c)[[0, 2]] * c[1, 1])
+    return replace(
+        statistics, rsquared_overall=float(y**2), extras={**statistics.extras, "corr_u_xb": float(u)}
+    )
 
 
 def _require_variation(absorbed: _Absorbed, words: str) -> None:
@@ -231,7 +253,7 @@ def _singletons(
     full = np.zeros(sample.panel.nobs, dtype=bool)
     full[np.arange(full.size) if sample.keep is None else sample.keep] = keep
     dropped = int((~keep).sum())
-    return replace(sample, keep=full), (
+    return normalised(replace(sample, keep=full)), (
         f"Dropped {dropped:,} rows alone in a level of an absorbed effect.",
     )
 

@@ -116,6 +116,7 @@ class Between:
         statistics = describe(
             sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / float(gram[0, 0]),
             loglik=gaussian_loglik(rss, means.n_units), extras={"sigma": _sigma(rss, counts)},
+            unit_weights=means.weight if self.weighted else None,
         )  # fmt: skip
         return assemble(
             model="Between", spec=self, formula=formula, cov=self.cov, sample=sample,
