@@ -199,9 +199,7 @@ def _extras(moments: PanelMoments, solved: LeastSquares, counts: Counts) -> dict
     }
 
 
-def _unweighted(
-    statistics: FitStatistics, sample: Sample, slopes: FloatArray
-) -> FitStatistics:
+def _unweighted(statistics: FitStatistics, sample: Sample, slopes: FloatArray) -> FitStatistics:
     """Correlate y and u_i with xb over rows, from which Stata's xtreg leaves the weights out."""
 
     def products(block: Block) -> CrossProducts:
@@ -213,7 +211,9 @@ def _unweighted(
     with np.errstate(invalid="ignore", divide="ignore"):
         y, u = c[[0, 2], 1] / np.sqrt(np.diag(c)[[0, 2]] * c[1, 1])
     return replace(
-        statistics, rsquared_overall=float(y**2), extras={**statistics.extras, "corr_u_xb": float(u)}
+        statistics,
+        rsquared_overall=float(y**2),
+        extras={**statistics.extras, "corr_u_xb": float(u)},
     )
 
 
