@@ -60,7 +60,7 @@ def make(topic: str, panels: Path) -> None:
 
 def main(topics: list[str]) -> None:
     """Make the topics named, or all."""
-    scripts = {path.stem for path in HERE.glob("*.R")} - {"common"}
+    scripts = {path.stem for path in HERE.glob("*.R")} - {"common", "polish"}
     scripts |= {path.stem.removesuffix("_python") for path in HERE.glob("*_python.py")}
     with tempfile.TemporaryDirectory() as directory:
         write_csv(Path(directory))
