@@ -15,7 +15,7 @@ from scipy import sparse
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import group_sums, spread
-from panelml.core.levels import RANK_TOLERANCE, LevelSolution, solve_dense, solve_iteratively
+from panelml.core.levels import LevelSolution, solve_dense, solve_iteratively
 from panelml.core.transforms import Rows
 
 __all__ = ["Absorb", "AbsorbPlan", "AbsorbSystem", "Factor", "level_values"]
@@ -24,6 +24,8 @@ __all__ = ["Absorb", "AbsorbPlan", "AbsorbSystem", "Factor", "level_values"]
 DENSE_LEVELS = 2_500
 # Up to so many, each block's share is dense too.
 FEW_LEVELS = 128
+# A slope varies in a unit if more than this share of its sum of squares is left by the others.
+SLOPE_TOLERANCE = 1e-16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,16 @@ class Factor:
         The slope variable, in ``Block.slopes``.
     first : int
         Column of the first level in D.
+    centre : FloatArray, shape (levels,), or None
+        Means of the slope variable, subtracted in levels that have an intercept: the same effect,
+        without the digits that a large mean would cost.
     """
 
     key: str
     levels: int
     slope: str | None
     first: int
+    centre: FloatArray | None = None
 
     def columns(self, block: Block) -> IntArray:
         """Column of D that each row touches."""
@@ -52,7 +58,10 @@ class Factor:
 
     def values(self, block: Block) -> FloatArray | None:
         """Entries of D, None for ones."""
-        return None if self.slope is None else block.slopes[self.slope]
+        if self.slope is None:
+            return None
+        values = block.slopes[self.slope]
+        return values if self.centre is None else values - self.centre[block.keys[self.key]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,7 @@ class AbsorbPlan:
                 for q in basis:
                     column = column - q * spread(_unit_dot(q, column, block), unit)
             norm = _unit_dot(column, column, block)
-            varies = norm > RANK_TOLERANCE * before
+            varies = norm > SLOPE_TOLERANCE * before
             rank += int(varies.sum())
             scale = np.where(varies, 1 / np.sqrt(np.where(varies, norm, 1.0)), 0.0)
             basis.append(column * spread(scale, unit))
@@ -132,6 +141,8 @@ class AbsorbSystem:
         D' W D, less the products where these are subtracted at once.
     unit : tuple of sparse arrays, shape (g, levels)
         The A_q that are kept.
+    before : FloatArray, shape (levels,)
+        Diagonal of D' W D, against which a column counts as absorbed by the unit effects.
     cross : FloatArray, shape (levels, p)
         D' M z.
     unit_rank : int
@@ -140,6 +151,7 @@ class AbsorbSystem:
 
     own: sparse.csr_array
     unit: tuple[sparse.csr_array, ...]
+    before: FloatArray
     cross: FloatArray
     unit_rank: int
 
@@ -149,23 +161,27 @@ class AbsorbSystem:
         basis, rank = plan.unit_basis(block)
         swept = plan.sweep(block.z, block)
         if not plan.factors:
-            return cls(sparse.csr_array((0, 0)), (), np.zeros((0, len(swept))), rank)
+            nothing = np.zeros((0, len(swept)))
+            return cls(sparse.csr_array((0, 0)), (), nothing[:, 0], nothing, rank)
         weighted = swept if block.weights is None else swept * block.weights
         cross = _level_sums(weighted, block, plan)
         own = _own_products(block, plan)
+        before = own.diagonal()
         if plan.levels > FEW_LEVELS:
-            return cls(own, tuple(_sparse_sums(q, block, plan) for q in basis), cross, rank)
+            unit = tuple(_sparse_sums(q, block, plan) for q in basis)
+            return cls(own, unit, before, cross, rank)
         dense = own.toarray()
         for q in basis:
             a = _dense_sums(q, block, plan)
             dense -= a.T @ a
-        return cls(sparse.csr_array(dense), (), cross, rank)
+        return cls(sparse.csr_array(dense), (), before, cross, rank)
 
     def __add__(self, other: AbsorbSystem) -> AbsorbSystem:
         pairs = zip(self.unit, other.unit, strict=True)
         return AbsorbSystem(
             sparse.csr_array(self.own + other.own),
             tuple(sparse.csr_array(sparse.vstack(pair, format="csr")) for pair in pairs),
+            self.before + other.before,
             self.cross + other.cross,
             self.unit_rank + other.unit_rank,
         )
@@ -181,7 +197,7 @@ class AbsorbSystem:
         if not plan.factors:
             return LevelSolution(self.cross, 0)
         if plan.levels <= DENSE_LEVELS:
-            return solve_dense(self._dense(), self.cross)
+            return solve_dense(self._dense(), self.before, self.cross)
         return solve_iteratively(self.own, self.unit, self.cross, plan.level_sets)
 
     def _dense(self) -> FloatArray:

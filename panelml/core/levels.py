@@ -35,18 +35,20 @@ class LevelSolution:
     rank: int
 
 
-def solve_dense(s: FloatArray, cross: FloatArray) -> LevelSolution:
+def solve_dense(s: FloatArray, before: FloatArray, cross: FloatArray) -> LevelSolution:
     """Solve ``s a = cross`` by a pivoted Cholesky factorisation; redundant levels get zero.
 
     Parameters
     ----------
     s : FloatArray, shape (levels, levels)
         Positive semi-definite.
+    before : FloatArray, shape (levels,)
+        Its diagonal before the unit effects were absorbed.
     cross : FloatArray, shape (levels, p)
     """
-    length = np.sqrt(np.maximum(np.diag(s), 0.0))
-    used = length > 0
-    scale = np.where(used, 1 / np.where(used, length, 1.0), 0.0)
+    diagonal = np.diag(s)
+    used = diagonal > RANK_TOLERANCE * before
+    scale = np.where(used, 1 / np.sqrt(np.where(used, diagonal, 1.0)), 0.0)
     factor, pivots, rank, _ = lapack.dpstrf(
         s * scale[:, None] * scale[None, :], lower=1, tol=RANK_TOLERANCE
     )

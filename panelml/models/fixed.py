@@ -11,6 +11,7 @@ from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbPlan, AbsorbSystem, Factor
 from panelml.core.block import Block
 from panelml.core.groups import group_means, spread
+from panelml.core.keyed import KeyedSums
 from panelml.core.moments import CrossProducts, Gram, PanelMoments
 from panelml.core.pair import Pair
 from panelml.core.transforms import Transform, Within
@@ -89,7 +90,7 @@ class _Absorbed:
 
 def _spanned(formula: Formula, panel: Panel) -> Formula:
     """Fill in the unit effect and keep the constant, which decides how categories are coded."""
-    effects = (Effect((panel.unit,)),) if formula.effects is None else formula.effects
+    effects = (Effect((panel.unit,)),) if formula.effects is None else _merged(formula.effects)
     if not effects:
         raise SpecificationError("Nothing is absorbed after '|'. Use PooledOLS without effects.")
     for name in (name for effect in effects for name in (*effect.columns, *effect.slopes)):
@@ -98,21 +99,46 @@ def _spanned(formula: Formula, panel: Panel) -> Formula:
     return replace(formula, effects=effects, intercept=True)
 
 
+def _merged(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    """Join effects of the same levels: ``unit + unit[trend]`` is ``unit[trend]``."""
+    merged: dict[tuple[str, ...], Effect] = {}
+    for effect in effects:
+        before = merged.get(effect.columns, Effect(effect.columns, intercept=False))
+        slopes = tuple(dict.fromkeys([*before.slopes, *effect.slopes]))
+        merged[effect.columns] = Effect(
+            effect.columns, slopes, before.intercept or effect.intercept
+        )
+    return tuple(merged.values())
+
+
 def make_plan(sample: Sample, effects: tuple[Effect, ...]) -> AbsorbPlan:
     """Sort effects into those of the units, eliminated row by row, and the columns of D."""
     own = [effect for effect in effects if effect.columns == (sample.panel.unit,)]
     slopes = tuple(dict.fromkeys(name for effect in own for name in effect.slopes))
     factors: list[Factor] = []
-    first = 0
     for effect in effects:
         if effect in own:
             continue
         levels = sample.panel.levels(effect.columns)
+        centres = _level_means(sample, effect, levels) if effect.intercept else {}
         parts: list[str | None] = [None] if effect.intercept else []
         for slope in (*parts, *effect.slopes):
-            factors.append(Factor(effect.name, levels, slope, first))
-            first += levels
+            first = sum(factor.levels for factor in factors)
+            factors.append(Factor(effect.name, levels, slope, first, centres.get(slope)))
     return AbsorbPlan(any(effect.intercept for effect in own), slopes, tuple(factors))
+
+
+def _level_means(sample: Sample, effect: Effect, levels: int) -> dict[str | None, FloatArray]:
+    """Mean of each slope variable in each level, zero in levels without rows."""
+    if not effect.slopes:
+        return {}
+
+    def sums(block: Block) -> KeyedSums:
+        rows = [np.ones(block.n), *(block.slopes[name] for name in effect.slopes)]
+        return KeyedSums.of(np.stack(rows), block.keys[effect.name])
+
+    total = fold(sample, sums).dense(levels)
+    return dict(zip(effect.slopes, total[1:] / np.maximum(total[0], 1.0), strict=True))
 
 
 def _absorb(sample: Sample, effects: tuple[Effect, ...]) -> _Absorbed:
@@ -162,9 +188,9 @@ def _finish(
     rss, tss = solved.solution.rss, float(absorbed.gram[0, 0])
     statistics = describe(
         sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
-        loglik=gaussian_loglik(rss, n), extras=_extras(moments, solved, counts),
+        loglik=gaussian_loglik(rss, n), extras=_extras(effects, moments, solved, counts),
     )  # fmt: skip
-    constant = solved.intercept(moments.overall.mean)
+    constant = statistics.extras["constant"]
     if sample.weights is not None and sample.weights.kind == "analytic":
         statistics = _unweighted(statistics, sample, solved.slopes)
     return assemble(
@@ -176,8 +202,11 @@ def _finish(
     )  # fmt: skip
 
 
-def _extras(moments: PanelMoments, solved: LeastSquares, counts: Counts) -> dict[str, float]:
+def _extras(
+    effects: tuple[Effect, ...], moments: PanelMoments, solved: LeastSquares, counts: Counts
+) -> dict[str, float]:
     """Variance shares of the unit effect, as Stata's xtreg reports them."""
+    has_constant = any(effect.intercept for effect in effects)
     rss = solved.solution.rss
     slopes = solved.slopes
     between = moments.means.cross_products(moments.means.weight).centred
@@ -194,7 +223,7 @@ def _extras(moments: PanelMoments, solved: LeastSquares, counts: Counts) -> dict
         "sigma_e": sigma_e,
         "rho": sigma_u**2 / total if total > 0 else float("nan"),
         "corr_u_xb": joint / float(np.sqrt(xb_total * u_total)) if u_total > 0 else float("nan"),
-        "constant": solved.intercept(moments.overall.mean),
+        "constant": solved.intercept(moments.overall.mean) if has_constant else 0.0,
         "rsquared_inclusive": 1 - rss / float(moments.overall.centred[0, 0]),
     }
 
