@@ -8,6 +8,7 @@ from panelml.inference import covariance as cov
 from panelml.models.fixed import FixedEffects
 from panelml.models.linear import Between, FirstDifference, PooledOLS
 from panelml.models.random import Hybrid, Mundlak, RandomEffects
+from panelml.results.table import compare
 
 __all__ = [
     "Between",
@@ -18,6 +19,7 @@ __all__ = [
     "Panel",
     "PooledOLS",
     "RandomEffects",
+    "compare",
     "cov",
     "datasets",
     "simulate",

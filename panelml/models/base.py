@@ -233,7 +233,7 @@ def assemble(
         covariance=parse(cov).estimate(estimate),
         counts=counts,
         statistics=statistics,
-        predictor=Predictor(sample.design, sample.names, sample.steps, solved.slopes, intercept),
+        predictor=Predictor.of(sample, solved.slopes, intercept),
         depvar=outcome.names[0] if outcome else "",
         formula=formula.text,
         effects_absorbed=absorbed,

@@ -1,258 +1,31 @@
-"""The results of a fit: parameters, their covariance, and everything that follows from both."""
+"""The results of a fit: what was estimated, how it is shown, and the way back to the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from panelml._typing import FloatArray
 from panelml.data.formula import Effect
-from panelml.data.panel import Panel, as_panel
-from panelml.errors import DetachedResultError, SpecificationError
-from panelml.inference.correction import Counts
-from panelml.inference.covariance import CovLike, Covariance, Estimate, parse
-from panelml.inference.testing import TestResult
-from panelml.inference.wald import wald_test
-from panelml.results.prediction import EffectModel, Predictor, effect_values, to_series
+from panelml.data.panel import Panel
+from panelml.data.sample import Sample
+from panelml.errors import SpecificationError
+from panelml.results.adapter_maketables import MaketablesPlugin
+from panelml.results.display import Shown
+from panelml.results.fitted import Attached, FitStatistics, named
+from panelml.results.prediction import effect_values, sample_values, to_series
 
 __all__ = ["Attached", "FitStatistics", "Results", "named"]
 
 
-@dataclass(frozen=True, slots=True)
-class FitStatistics:
-    """Sizes and fit of a model.
+class Results(Shown, MaketablesPlugin):
+    """An estimated model; its attributes are those of ``panelml.results.fitted.FittedModel``.
 
-    Attributes
-    ----------
-    nobs, n_units, n_periods : int
-    unit_rows : tuple of (int, float, int)
-        Least, mean and most rows of a unit.
-    rss : float
-        Residual sum of squares of the transformed regression.
-    rsquared : float
-        Of the regression the estimator runs: overall for pooled and random effects, within for
-        fixed effects, between for between.
-    rsquared_within, rsquared_between, rsquared_overall : float
-        Squared correlations of xb with y within units, between units and overall, as Stata.
-    loglik : float
-        Log-likelihood; NaN where the estimator has none.
-    extras : dict of str to float
-        What only some models have: sigma_u, sigma_e, rho, theta, ...
+    Results are immutable, and hold no array of the data's length: residuals and predictions are
+    computed on request. A pickled result leaves its data behind; it is still shown, tested and
+    predicts new rows, and raises DetachedResultError where the old rows are needed.
     """
-
-    nobs: int
-    n_units: int
-    n_periods: int
-    unit_rows: tuple[int, float, int]
-    rss: float
-    rsquared: float
-    rsquared_within: float
-    rsquared_between: float
-    rsquared_overall: float
-    loglik: float
-    extras: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Attached:
-    """What ties a result to its data; left out of pickles.
-
-    Attributes
-    ----------
-    estimate : Estimate
-        For other covariances.
-    effects : EffectModel, or None
-    """
-
-    estimate: Estimate
-    effects: EffectModel | None
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Results:
-    """An estimated model.
-
-    Attributes
-    ----------
-    model : str
-        Name of the estimator.
-    spec : object
-        The specification that was fitted.
-    params : Series
-        Estimates by name; the constant is called Intercept.
-    covariance : Covariance
-        Of the parameters, with its degrees of freedom and description.
-    counts : Counts
-        What the small-sample rules count.
-    statistics : FitStatistics
-    predictor : Predictor
-    depvar, formula, effects_absorbed : str
-        Texts for tables.
-    weights : str
-        The weights in words; empty without.
-    notes : tuple of str
-        Everything that was done unasked.
-    """
-
-    model: str
-    spec: object
-    params: pd.Series[float]
-    covariance: Covariance
-    counts: Counts
-    statistics: FitStatistics
-    predictor: Predictor
-    depvar: str
-    formula: str
-    effects_absorbed: str
-    weights: str
-    notes: tuple[str, ...]
-    _attached: Attached | None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_attached": None}
-
-    @property
-    def cov(self) -> pd.DataFrame:
-        """Covariance of the parameters."""
-        names = self.params.index
-        return pd.DataFrame(self.covariance.matrix, index=names, columns=names)
-
-    @property
-    def std_errors(self) -> pd.Series[float]:
-        """Standard errors."""
-        return self._named(np.sqrt(np.diag(self.covariance.matrix)), "std_error")
-
-    @property
-    def tstats(self) -> pd.Series[float]:
-        """Estimates over their standard errors."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self._named(self.params.to_numpy() / self.std_errors.to_numpy(), "tstat")
-
-    @property
-    def pvalues(self) -> pd.Series[float]:
-        """Two-sided p-values, by t with ``df_t`` degrees of freedom."""
-        t = np.abs(self.tstats.to_numpy())
-        return self._named(2 * stats.t.sf(t, self.df_t), "pvalue")
-
-    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
-        """Return confidence intervals, columns lower and upper.
-
-        Raises
-        ------
-        SpecificationError
-            If the level is not between 0 and 1.
-        """
-        if not 0 < level < 1:
-            raise SpecificationError(f"level must lie between 0 and 1, as 0.95, not {level}.")
-        half = stats.t.ppf(0.5 + level / 2, self.df_t) * self.std_errors
-        return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
-
-    @property
-    def df_t(self) -> float:
-        """Degrees of freedom of t under the covariance in use."""
-        return self.covariance.df
-
-    @property
-    def df_resid(self) -> int:
-        """Observations less all coefficients, absorbed ones included."""
-        return self.counts.df_resid
-
-    @property
-    def df_model(self) -> int:
-        """Number of coefficients, without the constant."""
-        return self.counts.slopes
-
-    @property
-    def nobs(self) -> int:
-        """Number of observations."""
-        return self.statistics.nobs
-
-    @property
-    def n_units(self) -> int:
-        """Number of units."""
-        return self.statistics.n_units
-
-    @property
-    def rsquared(self) -> float:
-        """R-squared of the regression the estimator runs."""
-        return self.statistics.rsquared
-
-    @property
-    def rsquared_within(self) -> float:
-        """Squared correlation of xb and y within units."""
-        return self.statistics.rsquared_within
-
-    @property
-    def rsquared_between(self) -> float:
-        """Squared correlation of the unit means of xb and y."""
-        return self.statistics.rsquared_between
-
-    @property
-    def rsquared_overall(self) -> float:
-        """Squared correlation of xb and y over all rows."""
-        return self.statistics.rsquared_overall
-
-    @property
-    def loglik(self) -> float:
-        """Log-likelihood; NaN where the estimator has none."""
-        return self.statistics.loglik
-
-    @property
-    def extras(self) -> Mapping[str, float]:
-        """What only some models have, such as sigma_u, sigma_e, rho and theta."""
-        return self.statistics.extras
-
-    def with_cov(self, cov: CovLike) -> Results:
-        """Return the result with another covariance, without fitting again.
-
-        Raises
-        ------
-        DetachedResultError
-            If the result was pickled.
-        """
-        estimate = self.attached.estimate
-        return replace(self, covariance=parse(cov).estimate(estimate))
-
-    @property
-    def attached(self) -> Attached:
-        """The tie to the data.
-
-        Raises
-        ------
-        DetachedResultError
-            If the result was pickled.
-        """
-        if self._attached is None:
-            raise DetachedResultError(
-                "This result was pickled without its data: fit again to ask for another "
-                "covariance, residuals, effects or tests that go back to the rows."
-            )
-        return self._attached
-
-    def wald_test(self, restrictions: str | Sequence[str] | FloatArray) -> TestResult:
-        """Test linear restrictions such as ``"x1 = x2"`` or ``"x1 = 0; x2 = 0"``.
-
-        See ``panelml.inference.wald.wald_test`` for the forms and the errors.
-        """
-        return wald_test(
-            restrictions, list(self.params.index), self.params.to_numpy(), self.covariance.matrix,
-            self.df_t,
-        )  # fmt: skip
-
-    def model_test(self) -> TestResult | None:
-        """Test that all slopes are zero; None without slopes."""
-        slopes = [i for i, name in enumerate(self.params.index) if name != "Intercept"]
-        if not slopes:
-            return None
-        return wald_test(
-            np.eye(len(self.params))[slopes], list(self.params.index), self.params.to_numpy(),
-            self.covariance.matrix, self.df_t, name="Test of the model", null="all slopes are zero",
-        )  # fmt: skip
 
     def effects(self) -> dict[str, pd.DataFrame]:
         """Estimate the effects: for each, a frame by level with its intercept and slopes.
@@ -268,27 +41,44 @@ class Results:
         return {str(effect): table for effect, table in self._effect_tables().items()}
 
     def predict(self, data: Any = None, *, effects: bool = False) -> pd.Series[float]:
-        """Predict the outcome in the user's row order.
+        """Predict the outcome in the user's row order; missing where a regressor is.
 
         Parameters
         ----------
         data : data frame or Panel, optional
-            New rows with the same columns, keys included; the fitted panel by default.
+            New rows with the columns of the formula; the fitted panel by default. The key columns
+            are needed only where the prediction takes other rows of a unit: for lags, for
+            ``within()`` and ``between()``, and for the unit means of Mundlak and hybrid models,
+            which are then those of the new rows.
         effects : bool
             Add the estimated effects; missing for levels that were not in the sample.
+
+        Raises
+        ------
+        UnknownNameError
+            If a column is missing.
+        DetachedResultError
+            If the result was pickled and the fitted panel or its effects are asked for.
         """
-        panel = self.panel if data is None else as_panel(data, self.panel.unit, self.panel.time)
+        panel = self.panel if data is None else self.predictor.panel_of(data)
         values = self.predictor.on(panel)
+        if data is None and self.predictor.by_unit:
+            fitted = sample_values(self._sample, self.predictor.xb)
+            values = np.where(np.isnan(fitted), values, fitted)
         if effects:
             values = values + effect_values(self._effect_tables(), panel)
         return to_series(values, panel, "prediction")
 
     def fitted(self, *, effects: bool | None = None) -> pd.Series[float]:
-        """Fitted values of the sample's rows: outcome less residual, missing for other rows."""
-        sample = self.attached.estimate.influence.sample
-        values = self.predict(effects=self._has_effects if effects is None else effects)
-        values = values.where(self._in_sample(sample))
-        return values.rename("fitted")
+        """Fitted values in the user's row order, missing for rows outside the sample.
+
+        Parameters
+        ----------
+        effects : bool, optional
+            Whether estimated effects are part of the fit; by default where the model has them.
+        """
+        values = sample_values(self._sample, self.predictor.xb) + self._effects_if(effects)
+        return to_series(values, self.panel, "fitted")
 
     def residuals(self, *, effects: bool | None = None) -> pd.Series[float]:
         """Outcome less fitted value, in the user's row order, missing for dropped rows.
@@ -298,33 +88,40 @@ class Results:
         effects : bool, optional
             Whether estimated effects are part of the fit; by default where the model has them.
         """
-        from_fit = self.predictor.outcome(self.panel) - self.fitted(effects=effects).to_numpy()
-        return to_series(from_fit, self.panel, "residual")
+        values = sample_values(self._sample, self.predictor.error) - self._effects_if(effects)
+        return to_series(values, self.panel, "residual")
 
     @property
     def panel(self) -> Panel:
         """The panel that was fitted."""
-        return self.attached.estimate.influence.sample.panel
+        return self._sample.panel
+
+    def to_marginaleffects(self) -> Any:
+        """Return the model as the package marginaleffects takes it.
+
+        ``slopes(result.to_marginaleffects())``, and so with ``avg_slopes``, ``comparisons``,
+        ``predictions`` and ``hypotheses``. The argument ``vcov`` of these takes the covariances
+        of ``with_cov``. See ``panelml.results.adapter_marginaleffects`` for what is refused.
+
+        Raises
+        ------
+        MissingDependencyError
+            If marginaleffects is not installed.
+        """
+        from panelml.results.adapter_marginaleffects import marginal_model
+
+        return marginal_model(self, self._sample)
 
     @property
-    def _has_effects(self) -> bool:
-        return self.attached.effects is not None
+    def _sample(self) -> Sample:
+        return self.attached.estimate.influence.sample
 
-    def _in_sample(self, sample: Any) -> Any:
-        inside = sample.scatter(np.ones(sample.nobs))
-        return ~np.isnan(inside)
+    def _effects_if(self, effects: bool | None) -> Any:
+        wanted = self.attached.effects is not None if effects is None else effects
+        return effect_values(self._effect_tables(), self.panel) if wanted else 0.0
 
     def _effect_tables(self) -> dict[Effect, pd.DataFrame]:
         model = self.attached.effects
         if model is None:
             raise SpecificationError(f"{self.model} has no estimated effects.")
-        sample = self.attached.estimate.influence.sample
-        return model.tables(sample, self.predictor.error)
-
-    def _named(self, values: FloatArray, name: str) -> pd.Series[float]:
-        return named(values, list(self.params.index), name)
-
-
-def named(values: FloatArray, index: Sequence[str], name: str) -> pd.Series[float]:
-    """Label values by parameter."""
-    return pd.Series(values, index=list(index), name=name)
+        return model.tables(self._sample, self.predictor.error)

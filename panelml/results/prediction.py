@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
@@ -15,9 +17,14 @@ from panelml.data.design import Design
 from panelml.data.formula import Effect
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
+from panelml.data.weights import Weights
 from panelml.engine.fold import fold
+from panelml.errors import UnknownNameError
 
-__all__ = ["EffectModel", "Predictor", "RowValues", "effect_values", "to_series"]
+__all__ = ["EffectModel", "Predictor", "RowValues", "effect_values", "sample_values", "to_series"]
+
+_PANEL_CALL = re.compile(r"(?<![\w.])(?:L|F|D|within|between)\s*\(")
+_OWN_KEYS = ("(row)", "(no time)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,12 @@ class Predictor:
     coef : FloatArray, shape (k,)
         Their coefficients, zero for dropped regressors.
     intercept : float
+    unit, time : str
+        The key columns of the fitted panel.
+    delta : float, or None
+        Length of its periods, where times are numbers.
+    weights : Weights, or None
+        By which the model's own terms average within units.
     """
 
     design: Design
@@ -66,30 +79,76 @@ class Predictor:
     steps: tuple[Callable[[Block], Block], ...]
     coef: FloatArray
     intercept: float
+    unit: str
+    time: str
+    delta: float | None
+    weights: Weights | None
+
+    @classmethod
+    def of(cls, sample: Sample, coef: FloatArray, intercept: float) -> Self:
+        """Predict as the model that was fitted to a sample."""
+        panel = sample.panel
+        return cls(
+            sample.design, sample.names, sample.steps, coef, intercept, panel.unit, panel.time,
+            _period_length(panel), sample.weights,
+        )  # fmt: skip
+
+    @property
+    def by_unit(self) -> bool:
+        """Whether a row's prediction takes other rows of its unit: lags, unit means."""
+        return bool(self.steps) or bool(_PANEL_CALL.search(self.design.formula.regressors))
 
     def xb(self, block: Block) -> FloatArray:
         """Predict a block's rows, shape (n,)."""
-        return self.intercept + self.coef @ block.z[1:]
+        return np.asarray(self.intercept + self.coef @ block.z[1:])
 
     def error(self, block: Block) -> FloatArray:
         """Outcome less prediction, shape (n,)."""
-        return block.z[0] - self.xb(block)
+        return np.asarray(block.z[0] - self.xb(block))
 
-    def outcome(self, panel: Panel) -> FloatArray:
-        """Return the outcome of a panel in its user's order."""
-        sample = Sample(panel, self.design, self.design.names)
-        return sample.scatter(fold(sample, lambda b: RowValues(b.z[:1])).values[0])
+    def panel_of(self, data: Any) -> Panel:
+        """Index new rows: by their keys where ``by_unit``, and otherwise each on its own.
+
+        Raises
+        ------
+        UnknownNameError
+            If keys are needed and missing.
+        """
+        if isinstance(data, Panel):
+            return data
+        frame = nw.from_native(_with_index_levels(data, (self.unit, self.time)), eager_only=True)
+        if not self.by_unit:
+            row, time = _OWN_KEYS
+            alone = frame.with_row_index(row).with_columns(nw.lit(0).alias(time))
+            return Panel(alone.to_native(), row, time)
+        missing = [name for name in (self.unit, self.time) if name not in frame.columns]
+        if missing:
+            raise UnknownNameError(
+                f"The new data lack the key column {' and '.join(map(repr, missing))}. Lags, "
+                f"within() and between() and the unit means of this model need both keys, "
+                f"{self.unit!r} and {self.time!r}."
+            )
+        return Panel(frame.to_native(), self.unit, self.time, delta=self.delta)
 
     def on(self, panel: Panel) -> FloatArray:
-        """Predict rows of another panel in its user's order; missing where a regressor is."""
-        sample = Sample(panel, self.design.without_outcome(), self.names, steps=self.steps)
-        missing = fold(sample, lambda b: RowValues(np.isnan(b.z).any(axis=0)[None])).values[0]
-        values = np.full(panel.nobs, np.nan)
-        if missing.all():
-            return values
-        complete = replace(sample, keep=None if not missing.any() else ~missing.astype(bool))
-        rows = fold(complete, lambda b: RowValues(self.xb(b)[None])).values[0]
-        return complete.scatter(rows)
+        """Predict the rows of a panel in its user's order; missing where a regressor is."""
+        sample = Sample(panel, self.design.without_outcome(), self.design.names)
+        missing = fold(sample, lambda b: RowValues(b.z.sum(axis=0, keepdims=True))).values[0]
+        keep = ~np.isnan(missing)
+        if not keep.any():
+            return np.full(panel.nobs, np.nan)
+        weighted = self.weights is not None and self.weights.column in panel.columns
+        complete = replace(
+            sample, names=self.names, steps=self.steps,
+            weights=self.weights if weighted else None,
+            keep=None if keep.all() else keep,
+        )  # fmt: skip
+        return sample_values(complete, self.xb)
+
+
+def sample_values(sample: Sample, value: Callable[[Block], FloatArray]) -> FloatArray:
+    """Evaluate rows of a sample in the user's order; missing for rows outside it."""
+    return sample.scatter(fold(sample, lambda block: RowValues(value(block)[None])).values[0])
 
 
 def effect_values(tables: Mapping[Effect, pd.DataFrame], panel: Panel) -> FloatArray:
@@ -107,3 +166,18 @@ def effect_values(tables: Mapping[Effect, pd.DataFrame], panel: Panel) -> FloatA
 def to_series(values: FloatArray, panel: Panel, name: str) -> pd.Series[Any]:
     """Label values in the user's row order as the user's rows are labelled."""
     return pd.Series(values, index=panel.row_labels(), name=name)
+
+
+def _with_index_levels(data: Any, names: tuple[str, ...]) -> Any:
+    """Make columns of those keys that are levels of a pandas index."""
+    if not isinstance(data, pd.DataFrame):
+        return data
+    levels = [name for name in names if name not in data.columns and name in data.index.names]
+    return data.assign(**{name: data.index.get_level_values(name) for name in levels})
+
+
+def _period_length(panel: Panel) -> float | None:
+    times, steps = panel.index.times, panel.index.steps
+    if times.size < 2 or times.dtype.kind not in "iuf":
+        return None
+    return float(times[-1] - times[0]) / float(steps[-1] - steps[0])

@@ -1,0 +1,264 @@
+"""What was estimated: parameters, their covariance, and what follows from both without the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from panelml._typing import FloatArray
+from panelml.errors import DetachedResultError, SpecificationError
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import Covariance, CovLike, Estimate, parse
+from panelml.inference.testing import TestResult
+from panelml.inference.wald import wald_test
+from panelml.results.prediction import EffectModel, Predictor
+
+__all__ = ["Attached", "FitStatistics", "FittedModel", "named"]
+
+
+@dataclass(frozen=True, slots=True)
+class FitStatistics:
+    """Sizes and fit of a model.
+
+    Attributes
+    ----------
+    nobs, n_units, n_periods : int
+    unit_rows : tuple of (int, float, int)
+        Least, mean and most rows of a unit.
+    rss : float
+        Residual sum of squares of the transformed regression.
+    rsquared : float
+        Of the regression the estimator runs: overall for pooled and random effects, within for
+        fixed effects, between for between.
+    rsquared_within, rsquared_between, rsquared_overall : float
+        Squared correlations of xb with y within units, between units and overall, as Stata.
+    loglik : float
+        Log-likelihood; NaN where the estimator has none.
+    extras : dict of str to float
+        What only some models have: sigma_u, sigma_e, rho, theta, ...
+    """
+
+    nobs: int
+    n_units: int
+    n_periods: int
+    unit_rows: tuple[int, float, int]
+    rss: float
+    rsquared: float
+    rsquared_within: float
+    rsquared_between: float
+    rsquared_overall: float
+    loglik: float
+    extras: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What ties a result to its data; left out of pickles.
+
+    Attributes
+    ----------
+    estimate : Estimate
+        For other covariances.
+    effects : EffectModel, or None
+    """
+
+    estimate: Estimate
+    effects: EffectModel | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedModel:
+    """An estimated model.
+
+    Attributes
+    ----------
+    model : str
+        Name of the estimator.
+    spec : object
+        The specification that was fitted.
+    params : Series
+        Estimates by name; the constant is called Intercept.
+    covariance : Covariance
+        Of the parameters, with its degrees of freedom and description.
+    counts : Counts
+        What the small-sample rules count.
+    statistics : FitStatistics
+    predictor : Predictor
+    depvar, formula, effects_absorbed : str
+        Texts for tables.
+    weights : str
+        The weights in words; empty without.
+    notes : tuple of str
+        Everything that was done unasked.
+    """
+
+    model: str
+    spec: object
+    params: pd.Series[float]
+    covariance: Covariance
+    counts: Counts
+    statistics: FitStatistics
+    predictor: Predictor
+    depvar: str
+    formula: str
+    effects_absorbed: str
+    weights: str
+    notes: tuple[str, ...]
+    _attached: Attached | None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_attached": None}
+
+    @property
+    def cov(self) -> pd.DataFrame:
+        """Covariance of the parameters."""
+        names = self.params.index
+        return pd.DataFrame(self.covariance.matrix, index=names, columns=names)
+
+    @property
+    def std_errors(self) -> pd.Series[float]:
+        """Standard errors."""
+        return self._named(np.sqrt(np.diag(self.covariance.matrix)), "std_error")
+
+    @property
+    def tstats(self) -> pd.Series[float]:
+        """Estimates over their standard errors."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self._named(self._estimates / self.std_errors.to_numpy(), "tstat")
+
+    @property
+    def pvalues(self) -> pd.Series[float]:
+        """Two-sided p-values, by t with ``df_t`` degrees of freedom."""
+        t = np.abs(self.tstats.to_numpy())
+        return self._named(2 * stats.t.sf(t, self.df_t), "pvalue")
+
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        """Return confidence intervals, columns lower and upper.
+
+        Raises
+        ------
+        SpecificationError
+            If the level is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise SpecificationError(f"level must lie between 0 and 1, as 0.95, not {level}.")
+        half = stats.t.ppf(0.5 + level / 2, self.df_t) * self.std_errors
+        return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
+
+    @property
+    def df_t(self) -> float:
+        """Degrees of freedom of t under the covariance in use."""
+        return self.covariance.df
+
+    @property
+    def df_resid(self) -> int:
+        """Observations less all coefficients, absorbed ones included."""
+        return self.counts.df_resid
+
+    @property
+    def df_model(self) -> int:
+        """Number of coefficients, without the constant."""
+        return self.counts.slopes
+
+    @property
+    def nobs(self) -> int:
+        """Number of observations."""
+        return self.statistics.nobs
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return self.statistics.n_units
+
+    @property
+    def rsquared(self) -> float:
+        """R-squared of the regression the estimator runs."""
+        return self.statistics.rsquared
+
+    @property
+    def rsquared_within(self) -> float:
+        """Squared correlation of xb and y within units."""
+        return self.statistics.rsquared_within
+
+    @property
+    def rsquared_between(self) -> float:
+        """Squared correlation of the unit means of xb and y."""
+        return self.statistics.rsquared_between
+
+    @property
+    def rsquared_overall(self) -> float:
+        """Squared correlation of xb and y over all rows."""
+        return self.statistics.rsquared_overall
+
+    @property
+    def loglik(self) -> float:
+        """Log-likelihood; NaN where the estimator has none."""
+        return self.statistics.loglik
+
+    @property
+    def extras(self) -> Mapping[str, float]:
+        """What only some models have, such as sigma_u, sigma_e, rho and theta."""
+        return self.statistics.extras
+
+    @property
+    def attached(self) -> Attached:
+        """The tie to the data.
+
+        Raises
+        ------
+        DetachedResultError
+            If the result was pickled.
+        """
+        if self._attached is None:
+            raise DetachedResultError(
+                "This result was pickled without its data: fit again to ask for another "
+                "covariance, residuals, effects or tests that go back to the rows."
+            )
+        return self._attached
+
+    def with_cov(self, cov: CovLike) -> Self:
+        """Return the result with another covariance, without fitting again.
+
+        Raises
+        ------
+        DetachedResultError
+            If the result was pickled.
+        """
+        return replace(self, covariance=parse(cov).estimate(self.attached.estimate))
+
+    def wald_test(self, restrictions: str | Sequence[str] | FloatArray) -> TestResult:
+        """Test linear restrictions such as ``"x1 = x2"`` or ``"x1 = 0; x2 = 0"``.
+
+        See ``panelml.inference.wald.wald_test`` for the forms and the errors.
+        """
+        return wald_test(
+            restrictions, list(self.params.index), self._estimates, self.covariance.matrix,
+            self.df_t,
+        )  # fmt: skip
+
+    def model_test(self) -> TestResult | None:
+        """Test that all slopes are zero; None without slopes."""
+        slopes = [i for i, name in enumerate(self.params.index) if name != "Intercept"]
+        if not slopes:
+            return None
+        return wald_test(
+            np.eye(len(self.params))[slopes], list(self.params.index), self._estimates,
+            self.covariance.matrix, self.df_t, name="Test of the model", null="all slopes are zero",
+        )  # fmt: skip
+
+    @property
+    def _estimates(self) -> FloatArray:
+        return np.asarray(self.params, dtype=np.float64)
+
+    def _named(self, values: FloatArray, name: str) -> pd.Series[float]:
+        return named(values, list(self.params.index), name)
+
+
+def named(values: FloatArray, index: Sequence[str], name: str) -> pd.Series[float]:
+    """Label values by parameter."""
+    return pd.Series(values, index=list(index), name=name)

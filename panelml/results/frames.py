@@ -1,0 +1,64 @@
+"""Results as flat data frames."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from panelml.results.fitted import FittedModel
+
+__all__ = ["TermRow", "glance", "term_rows", "tidy"]
+
+
+class TermRow(NamedTuple):
+    """One parameter, with the names of R's broom."""
+
+    term: str
+    estimate: float
+    std_error: float
+    statistic: float
+    p_value: float
+    conf_low: float
+    conf_high: float
+
+
+def term_rows(model: FittedModel, level: float) -> list[TermRow]:
+    """Return the parameters in order."""
+    interval = model.conf_int(level)
+    columns = (model.params, model.std_errors, model.tstats, model.pvalues,
+               interval["lower"], interval["upper"])  # fmt: skip
+    values = zip(*(column.tolist() for column in columns), strict=True)
+    return [TermRow(str(name), *row) for name, row in zip(model.params.index, values, strict=True)]
+
+
+def tidy(model: FittedModel, level: float = 0.95) -> pd.DataFrame:
+    """Return one row for each parameter; see ``Results.tidy``."""
+    return pd.DataFrame(term_rows(model, level), columns=list(TermRow._fields))
+
+
+def glance(model: FittedModel) -> pd.DataFrame:
+    """Return one row for the model; see ``Results.glance``."""
+    test = model.model_test()
+    fit = model.statistics
+    row: dict[str, object] = {
+        "model": model.model,
+        "depvar": model.depvar,
+        "nobs": fit.nobs,
+        "n_units": fit.n_units,
+        "n_periods": fit.n_periods,
+        "r_squared": fit.rsquared,
+        "r_squared_within": fit.rsquared_within,
+        "r_squared_between": fit.rsquared_between,
+        "r_squared_overall": fit.rsquared_overall,
+        "log_lik": fit.loglik,
+        "statistic": test.statistic if test else float("nan"),
+        "p_value": test.pvalue if test else float("nan"),
+        "df": model.df_model,
+        "df_residual": model.df_resid,
+        "df_t": model.df_t,
+        "covariance": model.covariance.description,
+        "effects": model.effects_absorbed,
+        "weights": model.weights,
+    }
+    return pd.DataFrame([{**model.extras, **row}])[[*row, *model.extras]]

@@ -1,0 +1,70 @@
+"""Coefficient plots, with matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from panelml.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes as Axes
+
+__all__ = ["plot_intervals"]
+
+
+def plot_intervals(
+    terms: Sequence[str],
+    frames: Mapping[str, pd.DataFrame],
+    *,
+    level: float,
+    title: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw estimates with their intervals, a row for each term and a mark for each model.
+
+    Parameters
+    ----------
+    terms : sequence of str
+        From top to bottom.
+    frames : dict of str to DataFrame
+        For each model, the columns estimate, conf_low and conf_high, indexed by term.
+    level : float
+        Of the intervals, for the axis label.
+    title : str
+    ax : matplotlib Axes, optional
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+    """
+    axes = _new_axes(len(terms) * len(frames)) if ax is None else ax
+    rows = np.arange(len(terms))
+    step = min(0.8 / len(frames), 0.25)
+    for i, (name, frame) in enumerate(frames.items()):
+        shown = frame.reindex(list(terms))
+        place = rows + (i - (len(frames) - 1) / 2) * step
+        estimate, low, high = shown[["estimate", "conf_low", "conf_high"]].to_numpy().T
+        reach = np.stack([estimate - low, high - estimate])
+        axes.errorbar(estimate, place, xerr=reach, fmt="o", markersize=4, capsize=2, label=name)
+    axes.axvline(0, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
+    axes.set_yticks(rows, list(terms))
+    axes.set_ylim(len(terms) - 0.5, -0.5)
+    axes.set_xlabel(f"Estimate and {100 * level:g}% confidence interval")
+    axes.set_title(title)
+    if len(frames) > 1:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    return axes
+
+
+def _new_axes(marks: int) -> Axes:
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise MissingDependencyError("Plots need matplotlib: pip install panelml[plot].") from error
+    _, axes = pyplot.subplots(figsize=(7, 1.2 + 0.25 * max(marks, 4)), layout="constrained")
+    return axes
