@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from scipy import stats
@@ -44,20 +45,26 @@ class TestResult:
         lines = [
             self.name,
             f"  H0: {self.null}",
-            f"  {self.distribution} = {self.statistic:.4f}, p = {self.pvalue:.4f}",
+            f"  {self.distribution} = {self.statistic:.4f}, {self.pvalue_text}",
         ]
         lines += [f"  {text}" for text in (self.advice, *self.notes) if text]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         rows = [("Null hypothesis", self.null),
-                (self.distribution, f"{self.statistic:.4f}"), ("p-value", f"{self.pvalue:.4f}"),
+                (self.distribution, f"{self.statistic:.4f}, {self.pvalue_text}"),
                 *(("", text) for text in (self.advice, *self.notes) if text)]  # fmt: skip
+        left = "style='text-align:left'"
         cells = "".join(
-            f"<tr><th style='text-align:left'>{k}</th><td style='text-align:left'>{v}</td></tr>"
-            for k, v in rows
+            f"<tr><th {left}>{escape(label)}</th><td {left}>{escape(text)}</td></tr>"
+            for label, text in rows
         )
-        return f"<table><caption>{self.name}</caption><tbody>{cells}</tbody></table>"
+        return f"<table><caption>{escape(self.name)}</caption><tbody>{cells}</tbody></table>"
+
+    @property
+    def pvalue_text(self) -> str:
+        """The p-value as it is printed: ``p = 0.0123``, or ``p < 0.0001``."""
+        return "p < 0.0001" if self.pvalue < 5e-5 else f"p = {self.pvalue:.4f}"
 
 
 def chi2_test(
