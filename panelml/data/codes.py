@@ -9,9 +9,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from panelml._typing import AnyArray, IntArray
+from panelml._typing import AnyArray, BoolArray, IntArray
 
-__all__ = ["Codes", "combine", "factorize"]
+__all__ = ["Codes", "combine", "factorize", "run_starts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,34 @@ def factorize(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
         Sorted (in category order for ordered categories), or in the order of appearance
         where the values cannot be compared.
     """
+    first = run_starts(series)
+    if first is None:
+        return _factorize_values(series)
+    codes, labels = _factorize_values(series[first])
+    return np.repeat(codes, np.diff(first, append=len(series))), labels
+
+
+def run_starts(series: nw.Series[Any]) -> IntArray | None:
+    """Return the first row of each run of equal values; None where runs are short."""
+    head = series[:4096]
+    if len(series) < 2 or 2 * _changes(head).sum() > len(head):
+        return None
+    return np.flatnonzero(np.concatenate([[True], _changes(series)]))
+
+
+def _changes(series: nw.Series[Any]) -> BoolArray:
+    """Tell which rows from the second on differ from the row before, shape (n - 1,)."""
+    native = series.to_native()
+    if not isinstance(native, pd.Series):
+        return (series[1:] != series[:-1]).fill_null(value=True).to_numpy().astype(bool)
+    values = native.array
+    changed: Any = values[1:] != values[:-1]
+    if isinstance(changed, np.ndarray):
+        return changed.astype(bool, copy=False)
+    return np.asarray(changed.to_numpy(dtype=bool, na_value=True))
+
+
+def _factorize_values(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
     dtype = series.dtype
     if dtype.is_integer() and series.null_count() == 0:
         return _factorize_integers(series.to_numpy())
@@ -88,37 +116,41 @@ def factorize(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
         codes, labels = pd.factorize(values, sort=True)
     except TypeError:
         codes, labels = pd.factorize(values)
-    return codes.astype(np.int64), np.asarray(labels)
+    return codes.astype(np.int64, copy=False), _label_array(labels)
+
+
+def _label_array(labels: Any) -> AnyArray:
+    array = np.asarray(labels)
+    if array.ndim == 1:
+        return array
+    flat = np.empty(len(labels), dtype=object)
+    flat[:] = list(labels)
+    return flat
 
 
 def _factorize_integers(values: AnyArray) -> tuple[IntArray, AnyArray]:
     if values.size == 0:
         return np.zeros(0, dtype=np.int64), values
-    new_run = values[1:] != values[:-1]
-    runs = values[np.concatenate([[True], new_run])]
-    if (runs[1:] > runs[:-1]).all():
-        codes = np.zeros(values.size, dtype=np.int64)
-        np.cumsum(new_run, out=codes[1:])
-        return codes, runs
     low, high = int(values.min()), int(values.max())
     if high - low > 4 * values.size + 1024:
         coded, labels = pd.factorize(values, sort=True)
-        return coded.astype(np.int64), np.asarray(labels)
-    position = values.astype(np.int64) - low
-    present = np.flatnonzero(np.bincount(position, minlength=high - low + 1))
-    lookup = np.zeros(high - low + 1, dtype=np.int64)
-    lookup[present] = np.arange(present.size)
-    return lookup[position], (present + low).astype(values.dtype)
+        return coded.astype(np.int64, copy=False), np.asarray(labels)
+    wide: Any = values if values.dtype.itemsize == 8 else values.astype(np.int64)
+    position: IntArray = (wide - wide.dtype.type(low)).astype(np.int64, copy=False)
+    occurs = np.zeros(high - low + 1, dtype=bool)
+    occurs[position] = True
+    present = np.flatnonzero(occurs)
+    labels = (present.astype(wide.dtype) + wide.dtype.type(low)).astype(values.dtype)
+    if present.size == occurs.size:
+        return position, labels
+    return (np.cumsum(occurs) - 1)[position], labels
 
 
 def _factorize_categories(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
     native = series.to_native()
     if isinstance(native, pd.Series):
-        categorical = native.cat.remove_unused_categories()
-        return (
-            np.asarray(categorical.cat.codes, dtype=np.int64),
-            np.asarray(categorical.cat.categories),
-        )
-    levels = series.cat.get_categories().to_list()
-    values = pd.Categorical(series.to_list(), categories=levels).remove_unused_categories()
-    return values.codes.astype(np.int64), np.asarray(values.categories)
+        used = pd.Categorical(native).remove_unused_categories()
+    else:
+        levels = series.cat.get_categories().to_list()
+        used = pd.Categorical(series.to_list(), categories=levels).remove_unused_categories()
+    return used.codes.astype(np.int64), _label_array(used.categories)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import product
+from typing import Any, TypeAlias
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
-from formulaic import Formula as TermFormula
-from formulaic import ModelSpec
-from formulaic.errors import FormulaicError
+from formulaic.parser.types import Factor as ParsedFactor
+from formulaic.parser.types import Term
 
-from panelml._typing import BoolArray, FloatArray
-from panelml.data.formula import Formula, plain_columns
-from panelml.data.functions import FUNCTION_NAMES, panel_functions
+from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.data.category import Category, Coding, coded, fit_category
+from panelml.data.expression import Expression, parse_expression, read_call
+from panelml.data.formula import Formula, read_terms
 from panelml.data.panel import Panel
+from panelml.data.rank import full_rank
 from panelml.data.source import Chunk
 from panelml.errors import ColumnTypeError, FormulaError, UnknownNameError, listing, suggest
 
@@ -22,40 +25,87 @@ __all__ = ["Design", "Terms", "fit_design", "fit_terms"]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """Some terms of a formula, ready to be evaluated on any rows.
+class Column:
+    """A column of numbers."""
+
+    name: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of the variable."""
+        return (self.name,)
+
+    def evaluate(self, chunk: Chunk) -> AnyArray:
+        """Return the column on a chunk, shape (1, n)."""
+        return chunk.panel.numbers(self.name)[None, chunk.rows]
+
+
+Factor: TypeAlias = Column | Expression | Category
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A product of factors.
 
     Attributes
     ----------
+    factors : tuple of (str, Coding or None)
+        Text of each factor; a category with its coding.
     names : tuple of str
-        Name of each resulting variable.
-    products : tuple of tuple of str
-        For plain terms, the columns whose product each variable is.
-    spec : ModelSpec, or None
-        For any other terms, formulaic's specification with its fitted state.
-    columns : tuple of str
-        The columns that are read.
+        The variables that it gives, those of the first factor changing fastest.
     """
 
+    factors: tuple[tuple[str, Coding | None], ...]
     names: tuple[str, ...]
-    products: tuple[tuple[str, ...], ...]
-    spec: ModelSpec | None
-    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one side of a formula, ready to be evaluated on any rows.
+
+    Attributes
+    ----------
+    factors : dict of str to Factor
+        What is evaluated, by its text.
+    parts : tuple of Part
+        Products of factors, in order.
+    """
+
+    factors: dict[str, Factor]
+    parts: tuple[Part, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each variable."""
+        return tuple(name for part in self.parts for name in part.names)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether levels, centres or knots come from the rows of the estimation sample."""
+        return any(
+            isinstance(factor, Category) or (isinstance(factor, Expression) and factor.has_state)
+            for factor in self.factors.values()
+        )
 
     def evaluate(self, chunk: Chunk, out: FloatArray) -> None:
         """Fill ``out``, shape (k, n), with the variables' values on a chunk."""
-        if self.spec is None:
-            for row, columns in zip(out, self.products, strict=True):
-                row[:] = chunk.values(columns[0])
-                for name in columns[1:]:
-                    row *= chunk.values(name)
-            return
-        frame = chunk.frame(self.columns)
-        matrix = _materialize(self.spec, frame, chunk)
-        values = np.asarray(matrix, dtype=np.float64)
-        keep = [i for i, name in enumerate(self.spec.column_names) if name != "Intercept"]
-        out[:] = values[:, keep].T
-        out[:, _missing_rows(frame)] = np.nan
+        numbers: dict[str, Any] = {}
+        levels: dict[str, IntArray] = {}
+        for text, factor in self.factors.items():
+            if isinstance(factor, Category):
+                levels[text] = factor.evaluate(chunk)
+            else:
+                numbers[text] = factor.evaluate(chunk)
+        first = 0
+        for part in self.parts:
+            result, *others = [
+                numbers[text] if coding is None else coded(levels[text], coding)
+                for text, coding in part.factors
+            ]
+            for array in others:
+                result = (array[:, None] * result[None]).reshape(-1, chunk.n)
+            out[first : first + len(part.names)] = result
+            first += len(part.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +129,11 @@ class Design:
         """Names of the regressors, without the constant."""
         return self.regressors.names
 
+    @property
+    def has_state(self) -> bool:
+        """Whether it must be fitted again once the estimation sample is known."""
+        return self.regressors.has_state or (self.outcome is not None and self.outcome.has_state)
+
     def evaluate(self, chunk: Chunk) -> FloatArray:
         """Return the outcome (row 0) and the regressors on a chunk, shape (1 + k, n)."""
         z = np.empty((1 + len(self.names), chunk.n))
@@ -94,100 +149,122 @@ class Design:
         return replace(self, outcome=None)
 
 
-def fit_design(formula: Formula, panel: Panel) -> Design:
+def fit_design(formula: Formula, panel: Panel, keep: BoolArray | None = None) -> Design:
     """Take from the data what a formula needs: levels of categories, means of centred terms.
+
+    Parameters
+    ----------
+    formula : Formula
+    panel : Panel
+    keep : BoolArray, shape (rows of the panel,), optional
+        Sorted rows that are used; by default, for each factor, those where it is complete.
 
     Raises
     ------
     UnknownNameError
         If a name is neither a column nor a function.
     ColumnTypeError
-        If a numeric term reads text.
+        If a numeric term reads text or dates.
     FormulaError
         If a term cannot be evaluated.
     """
-    outcome = fit_terms(formula.outcome, panel)
+    name = formula.outcome.strip().strip("`")
+    if name in panel.columns:
+        panel.numbers(name, "The outcome")
+    outcome = fit_terms(formula.outcome, panel, keep)
     if len(outcome.names) != 1:
-        raise ColumnTypeError(
-            f"The outcome {formula.outcome!r} must be one numeric variable; it gives "
-            f"{len(outcome.names)}. Convert categories or text to numbers first."
+        raise FormulaError(
+            f"The outcome {formula.outcome!r} must be one variable; it gives {len(outcome.names)}."
         )
-    regressors = fit_terms(formula.regressors, panel)
+    regressors = fit_terms(formula.regressors, panel, keep, constant=formula.intercept)
     if outcome.names[0] in regressors.names:
         raise FormulaError(f"The outcome {outcome.names[0]!r} is also a regressor.")
     return Design(formula, outcome, regressors)
 
 
-def fit_terms(text: str, panel: Panel) -> Terms:
-    """Fit one side of a formula; the constant is left out."""
-    formula = TermFormula(text)
-    terms = [term for term in formula if str(term) not in ("0", "1")]
-    _check_names(formula, panel)
-    products = [plain_columns(term) for term in terms]
-    plain = [p for p in products if p is not None and all(panel.is_numeric(c) for c in p)]
-    if len(plain) == len(terms):
-        columns = tuple(dict.fromkeys(name for product in plain for name in product))
-        return Terms(tuple(str(term) for term in terms), tuple(plain), None, columns)
-    required = sorted(str(v) for v in formula.required_variables)
-    columns = tuple(name for name in required if name in panel.columns)
-    _check_text(columns, panel)
-    spec = _fit_spec(text, columns, panel)
-    names = tuple(name for name in spec.column_names if name != "Intercept")
-    return Terms(names, (), spec, columns)
+def fit_terms(
+    text: str, panel: Panel, keep: BoolArray | None = None, *, constant: bool = True
+) -> Terms:
+    """Fit one side of a formula; the constant itself is left out.
+
+    Parameters
+    ----------
+    constant : bool
+        Whether a constant, or effects that add up to one, stand beside the terms, so that a
+        category needs one variable less than it has levels.
+    """
+    whole = Chunk.of_units(panel, 0, panel.n_units, keep)
+    terms = [term for term in read_terms(text) if str(term) != "1"]
+    factors: dict[str, Factor] = {}
+    for parsed in (factor for term in terms for factor in term.factors):
+        if parsed.expr not in factors:
+            factors[parsed.expr] = _fit_factor(parsed, whole)
+    kinds = [_split(term, factors) for term in terms]
+    codings = full_rank(kinds, constant=constant)
+    parts = [
+        _part(term, factors, coding)
+        for term, parts in zip(terms, codings, strict=True)
+        for coding in parts
+    ]
+    return Terms(factors, tuple(part for part in parts if part.names))
 
 
-def _fit_spec(text: str, columns: tuple[str, ...], panel: Panel) -> ModelSpec:
-    n = panel.nobs
-    chunk = Chunk(panel, slice(0, n), panel.index.starts, None, 0)
-    frame = chunk.frame(columns)
-    complete = ~_missing_rows(frame)
-    spanning = TermFormula(f"1 + {text}") if "1" not in text.split() else TermFormula(text)
-    if not complete.all():
-        for name in frame.columns[[d.kind not in "iufb" for d in frame.dtypes]]:
-            frame[name] = frame[name].where(complete, frame.loc[complete.argmax(), name])
-    matrix = _materialize(ModelSpec.from_spec(spanning, output="sparse"), frame, chunk)
-    spec: ModelSpec = matrix.model_spec
-    return spec.update(output="numpy")
-
-
-def _materialize(spec: ModelSpec, frame: pd.DataFrame, chunk: Chunk) -> Any:
-    try:
-        return spec.update(na_action="ignore").get_model_matrix(
-            frame, context=panel_functions(chunk)
-        )
-    except FormulaicError as error:
-        raise FormulaError(f"Cannot evaluate the formula on the data: {error}") from error
-
-
-def _missing_rows(frame: pd.DataFrame) -> BoolArray:
-    missing = np.zeros(len(frame), dtype=bool)
-    for name in frame.columns:
-        column = frame[name]
-        if column.dtype.kind not in "iub":
-            missing |= column.isna().to_numpy()
-    return missing
-
-
-def _check_names(formula: TermFormula, panel: Panel) -> None:
-    for name in sorted(str(v) for v in formula.required_variables):
-        if name not in panel.columns and name not in FUNCTION_NAMES:
-            choices = [*panel.columns, *FUNCTION_NAMES]
+def _fit_factor(parsed: ParsedFactor, whole: Chunk) -> Factor:
+    text, panel = parsed.expr, whole.panel
+    if parsed.eval_method.value == "lookup":
+        if text not in panel.columns:
             raise UnknownNameError(
-                f"The formula names {name!r}, which is no column.{suggest(name, choices)}"
+                f"The formula names {text!r}, which is no column.{suggest(text, panel.columns)}"
             )
+        if panel.kind(text) == "category":
+            _refuse_number_texts(text, panel)
+            return fit_category(text, text, (), {}, whole)
+        panel.numbers(text)
+        return Column(text)
+    call = read_call(text)
+    if call is None:
+        return parse_expression(text, panel).fit(whole)
+    inner, arguments, options = call
+    name = inner.strip("`")
+    source = name if name in panel.columns else parse_expression(inner, panel).fit(whole)
+    return fit_category(text, source, arguments, options, whole)
 
 
-def _check_text(columns: tuple[str, ...], panel: Panel) -> None:
-    for name in columns:
-        values = panel.values(name)
-        if values.dtype != object:
-            continue
-        texts = np.flatnonzero([isinstance(value, str) for value in values])
-        numeric = pd.to_numeric(pd.Series(values[texts[:1000]]), errors="coerce").notna()
-        if texts.size and numeric.any():
-            rows = sorted(panel.index.position(int(i)) for i in texts[:5])
-            raise ColumnTypeError(
-                f"Column {name!r} holds numbers written as text, such as "
-                f"{values[texts[int(numeric.argmax())]]!r} (row {listing(rows)}). Convert it with "
-                f"pandas.to_numeric, or to a category if its values are names."
-            )
+def _refuse_number_texts(name: str, panel: Panel) -> None:
+    """Numbers that were read as text would silently become a category with a level for each."""
+    if panel.series(name).dtype in (nw.Categorical, nw.Enum):
+        return
+    labels = panel.labels((name,))
+    numeric = pd.to_numeric(pd.Series(labels, dtype=object), errors="coerce").notna().to_numpy()
+    if not numeric.any():
+        return
+    first = int(numeric.argmax())
+    rows = np.flatnonzero(panel.codes((name,)) == first)
+    raise ColumnTypeError(
+        f"Column {name!r} holds numbers written as text, such as {labels[first]!r} (row "
+        f"{listing(sorted(panel.index.position(int(i)) for i in rows))}). Convert it with "
+        f"pandas.to_numeric, or write C({name}) if these are names."
+    )
+
+
+def _split(term: Term, factors: dict[str, Factor]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return a term's numeric factors, and its categories."""
+    texts = [factor.expr for factor in term.factors]
+    categories = tuple(text for text in texts if isinstance(factors[text], Category))
+    return frozenset(texts) - frozenset(categories), categories
+
+
+def _part(term: Term, factors: dict[str, Factor], reduced: dict[str, bool]) -> Part:
+    pieces: list[tuple[str, Coding | None]] = []
+    names: list[tuple[str, ...]] = []
+    for text in (factor.expr for factor in term.factors):
+        factor = factors[text]
+        if not isinstance(factor, Category):
+            pieces.append((text, None))
+            names.append(factor.names)
+        elif text in reduced:
+            coding = factor.reduced if reduced[text] else factor.full
+            pieces.append((text, coding))
+            names.append(coding.names)
+    combined = tuple(":".join(reversed(combo)) for combo in product(*reversed(names)))
+    return Part(tuple(pieces), combined)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from formulaic import Formula as TermFormula
 from formulaic.errors import FormulaicError
@@ -11,8 +12,10 @@ from formulaic.parser.types import Term
 
 from panelml.errors import FormulaError
 
-__all__ = ["Effect", "Formula", "parse_effect", "parse_formula", "plain_columns"]
+__all__ = ["Effect", "Formula", "parse_effect", "parse_formula", "read_terms"]
 
+_POWER = re.compile(r"(?P<name>[A-Za-z_]\w*|`[^`]+`)\s*(?:\*\*|\^)\s*(?P<power>\d+)")
+_DOT = re.compile(r"(?<![\w.)\]])\.(?![\w.(])")
 _SLOPES = re.compile(r"^(?P<base>[^\[\]]+?)\s*(?P<open>\[\[?)(?P<slopes>[^\[\]]+)(?P<close>\]\]?)$")
 
 
@@ -70,7 +73,7 @@ class Formula:
 
     def terms(self) -> list[Term]:
         """Return the regressors' terms, without the constant, as formulaic reads them."""
-        return [term for term in _read_terms(self.regressors, self.text) if str(term) != "1"]
+        return [term for term in read_terms(self.regressors) if str(term) != "1"]
 
 
 def parse_formula(text: str) -> Formula:
@@ -83,7 +86,7 @@ def parse_formula(text: str) -> Formula:
     """
     if not isinstance(text, str):
         raise FormulaError(f"A formula is a text such as 'y ~ x1 + x2', not {text!r}.")
-    sides = text.split("~")
+    sides = _split_top(text, "~")
     if len(sides) != 2 or not sides[0].strip() or not sides[1].strip():
         raise FormulaError(f"Write 'outcome ~ regressors': {text!r} has no two sides of one '~'.")
     parts = _split_top(sides[1], "|")
@@ -94,7 +97,8 @@ def parse_formula(text: str) -> Formula:
         )
     regressors = parts[0].strip() or "1"
     effects = None if len(parts) == 1 else _parse_effects(parts[1], text)
-    terms = _read_terms(regressors, text)
+    _check_outcome(sides[0])
+    terms = read_terms(regressors)
     return Formula(
         text.strip(), sides[0].strip(), regressors, effects, any(str(t) == "1" for t in terms)
     )
@@ -108,7 +112,8 @@ def parse_effect(text: str) -> Effect:
     FormulaError
         If the text is none of these.
     """
-    base, slopes, intercept = text.strip(), (), True
+    base, intercept = text.strip(), True
+    slopes: tuple[str, ...] = ()
     match = _SLOPES.match(base)
     if match:
         if len(match["open"]) != len(match["close"]):
@@ -124,11 +129,12 @@ def parse_effect(text: str) -> Effect:
     return Effect(columns, slopes, intercept)
 
 
-def plain_columns(term: Term) -> tuple[str, ...] | None:
-    """Return the columns of a term that is a product of plain names, None for any other."""
-    if not all(factor.eval_method.value == "lookup" for factor in term.factors):
-        return None
-    return tuple(factor.expr for factor in term.factors)
+def _check_outcome(text: str) -> None:
+    if any(len(_split_top(text, mark)) > 1 for mark in "+-*/:^|"):
+        raise FormulaError(
+            f"The outcome {text.strip()!r} must be one variable. Write I(...) around arithmetic, "
+            "as in I(y1 - y0) ~ x."
+        )
 
 
 def _parse_effects(text: str, formula: str) -> tuple[Effect, ...]:
@@ -141,22 +147,52 @@ def _parse_effects(text: str, formula: str) -> tuple[Effect, ...]:
     return tuple(dict.fromkeys(effects))
 
 
-def _read_terms(regressors: str, text: str) -> list[Term]:
+def read_terms(text: str) -> list[Term]:
+    """Read the terms of one side of a formula, the constant included.
+
+    Raises
+    ------
+    FormulaError
+        If it cannot be read, or means something else than it seems to.
+    """
+    if any(_is_top(text, dot.start()) for dot in _DOT.finditer(text)):
+        raise FormulaError("'.' does not stand for all other columns here: name the regressors.")
+    power = next((p for p in _POWER.finditer(text) if _is_top(text, p.start())), None)
+    if power:
+        raise FormulaError(
+            f"{power[0]!r} in a formula crosses a variable with itself, which gives nothing new. "
+            f"Write I({power['name']}**{power['power']}) for a power."
+        )
     try:
-        parsed = TermFormula(regressors)
-    except (FormulaicError, SyntaxError, ValueError) as error:
-        raise FormulaError(f"Cannot read the regressors of {text!r}: {error}") from error
-    return [term for term in parsed if isinstance(term, Term)]
+        parsed = TermFormula(text)
+        terms = [term for term in parsed if isinstance(term, Term)]
+    except (FormulaicError, SyntaxError, ValueError, AttributeError) as error:
+        words = str(error).partition("\n")[0]
+        raise FormulaError(f"Cannot read {text.strip()!r}: {words}") from error
+    for factor in (factor for term in terms for factor in term.factors):
+        if factor.eval_method.value == "literal" and factor.expr != "1":
+            raise FormulaError(
+                f"{text.strip()!r} has the number {factor.expr} as a factor. Write I(2 * x) for "
+                "arithmetic."
+            )
+    return terms
 
 
 def _split_top(text: str, mark: str) -> list[str]:
-    parts, depth, last = [], 0, 0
-    for i, char in enumerate(text):
-        if char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif char == mark and depth == 0:
-            parts.append(text[last:i])
-            last = i + 1
-    return [*parts, text[last:]]
+    """Split at a mark outside brackets and quotes."""
+    places = [i for i, char in enumerate(text) if char == mark and _is_top(text, i)]
+    edges = [-1, *places, len(text)]
+    return [text[first + 1 : stop] for first, stop in pairwise(edges)]
+
+
+def _is_top(text: str, place: int) -> bool:
+    """Whether a place lies outside brackets and quotes."""
+    depth, quote = 0, ""
+    for char in text[:place]:
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "`'\"":
+            quote = char
+        else:
+            depth += (char in "([{") - (char in ")]}")
+    return depth == 0 and not quote

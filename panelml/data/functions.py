@@ -1,76 +1,153 @@
-"""What a formula may call beyond NumPy: lags, leads, differences, within and between."""
+"""What a formula may call: panel functions, element-wise functions, and those with a state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
+from formulaic.transforms import TRANSFORMS
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.data.axis import shift_places
 from panelml.data.source import Chunk
+from panelml.errors import ColumnTypeError, FormulaError
 
-__all__ = ["FUNCTION_NAMES", "panel_functions", "shift"]
+__all__ = ["CODING", "FUNCTION_NAMES", "PANEL_FUNCTIONS", "STATEFUL", "State", "functions"]
 
-FUNCTION_NAMES = ("L", "F", "D", "within", "between", "np")
+State: TypeAlias = Mapping[str, Mapping[str, Any]]
+
+PANEL_FUNCTIONS = ("L", "F", "D", "within", "between")
+STATEFUL = ("center", "scale", "standardize", "poly", "bs", "cr", "cs", "cc")
+ELEMENTWISE: dict[str, Any] = {
+    "I": lambda x: x,
+    "abs": np.abs,
+    "exp": np.exp,
+    "log": np.log,
+    "log10": np.log10,
+    "log2": np.log2,
+    "np": np,
+    "sqrt": np.sqrt,
+}
+CODING = {name: TRANSFORMS[name] for name in ("contr", "Treatment", "Poly", "Sum", "Helmert")}
+FUNCTION_NAMES = ("C", *PANEL_FUNCTIONS, *STATEFUL, *ELEMENTWISE)
 
 
-def shift(values: FloatArray, unit: IntArray, step: IntArray, periods: int) -> FloatArray:
-    """Return the value of the same unit so many periods earlier, missing if not observed.
+def functions(chunk: Chunk, states: State, fitted: dict[str, dict[str, Any]] | None) -> Any:
+    """Bind every function to the rows of a chunk.
 
     Parameters
     ----------
-    values : FloatArray, shape (n,)
-    unit, step : IntArray, shape (n,)
-        Sorted by unit and, within it, by position on the time axis.
-    periods : int
-        Positive for lags, negative for leads.
+    chunk : Chunk
+    states : mapping of str to mapping
+        State of each call of a function with a state, by the text of the call.
+    fitted : dict, optional
+        Takes up the states of calls that have none yet; without it these are an error.
     """
-    result = np.full(values.shape, np.nan)
-    if values.size == 0:
-        return result
-    span = int(step.max()) - int(step.min()) + 1
-    if abs(periods) >= span:
-        return result
-    key = unit * (3 * span) + (step - int(step.min())) + span
-    place = np.minimum(np.searchsorted(key, key - periods), key.size - 1)
-    found = key[place] == key - periods
-    result[found] = values[place[found]]
-    return result
+    stateful = {name: _stateful(name, chunk.keep, states, fitted) for name in STATEFUL}
+    return {**ELEMENTWISE, **stateful, **_panel_functions(chunk)}
 
 
-def panel_functions(chunk: Chunk) -> dict[str, Any]:
-    """Bind the functions to the rows of a chunk.
+def _panel_functions(chunk: Chunk) -> dict[str, Callable[..., Any]]:
+    """Lag, lead and difference by time value; means over the estimation sample.
 
-    ``between(x)`` is the unit's mean over the estimation sample and ``within(x)`` the deviation
-    from it; ``L(x, k)``, ``F(x, k)`` and ``D(x, k)`` go by time value, so that a gap gives a
-    missing value.
+    A gap gives a missing value. ``between(x)`` is the unit's mean over the rows of the
+    estimation sample and ``within(x)`` the deviation from it.
     """
-    unit, step = chunk.unit, chunk.step
+    unit, index = chunk.unit, chunk.panel.index
+    time = index.time[chunk.rows]
 
-    def lag(x: Any, k: int = 1) -> FloatArray:
-        return shift(np.asarray(x, dtype=np.float64), unit, step, k)
+    def lag(x: Any, k: int = 1) -> AnyArray:
+        places = shift_places(unit, time, index.steps, _whole(k))
+        return _take(_column(x, chunk.n), places)
 
-    def lead(x: Any, k: int = 1) -> FloatArray:
-        return lag(x, -k)
+    def lead(x: Any, k: int = 1) -> AnyArray:
+        return lag(x, -_whole(k))
 
     def difference(x: Any, k: int = 1) -> FloatArray:
-        return np.asarray(x, dtype=np.float64) - lag(x, k)
+        values = _floats(x, "D", chunk.n)
+        return values - _floats(lag(values, k), "D", chunk.n)
 
     def between(x: Any) -> FloatArray:
-        values = np.asarray(x, dtype=np.float64)
-        use = ~np.isnan(values) if chunk.keep is None else chunk.keep & ~np.isnan(values)
-        g = chunk.starts.size - 1
-        total = np.bincount(unit[use], values[use], minlength=g)
-        rows = np.bincount(unit[use], minlength=g)
-        with np.errstate(invalid="ignore"):
-            mean = total / rows
-        return np.where(np.isnan(values), np.nan, mean[unit])
+        values = _floats(x, "between", chunk.n)
+        return _unit_means(values, unit, chunk.starts.size - 1, chunk.keep)
 
     def within(x: Any) -> FloatArray:
-        return np.asarray(x, dtype=np.float64) - between(x)
+        values = _floats(x, "within", chunk.n)
+        return values - _unit_means(values, unit, chunk.starts.size - 1, chunk.keep)
 
-    functions: dict[str, Callable[..., Any]] = {
-        "L": lag, "F": lead, "D": difference, "within": within, "between": between,
-    }  # fmt: skip
-    return {**functions, "np": np}
+    return {"L": lag, "F": lead, "D": difference, "within": within, "between": between}
+
+
+def _stateful(
+    name: str, keep: BoolArray | None, states: State, fitted: dict[str, dict[str, Any]] | None
+) -> Callable[..., Any]:
+    """Take the state of a function from the kept rows, and apply it to every complete one."""
+    transform = TRANSFORMS[name]
+
+    def apply(x: Any, *args: Any, _call: str, **options: Any) -> Any:
+        values = _floats(x, name, None)
+        complete = ~np.isnan(values)
+        kept = complete if keep is None else keep & complete
+        if _call in states:
+            state = dict(states[_call])
+        elif fitted is not None:
+            state = fitted.setdefault(_call, {})
+            transform(values[kept], *args, _state=state, **options)
+        else:
+            raise FormulaError(f"{_call} has no state: fit the formula first.")
+        # B-splines are not defined beyond the values that they were fitted to.
+        use = kept if name == "bs" else complete
+        return _scatter(transform(values[use], *args, _state=state, **options), use)
+
+    return apply
+
+
+def _scatter(result: Any, use: BoolArray) -> Any:
+    if isinstance(result, dict):
+        return {k: _scatter(v, use) for k, v in result.items() if not str(k).startswith("__")}
+    values = np.asarray(result)
+    full = np.full((use.size, *values.shape[1:]), np.nan)
+    full[use] = values
+    columns = getattr(getattr(result, "__formulaic_metadata__", None), "column_names", None)
+    if full.ndim == 2 and columns:
+        return {column: full[:, j] for j, column in enumerate(columns)}
+    return full
+
+
+def _unit_means(values: FloatArray, unit: IntArray, g: int, keep: BoolArray | None) -> FloatArray:
+    missing = np.isnan(values)
+    use = ~missing if keep is None else keep & ~missing
+    total = np.bincount(unit[use], values[use], minlength=g)
+    rows = np.bincount(unit[use], minlength=g)
+    mean: FloatArray = np.divide(total, rows, out=np.full(g, np.nan), where=rows > 0)[unit]
+    mean[missing] = np.nan
+    return mean
+
+
+def _take(values: AnyArray, places: IntArray) -> AnyArray:
+    """Take values by row number; -1 takes the missing one that is put at the end."""
+    if values.dtype.kind in "iufb":
+        return np.append(values.astype(np.float64), np.nan)[places]
+    missing = np.array([None], dtype=object)
+    return np.concatenate([values.astype(object), missing])[places]
+
+
+def _column(x: Any, n: int) -> AnyArray:
+    values = np.asarray(x)
+    return np.broadcast_to(values, (n,)) if values.ndim == 0 else values
+
+
+def _floats(x: Any, function: str, n: int | None) -> FloatArray:
+    values = np.asarray(x) if n is None else _column(x, n)
+    if values.dtype.kind not in "iufb":
+        raise ColumnTypeError(
+            f"{function}() needs numbers, not values such as {values.ravel()[0]!r}."
+        )
+    return values.astype(np.float64)
+
+
+def _whole(k: Any) -> int:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer):
+        raise FormulaError(f"The number of periods must be a whole number, not {k!r}.")
+    return int(k)

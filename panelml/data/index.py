@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from panelml._typing import AnyArray, FloatArray, IntArray
-from panelml.data.codes import factorize
+from panelml._typing import AnyArray, IntArray
+from panelml.data.axis import TimeAxis
+from panelml.data.codes import factorize, run_starts
 from panelml.errors import (
     ColumnTypeError,
     DuplicateIndexError,
     EmptyDataError,
     MissingValueError,
-    SpecificationError,
     listing,
 )
 
 __all__ = ["PanelIndex", "build_index"]
+
+Array = TypeVar("Array", bound=AnyArray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class PanelIndex:
     time : IntArray, shape (n,)
         Code of each sorted row's period.
     steps : IntArray, shape (T,)
-        Position of each period on the time axis, in steps of ``delta``.
+        Position of each period on the time axis.
+    delta : str
+        Length of a step of time, in words.
     order : IntArray, shape (n,), or None
         The user's row that stands at each sorted place; None where the rows came sorted.
     """
@@ -49,6 +52,7 @@ class PanelIndex:
     starts: IntArray
     time: IntArray
     steps: IntArray
+    delta: str
     order: IntArray | None
 
     @property
@@ -74,7 +78,7 @@ class PanelIndex:
         """Put the user's values into sorted order."""
         return values if self.order is None else values[self.order]
 
-    def unsort(self, values: FloatArray) -> FloatArray:
+    def unsort(self, values: Array) -> Array:
         """Put sorted values back into the user's order."""
         if self.order is None:
             return values
@@ -99,73 +103,49 @@ def build_index(
     DuplicateIndexError
         If a (unit, time) pair occurs twice.
     """
-    if len(unit) == 0:
+    n = len(unit)
+    if n == 0:
         raise EmptyDataError("The data have no rows.")
     for series, role in ((unit, "unit"), (time, "time")):
         _refuse_missing(series, role)
     _refuse_text_time(time)
-    unit_codes, units = factorize(unit)
     time_codes, times = factorize(time)
-    key = unit_codes * times.size + time_codes
+    categories = time.dtype in (nw.Categorical, nw.Enum)
+    axis = TimeAxis.of_places(times.size) if categories else TimeAxis.of(times, delta)
+    first = run_starts(unit)
+    runs, units = factorize(unit if first is None else unit[first])
+    starts = np.append(np.arange(n) if first is None else first, n)
     order: IntArray | None = None
-    rise = np.diff(key)
-    if not (rise > 0).all():
-        order = np.argsort(key)
-        key = key[order]
-        _refuse_duplicates(key, order, units, times, unit.name, time.name)
+    if not _is_sorted(starts[:-1], runs, time_codes):
+        unit_codes = runs if first is None else np.repeat(runs, np.diff(starts))
+        order = _sorting_order(unit_codes * times.size + time_codes, units.size * times.size)
         unit_codes, time_codes = unit_codes[order], time_codes[order]
-    starts = np.searchsorted(unit_codes, np.arange(units.size + 1))
-    return PanelIndex(units, times, starts, time_codes, time_steps(times, delta), order)
+        twice = np.flatnonzero((np.diff(unit_codes) == 0) & (np.diff(time_codes) == 0))
+        if twice.size:
+            pairs = [(units[unit_codes[i]], times[time_codes[i]], order[i : i + 2]) for i in twice]
+            _refuse_duplicates(pairs, unit.name, time.name)
+        starts = np.searchsorted(unit_codes, np.arange(units.size + 1))
+    return PanelIndex(units, times, starts, time_codes, axis.steps, axis.delta, order)
 
 
-def time_steps(times: AnyArray, delta: float | None = None) -> IntArray:
-    """Place periods on an axis of equal steps.
-
-    Integers advance by one, dates by the largest step (years, months, or a span of time) that
-    divides every gap, ordered categories by one place.
-
-    Parameters
-    ----------
-    times : AnyArray, shape (T,)
-        Sorted labels.
-    delta : float, optional
-        Size of a step for numeric times.
-    """
-    if np.issubdtype(times.dtype, np.datetime64):
-        return _date_steps(times)
-    if times.dtype == object and isinstance(times[0], pd.Period):
-        return np.array([period.ordinal for period in times]) - times[0].ordinal
-    if times.dtype.kind not in "iufb":
-        return np.arange(times.size)
-    if delta is not None and not delta > 0:
-        raise SpecificationError(f"delta must be positive, not {delta!r}.")
-    step = delta if delta is not None else _natural_step(times)
-    position = (times.astype(np.float64) - float(times[0])) / step
-    whole = np.rint(position)
-    if np.abs(position - whole).max() > 1e-6:
-        raise SpecificationError(
-            f"The periods {listing(times)} do not lie on a grid of step {step:g}; "
-            "pass delta= with the length of one period."
-        )
-    return whole.astype(np.int64)
+def _is_sorted(first: IntArray, runs: IntArray, time: IntArray) -> bool:
+    """Whether units come one after the other, and their periods rise."""
+    if not (runs[1:] > runs[:-1]).all():
+        return False
+    rises = time[1:] > time[:-1]
+    rises[first[1:] - 1] = True
+    return bool(rises.all())
 
 
-def _natural_step(times: AnyArray) -> float:
-    if times.dtype.kind in "iub" or times.size < 2:
-        return 1.0
-    gaps = np.diff(times.astype(np.float64))
-    return 1.0 if (gaps == np.rint(gaps)).all() else float(gaps.min())
-
-
-def _date_steps(times: AnyArray) -> IntArray:
-    dates = pd.DatetimeIndex(times)
-    months = np.asarray(dates.year * 12 + dates.month, dtype=np.int64)
-    same_day = len(set(dates.day)) == 1 or bool(dates.is_month_end.all())
-    exact_day = bool((dates == dates.normalize()).all())
-    position = months if same_day and exact_day else dates.as_unit("us").asi8
-    position = position - position[0]
-    step = math.gcd(*(int(gap) for gap in np.diff(position))) if position.size > 1 else 1
-    return position // max(step, 1)
+def _sorting_order(key: IntArray, cells: int) -> IntArray:
+    if cells > 4 * key.size + 1024:
+        return np.argsort(key, kind="stable")
+    # Where most cells of units by periods are filled, each row has its place there.
+    small = np.int32 if key.size < 2**31 else np.int64
+    rows: Any = np.full(cells, -1, dtype=small)
+    rows[key] = np.arange(key.size, dtype=small)
+    order = rows[rows >= 0].astype(np.int64)
+    return order if order.size == key.size else np.argsort(key, kind="stable")
 
 
 def _refuse_missing(series: nw.Series[Any], role: str) -> None:
@@ -195,18 +175,10 @@ def _refuse_text_time(time: nw.Series[Any]) -> None:
     )
 
 
-def _refuse_duplicates(
-    key: IntArray, order: IntArray, units: AnyArray, times: AnyArray, unit: str, time: str
-) -> None:
-    twice = np.flatnonzero(np.diff(key) == 0)
-    if twice.size == 0:
-        return
-    pairs = [
-        f"{unit}={units[key[i] // times.size]}, {time}={times[key[i] % times.size]} "
-        f"(rows {order[i]} and {order[i + 1]})"
-        for i in twice[:4]
-    ]
+def _refuse_duplicates(pairs: list[tuple[object, object, IntArray]], unit: str, time: str) -> None:
+    words = [f"{unit}={u}, {time}={t} (rows {rows[0]} and {rows[1]})" for u, t, rows in pairs[:4]]
+    more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
     raise DuplicateIndexError(
-        f"{twice.size} rows repeat a (unit, time) pair: {listing(pairs, most=3)}. "
+        f"{len(pairs)} rows repeat a (unit, time) pair: {listing(words[:3])}{more}. "
         "Aggregate them, or choose keys that tell them apart."
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import narwhals.stable.v2 as nw
-import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, IntArray
 from panelml.data.codes import Codes, combine, factorize
+from panelml.data.columns import Kind, column_kind, numbers, objects, refuse_kind
 from panelml.data.index import PanelIndex, build_index
 from panelml.errors import ColumnTypeError, SpecificationError, UnknownNameError, suggest
 
@@ -40,7 +40,7 @@ class Panel:
         If the keys do not index the rows.
     """
 
-    __slots__ = ("_cache", "_codes", "_keys", "frame", "index", "time", "unit")
+    __slots__ = ("_cache", "_codes", "_keys", "_kinds", "frame", "index", "time", "unit")
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class Panel:
         self.frame: nw.DataFrame[Any] = nw.from_native(data, eager_only=True)
         self.unit = unit
         self.time = time
+        self._kinds: dict[str, Kind] = {}
         self._cache: dict[str, AnyArray] = {}
         self._codes: dict[tuple[str, ...], Codes] = {}
         self.index: PanelIndex = build_index(self.series(unit), self.series(time), delta)
@@ -111,10 +112,15 @@ class Panel:
             raise UnknownNameError(f"No column {name!r}.{suggest(name, self.columns)}")
         return self.frame[name]
 
+    def kind(self, name: str) -> Kind:
+        """Return what a column holds: number, category, date, complex or mixed."""
+        if name not in self._kinds:
+            self._kinds[name] = column_kind(self.series(name))
+        return self._kinds[name]
+
     def is_numeric(self, name: str) -> bool:
         """Whether a column holds numbers (or truth values)."""
-        dtype = self.series(name).dtype
-        return bool(dtype.is_numeric()) or dtype == nw.Boolean
+        return self.kind(name) == "number"
 
     def values(self, name: str) -> AnyArray:
         """Return a column in sorted order: numbers as they are stored, the rest as objects.
@@ -123,9 +129,21 @@ class Panel:
         data; any other is converted once.
         """
         if name not in self._cache:
-            raw = self._numbers(name) if self.is_numeric(name) else self._objects(name)
-            self._cache[name] = self.index.sort(raw)
+            read = numbers if self.is_numeric(name) else objects
+            self._cache[name] = self.index.sort(read(self.series(name)))
         return self._cache[name]
+
+    def numbers(self, name: str, role: str = "Column") -> AnyArray:
+        """Return the values of a column that must be numeric, in sorted order.
+
+        Raises
+        ------
+        ColumnTypeError
+            If it is not; the message names rows, and begins with ``role``.
+        """
+        if not self.is_numeric(name):
+            refuse_kind(role, name, self.kind(name), objects(self.series(name)))
+        return self.values(name)
 
     def codes(self, names: tuple[str, ...]) -> IntArray:
         """Code a column, or the combinations of several, in sorted row order.
@@ -178,22 +196,6 @@ class Panel:
             return Codes(self.index.time, (self.index.times,))
         codes, labels = factorize(self.series(name))
         return Codes(codes if self.index.order is None else codes[self.index.order], (labels,))
-
-    def _numbers(self, name: str) -> AnyArray:
-        native = self.series(name).to_native()
-        if isinstance(native, pd.Series) and native.dtype.kind in "iuf" and native.hasnans:
-            return native.to_numpy(dtype=np.float64, na_value=np.nan)
-        values = np.asarray(native.to_numpy())
-        return values if values.dtype.kind in "iufb" else _as_floats(native)
-
-    def _objects(self, name: str) -> AnyArray:
-        native = self.series(name).to_native()
-        return np.asarray(native if isinstance(native, pd.Series) else native.to_numpy(), object)
-
-
-def _as_floats(native: Any) -> AnyArray:
-    values = native if isinstance(native, pd.Series) else pd.Series(list(native.to_numpy()))
-    return np.asarray(pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def as_panel(data: Any, unit: str, time: str) -> Panel:

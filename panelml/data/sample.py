@@ -60,10 +60,7 @@ class Sample:
         for first, stop in split_units(starts, rows):
             if present[stop] == present[first]:
                 continue
-            span = slice(int(starts[first]), int(starts[stop]))
-            keep = None if self.keep is None else self.keep[span]
-            local = starts[first : stop + 1] - starts[first]
-            yield Chunk(self.panel, span, local, keep, int(present[first]))
+            yield Chunk.of_units(self.panel, first, stop, self.keep, int(present[first]))
 
     def block(self, chunk: Chunk) -> Block:
         """Evaluate the design and the keys on a chunk."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, IntArray
 from panelml.data.panel import Panel
@@ -40,6 +39,16 @@ class Chunk:
     keep: BoolArray | None
     first_unit: int
 
+    @classmethod
+    def of_units(
+        cls, panel: Panel, first: int, stop: int, keep: BoolArray | None, first_unit: int = 0
+    ) -> Chunk:
+        """Cut a run of units out of a panel; ``keep`` tells which of its rows are in the sample."""
+        starts = panel.index.starts
+        rows = slice(int(starts[first]), int(starts[stop]))
+        local = starts[first : stop + 1] - starts[first]
+        return cls(panel, rows, local, None if keep is None else keep[rows], first_unit)
+
     @property
     def n(self) -> int:
         """Number of rows, those outside the sample included."""
@@ -58,13 +67,6 @@ class Chunk:
     def values(self, name: str) -> AnyArray:
         """Return the rows of a column."""
         return self.panel.values(name)[self.rows]
-
-    def frame(self, columns: tuple[str, ...]) -> pd.DataFrame:
-        """Return columns as a data frame; truth values become numbers."""
-        data = {name: self.values(name) for name in columns}
-        return pd.DataFrame(
-            {k: v.astype(np.float64) if v.dtype.kind == "b" else v for k, v in data.items()}
-        )
 
 
 def split_units(starts: IntArray, rows: int = CHUNK_ROWS) -> Iterator[tuple[int, int]]:

@@ -149,7 +149,9 @@ def make_sample(
     if found.incomplete.size:
         keep = np.ones(found.n, dtype=bool)
         keep[found.incomplete] = False
-        sample = replace(sample, keep=keep)
+        if design.has_state:
+            design = fit_design(formula, panel, keep)
+        sample = replace(sample, keep=keep, design=design, names=design.names)
         notes = _drop_notes(found, variables, keys, panel, sample)
     return normalised(sample), notes
 

@@ -1,0 +1,163 @@
+"""Categories in formulas: their levels, and how these are coded as variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic.transforms.contrasts import Contrasts, CustomContrasts, TreatmentContrasts
+
+from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.data.expression import Expression
+from panelml.data.source import Chunk
+from panelml.errors import FormulaError, MissingValueError, listing
+
+__all__ = ["Category", "Coding", "fit_category"]
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """Numbers that stand for levels.
+
+    Attributes
+    ----------
+    matrix : FloatArray, shape (k, levels)
+        Value of each variable at each level.
+    names : tuple of str
+        Names of the k variables.
+    """
+
+    matrix: FloatArray
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A variable whose values are levels.
+
+    Attributes
+    ----------
+    text : str
+        As it stands in the formula.
+    source : str or Expression
+        A column, or what computes the values.
+    levels : AnyArray, shape (levels,)
+        Those that occur in the estimation sample, in order.
+    declared : bool
+        Whether the formula lists the levels; all others then count as missing.
+    full, reduced : Coding
+        With one variable for each level, and with one less, for use beside a constant.
+    """
+
+    text: str
+    source: str | Expression
+    levels: AnyArray
+    declared: bool
+    full: Coding
+    reduced: Coding
+
+    def evaluate(self, chunk: Chunk) -> IntArray:
+        """Return the level of each row, shape (n,), -1 where missing.
+
+        Raises
+        ------
+        MissingValueError
+            If a row of the sample has a level that was not there when the formula was fitted.
+        """
+        codes, labels = _code(self.source, chunk)
+        place = np.append(pd.Index(self.levels).get_indexer(pd.Index(labels)), -1)
+        level = place[codes]
+        if not self.declared:
+            unknown = (level < 0) & (codes >= 0)
+            if chunk.keep is not None:
+                unknown &= chunk.keep
+            if unknown.any():
+                self._refuse(codes, labels, np.flatnonzero(unknown), chunk)
+        return level
+
+    def _refuse(self, codes: IntArray, labels: AnyArray, rows: IntArray, chunk: Chunk) -> None:
+        first = labels[codes[rows[0]]]
+        same = rows[codes[rows] == codes[rows[0]]]
+        users = sorted(chunk.panel.index.position(chunk.rows.start + int(i)) for i in same)
+        raise MissingValueError(
+            f"{self.text!r} has the level {first!s} (row {listing(users)}), which no row of the "
+            f"estimation sample has, so that its effect is unknown. Known levels: "
+            f"{listing(self.levels)}. Leave these rows out."
+        )
+
+
+def fit_category(
+    text: str, source: str | Expression, arguments: tuple[Any, ...], options: dict[str, Any],
+    whole: Chunk,
+) -> Category:  # fmt: skip
+    """Find the levels that occur, and their coding.
+
+    Raises
+    ------
+    FormulaError
+        If no level occurs, or the coding is not one for these levels.
+    """
+    unknown = set(options) - {"contrasts", "levels"}
+    if len(arguments) > 1 or unknown:
+        raise FormulaError(f"{text!r}: C takes a variable, contrasts= and levels=.")
+    contrasts = _contrasts(arguments[0] if arguments else options.get("contrasts"))
+    declared = options.get("levels")
+    levels = _object_array(declared) if declared is not None else _levels(source, whole)
+    if levels.size == 0:
+        raise FormulaError(f"{text!r} is missing in every complete row.")
+    try:
+        full, reduced = (_coding(text, contrasts, levels, reduced=r) for r in (False, True))
+    except (ValueError, KeyError) as error:
+        raise FormulaError(f"Cannot code the levels of {text!r}: {error}") from error
+    return Category(text, source, levels, declared is not None, full, reduced)
+
+
+def coded(level: IntArray, coding: Coding) -> FloatArray:
+    """Return the variables of rows with these levels, shape (k, n)."""
+    values = np.take(coding.matrix, level, axis=1, mode="clip")
+    missing = level < 0
+    if missing.any():
+        values[:, missing] = np.nan
+    return values
+
+
+def _code(source: str | Expression, chunk: Chunk) -> tuple[IntArray, AnyArray]:
+    if isinstance(source, str):
+        names = (source,)
+        return chunk.panel.codes(names)[chunk.rows], chunk.panel.labels(names)
+    codes, labels = pd.factorize(pd.Series(np.asarray(source.raw(chunk))), sort=True)
+    return codes.astype(np.int64), np.asarray(labels)
+
+
+def _levels(source: str | Expression, whole: Chunk) -> AnyArray:
+    codes, labels = _code(source, whole)
+    use: BoolArray = codes >= 0
+    if whole.keep is not None:
+        use &= whole.keep
+    return labels[np.bincount(codes[use], minlength=labels.size) > 0]
+
+
+def _contrasts(asked: Any) -> Contrasts:
+    if asked is None:
+        return TreatmentContrasts()
+    if isinstance(asked, type) and issubclass(asked, Contrasts):
+        return asked()
+    return asked if isinstance(asked, Contrasts) else CustomContrasts(asked)
+
+
+def _coding(text: str, contrasts: Contrasts, levels: AnyArray, *, reduced: bool) -> Coding:
+    labels = list(levels)
+    if reduced and len(labels) == 1:
+        return Coding(np.empty((0, 1)), ())
+    frame = contrasts.get_coding_matrix(labels, reduced_rank=reduced)
+    form = contrasts.get_factor_format(labels, reduced_rank=reduced)
+    names = tuple(form.format(name=text, field=column) for column in frame.columns)
+    return Coding(np.ascontiguousarray(frame.to_numpy(np.float64).T), names)
+
+
+def _object_array(values: Any) -> AnyArray:
+    array = np.empty(len(values), dtype=object)
+    array[:] = list(values)
+    return array
