@@ -13,7 +13,7 @@ from panelml._typing import FloatArray
 from panelml.errors import FormulaError, IdentificationError, UnknownNameError, suggest
 from panelml.inference.testing import TestResult, f_test
 
-__all__ = ["parse_restrictions", "wald_test"]
+__all__ = ["parse_restrictions", "quadratic_form", "wald_test"]
 
 # Of the smallest eigenvalue at unit diagonal.
 RANK_TOLERANCE = 1e-12
@@ -72,7 +72,7 @@ def wald_test(
         raise IdentificationError(f"A restriction has no parameter: {words}.")
     if np.linalg.matrix_rank(r / np.linalg.norm(r, axis=1, keepdims=True)) < r.shape[0]:
         raise IdentificationError("The restrictions are redundant or contradict each other.")
-    statistic, notes = _quadratic_form(gap, r @ cov @ r.T)
+    statistic, notes = quadratic_form(gap, r @ cov @ r.T)
     rows = r.shape[0]
     return f_test(name, null or words, statistic / rows, (rows, df), notes=notes)
 
@@ -97,7 +97,7 @@ def parse_restrictions(
     return table[:, :-1], -table[:, -1], "; ".join(words)
 
 
-def _quadratic_form(gap: FloatArray, middle: FloatArray) -> tuple[float, tuple[str, ...]]:
+def quadratic_form(gap: FloatArray, middle: FloatArray) -> tuple[float, tuple[str, ...]]:
     """Return gap' middle^-1 gap, or NaN with a note where ``middle`` is singular."""
     length = np.sqrt(np.maximum(np.diag(middle), 0.0))
     length = np.where(length > 0, length, 1.0)

@@ -1,0 +1,1 @@
+"""Tests that help to choose between estimators; nothing in the package imports them."""

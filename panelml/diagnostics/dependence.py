@@ -1,0 +1,211 @@
+"""Tests for correlation of the errors between units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.block import Block
+from panelml.core.groups import demean
+from panelml.engine.fold import fold
+from panelml.errors import IdentificationError, SpecificationError, suggest
+from panelml.inference.influence import Influence
+from panelml.inference.testing import TestResult, chi2_test, normal_test
+from panelml.results.base import Results
+
+__all__ = ["pesaran_cd"]
+
+Kind: TypeAlias = Literal["cd", "lm", "scaled-lm"]
+
+# Units whose correlations with all others are held at a time.
+UNITS_AT_ONCE = 500
+# Share of the sum of squares below which what is left is rounding.
+ROUNDING = 1e-12
+
+
+def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
+    """Test for correlation between the residuals of different units in the same period.
+
+    Parameters
+    ----------
+    result : Results
+        Any unweighted fit with a row for each unit and period; the residuals are those of the
+        regression it runs, for fixed effects the within residuals.
+    kind : {"cd", "lm", "scaled-lm"}
+        Pesaran's test, for many units and few periods too; Breusch and Pagan's multiplier, for
+        few units and many periods; the same standardised.
+
+    Raises
+    ------
+    SpecificationError
+        For weights, or a fit on unit means.
+    IdentificationError
+        If no two units share two periods.
+
+    Notes
+    -----
+    Source: Pesaran (2004), *Cambridge Working Papers in Economics* 0435, its section 9 for
+    unbalanced panels; Juodis and Reese (2022), *JBES* 40, 1191-1203, for absorbed periods. The
+    residuals of all units are held in memory. CD of a balanced panel needs no pairs; otherwise
+    the time is proportional to the squared number of units.
+    """
+    if kind not in get_args(Kind):
+        raise SpecificationError(f"No kind {kind!r}.{suggest(kind, get_args(Kind))}")
+    influence = result.attached.estimate.influence
+    if influence.sample.weights is not None:
+        raise SpecificationError("The test is not defined for weighted fits.")
+    if result.model == "Between":
+        raise SpecificationError("The means of units have no periods to be correlated in.")
+    table = _error_table(influence)
+    found = _balanced(table) if kind == "cd" and table.seen.all() else _pairwise(table)
+    if found.pairs == 0:
+        raise IdentificationError("No two units vary over two periods that they share.")
+    notes: tuple[str, ...] = ()
+    g = table.values.shape[0]
+    if found.pairs < g * (g - 1) // 2:
+        left = g * (g - 1) // 2 - found.pairs
+        notes = (f"{left:,} pairs of units without two varying periods in common are left out.",)
+    if (influence.sample.panel.time,) in result.counts.effects:
+        notes += (
+            "Effects of periods are absorbed, which moves the statistic away from zero when there "
+            "is no dependence (Juodis and Reese 2022).",
+        )
+    return replace(_test(kind, found), notes=notes)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorTable:
+    """Residuals by unit and period.
+
+    Attributes
+    ----------
+    values : FloatArray, shape (g, T)
+        Zero where not seen; each unit's mean is zero.
+    seen : BoolArray, shape (g, T)
+    """
+
+    values: FloatArray
+    seen: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRows:
+    """Demeaned residuals with their unit and period.
+
+    Attributes
+    ----------
+    errors : FloatArray, shape (n,)
+    unit, time : IntArray, shape (n,)
+    """
+
+    errors: FloatArray
+    unit: IntArray
+    time: IntArray
+
+    def __add__(self, other: ErrorRows) -> ErrorRows:
+        return ErrorRows(
+            np.concatenate([self.errors, other.errors]),
+            np.concatenate([self.unit, other.unit]),
+            np.concatenate([self.time, other.time]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Correlations:
+    """Sums over pairs of units.
+
+    Attributes
+    ----------
+    pairs : int
+    weighted : float
+        Of correlation times the square root of the number of shared periods.
+    squared : float
+        Of squared correlation times the number of shared periods.
+    """
+
+    pairs: int
+    weighted: float
+    squared: float
+
+
+def _error_table(influence: Influence) -> ErrorTable:
+    def rows_of(block: Block) -> ErrorRows:
+        rows = influence.transform(block)
+        error = rows.z[0] - influence.coef @ rows.z[1:][influence.kept]
+        unit = rows.labels(block.unit)
+        present, starts = np.unique(unit, return_index=True)
+        place = np.repeat(np.arange(present.size), np.diff(np.append(starts, unit.size)))
+        centred = demean(error, np.append(starts, unit.size), place)
+        return ErrorRows(centred, unit + block.first_unit, rows.labels(block.time))
+
+    rows = fold(influence.sample, rows_of)
+    units, unit = np.unique(rows.unit, return_inverse=True)
+    times, time = np.unique(rows.time, return_inverse=True)
+    values = np.zeros((units.size, times.size))
+    seen = np.zeros(values.shape, dtype=bool)
+    values[unit, time] = rows.errors
+    seen[unit, time] = True
+    squares = (values**2).sum(axis=1)
+    values[squares <= ROUNDING**2 * squares.mean()] = 0.0
+    return ErrorTable(values, seen)
+
+
+def _balanced(table: ErrorTable) -> Correlations:
+    """Sum over pairs without forming them: standardised residuals summed over units."""
+    g, periods = table.values.shape
+    length = np.sqrt((table.values**2).sum(axis=1))
+    varies = length > 0
+    total = (table.values[varies] / length[varies, None]).sum(axis=0)
+    g = int(varies.sum())
+    weighted = np.sqrt(periods) * (float(total @ total) - g) / 2
+    return Correlations(g * (g - 1) // 2 if periods > 1 else 0, weighted, float("nan"))
+
+
+def _pairwise(table: ErrorTable) -> Correlations:
+    g = table.values.shape[0]
+    seen = table.seen.astype(np.float64)
+    squares = table.values**2
+    least = ROUNDING * squares.sum(axis=1)
+    pairs, weighted, squared = 0, 0.0, 0.0
+    for first in range(0, g, UNITS_AT_ONCE):
+        here = slice(first, first + UNITS_AT_ONCE)
+        shared = seen[here] @ seen.T
+        sums, others = table.values[here] @ seen.T, seen[here] @ table.values.T
+        periods = np.maximum(shared, 1.0)
+        covariance = table.values[here] @ table.values.T - sums * others / periods
+        own = squares[here] @ seen.T - sums**2 / periods
+        other = seen[here] @ squares.T - others**2 / periods
+        after = np.arange(g)[None] > np.arange(g)[here, None]
+        varies = (own > least[here, None]) & (other > least[None])
+        use = after & (shared > 1) & varies
+        rho, shared = covariance[use] / np.sqrt(own[use] * other[use]), shared[use]
+        pairs += int(use.sum())
+        weighted += float(np.sqrt(shared) @ rho)
+        squared += float(shared @ rho**2)
+    return Correlations(pairs, weighted, squared)
+
+
+def _test(kind: Kind, found: Correlations) -> TestResult:
+    null = "the errors of different units are not correlated"
+    pairs = found.pairs
+    if kind == "cd":
+        statistic = found.weighted / np.sqrt(pairs)
+        test = normal_test("Pesaran CD test", null, float(statistic), two_sided=True)
+    elif kind == "lm":
+        test = chi2_test(
+            "Breusch-Pagan test of cross-section dependence", null, found.squared, pairs
+        )
+    else:
+        statistic = (found.squared - pairs) / np.sqrt(2 * pairs)
+        name = "Scaled Breusch-Pagan test of cross-section dependence"
+        test = normal_test(name, null, float(statistic), two_sided=True)
+    advice = "Not rejected at the 5 % level."
+    if test.pvalue < 0.05:
+        advice = (
+            "Rejected at the 5 % level: clusters by unit are not independent. Cluster by time "
+            "too, use Driscoll-Kraay standard errors, or absorb the periods."
+        )
+    return replace(test, advice=advice)

@@ -1,0 +1,157 @@
+"""Wooldridge's tests for serial correlation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+from panelml.core.block import Block
+from panelml.core.linalg import solve_normal
+from panelml.core.moments import Gram, PanelMoments
+from panelml.core.pair import Pair
+from panelml.core.transforms import Difference, Rows, Within
+from panelml.engine.fold import fold
+from panelml.errors import IdentificationError, SpecificationError, suggest
+from panelml.inference.correction import Counts, SmallSample
+from panelml.inference.covariance import Clustered, Estimate
+from panelml.inference.influence import Influence
+from panelml.inference.testing import TestResult, f_test
+from panelml.results.base import Results
+
+__all__ = ["wooldridge_test"]
+
+Errors: TypeAlias = Literal["levels", "differences", "within"]
+
+
+def wooldridge_test(
+    result: Results,
+    errors: Errors = "levels",
+    *,
+    small_sample: str | SmallSample = "fixest",
+) -> TestResult:
+    """Test for serial correlation of the errors by regressing residuals on their lag.
+
+    Parameters
+    ----------
+    result : Results
+        Any unweighted fit; its outcome and regressors are differenced, or demeaned, as needed.
+    errors : {"levels", "differences", "within"}
+        What is uncorrelated under the null hypothesis: the errors in levels, in which case
+        residuals of first differences have the correlation -1/2; their differences; or, again,
+        the errors in levels, by the correlation -1 / (T - 1) of the residuals of fixed effects
+        in a balanced panel.
+    small_sample : str or SmallSample
+        For the covariance of the regression on the lag, clustered by unit.
+
+    Raises
+    ------
+    SpecificationError
+        For weights, or "within" in an unbalanced panel.
+    IdentificationError
+        If too few rows have a lag.
+
+    Notes
+    -----
+    Source: Wooldridge (2010), *Econometric Analysis of Cross Section and Panel Data*, sections
+    10.5.4 and 10.6.3; Drukker (2003), *Stata Journal* 3, 168-177. Lags are by time: a gap gives
+    none.
+    """
+    if errors not in get_args(Errors):
+        raise SpecificationError(f"No errors {errors!r}.{suggest(errors, get_args(Errors))}")
+    influence = result.attached.estimate.influence
+    if influence.sample.weights is not None:
+        raise SpecificationError("The test is not defined for weighted fits.")
+    rho = {"levels": -0.5, "differences": 0.0, "within": _within_correlation(result)}[errors]
+    if errors == "within":
+        if np.isnan(rho):
+            raise SpecificationError(
+                "errors='within' needs a balanced panel, in which all residuals of a unit have "
+                "the same correlation. Use errors='levels'."
+            )
+        influence = _refit(influence, Within())
+    elif not isinstance(influence.transform, Difference):
+        influence = _refit(influence, Difference())
+    return _regress_on_lag(influence, errors, rho, small_sample)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorOnLag:
+    """Residuals of a fit beside a constant and the residual of the period before.
+
+    Attributes
+    ----------
+    influence : Influence
+        Of the fit.
+    """
+
+    influence: Influence
+    constant: bool = True
+
+    def __call__(self, block: Block) -> Rows:
+        """Pair the residuals of one block with their lag."""
+        fit = self.influence
+        rows = fit.transform(block)
+        error = rows.z[0] - fit.coef @ rows.z[1:][fit.kept]
+        unit, step = rows.labels(block.unit), rows.labels(block.step)
+        later = np.flatnonzero((np.diff(unit) == 0) & (np.diff(step) == 1)) + 1
+        z = np.stack([error[later], np.ones(later.size), error[later - 1]])
+        at = later if rows.at is None else rows.at[later]
+        return Rows(z, None, at, np.searchsorted(later, rows.starts))
+
+
+def _within_correlation(result: Results) -> float:
+    least, _, most = result.statistics.unit_rows
+    periods = result.statistics.n_periods
+    return -1 / (periods - 1) if least == most == periods > 1 else float("nan")
+
+
+def _refit(influence: Influence, transform: Within | Difference) -> Influence:
+    sample = influence.sample
+    found = fold(sample, lambda block: Pair(PanelMoments.of(block), Gram.of(transform(block))))
+    before = np.diag(found.first.overall.centred)[1:]
+    solution = solve_normal(found.second.products, before)
+    return Influence(sample, transform, solution.coef, solution.kept, solution.bread)
+
+
+def _regress_on_lag(
+    influence: Influence, errors: str, rho: float, small_sample: str | SmallSample
+) -> TestResult:
+    transform = ErrorOnLag(influence)
+    gram = fold(influence.sample, lambda block: Gram.of(transform(block)))
+    solution = solve_normal(gram.products)
+    counts = Counts(gram.rows, 1, constant=True)
+    if solution.kept.size < 2 or counts.df_resid < 1:
+        raise IdentificationError(
+            "Too few residuals have one in the period before. If the periods are further apart "
+            "than one step, pass delta= to Panel."
+        )
+    own = Influence(influence.sample, transform, solution.coef, solution.kept, solution.bread)
+    sigma2 = solution.rss / counts.df_resid
+    covariance = Clustered(small_sample=small_sample).estimate(
+        Estimate(own, sigma2 * solution.bread, counts)
+    )
+    slope = float(solution.coef[1])
+    statistic = (slope - rho) ** 2 / float(covariance.matrix[1, 1])
+    words = {
+        "levels": "the errors are not serially correlated",
+        "differences": "the differenced errors are not serially correlated",
+        "within": "the errors are not serially correlated",
+    }[errors]
+    null = f"{words} (coefficient of the lag {rho:.4g}; it is {slope:.4g})"
+    found = f_test("Wooldridge test", null, statistic, (1, covariance.df), notes=covariance.notes)
+    return replace(found, advice=_advice(errors, found.pvalue))
+
+
+def _advice(errors: str, pvalue: float) -> str:
+    if pvalue >= 0.05:
+        return "Not rejected at the 5 % level."
+    if errors == "differences":
+        return (
+            "Rejected at the 5 % level: cluster the standard errors of first differences by unit."
+        )
+    return (
+        "Rejected at the 5 % level: iid and HC1 standard errors are wrong; cluster by unit, or "
+        "model the dynamics."
+    )
