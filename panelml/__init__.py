@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from panelml import datasets, simulate
 from panelml.data.panel import Panel
+from panelml.diagnostics.dependence import pesaran_cd
+from panelml.diagnostics.effects import (
+    breusch_pagan,
+    effects_test,
+    gourieroux_holly_monfort,
+    honda,
+    king_wu,
+)
+from panelml.diagnostics.hausman import hausman
+from panelml.diagnostics.serial import wooldridge_test
+from panelml.diagnostics.within_between import within_between
 from panelml.inference import covariance as cov
 from panelml.models.fixed import FixedEffects
 from panelml.models.linear import Between, FirstDifference, PooledOLS
@@ -19,8 +30,17 @@ __all__ = [
     "Panel",
     "PooledOLS",
     "RandomEffects",
+    "breusch_pagan",
     "compare",
     "cov",
     "datasets",
+    "effects_test",
+    "gourieroux_holly_monfort",
+    "hausman",
+    "honda",
+    "king_wu",
+    "pesaran_cd",
     "simulate",
+    "within_between",
+    "wooldridge_test",
 ]

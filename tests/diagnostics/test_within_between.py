@@ -1,0 +1,96 @@
+"""Effects within and between units: against the fits they come from, and where there are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import panelml as pm
+from panelml.diagnostics.within_between import within_between
+from panelml.errors import SpecificationError
+from panelml.results.base import Results
+from panelml.results.formats import number, pvalue
+from tests.panels import grunfeld10_unbalanced, wage
+
+FORMULA = "lwage ~ union + married + expersq + educ"
+VARYING = ("union", "married", "expersq")
+
+
+@pytest.fixture(scope="module")
+def panel() -> pm.Panel:
+    return pm.Panel(wage(), "nr", "year")
+
+
+@pytest.fixture(scope="module")
+def hybrid(panel: pm.Panel) -> Results:
+    return pm.Hybrid(FORMULA).fit(panel)
+
+
+def test_within_is_fixed_effects_and_between_is_the_between_regression(
+    panel: pm.Panel, hybrid: Results
+) -> None:
+    found = within_between(hybrid)
+    assert found.names == VARYING
+    within = pm.FixedEffects(FORMULA).fit(panel).params[list(VARYING)]
+    between = pm.Between(FORMULA).fit(panel).params[list(VARYING)]
+    np.testing.assert_allclose(found.within, within, rtol=1e-10)
+    np.testing.assert_allclose(found.between, between, rtol=1e-10)
+
+
+def test_differences_are_the_means_of_mundlak(panel: pm.Panel, hybrid: Results) -> None:
+    mundlak = pm.Mundlak(FORMULA).fit(panel)
+    means = [f"mean({name})" for name in VARYING]
+    for found in (within_between(hybrid), within_between(mundlak)):
+        np.testing.assert_allclose(found.difference, mundlak.params[means], rtol=1e-9)
+        np.testing.assert_allclose(found.pvalues, mundlak.pvalues[means], rtol=1e-7)
+        interval = mundlak.conf_int().loc[means]
+        np.testing.assert_allclose(found.lower, interval["lower"], rtol=1e-8)
+        np.testing.assert_allclose(found.upper, interval["upper"], rtol=1e-8)
+
+
+@pytest.mark.parametrize("cov", ["iid", "cluster"])
+def test_the_joint_test_is_the_wald_test_of_the_restrictions(hybrid: Results, cov: str) -> None:
+    fit = hybrid.with_cov(cov)
+    wald = fit.wald_test([f"within({name}) = between({name})" for name in VARYING])
+    test = within_between(fit).test
+    np.testing.assert_allclose(test.statistic, wald.statistic, rtol=1e-10)
+    assert test.df == wald.df
+
+
+def test_one_restriction_has_the_joint_p_value() -> None:
+    panel = pm.Panel(grunfeld10_unbalanced(), "firm", "year")
+    found = within_between(pm.Hybrid("inv ~ value").fit(panel))
+    np.testing.assert_allclose(found.pvalues[0], found.test.pvalue, rtol=1e-9)
+
+
+def test_functions_of_the_formula_count_too(panel: pm.Panel) -> None:
+    fit = pm.RandomEffects("lwage ~ within(union) + between(union) + educ").fit(panel)
+    assert within_between(fit).names == ("union",)
+
+
+def test_intervals_follow_the_level(hybrid: Results) -> None:
+    wide, narrow = within_between(hybrid, 0.99), within_between(hybrid, 0.5)
+    assert (wide.lower < narrow.lower).all() and (narrow.upper < wide.upper).all()
+    np.testing.assert_allclose((wide.lower + wide.upper) / 2, narrow.difference, rtol=1e-12)
+
+
+def test_it_prints_each_effect_and_the_test(hybrid: Results) -> None:
+    found = within_between(hybrid)
+    for text in (str(found), found._repr_html_()):
+        assert all(name in text for name in VARYING)
+        assert "effects within and between units are the same: union, married, expersq" in text
+    shown = (found.within, found.between, found.difference, found.lower, found.upper)
+    cells = [number(column[0]) for column in shown]
+    assert str(found).splitlines()[2].split() == ["union", *cells, pvalue(found.pvalues[0])]
+
+
+def test_a_fit_without_both_effects_is_refused(panel: pm.Panel) -> None:
+    fit = pm.FixedEffects(FORMULA).fit(panel)
+    with pytest.raises(SpecificationError, match=r"Fixed effects has no .* Fit Hybrid or Mundlak"):
+        within_between(fit)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
+def test_a_level_outside_0_and_1_is_refused(hybrid: Results, level: float) -> None:
+    with pytest.raises(SpecificationError, match="level must lie between 0 and 1"):
+        within_between(hybrid, level)
