@@ -32,6 +32,13 @@ class Coding:
     matrix: FloatArray
     names: tuple[str, ...]
 
+    def expand(self, level: IntArray, out: FloatArray) -> None:
+        """Fill ``out``, shape (k, n), with the variables of rows with these levels."""
+        np.take(self.matrix, level, axis=1, mode="clip", out=out)
+        missing = level < 0
+        if missing.any():
+            out[:, missing] = np.nan
+
 
 @dataclass(frozen=True, slots=True)
 class Category:
@@ -112,15 +119,6 @@ def fit_category(
     except (ValueError, KeyError) as error:
         raise FormulaError(f"Cannot code the levels of {text!r}: {error}") from error
     return Category(text, source, levels, declared is not None, full, reduced)
-
-
-def coded(level: IntArray, coding: Coding) -> FloatArray:
-    """Return the variables of rows with these levels, shape (k, n)."""
-    values = np.take(coding.matrix, level, axis=1, mode="clip")
-    missing = level < 0
-    if missing.any():
-        values[:, missing] = np.nan
-    return values
 
 
 def _code(source: str | Expression, chunk: Chunk) -> tuple[IntArray, AnyArray]:

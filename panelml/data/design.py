@@ -12,8 +12,8 @@ import pandas as pd
 from formulaic.parser.types import Factor as ParsedFactor
 from formulaic.parser.types import Term
 
-from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
-from panelml.data.category import Category, Coding, coded, fit_category
+from panelml._typing import AnyArray, BoolArray, FloatArray
+from panelml.data.category import Category, Coding, fit_category
 from panelml.data.expression import Expression, parse_expression, read_call
 from panelml.data.formula import Formula, read_terms
 from panelml.data.panel import Panel
@@ -88,24 +88,23 @@ class Terms:
         )
 
     def evaluate(self, chunk: Chunk, out: FloatArray) -> None:
-        """Fill ``out``, shape (k, n), with the variables' values on a chunk."""
-        numbers: dict[str, Any] = {}
-        levels: dict[str, IntArray] = {}
-        for text, factor in self.factors.items():
-            if isinstance(factor, Category):
-                levels[text] = factor.evaluate(chunk)
-            else:
-                numbers[text] = factor.evaluate(chunk)
+        """Fill ``out``, shape (k, m), with the variables of the m kept rows of a chunk."""
+        keep = slice(None) if chunk.keep is None else chunk.keep
+        values = {text: factor.evaluate(chunk)[..., keep] for text, factor in self.factors.items()}
         first = 0
         for part in self.parts:
-            result, *others = [
-                numbers[text] if coding is None else coded(levels[text], coding)
-                for text, coding in part.factors
-            ]
-            for array in others:
-                result = (array[:, None] * result[None]).reshape(-1, chunk.n)
-            out[first : first + len(part.names)] = result
+            rows = out[first : first + len(part.names)]
             first += len(part.names)
+            if len(part.factors) == 1:
+                _expand(part.factors[0], values, rows)
+                continue
+            result = np.ones((1, out.shape[1]))
+            for text, coding in part.factors:
+                width = values[text].shape[0] if coding is None else len(coding.names)
+                array = np.empty((width, out.shape[1]))
+                _expand((text, coding), values, array)
+                result = (array[:, None] * result[None]).reshape(-1, out.shape[1])
+            rows[:] = result
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +134,9 @@ class Design:
         return self.regressors.has_state or (self.outcome is not None and self.outcome.has_state)
 
     def evaluate(self, chunk: Chunk) -> FloatArray:
-        """Return the outcome (row 0) and the regressors on a chunk, shape (1 + k, n)."""
-        z = np.empty((1 + len(self.names), chunk.n))
+        """Return outcome (row 0) and regressors of the kept rows of a chunk, shape (1 + k, m)."""
+        rows = chunk.n if chunk.keep is None else int(chunk.keep.sum())
+        z = np.empty((1 + len(self.names), rows))
         if self.outcome is None:
             z[0] = 0.0
         else:
@@ -245,6 +245,15 @@ def _refuse_number_texts(name: str, panel: Panel) -> None:
         f"{listing(sorted(panel.index.position(int(i)) for i in rows))}). Convert it with "
         f"pandas.to_numeric, or write C({name}) if these are names."
     )
+
+
+def _expand(factor: tuple[str, Coding | None], values: dict[str, Any], out: FloatArray) -> None:
+    """Write a factor's variables, those of a category by its coding."""
+    text, coding = factor
+    if coding is None:
+        out[:] = values[text]
+    else:
+        coding.expand(values[text], out)
 
 
 def _split(term: Term, factors: dict[str, Factor]) -> tuple[frozenset[str], tuple[str, ...]]:

@@ -12,7 +12,7 @@ from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.data.design import Design
 from panelml.data.panel import Panel
-from panelml.data.source import CHUNK_ROWS, Chunk, split_units
+from panelml.data.source import Chunk, chunk_rows, split_units
 from panelml.data.weights import Weights
 
 __all__ = ["Sample"]
@@ -53,8 +53,9 @@ class Sample:
     scale: float = 1.0
     steps: tuple[Callable[[Block], Block], ...] = field(default=())
 
-    def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
-        """Cut the panel into chunks of whole units."""
+    def chunks(self, rows: int | None = None) -> Iterator[Chunk]:
+        """Cut the panel into chunks of whole units, of a size that caches hold if not given."""
+        rows = rows or chunk_rows(1 + len(self.names) + len(self.slopes))
         starts = self.panel.index.starts
         present = np.concatenate([[0], np.cumsum(self.unit_rows > 0)])
         for first, stop in split_units(starts, rows):
@@ -65,9 +66,8 @@ class Sample:
     def block(self, chunk: Chunk) -> Block:
         """Evaluate the design and the keys on a chunk."""
         keep = chunk.keep
-        z = self.design.evaluate(chunk)
         block = Block(
-            z=z if keep is None else np.compress(keep, z, axis=1),
+            z=self.design.evaluate(chunk),
             starts=chunk.starts if keep is None else _kept_starts(chunk.starts, keep),
             first_unit=chunk.first_unit,
             time=_rows(self.panel.index.time[chunk.rows], keep),

@@ -10,10 +10,11 @@ import numpy as np
 from panelml._typing import AnyArray, BoolArray, IntArray
 from panelml.data.panel import Panel
 
-__all__ = ["CHUNK_ROWS", "Chunk", "split_units"]
+__all__ = ["Chunk", "chunk_rows", "split_units"]
 
-# 20k to 100k rows keep a chunk's arrays in the cache of a core.
-CHUNK_ROWS = 50_000
+# A chunk of so many numbers stays in the cache of a core; smaller ones cost more in calls.
+CHUNK_CELLS = 300_000
+CHUNK_ROWS = (4_000, 50_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,13 @@ class Chunk:
         return self.panel.values(name)[self.rows]
 
 
-def split_units(starts: IntArray, rows: int = CHUNK_ROWS) -> Iterator[tuple[int, int]]:
+def chunk_rows(variables: int) -> int:
+    """Return how many rows a chunk of so many variables should have."""
+    least, most = CHUNK_ROWS
+    return min(max(CHUNK_CELLS // variables, least), most)
+
+
+def split_units(starts: IntArray, rows: int) -> Iterator[tuple[int, int]]:
     """Cut units into runs of about so many rows: pairs of first and past-the-last unit."""
     first, last = 0, starts.size - 1
     while first < last:

@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController
 from panelml.core.block import Block
 from panelml.core.pair import Addable
 from panelml.data.sample import Sample
-from panelml.data.source import CHUNK_ROWS, Chunk
+from panelml.data.source import Chunk
 from panelml.errors import EmptyDataError
 
 __all__ = ["capped", "fold", "thread_count"]
@@ -50,7 +50,7 @@ def fold(
     statistic: Callable[[Block], S],
     *,
     threads: int | None = None,
-    rows: int = CHUNK_ROWS,
+    rows: int | None = None,
 ) -> S:
     """Sum a statistic over the units of a sample.
 
@@ -64,8 +64,8 @@ def fold(
         Block to a value with ``+``.
     threads : int, optional
         ``thread_count()`` by default.
-    rows : int
-        Rows in a chunk, about.
+    rows : int, optional
+        Rows in a chunk, about; by default so many that its arrays stay in the cache.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def fold(
 
 
 def _mapped(
-    sample: Sample, statistic: Callable[[Block], S], threads: int, rows: int
+    sample: Sample, statistic: Callable[[Block], S], threads: int, rows: int | None
 ) -> Iterator[S]:
     def work(chunk: Chunk) -> S:
         return statistic(sample.block(chunk))
