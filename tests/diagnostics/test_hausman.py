@@ -539,15 +539,26 @@ def test_pickled_fits_have_left_their_data() -> None:
         hausman(pickle.loads(pickle.dumps(fe)), fe)
 
 
-def test_weights() -> None:
-    data = pm.Panel(grunfeld10(), "firm", "year")
+def test_auxiliary_regression_with_weights_by_brute_force() -> None:
+    frame = grunfeld10_unbalanced()
+    data = pm.Panel(frame, "firm", "year")
     fe = pm.FixedEffects(FORMULA, weights="w_obs").fit(data)
     re = pm.RandomEffects(FORMULA, weights="w_obs").fit(data)
-    mundlak = pm.Mundlak(FORMULA, weights="w_obs").fit(data)
-    found = hausman(fe, re, "auxiliary")
-    wald = mundlak.wald_test("mean(value) = mean(capital) = 0")
-    # The statistics share their coefficients; the weights of units move with the components.
-    assert found.statistic == pytest.approx(2 * wald.statistic, rel=0.05)
+    firm = frame["firm"].to_numpy()
+    w = (frame["w_obs"] / frame["w_obs"].mean()).to_numpy()
+    total = pd.Series(w).groupby(firm).transform("sum").to_numpy()
+    e2, u2 = re.extras["sigma_e"] ** 2, re.extras["sigma_u"] ** 2
+    theta = 1 - np.sqrt(e2 / (e2 + total * u2))
+    z = np.insert(frame[["inv", "value", "capital"]].to_numpy(), 1, 1.0, axis=1)
+    mean = pd.DataFrame(z * w[:, None]).groupby(firm).transform("sum").to_numpy() / total[:, None]
+    quasi, within = z - theta[:, None] * mean, z - mean
+    root = np.sqrt(w)[:, None]
+    x = root * np.column_stack([quasi[:, 1:], within[:, 2:]])
+    coef, psi = least_squares(x, root[:, 0] * quasi[:, 0])
+    sums = pd.DataFrame(psi).groupby(firm).sum().to_numpy()[:, 3:]
+    expected = coef[3:] @ np.linalg.inv(sums.T @ sums) @ coef[3:]
+    found = hausman(fe, re, "auxiliary", cov=Clustered(small_sample="none"))
+    assert found.statistic == pytest.approx(expected, rel=1e-9)
     with pytest.raises(SpecificationError, match="same rows and weights"):
         hausman(fe, pm.RandomEffects(FORMULA).fit(data), "classical")
 
