@@ -74,11 +74,11 @@ class MeanDesign:
         if moments.n_units < 2:
             raise IdentificationError("Random effects need at least two units.")
         centre = moments.overall.mean if constant else np.zeros_like(moments.overall.mean)
-        total = moments.overall.centred
+        total, scale = moments.overall.centred, moments.overall.variation[1:]
         if not constant:
             mean = moments.overall.mean
             total = total + moments.weight * np.outer(mean, mean)
-        kept = np.concatenate([[0], solve_normal(total).kept + 1])
+        kept = np.concatenate([[0], solve_normal(total, scale).kept + 1])
         means = (moments.means.mean - centre[:, None])[kept]
         within = moments.within[np.ix_(kept, kept)]
         if constant:
@@ -221,7 +221,10 @@ def _balanced(design: MeanDesign) -> bool:
 
 
 def _between(design: MeanDesign, weights: FloatArray) -> Solution:
-    return solve_normal(design.products(weights))
+    """Regress means on means; regressors without variation between units drop out."""
+    products = design.products(weights)
+    within = np.diag(design.within)[1:] * (weights.sum() / design.n)
+    return solve_normal(products, np.diag(products)[1:] + within)
 
 
 def _between_df(design: MeanDesign, between: Solution) -> int:

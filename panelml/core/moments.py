@@ -13,6 +13,10 @@ from panelml.core.transforms import Rows
 
 __all__ = ["CrossProducts", "Gram", "PanelMoments", "UnitMeans"]
 
+# A mean is accurate to about 1e-15, so that squared deviations from it, relative to its square,
+# are rounding below this.
+CONSTANT = 1e-26
+
 
 @dataclass(frozen=True, slots=True)
 class CrossProducts:
@@ -40,6 +44,16 @@ class CrossProducts:
         deviation = z - mean[:, None]
         right = deviation if weights is None else deviation * weights
         return cls(weight, mean, deviation @ right.T)
+
+    @property
+    def variation(self) -> FloatArray:
+        """Sums of squares about the mean, shape (p,); about zero where the former is rounding.
+
+        Against the latter, a variable that is constant counts as vanished.
+        """
+        centred = np.diag(self.centred)
+        level = self.weight * self.mean**2
+        return np.where(centred > CONSTANT * level, centred, level)
 
     def __add__(self, other: CrossProducts) -> CrossProducts:
         weight = self.weight + other.weight

@@ -10,6 +10,7 @@ import numpy as np
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import demean, group_means, group_sums, spread
+from panelml.errors import SpecificationError
 
 __all__ = ["Between", "Difference", "Level", "QuasiDemean", "Rows", "Transform", "Within"]
 
@@ -167,26 +168,40 @@ class Between:
 class Difference:
     """Changes between consecutive periods; a gap gives no change.
 
-    A change of rows with weights v and w has the weight ``1 / (1 / v + 1 / w)``, the inverse of
-    its variance where errors are independent.
+    A change of rows with weights v and w has their harmonic mean as its weight, inverse to its
+    variance where errors are independent.
 
     Attributes
     ----------
     constant : bool
         Whether a constant, the drift, is among the regressors.
+    frequency : bool
+        Whether weights are counts of equal rows, which must then be equal for both rows.
     """
 
     constant: bool = False
+    frequency: bool = False
 
     def __call__(self, block: Block) -> Rows:
-        """Transform one block."""
+        """Transform one block.
+
+        Raises
+        ------
+        SpecificationError
+            If a change is one of differently many rows.
+        """
         later = np.arange(1, block.n)
         same_unit = np.ones(block.n - 1, dtype=bool)
         same_unit[block.starts[1:-1] - 1] = False
         later = later[same_unit & (np.diff(block.step) == 1)]
         z = block.z[:, later] - block.z[:, later - 1]
         w = block.weights
-        weights = None if w is None else 1 / (1 / w[later] + 1 / w[later - 1])
+        weights = None if w is None else 2 / (1 / w[later] + 1 / w[later - 1])
+        if w is not None and self.frequency and (w[later] != w[later - 1]).any():
+            raise SpecificationError(
+                "Frequency weights that change within a unit have no first differences. Use "
+                "weights that are constant within units, or analytic weights."
+            )
         if self.constant:
             z = _with_constant(z, np.ones(later.size))
         return Rows(z, weights, later, np.searchsorted(later, block.starts))

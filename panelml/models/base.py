@@ -14,8 +14,8 @@ from panelml.core.linalg import (
     solve_normal,
     solve_triangular,
 )
-from panelml.core.moments import PanelMoments
-from panelml.core.transforms import Transform
+from panelml.core.moments import CrossProducts, PanelMoments
+from panelml.core.transforms import Between, Transform
 from panelml.data.formula import Formula, parse_formula
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
@@ -32,6 +32,7 @@ __all__ = [
     "describe",
     "gaussian_loglik",
     "least_squares",
+    "level_scale",
     "plain_formula",
 ]
 
@@ -130,7 +131,7 @@ def least_squares(
     """
     names = (("Intercept",) if transform.constant else ()) + sample.names
     solution = solve_normal(gram, scale)
-    notes = _dropped_notes(solution, names, absorbed)
+    notes = dropped_notes(solution, names, absorbed)
     if solution.kept.size == 0:
         raise IdentificationError(" ".join(["No regressor is left to estimate.", *notes]))
     if solution.doubtful:
@@ -148,6 +149,11 @@ def least_squares(
     is_slope = solution.kept >= first
     slopes[solution.kept[is_slope] - first] = solution.coef[is_slope]
     return LeastSquares(kept_names, params, basis @ solution.bread, basis, solution, slopes, notes)
+
+
+def level_scale(products: CrossProducts, constant: bool) -> FloatArray | None:
+    """Sums of squares against which [1, x] in levels count as vanished; None without constant."""
+    return np.concatenate([[0.0], products.variation[1:]]) if constant else None
 
 
 def describe(
@@ -222,7 +228,7 @@ def assemble(
         )
     influence = Influence(
         sample, transform, solved.solution.coef, solved.solution.kept, solved.bread,
-        frequency=sample.weights is not None and sample.weights.kind == "frequency",
+        frequency=_counts_rows(sample, transform),
     )  # fmt: skip
     estimate = Estimate(influence, solved.model_cov(sigma2), counts)
     outcome = sample.design.outcome
@@ -243,6 +249,12 @@ def assemble(
     )
 
 
+def _counts_rows(sample: Sample, transform: Transform) -> bool:
+    """Whether weights say how many equal rows of the fit there are: means of units are one each."""
+    counted = sample.weights is not None and sample.weights.kind == "frequency"
+    return counted and not isinstance(transform, Between)
+
+
 def _squared_correlation(c: FloatArray, slopes: FloatArray, scales: FloatArray) -> float:
     explained = float(slopes @ c[1:, 1:] @ slopes)
     covariance = float(slopes @ c[1:, 0])
@@ -257,7 +269,7 @@ def _weighted_rows(transform: Transform, block: Block) -> FloatArray:
     return rows.z if rows.weights is None else rows.z * np.sqrt(rows.weights)
 
 
-def _dropped_notes(solution: Solution, names: tuple[str, ...], absorbed: str) -> tuple[str, ...]:
+def dropped_notes(solution: Solution, names: tuple[str, ...], absorbed: str) -> tuple[str, ...]:
     causes: dict[str, list[str]] = {}
     for j, others in solution.dropped.items():
         cause = f"no variation within {absorbed}" if absorbed else "no variation"

@@ -178,7 +178,7 @@ def _finish(
     _require_variation(absorbed, words)
     solved = least_squares(
         sample, absorbed.transform, absorbed.gram,
-        scale=np.diag(moments.overall.centred)[1:], absorbed=words,
+        scale=moments.overall.variation[1:], absorbed=words,
     )  # fmt: skip
     n = round(moments.weight)
     counts = Counts(

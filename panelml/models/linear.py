@@ -23,6 +23,7 @@ from panelml.models.base import (
     describe,
     gaussian_loglik,
     least_squares,
+    level_scale,
     plain_formula,
 )
 from panelml.results.base import Results
@@ -57,7 +58,8 @@ class PooledOLS:
         centre = moments.overall.mean if formula.intercept else np.zeros_like(moments.overall.mean)
         transform = Level(centre, constant=formula.intercept)
         gram = _level_gram(moments.overall, formula.intercept)
-        solved = least_squares(sample, transform, gram, centre=centre)
+        scale = level_scale(moments.overall, formula.intercept)
+        solved = least_squares(sample, transform, gram, centre=centre, scale=scale)
         n = round(moments.weight)
         counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
         rss = solved.solution.rss
@@ -110,7 +112,8 @@ class Between:
             scale=means.n_units / float(means.weight.sum()),
         )  # fmt: skip
         gram = _level_gram(products, formula.intercept)
-        solved = least_squares(sample, transform, gram, centre=centre)
+        scale = level_scale(products, formula.intercept)
+        solved = least_squares(sample, transform, gram, centre=centre, scale=scale)
         counts = Counts(means.n_units, len(solved.names) - solved.constant, solved.constant)
         rss = solved.solution.rss
         statistics = describe(
@@ -149,11 +152,13 @@ class FirstDifference:
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "FirstDifference")
-        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
-        transform = Difference(constant=self.drift)
+        weights = parse_weights(self.weights)
+        sample, notes = make_sample(require_panel(data), formula, weights)
+        counted = weights is not None and weights.kind == "frequency"
+        transform = Difference(constant=self.drift, frequency=counted)
         found = fold(sample, lambda block: Pair(PanelMoments.of(block), Gram.of(transform(block))))
         moments, changes = found.first, found.second
-        n = changes.rows
+        n = round(changes.weight) if counted else changes.rows
         if n == 0:
             raise IdentificationError(
                 "No unit is observed in two consecutive periods, so there is no change to "
@@ -205,7 +210,7 @@ def _total(changes: Gram, drift: bool) -> float:
 
 
 def _before(moments: PanelMoments, drift: bool) -> FloatArray:
-    scale = np.diag(moments.overall.centred)[1:]
+    scale = moments.overall.variation[1:]
     return np.concatenate([[0.0], scale]) if drift else scale
 
 

@@ -13,11 +13,14 @@ REGRESSORS = ("x1", "x2")
 
 
 @st.composite
-def frames(draw: st.DrawFn, *, units: tuple[int, int] = (4, 9), periods: tuple[int, int] = (3, 6)) -> pd.DataFrame:
+def frames(
+    draw: st.DrawFn, *, units: tuple[int, int] = (4, 9), periods: tuple[int, int] = (3, 6)
+) -> pd.DataFrame:
     """Draw an unbalanced panel with gaps, in random row order.
 
     Columns: ``unit``, ``time``, ``y``, ``x1``, ``x2``, ``z`` (constant in units), ``firm`` and
-    ``state`` (crossing units), ``trend``, ``w`` (weights), ``n`` (counts).
+    ``state`` (crossing units), ``trend``, ``w`` (weights), ``n`` (counts)
+    and ``m`` (counts that are constant in units).
     """
     seed = draw(st.integers(0, 2**32 - 1))
     n_units, n_periods = draw(st.integers(*units)), draw(st.integers(*periods))
@@ -50,6 +53,7 @@ def make_frame(
             "trend": time.astype(float),
             "w": rng.integers(1, 9, n) / 4.0,
             "n": rng.integers(1, 4, n),
+            "m": rng.integers(1, 4, n_units)[unit],
         }
     )
     return frame.iloc[rng.permutation(n)].reset_index(drop=True)

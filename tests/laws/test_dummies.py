@@ -9,7 +9,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import panelml as pm
-from panelml.core import absorb
 from panelml.results.base import Results
 from tests.laws.panels import dummies, frames, least_squares
 
