@@ -18,6 +18,7 @@ from panelml.diagnostics.within_between import within_between
 from panelml.inference import covariance as cov
 from panelml.models.fixed import FixedEffects
 from panelml.models.linear import Between, FirstDifference, PooledOLS
+from panelml.models.mixed import MixedModel
 from panelml.models.random import Hybrid, Mundlak, RandomEffects
 from panelml.results.table import compare
 
@@ -26,6 +27,7 @@ __all__ = [
     "FirstDifference",
     "FixedEffects",
     "Hybrid",
+    "MixedModel",
     "Mundlak",
     "Panel",
     "PooledOLS",

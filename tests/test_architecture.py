@@ -34,7 +34,7 @@ LAYERS = {
     "did": 7,
     "diagnostics": 7,
     "__init__": 8,
-    "__main__": 8,
+    "__main__": 9,
 }
 TOPICS = {"models", "did", "diagnostics"}
 TOP = 8

@@ -15,7 +15,7 @@ from formulaic.parser.types import Term
 from panelml._typing import AnyArray, BoolArray, FloatArray
 from panelml.data.category import Category, Coding, fit_category
 from panelml.data.expression import Expression, parse_expression, read_call
-from panelml.data.formula import Formula, read_terms
+from panelml.data.formula import Formula, has_constant, read_terms
 from panelml.data.panel import Panel
 from panelml.data.rank import full_rank
 from panelml.data.source import Chunk
@@ -117,21 +117,25 @@ class Design:
     outcome : Terms, or None
         None for rows whose outcome is not known.
     regressors : Terms
+    random : tuple of Terms
+        The regressors of each random term.
     """
 
     formula: Formula
     outcome: Terms | None
     regressors: Terms
+    random: tuple[Terms, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the regressors, without the constant."""
-        return self.regressors.names
+        """Names of the regressors, without the constant: fixed ones, then those of each term."""
+        return tuple(name for terms in (self.regressors, *self.random) for name in terms.names)
 
     @property
     def has_state(self) -> bool:
         """Whether it must be fitted again once the estimation sample is known."""
-        return self.regressors.has_state or (self.outcome is not None and self.outcome.has_state)
+        sides = (self.regressors, *self.random, *([self.outcome] if self.outcome else []))
+        return any(terms.has_state for terms in sides)
 
     def evaluate(self, chunk: Chunk) -> FloatArray:
         """Return outcome (row 0) and regressors of the kept rows of a chunk, shape (1 + k, m)."""
@@ -141,7 +145,10 @@ class Design:
             z[0] = 0.0
         else:
             self.outcome.evaluate(chunk, z[:1])
-        self.regressors.evaluate(chunk, z[1:])
+        first = 1
+        for terms in (self.regressors, *self.random):
+            terms.evaluate(chunk, z[first : first + len(terms.names)])
+            first += len(terms.names)
         return z
 
     def without_outcome(self) -> Design:
@@ -179,7 +186,11 @@ def fit_design(formula: Formula, panel: Panel, keep: BoolArray | None = None) ->
     regressors = fit_terms(formula.regressors, panel, keep, constant=formula.intercept)
     if outcome.names[0] in regressors.names:
         raise FormulaError(f"The outcome {outcome.names[0]!r} is also a regressor.")
-    return Design(formula, outcome, regressors)
+    random = tuple(
+        fit_terms(term.regressors, panel, keep, constant=has_constant(read_terms(term.regressors)))
+        for term in formula.random
+    )
+    return Design(formula, outcome, regressors, random)
 
 
 def fit_terms(

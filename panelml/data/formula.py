@@ -10,6 +10,7 @@ from formulaic import Formula as TermFormula
 from formulaic.errors import FormulaicError
 from formulaic.parser.types import Term
 
+from panelml.data.random_terms import RandomTerm, split_random
 from panelml.errors import FormulaError
 
 __all__ = ["Effect", "Formula", "parse_effect", "parse_formula", "read_terms"]
@@ -63,6 +64,8 @@ class Formula:
         What stands after ``|``; None without ``|``.
     intercept : bool
         Whether there is a constant.
+    random : tuple of RandomTerm
+        Random terms, as ``(1 + t | id)``.
     """
 
     text: str
@@ -70,14 +73,21 @@ class Formula:
     regressors: str
     effects: tuple[Effect, ...] | None
     intercept: bool
+    random: tuple[RandomTerm, ...] = ()
 
     def terms(self) -> list[Term]:
         """Return the regressors' terms, without the constant, as formulaic reads them."""
         return [term for term in read_terms(self.regressors) if str(term) != "1"]
 
 
-def parse_formula(text: str) -> Formula:
-    """Read ``outcome ~ regressors | effects``.
+def parse_formula(text: str, *, mixed: bool = False) -> Formula:
+    """Read ``outcome ~ regressors | effects``, or ``outcome ~ regressors + (1 + t | id)``.
+
+    Parameters
+    ----------
+    text : str
+    mixed : bool
+        Whether random terms are allowed.
 
     Raises
     ------
@@ -86,7 +96,10 @@ def parse_formula(text: str) -> Formula:
     """
     if not isinstance(text, str):
         raise FormulaError(f"A formula is a text such as 'y ~ x1 + x2', not {text!r}.")
-    sides = _split_top(text, "~")
+    fixed, random = split_random(text)
+    if random and not mixed:
+        raise FormulaError(f"{text!r} has random terms, which MixedModel fits.")
+    sides = _split_top(fixed, "~")
     if len(sides) != 2 or not sides[0].strip() or not sides[1].strip():
         raise FormulaError(f"Write 'outcome ~ regressors': {text!r} has no two sides of one '~'.")
     parts = _split_top(sides[1], "|")
@@ -100,8 +113,13 @@ def parse_formula(text: str) -> Formula:
     _check_outcome(sides[0])
     terms = read_terms(regressors)
     return Formula(
-        text.strip(), sides[0].strip(), regressors, effects, any(str(t) == "1" for t in terms)
+        text.strip(), sides[0].strip(), regressors, effects, has_constant(terms), random
     )
+
+
+def has_constant(terms: list[Term]) -> bool:
+    """Whether a constant is among the terms."""
+    return any(str(term) == "1" for term in terms)
 
 
 def parse_effect(text: str) -> Effect:

@@ -1,0 +1,96 @@
+"""Predicted random coefficients, and rows less what they predict.
+
+Less their conditional prediction, rows sum to the generalised least squares scores:
+``X' V^-1 r = X' (r - Z b)`` with b the best linear unbiased predictions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.block import Block
+from panelml.core.crossed_moments import OtherFactor
+from panelml.core.groups import group_sums, spread
+from panelml.core.transforms import Rows
+from panelml.core.unit_products import MixedBasis
+
+__all__ = ["CrossedPrediction", "UnitPrediction"]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPrediction:
+    """Random coefficients of one grouping factor, predicted from a block's own rows.
+
+    Attributes
+    ----------
+    basis : MixedBasis
+    coef : FloatArray, shape (p,)
+        Fixed effects of the working columns.
+    relative : FloatArray, shape (q, q)
+        Covariance of the working random coefficients over the residual variance.
+    constant : bool
+        False: the constant, if any, is one of the working columns.
+    """
+
+    basis: MixedBasis
+    coef: FloatArray
+    relative: FloatArray
+    constant: bool = False
+
+    def coefficients(self, block: Block) -> FloatArray:
+        """Predict the working random coefficients of a block's units, shape (q, g)."""
+        return self._predict(self.basis.columns(block), block)
+
+    def __call__(self, block: Block) -> Rows:
+        """Return the outcome less its random part, and the working fixed regressors."""
+        columns = self.basis.columns(block)
+        q = self.basis.n_random
+        predicted = spread(self._predict(columns, block), block.unit)
+        outcome = columns[-q - 1] - (columns[-q:] * predicted).sum(axis=0)
+        return Rows(np.concatenate([outcome[None], columns[: -q - 1]]), None, None, block.starts)
+
+    def _predict(self, columns: FloatArray, block: Block) -> FloatArray:
+        q = self.basis.n_random
+        z = columns[-q:]
+        residual = columns[-q - 1] - self.coef @ columns[: -q - 1]
+        s = np.stack([group_sums(z * z[a], block.starts) for a in range(q)])
+        total = group_sums(z * residual, block.starts)
+        inner = np.eye(q) + np.moveaxis(s, 2, 0) @ self.relative
+        return np.asarray(self.relative @ np.linalg.solve(inner, total.T[:, :, None])[:, :, 0].T)
+
+
+@dataclass(frozen=True, slots=True)
+class CrossedPrediction:
+    """Random coefficients of several grouping factors, predicted jointly.
+
+    Attributes
+    ----------
+    basis : MixedBasis
+    first : IntArray, shape (q_1,)
+        Positions of the first factor's regressors among the random ones.
+    units : FloatArray, shape (q_1, g)
+        Working coefficients of the first factor's levels, in the order of units.
+    others : tuple of (OtherFactor, FloatArray of shape (q, levels))
+    constant : bool
+        False: the constant, if any, is one of the working columns.
+    """
+
+    basis: MixedBasis
+    first: IntArray
+    units: FloatArray
+    others: tuple[tuple[OtherFactor, FloatArray], ...]
+    constant: bool = False
+
+    def __call__(self, block: Block) -> Rows:
+        """Return the outcome less its random part, and the working fixed regressors."""
+        columns = self.basis.columns(block)
+        q = self.basis.n_random
+        z = columns[-q:]
+        own = self.units[:, block.first_unit : block.first_unit + block.n_units]
+        outcome = columns[-q - 1] - (z[self.first] * spread(own, block.unit)).sum(axis=0)
+        for factor, values in self.others:
+            outcome -= (z[factor.random] * spread(values, block.keys[factor.key])).sum(axis=0)
+        return Rows(np.concatenate([outcome[None], columns[: -q - 1]]), None, None, block.starts)

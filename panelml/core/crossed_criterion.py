@@ -1,0 +1,305 @@
+"""The profiled likelihood of a mixed model with several grouping factors.
+
+The first factor is eliminated unit by unit; what is left is a system in the coefficients of the
+others, whose Cholesky factor gives the likelihood, and whose inverse gives the derivatives.
+
+Source: Bates and others (2015), *Journal of Statistical Software* 67(1), section 3; average
+information after Gilmour, Thompson and Cullis (1995), *Biometrics* 51, 1440-1450.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, sparse
+
+from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.batched import (
+    cholesky,
+    congruence,
+    multiply,
+    solve_lower,
+    transposed_multiply,
+)
+from panelml.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.core.mixed_criterion import bending, covariance_changes
+
+__all__ = ["CrossedCriterion", "CrossedModel"]
+
+# So many dense entries are held at once when the first factor's traces are taken.
+DENSE_ENTRIES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CrossedCriterion:
+    """The criterion at one value of the relative covariance factors.
+
+    Attributes
+    ----------
+    deviance : float
+        Minus twice the (restricted) log-likelihood in the working columns.
+    factor : FloatArray, shape (q, q)
+        Block diagonal, a block for each grouping factor in the order of the random regressors.
+    coef : FloatArray, shape (p,)
+    sigma2 : float
+    phi : FloatArray, shape (p, p)
+    gradient : FloatArray, shape (q, q)
+        T, the derivative of the deviance in the relative covariance, within factors.
+    average : FloatArray, shape (t, t)
+        Average information of the free entries, the residual variance profiled out.
+    df : float
+    """
+
+    deviance: float
+    factor: FloatArray
+    coef: FloatArray
+    sigma2: float
+    phi: FloatArray
+    gradient: FloatArray
+    average: FloatArray
+    df: float
+
+    def hessian(self, free: tuple[IntArray, IntArray], *, restricted: bool) -> FloatArray:
+        """Approximate second derivatives in the free entries of the factor, shape (t, t)."""
+        return self.average + bending(self.gradient, free)
+
+
+@dataclass(frozen=True, slots=True)
+class _Eliminated:
+    """What is left when the first factor is eliminated."""
+
+    u: FloatArray
+    b: FloatArray
+    g: FloatArray
+    h: FloatArray
+    logdet: float
+    w: tuple[sparse.csr_array, ...]
+    k: tuple[sparse.csr_array, ...]
+    own: FloatArray
+    right: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """The system of the other factors, solved."""
+
+    p: FloatArray
+    logdet: float
+    explained: FloatArray
+    g: FloatArray
+    h: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class CrossedModel:
+    """Products and layout of a crossed model; evaluates the criterion.
+
+    Attributes
+    ----------
+    products : CrossedProducts
+    first : IntArray, shape (q_1,)
+        Positions of the first factor's regressors among the random ones.
+    others : tuple of OtherFactor
+    free : pair of IntArray, shape (t,)
+        Rows and columns of the free entries of the factor.
+    """
+
+    products: CrossedProducts
+    first: IntArray
+    others: tuple[OtherFactor, ...]
+    free: tuple[IntArray, IntArray]
+
+    @property
+    def n_units(self) -> int:
+        """Levels of the first factor."""
+        return self.products.units.n_units
+
+    def start(self, structure: BoolArray) -> FloatArray:
+        """Start from equal shares of variance, whatever the data."""
+        return 0.5 * np.eye(len(structure))
+
+    def evaluate(self, factor: FloatArray, *, restricted: bool) -> CrossedCriterion:
+        """Evaluate the criterion, its gradient and its average information."""
+        units = self.products.units
+        p = units.n_fixed
+        left = self._eliminate(factor[np.ix_(self.first, self.first)])
+        spread = self._spread(factor)
+        solved = _solve(left, spread)
+        total = units.m - np.einsum("akg,alg->kl", left.b, left.b) - solved.explained
+        root = linalg.cholesky(total, lower=False)
+        df = units.n - p if restricted else units.n
+        sigma2 = float(root[p, p] ** 2) / df
+        inverse = linalg.solve_triangular(root[:p, :p], np.eye(p))
+        phi, coef = inverse @ inverse.T, inverse @ root[:p, p]
+        deviance = left.logdet + solved.logdet + df * (1 + np.log(2 * np.pi * sigma2))
+        if restricted:
+            deviance += 2 * float(np.log(np.diag(root)[:p]).sum())
+        h1 = left.h - _blocks_times(left.k, solved.p @ left.right)
+        parts = self._parts(left, solved, h1)
+        direction = np.append(-coef, 1.0)
+        gradient = self._gradient(parts, direction, phi if restricted else None, sigma2)
+        average = self._average(factor, parts, left, solved, direction, phi, sigma2, df)
+        return CrossedCriterion(
+            float(deviance - units.log_weight), factor, coef, sigma2, phi, gradient, average,
+            float(df),
+        )  # fmt: skip
+
+    def coefficients(self, at: CrossedCriterion) -> tuple[FloatArray, list[FloatArray]]:
+        """Predict the working random coefficients: (q_1, g), and (q, levels) for each other."""
+        left = self._eliminate(at.factor[np.ix_(self.first, self.first)])
+        solved = _solve(left, self._spread(at.factor))
+        h1 = left.h - _blocks_times(left.k, solved.p @ left.right)
+        direction = np.append(-at.coef, 1.0)
+        relative = at.factor @ at.factor.T
+        found = [
+            relative[np.ix_(random, random)] @ np.einsum("akj,k->aj", h, direction)
+            for random, _, h in self._parts(left, solved, h1)
+        ]
+        return found[0], found[1:]
+
+    def _eliminate(self, root: FloatArray) -> _Eliminated:
+        units, cross = self.products.units, self.products.cross
+        inner = congruence(root, units.s)
+        inner[np.diag_indices(len(root))] += 1.0
+        lower = cholesky(inner)
+        u = solve_lower(lower, root.T[:, :, None])
+        b, us = multiply(u, units.c), multiply(u, units.s)
+        w = tuple(_combined(u[a], cross) for a in range(len(root)))
+        drop = -transposed_multiply(us, u)
+        drop[np.diag_indices(len(root))] += 1.0
+        own = self.products.own.toarray()
+        right = self.products.right.copy()
+        for a, part in enumerate(w):
+            own -= (part.T @ part).toarray()
+            right -= part.T @ b[a].T
+        logs = np.log(np.stack([lower[a, a] for a in range(len(root))]))
+        return _Eliminated(
+            u, b, units.s - transposed_multiply(us, us), units.c - transposed_multiply(us, b),
+            2 * float(logs.sum()), w, tuple(_combined(drop[a], cross) for a in range(len(root))),
+            own, right,
+        )  # fmt: skip
+
+    def _spread(self, factor: FloatArray) -> sparse.csr_array:
+        """Block diagonal factor of all other coefficients, shape (m, m)."""
+        return sparse.csr_array(
+            sparse.block_diag(
+                [
+                    sparse.kron(
+                        sparse.eye_array(other.levels), factor[np.ix_(other.random, other.random)]
+                    )
+                    for other in self.others
+                ],
+                format="csr",
+            )
+        )
+
+    def _parts(
+        self, left: _Eliminated, solved: _Solved, h1: FloatArray
+    ) -> list[tuple[IntArray, FloatArray, FloatArray]]:
+        """For each factor: its random regressors, the sum of G over levels, and H, (q, p1, J)."""
+        parts = [(self.first, left.g.sum(axis=2) - _traces(left.k, solved.p), h1)]
+        for other in self.others:
+            q, span = other.random.size, slice(other.first, other.first + other.size)
+            blocks = np.diagonal(
+                solved.g[span, span].reshape(other.levels, q, other.levels, q), axis1=0, axis2=2
+            )
+            h = solved.h[span].reshape(other.levels, q, -1)
+            parts.append((other.random, blocks.sum(axis=2), np.moveaxis(h, 0, 2)))
+        return parts
+
+    def _gradient(
+        self, parts: list[tuple[IntArray, FloatArray, FloatArray]], direction: FloatArray,
+        phi: FloatArray | None, sigma2: float,
+    ) -> FloatArray:  # fmt: skip
+        q = sum(random.size for random, _, _ in parts)
+        gradient = np.zeros((q, q))
+        for random, g, h in parts:
+            residual = np.einsum("akj,k->aj", h, direction)
+            slope = g - residual @ residual.T / sigma2
+            if phi is not None:
+                slope = slope - np.einsum(
+                    "akj,kl,blj->ab", h[:, :-1], phi, h[:, :-1], optimize=True
+                )
+            gradient[np.ix_(random, random)] = slope
+        return gradient
+
+    def _average(
+        self, factor: FloatArray, parts: list[tuple[IntArray, FloatArray, FloatArray]],
+        left: _Eliminated, solved: _Solved, direction: FloatArray, phi: FloatArray, sigma2: float,
+        df: float,
+    ) -> FloatArray:  # fmt: skip
+        change = covariance_changes(factor, self.free)
+        residual = [np.einsum("akj,k->aj", h, direction) for _, _, h in parts]
+        v1 = np.einsum("tab,bg->tag", change[:, self.first[:, None], self.first], residual[0])
+        v2 = np.concatenate(
+            [
+                np.einsum("tab,bj->tja", change[:, o.random[:, None], o.random], r).reshape(
+                    len(change), -1
+                )
+                for o, r in zip(self.others, residual[1:], strict=True)
+            ],
+            axis=1,
+        ).T
+        applied1, applied2 = _apply(left, solved, v1, v2)
+        inner = np.einsum("tag,sag->ts", v1, applied1) + v2.T @ applied2
+        x = np.einsum("tag,akg->tk", v1, parts[0][2][:, :-1]) + v2.T @ solved.h[:, :-1]
+        scale = np.einsum("tag,ag->t", v1, residual[0])
+        scale = scale + v2.T @ (solved.h @ direction)
+        average = (inner - x @ phi @ x.T) / sigma2
+        return np.asarray(average - np.outer(scale, scale) / (sigma2**2 * df))
+
+
+def _solve(left: _Eliminated, spread: sparse.csr_array) -> _Solved:
+    scaled = spread.T @ (spread.T @ left.own).T
+    scaled[np.diag_indices(len(scaled))] += 1.0
+    lower = linalg.cholesky(scaled, lower=True, overwrite_a=True, check_finite=False)
+    inverse = linalg.lapack.dpotri(lower, lower=1)[0]
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    p = spread @ (spread @ inverse).T
+    right = left.right
+    applied = p @ right
+    return _Solved(
+        p, 2 * float(np.log(np.diag(lower)).sum()), right.T @ applied,
+        left.own - left.own @ p @ left.own, right - left.own @ applied,
+    )  # fmt: skip
+
+
+def _apply(
+    left: _Eliminated, solved: _Solved, v1: FloatArray, v2: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Multiply coefficients (t, q_1, g) and (m, t) by Z' V^-1 Z."""
+    inside = left.own @ v2
+    for a, k in enumerate(left.k):
+        inside += k.T @ v1[:, a].T
+    moved = v2 - solved.p @ inside
+    first = np.einsum("abg,tbg->tag", left.g, v1)
+    for a, k in enumerate(left.k):
+        first[:, a] += (k @ moved).T
+    return first, inside - left.own @ (solved.p @ inside)
+
+
+def _combined(u: FloatArray, cross: tuple[sparse.csr_array, ...]) -> sparse.csr_array:
+    """Sum of the cross-products with coefficients of each unit, u of shape (q, g)."""
+    total = sparse.diags_array(u[0]) @ cross[0]
+    for coefficient, part in zip(u[1:], cross[1:], strict=True):
+        total = total + sparse.diags_array(coefficient) @ part
+    return sparse.csr_array(total)
+
+
+def _blocks_times(k: tuple[sparse.csr_array, ...], values: FloatArray) -> FloatArray:
+    return np.stack([(part @ values).T for part in k])
+
+
+def _traces(k: tuple[sparse.csr_array, ...], p: FloatArray) -> FloatArray:
+    """Sum over units of K_i P K_i', shape (q, q), some units at a time."""
+    q, step = len(k), max(DENSE_ENTRIES // max(p.shape[0], 1), 1)
+    total = np.zeros((q, q))
+    for start in range(0, k[0].shape[0], step):
+        rows = [part[start : start + step] for part in k]
+        for a in range(q):
+            dense = rows[a] @ p
+            for b in range(a + 1):
+                total[a, b] += rows[b].multiply(dense).sum()
+                total[b, a] = total[a, b]
+    return total

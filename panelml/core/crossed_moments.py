@@ -1,0 +1,119 @@
+"""Sufficient statistics of a mixed model with several grouping factors.
+
+Rows come by the levels of the first factor, which has the most; all other factors are columns of
+one sparse matrix, Z_2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.block import Block
+from panelml.core.unit_products import MixedBasis, UnitProducts
+
+__all__ = ["CrossedProducts", "OtherFactor"]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFactor:
+    """A grouping factor beside the first.
+
+    Attributes
+    ----------
+    key : str
+        Codes of its levels, in ``Block.keys``.
+    levels : int
+    first : int
+        Column of its first coefficient in Z_2; a level's coefficients stand together.
+    random : IntArray, shape (q,)
+        Positions of its regressors among the working columns' random ones.
+    """
+
+    key: str
+    levels: int
+    first: int
+    random: IntArray
+
+    @property
+    def size(self) -> int:
+        """Number of its columns in Z_2."""
+        return self.levels * self.random.size
+
+
+@dataclass(frozen=True, slots=True)
+class CrossedProducts:
+    """Products of the first factor's units, and with the others.
+
+    Attributes
+    ----------
+    units : UnitProducts
+        Of the first factor.
+    cross : tuple of sparse arrays, shape (g, m)
+        For each random regressor of the first factor, its products with Z_2, unit by unit.
+    own : sparse array, shape (m, m)
+        Z_2' Z_2.
+    right : FloatArray, shape (m, p + 1)
+        Z_2' [X, y].
+    """
+
+    units: UnitProducts
+    cross: tuple[sparse.csr_array, ...]
+    own: sparse.csr_array
+    right: FloatArray
+
+    @classmethod
+    def of(
+        cls, block: Block, basis: MixedBasis, first: IntArray, others: tuple[OtherFactor, ...]
+    ) -> CrossedProducts:
+        """Compute one block's products.
+
+        Parameters
+        ----------
+        block : Block
+        basis : MixedBasis
+        first : IntArray, shape (q,)
+            Positions of the first factor's regressors among the random ones.
+        others : tuple of OtherFactor
+        """
+        columns = basis.columns(block)
+        w, z = columns[: -basis.n_random], columns[-basis.n_random :]
+        design = _design(block, z, others)
+        own = UnitProducts.of_columns(w, z[first], block)
+        indicators = (
+            sparse.csr_array((z[a], np.arange(block.n), block.starts), (block.n_units, block.n))
+            for a in first
+        )
+        return cls(
+            own,
+            tuple(sparse.csr_array(indicator @ design) for indicator in indicators),
+            sparse.csr_array(design.T @ design),
+            np.asarray(design.T @ w.T),
+        )
+
+    def __add__(self, other: CrossedProducts) -> CrossedProducts:
+        pairs = zip(self.cross, other.cross, strict=True)
+        return CrossedProducts(
+            self.units + other.units,
+            tuple(sparse.csr_array(sparse.vstack(pair, format="csr")) for pair in pairs),
+            sparse.csr_array(self.own + other.own),
+            self.right + other.right,
+        )
+
+
+def _design(block: Block, z: FloatArray, others: tuple[OtherFactor, ...]) -> sparse.csr_array:
+    """Z_2 on the rows of a block, shape (n, m)."""
+    columns, values = [], []
+    for factor in others:
+        q = factor.random.size
+        start = factor.first + q * block.keys[factor.key]
+        columns.append(start[:, None] + np.arange(q))
+        values.append(z[factor.random].T)
+    joined = np.concatenate(columns, axis=1)
+    pointers = np.arange(0, joined.size + 1, joined.shape[1])
+    width = sum(factor.size for factor in others)
+    data = np.concatenate(values, axis=1).ravel()
+    return sparse.csr_array((data, joined.ravel(), pointers), shape=(block.n, width))

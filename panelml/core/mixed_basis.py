@@ -1,0 +1,144 @@
+"""Working columns of a mixed model, and the way back to the user's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.moments import CrossProducts
+from panelml.core.unit_products import MixedBasis
+from panelml.errors import IdentificationError
+
+__all__ = ["RandomBlock", "WorkingColumns", "working_columns"]
+
+
+@dataclass(frozen=True, slots=True)
+class RandomBlock:
+    """Random regressors whose coefficients may be correlated.
+
+    Attributes
+    ----------
+    intercept : bool
+    columns : IntArray
+        Positions of the others among the block's variables, the outcome being 0.
+    """
+
+    intercept: bool
+    columns: IntArray
+
+    @property
+    def size(self) -> int:
+        """Number of random regressors."""
+        return int(self.intercept) + self.columns.size
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingColumns:
+    """Well-conditioned columns with the linear maps back.
+
+    Attributes
+    ----------
+    basis : MixedBasis
+    structure : BoolArray, shape (q, q)
+        Which random coefficients may be correlated.
+    fixed_back : FloatArray, shape (p, p)
+        From working to the user's fixed effects, but for the centre of the outcome.
+    offset : float
+        Centre of the outcome, part of the user's constant.
+    random_back : FloatArray, shape (q, q)
+        From working to the user's random coefficients.
+    log_scale : float
+        Logarithm of the determinant that the restricted likelihood sees.
+    """
+
+    basis: MixedBasis
+    structure: BoolArray
+    fixed_back: FloatArray
+    offset: float
+    random_back: FloatArray
+    log_scale: float
+
+
+def working_columns(
+    overall: CrossProducts, constant: bool, fixed: IntArray, blocks: tuple[RandomBlock, ...]
+) -> WorkingColumns:
+    """Centre and scale the fixed regressors, and orthonormalise each block of random ones.
+
+    Parameters
+    ----------
+    overall : CrossProducts
+        Of the block's variables, outcome first.
+    constant : bool
+        Whether there is a fixed constant.
+    fixed : IntArray
+        Positions of the independent fixed regressors among the variables.
+    blocks : tuple of RandomBlock
+        Shifts are taken out only where a block has its own intercept; elsewhere the model itself
+        depends on the origin.
+    """
+    v = overall.mean.size
+    centre = overall.mean if constant else np.zeros(v)
+    size = _sizes(overall, centred=constant)
+    axes = np.eye(v + 1)
+    first = [axes[0]] if constant else []
+    x = [axes[1 + j] / size[j] for j in fixed]
+    z, back = [], []
+    for block in blocks:
+        rows, to_user = _orthonormal(overall, centre, block)
+        z.append(rows)
+        back.append(to_user)
+    source = np.stack([*first, *x, axes[1], *np.concatenate(z)])
+    p = len(first) + len(x)
+    fixed_back = np.diag(np.concatenate([np.ones(len(first)), 1 / size[fixed]]))
+    if constant:
+        fixed_back[0, 1:] = -centre[fixed] / size[fixed]
+    sizes = [block.size for block in blocks]
+    return WorkingColumns(
+        MixedBasis(source, centre, sum(sizes)),
+        np.asarray(linalg.block_diag(*[np.ones((m, m), dtype=bool) for m in sizes]), dtype=bool),
+        fixed_back.reshape(p, p),
+        float(centre[0]),
+        np.asarray(linalg.block_diag(*back)),
+        float(np.log(size[fixed]).sum()),
+    )
+
+
+def _sizes(overall: CrossProducts, *, centred: bool) -> FloatArray:
+    square = np.diag(overall.centred) / overall.weight
+    if not centred:
+        square = square + overall.mean**2
+    return np.sqrt(np.where(square > 0, square, 1.0))
+
+
+def _orthonormal(
+    overall: CrossProducts, centre: FloatArray, block: RandomBlock
+) -> tuple[FloatArray, FloatArray]:
+    """Rows of the working columns on [1, variables - centre], and the map back, both (q, .)."""
+    v = overall.mean.size
+    columns = block.columns
+    size = _sizes(overall, centred=block.intercept)[columns]
+    shift = overall.mean[columns] if block.intercept else np.zeros(columns.size)
+    lead = int(block.intercept)
+    rows = np.zeros((block.size, v + 1))
+    rows[:lead, 0] = 1.0
+    rows[lead + np.arange(columns.size), 1 + columns] = 1 / size
+    rows[lead:, 0] = (centre[columns] - shift) / size
+    to_scaled = np.eye(block.size)
+    to_scaled[lead:, lead:] = np.diag(1 / size)
+    to_scaled[lead:, :lead] = (-shift / size)[:, None]
+    moments = np.eye(block.size)
+    second = overall.centred[np.ix_(columns, columns)] / overall.weight
+    if not block.intercept:
+        second = second + np.outer(overall.mean[columns], overall.mean[columns])
+    moments[lead:, lead:] = second / np.outer(size, size)
+    try:
+        root = linalg.cholesky(moments, lower=True)
+    except linalg.LinAlgError as error:
+        raise IdentificationError(
+            "The random regressors of a term are collinear: drop one of them."
+        ) from error
+    inverse = linalg.solve_triangular(root, np.eye(block.size), lower=True)
+    return inverse @ rows, (inverse @ to_scaled).T

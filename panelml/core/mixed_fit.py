@@ -1,0 +1,289 @@
+"""Maximising the likelihood of a mixed model, with a certificate of the optimum.
+
+The factor L of the relative covariance is free but for its structure; Newton steps use the exact
+Hessian. A fit counts as converged only with two scale-free certificates: the Newton decrement (the
+deviance that one more step would gain) and, since variances may be zero, the first-order condition
+on the cone of covariance matrices: the derivative T in D is positive semi-definite and vanishes
+along D.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.batched import transposed_multiply
+from panelml.core.mixed_criterion import Criterion, evaluate
+from panelml.core.unit_products import MixedMoments
+
+__all__ = ["MixedOptimum", "MixedProblem", "SingleFactor", "free_entries", "maximise_mixed"]
+
+DECREMENT = 1e-8
+CONE = 1e-6
+MOST_STEPS = 100
+
+
+class MixedState(Protocol):
+    """The criterion at one factor, with what a Newton step needs."""
+
+    @property
+    def deviance(self) -> float:
+        """Minus twice the log-likelihood."""
+        ...
+
+    @property
+    def factor(self) -> FloatArray:
+        """L, shape (q, q)."""
+        ...
+
+    @property
+    def gradient(self) -> FloatArray:
+        """T, shape (q, q)."""
+        ...
+
+    def hessian(self, free: tuple[IntArray, IntArray], *, restricted: bool) -> FloatArray:
+        """Second derivatives, shape (t, t)."""
+        ...
+
+
+State = TypeVar("State", bound=MixedState)
+StateOut = TypeVar("StateOut", bound=MixedState, covariant=True)
+
+
+class MixedProblem(Protocol[StateOut]):
+    """A likelihood to be maximised over the relative covariance factor."""
+
+    @property
+    def n_units(self) -> int:
+        """Levels of the largest grouping factor."""
+        ...
+
+    def start(self, structure: BoolArray) -> FloatArray:
+        """Return a first factor."""
+        ...
+
+    def evaluate(self, factor: FloatArray, *, restricted: bool) -> StateOut:
+        """Evaluate the criterion."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SingleFactor:
+    """The problem of one grouping factor."""
+
+    moments: MixedMoments
+
+    @property
+    def n_units(self) -> int:
+        """Levels of the factor."""
+        return self.moments.n_units
+
+    def start(self, structure: BoolArray) -> FloatArray:
+        """Return the MINQUE(0) estimate."""
+        return _start(self.moments, structure)
+
+    def evaluate(self, factor: FloatArray, *, restricted: bool) -> Criterion:
+        """Evaluate the criterion."""
+        return evaluate(self.moments, factor, restricted=restricted)
+
+
+@dataclass(frozen=True, slots=True)
+class MixedOptimum(Generic[State]):
+    """The end of the iteration.
+
+    Attributes
+    ----------
+    criterion : Criterion or CrossedCriterion
+        At the optimum.
+    free : pair of IntArray, shape (t,)
+        Rows and columns of the free entries of L.
+    hessian : FloatArray, shape (t, t)
+    decrement : float
+        Deviance that one more Newton step would gain.
+    cone : float
+        Largest violation of the first-order condition, per unit.
+    evaluations : int
+    converged : bool
+        Whether both certificates hold.
+    """
+
+    criterion: State
+    free: tuple[IntArray, IntArray]
+    hessian: FloatArray
+    decrement: float
+    cone: float
+    evaluations: int
+    converged: bool
+
+
+def maximise_mixed(
+    problem: MixedProblem[State], structure: BoolArray, *, restricted: bool
+) -> MixedOptimum[State]:
+    """Fit the relative covariance factor.
+
+    Parameters
+    ----------
+    problem : MixedProblem
+    structure : BoolArray, shape (q, q)
+        Which entries of D may differ from zero: blocks of correlated terms.
+    restricted : bool
+    """
+    free = free_entries(structure)
+    at = problem.evaluate(problem.start(structure), restricted=restricted)
+    evaluations = 1
+    for _ in range(MOST_STEPS):
+        bend = at.hessian(free, restricted=restricted)
+        slope = _slope(at, free)
+        step, decrement = _newton_step(bend, slope)
+        if decrement < DECREMENT:
+            escape = _escape(at, structure, problem.n_units)
+            if escape is None:
+                at, evaluations = _polished(problem, at, free, step, restricted), evaluations + 1
+                break
+            at = _descend(problem, at, escape, restricted=restricted)
+            evaluations += 1
+            continue
+        moved = np.zeros_like(at.factor)
+        moved[free] = step
+        ahead = _search(problem, at, moved, decrement, restricted=restricted)
+        evaluations += ahead[1]
+        if ahead[0] is None:
+            break
+        at = ahead[0]
+    cone = _cone_violation(at, structure, problem.n_units)
+    certain = bool(decrement < 100 * DECREMENT and cone < CONE)
+    return MixedOptimum(at, free, bend, decrement, cone, evaluations, certain)
+
+
+def free_entries(structure: BoolArray) -> tuple[IntArray, IntArray]:
+    """Rows and columns of the entries of L that may differ from zero."""
+    rows, columns = np.nonzero(np.tril(structure))
+    return rows.astype(np.int64), columns.astype(np.int64)
+
+
+def _polished(
+    problem: MixedProblem[State], at: State, free: tuple[IntArray, IntArray], step: FloatArray,
+    restricted: bool,
+) -> State:  # fmt: skip
+    """Take the last step, which the certificate has found too small to be worth a search."""
+    factor = at.factor.copy()
+    factor[free] += step
+    ahead = problem.evaluate(factor, restricted=restricted)
+    return ahead if ahead.deviance <= at.deviance + 1e-12 * abs(at.deviance) else at
+
+
+def _slope(at: MixedState, free: tuple[IntArray, IntArray]) -> FloatArray:
+    slope: FloatArray = (2 * at.gradient @ at.factor)[free]
+    return slope
+
+
+def _newton_step(bend: FloatArray, slope: FloatArray) -> tuple[FloatArray, float]:
+    values, vectors = np.linalg.eigh((bend + bend.T) / 2)
+    size = np.abs(values)
+    size = np.maximum(size, 1e-8 * max(float(size.max()), 1e-300))
+    step = -(vectors / size) @ (vectors.T @ slope)
+    return step, float(-slope @ step) / 2
+
+
+def _search(
+    problem: MixedProblem[State], at: State, step: FloatArray, decrement: float, *, restricted: bool
+) -> tuple[State | None, int]:
+    """Halve the step until the deviance falls enough; rounding is forgiven near the optimum."""
+    noise = 1e-12 * abs(at.deviance)
+    share = 1.0
+    for tries in range(1, 25):
+        try:
+            ahead = problem.evaluate(at.factor + share * step, restricted=restricted)
+        except np.linalg.LinAlgError:
+            share /= 2
+            continue
+        if ahead.deviance <= at.deviance - 2e-4 * share * decrement + noise:
+            return ahead, tries
+        share /= 2
+    return None, tries
+
+
+def _escape(at: MixedState, structure: BoolArray, n_units: int) -> FloatArray | None:
+    """Find a direction out of the boundary in which the deviance falls, None at an optimum."""
+    for block in _blocks(structure):
+        place = np.ix_(block, block)
+        values, vectors = np.linalg.eigh(at.gradient[place])
+        if values[0] < -CONE * n_units:
+            direction = np.zeros(len(structure))
+            direction[block] = vectors[:, 0]
+            return direction
+    return None
+
+
+def _descend(
+    problem: MixedProblem[State], at: State, direction: FloatArray, *, restricted: bool
+) -> State:
+    """Add variance along a direction, as much as lowers the deviance."""
+    d = at.factor @ at.factor.T
+    size = max(float(np.trace(d)) / len(d), 1e-2)
+    for _ in range(40):
+        factor = _lower_root(d + size * np.outer(direction, direction))
+        ahead = problem.evaluate(factor, restricted=restricted)
+        if ahead.deviance < at.deviance:
+            return ahead
+        size /= 4
+    return at
+
+
+def _cone_violation(at: MixedState, structure: BoolArray, n_units: int) -> float:
+    worst = 0.0
+    for block in _blocks(structure):
+        place = np.ix_(block, block)
+        t, d = at.gradient[place], (at.factor @ at.factor.T)[place]
+        worst = max(worst, -float(np.linalg.eigvalsh(t)[0]))
+        worst = max(worst, float(np.abs(t @ d).max()) / (1 + float(np.abs(d).max())))
+    return worst / n_units
+
+
+def _blocks(structure: BoolArray) -> list[IntArray]:
+    rest = set(range(len(structure)))
+    blocks = []
+    while rest:
+        block = np.flatnonzero(structure[min(rest)])
+        blocks.append(block)
+        rest -= set(block.tolist())
+    return blocks
+
+
+def _start(moments: MixedMoments, structure: BoolArray) -> FloatArray:
+    """Start from MINQUE(0): moments of ordinary least squares residuals, kept positive definite.
+
+    Source: Rao (1971), *Journal of Multivariate Analysis* 1, 257-275.
+    """
+    q, p = moments.n_random, moments.n_fixed
+    total = moments.within + np.einsum("akg,alg->kl", moments.c, moments.c)
+    direction = np.append(-np.linalg.solve(total[:p, :p], total[:p, p]), 1.0)
+    residual = np.einsum("akg,k->ag", moments.c, direction)
+    sigma2 = _residual_variance(moments, direction, float(direction @ total @ direction))
+    s = transposed_multiply(moments.r, moments.r)
+    z = np.einsum("abg,ag->bg", moments.r, residual)
+    flat = s.reshape(q * q, -1)
+    system = (flat @ flat.T).reshape(q, q, q, q).transpose(0, 2, 1, 3).reshape(q * q, q * q)
+    right = (z @ z.T / sigma2 - s.sum(axis=2)).ravel()
+    d = np.linalg.lstsq(system, right, rcond=1e-10)[0].reshape(q, q)
+    d = np.where(structure, (d + d.T) / 2, 0.0)
+    values, vectors = np.linalg.eigh(d)
+    floor = 1e-3 * max(float(values.max()), 1e-2)
+    return np.where(structure, _lower_root((vectors * np.maximum(values, floor)) @ vectors.T), 0.0)
+
+
+def _residual_variance(moments: MixedMoments, direction: FloatArray, rss: float) -> float:
+    """Variance orthogonal to the random regressors, a guess where too few rows are left."""
+    q = moments.n_random
+    df = moments.n - sum(int((moments.r[a, a] > 0).sum()) for a in range(q))
+    left = float(direction @ moments.within @ direction)
+    return left / df if df > 0.05 * moments.n and left > 0 else 0.5 * rss / moments.n
+
+
+def _lower_root(d: FloatArray) -> FloatArray:
+    values, vectors = np.linalg.eigh(d)
+    root: FloatArray = np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T)[1].T
+    return root * np.where(np.diag(root) < 0, -1.0, 1.0)

@@ -1,0 +1,82 @@
+"""Laying rows out by the levels of a grouping factor."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from panelml.data.panel import Panel
+from panelml.errors import SpecificationError, UnknownNameError, suggest
+
+__all__ = ["count_levels", "group_rows", "refuse_panel_functions"]
+
+_ROW = "(row in group)"
+_PANEL_CALL = re.compile(r"\b(L|F|D|within|between)\s*\(")
+
+
+def group_rows(data: Any, group: tuple[str, ...]) -> Panel:
+    """Lay rows out by the levels of a column or combination, in their own order within each.
+
+    Parameters
+    ----------
+    data : Panel or data frame
+    group : tuple of str
+
+    Raises
+    ------
+    UnknownNameError
+        If a column does not exist.
+    MissingValueError
+        If a row has no level.
+    """
+    if isinstance(data, Panel) and (data.unit,) == group:
+        return data
+    frame = _frame(data)
+    _check_columns(frame, group)
+    name = ":".join(group)
+    if len(group) > 1:
+        columns = [nw.col(column).cast(nw.String) for column in group]
+        frame = frame.with_columns(nw.concat_str(columns, separator=":").alias(name))
+    rough = Panel(frame.with_row_index(_ROW).to_native(), unit=name, time=_ROW)
+    place = np.arange(rough.nobs) - np.repeat(rough.index.starts[:-1], rough.index.sizes)
+    counted = nw.new_series(_ROW, rough.index.unsort(place), backend=frame.implementation)
+    return Panel(frame.with_columns(counted).to_native(), unit=name, time=_ROW)
+
+
+def count_levels(data: Any, group: tuple[str, ...]) -> int:
+    """Count the levels of a column or combination of columns."""
+    if isinstance(data, Panel) and (data.unit,) == group:
+        return data.n_units
+    frame = _frame(data)
+    _check_columns(frame, group)
+    return len(frame.select(*group).unique())
+
+
+def refuse_panel_functions(text: str, group: str) -> None:
+    """Refuse lags and unit means where groups are not the panel's units.
+
+    Raises
+    ------
+    SpecificationError
+        Naming the function.
+    """
+    found = _PANEL_CALL.search(text)
+    if found:
+        raise SpecificationError(
+            f"{found.group(1)}() goes by the panel's units, but the rows are grouped by "
+            f"{group!r}. Compute the column with Panel first, or group by the unit."
+        )
+
+
+def _frame(data: Any) -> nw.DataFrame[Any]:
+    native = data.frame.to_native() if isinstance(data, Panel) else data
+    return nw.from_native(native, eager_only=True)
+
+
+def _check_columns(frame: nw.DataFrame[Any], group: tuple[str, ...]) -> None:
+    for name in group:
+        if name not in frame.columns:
+            raise UnknownNameError(f"No column {name!r} to group by.{suggest(name, frame.columns)}")

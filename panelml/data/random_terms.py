@@ -1,0 +1,89 @@
+"""Reading the random part of a mixed model's formula."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from panelml.errors import FormulaError
+
+__all__ = ["RandomTerm", "split_random"]
+
+
+@dataclass(frozen=True, slots=True)
+class RandomTerm:
+    """One random term, as ``(1 + t | id)``.
+
+    Attributes
+    ----------
+    regressors : str
+        What stands before the bar.
+    group : tuple of str
+        The columns whose combinations are the levels.
+    correlated : bool
+        Whether the coefficients may be correlated; not so after ``||``.
+    """
+
+    regressors: str
+    group: tuple[str, ...]
+    correlated: bool
+
+    @property
+    def group_name(self) -> str:
+        """The levels in words, as ``school:class``."""
+        return ":".join(self.group)
+
+
+def split_random(text: str) -> tuple[str, tuple[RandomTerm, ...]]:
+    """Split a formula into its fixed part and its random terms.
+
+    ``(x | a/b)`` stands for ``(x | a) + (x | a:b)``.
+
+    Raises
+    ------
+    FormulaError
+        If a term cannot be read.
+    """
+    fixed, terms, last = "", [], 0
+    for start, stop in _parentheses(text):
+        inner = text[start + 1 : stop]
+        if "|" not in inner:
+            continue
+        terms += _read_term(inner, text)
+        fixed += text[last:start]
+        last = stop + 1
+    fixed = re.sub(r"\s+", " ", fixed + text[last:])
+    fixed = re.sub(r"(\+\s*)+(?=\+|$)", "", fixed).strip()
+    fixed = re.sub(r"~\s*\+", "~", fixed).strip()
+    return (f"{fixed} 1" if fixed.endswith("~") else fixed), tuple(dict.fromkeys(terms))
+
+
+def _parentheses(text: str) -> list[tuple[int, int]]:
+    """Outermost pairs of parentheses."""
+    pairs, depth, start = [], 0, 0
+    for i, char in enumerate(text):
+        if char == "(":
+            start = i if depth == 0 else start
+            depth += 1
+        elif char == ")":
+            depth -= 1
+            if depth == 0:
+                pairs.append((start, i))
+    if depth:
+        raise FormulaError(f"The parentheses of {text!r} do not match.")
+    return pairs
+
+
+def _read_term(inner: str, text: str) -> list[RandomTerm]:
+    correlated = "||" not in inner
+    sides = inner.split("|" if correlated else "||")
+    if len(sides) != 2 or not sides[0].strip() or not sides[1].strip():
+        raise FormulaError(
+            f"Cannot read the random term ({inner}) of {text!r}: write (1 + t | id)."
+        )
+    levels = [part.strip() for part in sides[1].split("/")]
+    groups = [
+        tuple(name.strip() for part in levels[: i + 1] for name in part.split(":"))
+        for i in range(len(levels))
+    ]
+    return [RandomTerm(sides[0].strip(), group, correlated) for group in groups]

@@ -1,0 +1,104 @@
+"""Fitting the random side of a mixed model to a sample: a fold or two, then small matrices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.blup import CrossedPrediction, UnitPrediction
+from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
+from panelml.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.core.mixed_basis import WorkingColumns
+from panelml.core.mixed_criterion import Criterion
+from panelml.core.mixed_fit import MixedOptimum, SingleFactor, free_entries, maximise_mixed
+from panelml.core.unit_products import MixedMoments, UnitProducts, residual_products
+from panelml.data.sample import Sample
+from panelml.engine.fold import fold
+
+__all__ = ["FactorLayout", "LevelsFit", "fit_levels"]
+
+
+@dataclass(frozen=True, slots=True)
+class FactorLayout:
+    """A grouping factor and its regressors.
+
+    Attributes
+    ----------
+    group : tuple of str
+        Its columns.
+    random : IntArray, shape (q,)
+        Positions of its regressors among all random ones.
+    """
+
+    group: tuple[str, ...]
+    random: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class LevelsFit:
+    """A maximised likelihood.
+
+    Attributes
+    ----------
+    optimum : MixedOptimum
+    prediction : UnitPrediction or CrossedPrediction
+        Of the random coefficients.
+    nobs : int
+    """
+
+    optimum: MixedOptimum[Criterion] | MixedOptimum[CrossedCriterion]
+    prediction: UnitPrediction | CrossedPrediction
+    nobs: int
+
+    @property
+    def relative(self) -> FloatArray:
+        """Covariance of the working random coefficients over the residual variance, (q, q)."""
+        factor = self.optimum.criterion.factor
+        return factor @ factor.T
+
+
+def fit_levels(
+    sample: Sample, columns: WorkingColumns, factors: tuple[FactorLayout, ...], *, restricted: bool
+) -> LevelsFit:
+    """Maximise the (restricted) likelihood.
+
+    Parameters
+    ----------
+    sample : Sample
+        Laid out by the first factor.
+    columns : WorkingColumns
+    factors : tuple of FactorLayout
+    restricted : bool
+    """
+    if len(factors) == 1:
+        moments = _single_moments(sample, columns)
+        single = maximise_mixed(SingleFactor(moments), columns.structure, restricted=restricted)
+        relative = single.criterion.factor @ single.criterion.factor.T
+        prediction = UnitPrediction(columns.basis, single.criterion.coef, relative)
+        return LevelsFit(single, prediction, moments.n)
+    first, others = factors[0].random, _others(sample, factors[1:])
+    products = fold(sample, lambda block: CrossedProducts.of(block, columns.basis, first, others))
+    model = CrossedModel(products, first, others, free_entries(columns.structure))
+    crossed = maximise_mixed(model, columns.structure, restricted=restricted)
+    units, levels = model.coefficients(crossed.criterion)
+    joint = CrossedPrediction(columns.basis, first, units, tuple(zip(others, levels, strict=True)))
+    return LevelsFit(crossed, joint, products.units.n)
+
+
+def _single_moments(sample: Sample, columns: WorkingColumns) -> MixedMoments:
+    """Fold the rows once, and again where groups explain all but the last digits."""
+    moments = fold(sample, lambda block: UnitProducts.of(block, columns.basis)).reduce()
+    if not moments.imprecise:
+        return moments
+    exact = fold(sample, lambda block: residual_products(block, columns.basis))
+    return replace(moments, within=exact.products, imprecise=False)
+
+
+def _others(sample: Sample, factors: tuple[FactorLayout, ...]) -> tuple[OtherFactor, ...]:
+    found, first = [], 0
+    for factor in factors:
+        levels = sample.panel.levels(factor.group)
+        found.append(OtherFactor("^".join(factor.group), levels, first, factor.random))
+        first += found[-1].size
+    return tuple(found)
