@@ -1,0 +1,93 @@
+"""The command line: ``python -m benchmarks run | profile``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.cases import ALL, CASES, QUICK, SIZES, find
+from benchmarks.cell import Cell, measure
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    return int(options.command(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    run = commands.add_parser("run", help="measure, and write the tables to benchmarks/results")
+    run.add_argument("--quick", action="store_true", help="a few cases at 9e4 rows; prints only")
+    run.add_argument("--size", type=_rows, action="append", help="rows, as 9e5; all by default")
+    run.add_argument("--case", action="append", help="a case by name; prints only")
+    run.add_argument("--package", action="append", choices=ALL, help="panelml and these only")
+    run.add_argument("--limit", type=float, default=900.0, help="seconds for one cell")
+    run.set_defaults(command=_run)
+    profile = commands.add_parser("profile", help="where one call spends its time, in one thread")
+    profile.add_argument("case")
+    profile.add_argument("--size", type=_rows, default=SIZES[1])
+    profile.add_argument("--package", default="panelml")
+    profile.add_argument("--lines", type=int, default=25)
+    profile.set_defaults(command=_profile)
+    cell = commands.add_parser("cell", help="measure one cell in this process, as `run` does")
+    cell.add_argument("package")
+    cell.add_argument("case")
+    cell.add_argument("data", type=Path)
+    cell.add_argument("budget", type=float)
+    cell.set_defaults(command=_cell)
+    return parser
+
+
+def _rows(text: str) -> int:
+    return int(float(text))
+
+
+def _run(options: argparse.Namespace) -> int:
+    from benchmarks import machine, report
+    from benchmarks.run import Limits, installed, run_cells
+
+    names = options.case or (QUICK if options.quick else [case.name for case in CASES])
+    asked = ["panelml", *(p for p in options.package or ALL if p != "panelml")]
+    packages = [package for package in asked if installed(package)]
+    missing = tuple(package for package in asked if package not in packages)
+    sizes = options.size or (SIZES[:1] if options.quick else SIZES)
+    for rows in sizes:
+        facts = machine.describe()
+        cells = run_cells(
+            [find(name) for name in names], rows, packages,
+            Limits.of_machine(options.limit), _progress,
+        )  # fmt: skip
+        run = report.Run(rows, facts, missing, tuple(cells))
+        print(f"\n{report.markdown(run)}")
+        if not (options.quick or options.case or options.package):
+            print(f"Written to {report.save(run)}")
+    return 0
+
+
+def _progress(cell: Cell) -> None:
+    words = cell.failure
+    if cell.measured is not None:
+        words = f"{cell.measured.seconds:.3f} s, {cell.measured.peak_mb:.0f} MB"
+    line = f"{cell.rows:>9,} {cell.case:<14} {cell.package:<13} {words}"
+    print(line, file=sys.stderr, flush=True)
+
+
+def _profile(options: argparse.Namespace) -> int:
+    from benchmarks.profiling import profile
+
+    profile(find(options.case), options.package, options.size, options.lines)
+    return 0
+
+
+def _cell(options: argparse.Namespace) -> int:
+    found = measure(find(options.case), options.package, options.data, options.budget)
+    print(json.dumps(asdict(found)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

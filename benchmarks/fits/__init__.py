@@ -1,0 +1,1 @@
+"""One module (or R file) for each package: from a case and a data frame to standard errors."""
