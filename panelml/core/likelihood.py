@@ -10,7 +10,7 @@ from scipy import linalg, optimize
 
 from panelml._typing import FloatArray
 
-__all__ = ["maximise"]
+__all__ = ["maximise", "profile_deviance"]
 
 
 class Means(Protocol):
@@ -70,21 +70,51 @@ class Profile:
     def evaluate(self, ratio: float) -> tuple[float, float, float]:
         """Return minus twice the log-likelihood, its derivative, and sigma2_e."""
         gram, slope = self.parts(ratio)
-        length = np.sqrt(np.diag(gram)[1:])
-        factor = linalg.cholesky(gram[1:, 1:] / np.outer(length, length), lower=True)
-        half = linalg.solve_triangular(factor, np.diag(1 / length), lower=True)
-        inverse = half.T @ half
-        coef = inverse @ gram[1:, 0]
-        direction = np.concatenate([[1.0], -coef])
-        rss, rss_slope = direction @ gram @ direction, direction @ slope @ direction
-        df = self.n - (len(coef) if self.restricted else 0)
-        deviance = df * (np.log(2 * np.pi * rss / df) + 1)
-        deviance += self.count @ np.log1p(ratio * self.weight)
-        change = df * rss_slope / rss + self.count @ (self.weight / (1 + ratio * self.weight))
-        if self.restricted:
-            deviance += 2 * float(np.log(np.diag(factor) * length).sum())
-            change += float((inverse * slope[1:, 1:]).sum())
-        return float(deviance), float(change), float(rss / df)
+        logdet = float(self.count @ np.log1p(ratio * self.weight))
+        logdet_slope = self.count @ (self.weight / (1 + ratio * self.weight))
+        deviance, change, sigma2_e = profile_deviance(
+            gram, slope[None], logdet, np.array([logdet_slope]), self.n, self.restricted
+        )
+        return deviance, float(change[0]), sigma2_e
+
+
+def profile_deviance(
+    gram: FloatArray, slopes: FloatArray, logdet: float, logdet_slopes: FloatArray, n: float,
+    restricted: bool,
+) -> tuple[float, FloatArray, float]:  # fmt: skip
+    """Minus twice the (restricted) log-likelihood at the best sigma2_e, given ratios of variances.
+
+    Parameters
+    ----------
+    gram : FloatArray, shape (1 + k, 1 + k)
+        sigma2_e [y, X]'V^-1 [y, X].
+    slopes : FloatArray, shape (r, 1 + k, 1 + k)
+        Its derivatives in the ratios.
+    logdet : float
+        Log-determinant of V / sigma2_e.
+    logdet_slopes : FloatArray, shape (r,)
+    n : float
+    restricted : bool
+
+    Returns
+    -------
+    deviance : float
+    slope : FloatArray, shape (r,)
+    sigma2_e : float
+    """
+    length = np.sqrt(np.diag(gram)[1:])
+    factor = linalg.cholesky(gram[1:, 1:] / np.outer(length, length), lower=True)
+    half = linalg.solve_triangular(factor, np.diag(1 / length), lower=True)
+    inverse = half.T @ half
+    direction = np.concatenate([[1.0], -inverse @ gram[1:, 0]])
+    rss = float(direction @ gram @ direction)
+    df = n - (len(inverse) if restricted else 0)
+    deviance = df * (np.log(2 * np.pi * rss / df) + 1) + logdet
+    change = df * (slopes @ direction @ direction) / rss + logdet_slopes
+    if restricted:
+        deviance += 2 * float(np.log(np.diag(factor) * length).sum())
+        change = change + (slopes[:, 1:, 1:] * inverse).sum(axis=(1, 2))
+    return float(deviance), change, rss / df
 
 
 def maximise(design: Means, *, restricted: bool) -> tuple[float, float, float]:

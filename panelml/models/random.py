@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,6 +14,8 @@ from panelml.core.components import Components, estimate_components
 from panelml.core.linalg import RANK_TOLERANCE
 from panelml.core.moments import PanelMoments
 from panelml.core.transforms import QuasiDemean
+from panelml.core.twoway import MOST_PERIODS, TwoWayMoments, TwoWayQuasiDemean
+from panelml.core.twoway_components import TwoWayComponents, estimate_two_way
 from panelml.data.formula import Formula
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
@@ -21,8 +24,16 @@ from panelml.engine.sampling import make_sample, require_panel
 from panelml.errors import IdentificationError, SpecificationError, suggest
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
-from panelml.models.base import assemble, describe, least_squares, plain_formula
+from panelml.models.base import (
+    assemble,
+    describe,
+    least_squares,
+    level_scale,
+    log_weights,
+    plain_formula,
+)
 from panelml.results.base import Results
+from panelml.results.crossed import CrossedIntercepts
 from panelml.results.levels import RandomIntercepts
 
 __all__ = ["Hybrid", "Mundlak", "RandomEffects"]
@@ -30,7 +41,7 @@ __all__ = ["Hybrid", "Mundlak", "RandomEffects"]
 
 @dataclass(frozen=True, slots=True)
 class RandomEffects:
-    """Generalised least squares with a random intercept for each unit.
+    """Generalised least squares with a random intercept for each unit, and each period if asked.
 
     Parameters
     ----------
@@ -43,18 +54,24 @@ class RandomEffects:
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
+    time_effects : bool
+        Whether periods have random intercepts too: the two-way model. Its ``"swamy-arora"`` is
+        exact on unbalanced panels; there is no ``"baltagi-chang"`` beside it.
     """
 
     formula: str
     method: VarianceMethod = "swamy-arora"
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
+    time_effects: bool = False
 
     @capped
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "RandomEffects")
         sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        if self.time_effects:
+            return fit_two_way(self, formula, sample, notes)
         return fit_random(self, "Random effects", formula, sample, self.method, self.cov, notes)
 
 
@@ -141,8 +158,7 @@ def split_means(sample: Sample, form: Literal["within-between", "mundlak"]) -> S
     """
     moments = fold(sample, PanelMoments.of)
     within = np.diag(moments.within)[1:]
-    total = np.diag(moments.overall.centred)[1:]
-    moves = within > RANK_TOLERANCE * total
+    moves = within > RANK_TOLERANCE * moments.overall.variation[1:]
     if not moves.any():
         raise IdentificationError(
             f"No regressor varies within {sample.panel.unit}: there is no within effect to "
@@ -169,9 +185,7 @@ def fit_random(
     IdentificationError
         If a variance is not identified.
     """
-    methods = get_args(VarianceMethod)
-    if method not in methods:
-        raise SpecificationError(f"No method {method!r}.{suggest(str(method), methods)}")
+    _require_method(method, get_args(VarianceMethod))
     moments = fold(sample, PanelMoments.of)
     components = estimate_components(moments, method, constant=formula.intercept)
     centre = moments.overall.mean if formula.intercept else np.zeros_like(moments.overall.mean)
@@ -179,7 +193,8 @@ def fit_random(
         centre, components.sigma2_u, components.sigma2_e, constant=formula.intercept
     )
     gram = quasi_gram(moments, transform)
-    solved = least_squares(sample, transform, gram, centre=centre)
+    scale = level_scale(moments.overall, formula.intercept)
+    solved = least_squares(sample, transform, gram, centre=centre, scale=scale)
     n = round(moments.weight)
     counts = Counts(n, len(solved.names) - solved.constant, solved.constant, normal=True)
     # Moment methods scale by the residual variance of the transformed regression, as Stata and
@@ -189,7 +204,8 @@ def fit_random(
         sigma2 = solved.solution.rss / max(counts.df_resid, 1)
     statistics = describe(
         sample, moments, solved.slopes, rss=solved.solution.rss, rsquared=float("nan"),
-        loglik=components.loglik, extras=_extras(components, transform, moments.means.weight),
+        loglik=components.loglik + log_weights(sample, moments.log_weight) / 2,
+        extras=_extras(components, transform, moments.means.weight),
     )  # fmt: skip
     return assemble(
         model=model, spec=spec, formula=formula, cov=cov, sample=sample, transform=transform,
@@ -198,6 +214,50 @@ def fit_random(
         intercept=float(solved.params[0]) if solved.constant else 0.0,
         effects=RandomIntercepts(components.sigma2_u, components.sigma2_e),
         notes=(*notes, *_component_notes(components)),
+    )  # fmt: skip
+
+
+def fit_two_way(
+    spec: RandomEffects, formula: Formula, sample: Sample, notes: tuple[str, ...]
+) -> Results:
+    """Estimate random effects of units and periods on a sample.
+
+    Raises
+    ------
+    SpecificationError
+        If there is no such method, or there are too many periods.
+    IdentificationError
+        If a variance is not identified.
+    """
+    allowed = tuple(name for name in get_args(VarianceMethod) if name != "baltagi-chang")
+    _require_method(spec.method, allowed)
+    _require_few_periods(sample)
+    moments = fold(sample, PanelMoments.of)
+    constant = formula.intercept
+    centre = moments.overall.mean if constant else np.zeros_like(moments.overall.mean)
+    two_way = fold(sample, partial(TwoWayMoments.of, centre=centre, constant=constant))
+    scale = level_scale(moments.overall, constant)
+    components = estimate_two_way(two_way, spec.method, moments.means.weight, scale)
+    system, ratio = two_way.system(components.ratio_u), components.ratio_t
+    transform = TwoWayQuasiDemean(
+        centre, components.sigma2_u, components.sigma2_e, system.levels(ratio), constant
+    )
+    solved = least_squares(sample, transform, system.gram(ratio), centre=centre, scale=scale)
+    counts = Counts(
+        round(moments.weight), len(solved.names) - solved.constant, solved.constant, normal=True
+    )
+    statistics = describe(
+        sample, moments, solved.slopes, rss=solved.solution.rss, rsquared=float("nan"),
+        loglik=components.loglik + log_weights(sample, moments.log_weight) / 2,
+        extras=_two_way_extras(components, moments.means.weight),
+    )  # fmt: skip
+    return assemble(
+        model="Two-way random effects", spec=spec, formula=formula, cov=spec.cov, sample=sample,
+        transform=transform, solved=solved, sigma2=components.sigma2_e, counts=counts,
+        statistics=replace(statistics, rsquared=statistics.rsquared_overall),
+        intercept=float(solved.params[0]) if solved.constant else 0.0,
+        effects=CrossedIntercepts(components.sigma2_u, components.sigma2_t, components.sigma2_e),
+        notes=(*notes, *_two_way_notes(components)),
     )  # fmt: skip
 
 
@@ -214,19 +274,31 @@ def quasi_gram(moments: PanelMoments, transform: QuasiDemean) -> FloatArray:
 
 
 def _extras(components: Components, transform: QuasiDemean, weight: FloatArray) -> dict[str, float]:
-    theta = transform.theta(weight)
     total = components.sigma2_u + components.sigma2_e
-    extras = {
+    return {
         "sigma_u": float(np.sqrt(components.sigma2_u)),
         "sigma_e": float(np.sqrt(components.sigma2_e)),
         "rho": components.sigma2_u / total if total > 0 else float("nan"),
+        **_theta(transform.theta(weight), weight),
     }
-    if (weight == weight[0]).all():
-        return {**extras, "theta": float(theta[0])}
-    low, middle, high = np.quantile(theta, [0.0, 0.5, 1.0])
+
+
+def _two_way_extras(components: TwoWayComponents, weight: FloatArray) -> dict[str, float]:
+    u, t, e = components.sigma2_u, components.sigma2_t, components.sigma2_e
     return {
-        **extras, "theta_min": float(low), "theta_median": float(middle), "theta_max": float(high)
-    }  # fmt: skip
+        "sigma_u": float(np.sqrt(u)),
+        "sigma_t": float(np.sqrt(t)),
+        "sigma_e": float(np.sqrt(e)),
+        "rho": u / (u + t + e),
+        **_theta(1 - np.sqrt(e / (e + weight * u)), weight),
+    }
+
+
+def _theta(theta: FloatArray, weight: FloatArray) -> dict[str, float]:
+    if (weight == weight[0]).all():
+        return {"theta": float(theta[0])}
+    low, middle, high = np.quantile(theta, [0.0, 0.5, 1.0])
+    return {"theta_min": float(low), "theta_median": float(middle), "theta_max": float(high)}
 
 
 def _component_notes(components: Components) -> tuple[str, ...]:
@@ -240,3 +312,32 @@ def _component_notes(components: Components) -> tuple[str, ...]:
     return (
         "The variance of the unit effect is estimated at zero: the likelihood is highest there.",
     )
+
+
+def _two_way_notes(components: TwoWayComponents) -> tuple[str, ...]:
+    found = (
+        ("unit", components.sigma2_u, components.raw_u),
+        ("period", components.sigma2_t, components.raw_t),
+    )
+    return tuple(
+        f"The variance of the {name} effect was estimated as {raw:.4g} and set to zero."
+        if raw < 0
+        else f"The variance of the {name} effect is estimated at zero."
+        for name, variance, raw in found
+        if variance == 0
+    )
+
+
+def _require_method(method: str, methods: tuple[str, ...]) -> None:
+    if method not in methods:
+        raise SpecificationError(f"No method {method!r}.{suggest(method, methods)}")
+
+
+def _require_few_periods(sample: Sample) -> None:
+    periods = int(sample.panel.index.times.size)
+    if periods > MOST_PERIODS:
+        raise SpecificationError(
+            f"Two-way random effects solve a system of the periods, at most {MOST_PERIODS:,}; "
+            f"there are {periods:,}. If there are fewer units, let unit and time change places: "
+            "the model is the same."
+        )
