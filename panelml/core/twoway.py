@@ -48,8 +48,6 @@ class TwoWayMoments:
         Unit means, or rows with the same cross-products.
     weight : FloatArray, shape (m,)
         Sum of the weights of each row's unit.
-    log_weight : float
-        Sum of the logarithms of the rows' weights.
     """
 
     periods: int
@@ -57,7 +55,6 @@ class TwoWayMoments:
     within: FloatArray
     means: FloatArray
     weight: FloatArray
-    log_weight: float
 
     @classmethod
     def of(cls, block: Block, centre: FloatArray, *, constant: bool) -> TwoWayMoments:
@@ -83,8 +80,7 @@ class TwoWayMoments:
         within[periods:, :periods] = cross
         within[:periods, periods:] = np.transpose(cross)
         means, kept = _compressed(np.concatenate([share, mean.T], axis=1), weight)
-        log_weight = 0.0 if block.weights is None else float(np.log(w).sum())
-        return cls(periods, block.n_units, within, means, kept, log_weight)
+        return cls(periods, block.n_units, within, means, kept)
 
     def __add__(self, other: TwoWayMoments) -> TwoWayMoments:
         means, weight = _compressed(
@@ -92,9 +88,8 @@ class TwoWayMoments:
             np.concatenate([self.weight, other.weight]),
         )
         return TwoWayMoments(
-            self.periods, self.units + other.units, self.within + other.within, means, weight,
-            self.log_weight + other.log_weight,
-        )  # fmt: skip
+            self.periods, self.units + other.units, self.within + other.within, means, weight
+        )
 
     def products(self, weights: FloatArray) -> FloatArray:
         """Cross-products of the unit means, weighted, shape (T + p, T + p)."""
