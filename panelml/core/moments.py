@@ -74,11 +74,14 @@ class Gram:
         Number of rows.
     weight : float
         Sum of their weights.
+    log_weight : float
+        Sum of the logarithms of their weights.
     """
 
     products: FloatArray
     rows: int
     weight: float
+    log_weight: float = 0.0
 
     @classmethod
     def of(cls, rows: Rows) -> Gram:
@@ -86,11 +89,16 @@ class Gram:
         w = rows.weights
         right = rows.z if w is None else rows.z * w
         n = rows.z.shape[1]
-        return cls(rows.z @ right.T, n, float(n) if w is None else float(w.sum()))
+        if w is None:
+            return cls(rows.z @ right.T, n, float(n))
+        return cls(rows.z @ right.T, n, float(w.sum()), float(np.log(w).sum()))
 
     def __add__(self, other: Gram) -> Gram:
         return Gram(
-            self.products + other.products, self.rows + other.rows, self.weight + other.weight
+            self.products + other.products,
+            self.rows + other.rows,
+            self.weight + other.weight,
+            self.log_weight + other.log_weight,
         )
 
 
@@ -143,12 +151,15 @@ class PanelMoments:
         Cross-products of the deviations from unit means.
     means : UnitMeans
         One record per unit.
+    log_weight : float
+        Sum of the logarithms of the weights.
     """
 
     n: int
     overall: CrossProducts
     within: FloatArray
     means: UnitMeans
+    log_weight: float = 0.0
 
     @classmethod
     def of(cls, block: Block) -> PanelMoments:
@@ -162,7 +173,8 @@ class PanelMoments:
         weight = rows.astype(np.float64) if w is None else group_sums(w, block.starts)
         between = CrossProducts.of(mean, weight)
         overall = CrossProducts(between.weight, between.mean, between.centred + within)
-        return cls(block.n, overall, within, UnitMeans(mean, rows, weight))
+        log_weight = 0.0 if w is None else float(np.log(w).sum())
+        return cls(block.n, overall, within, UnitMeans(mean, rows, weight), log_weight)
 
     def __add__(self, other: PanelMoments) -> PanelMoments:
         return PanelMoments(
@@ -170,6 +182,7 @@ class PanelMoments:
             self.overall + other.overall,
             self.within + other.within,
             self.means + other.means,
+            self.log_weight + other.log_weight,
         )
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -92,6 +92,11 @@ class Sample:
     def with_keys(self, *keys: tuple[str, ...]) -> Sample:
         """Return the sample with blocks that carry further codes."""
         return replace(self, keys=tuple(dict.fromkeys([*self.keys, *keys])))
+
+    @property
+    def weighting(self) -> Literal["none", "analytic", "frequency"]:
+        """What the weights mean."""
+        return "none" if self.weights is None else self.weights.kind
 
     @property
     def unit_rows(self) -> IntArray:

@@ -33,6 +33,7 @@ __all__ = [
     "gaussian_loglik",
     "least_squares",
     "level_scale",
+    "log_weights",
     "plain_formula",
 ]
 
@@ -190,11 +191,19 @@ def level_rsquared(
     return within, between, overall
 
 
-def gaussian_loglik(rss: float, n: float) -> float:
-    """Log-likelihood of n normal errors at the variance rss / n."""
+def gaussian_loglik(rss: float, n: float, log_weight: float = 0.0) -> float:
+    """Log-likelihood of n normal errors at the variance rss / n over their weights.
+
+    ``log_weight`` is the sum of the logarithms of analytic weights.
+    """
     if rss <= 0:
         return float("inf")
-    return float(-n / 2 * (np.log(2 * np.pi * rss / n) + 1))
+    return float(-n / 2 * (np.log(2 * np.pi * rss / n) + 1) + log_weight / 2)
+
+
+def log_weights(sample: Sample, total: float) -> float:
+    """Return the sum of the logarithms of weights that are inverse variances, zero for counts."""
+    return total if sample.weighting == "analytic" else 0.0
 
 
 def assemble(
@@ -251,8 +260,7 @@ def assemble(
 
 def _counts_rows(sample: Sample, transform: Transform) -> bool:
     """Whether weights say how many equal rows of the fit there are: means of units are one each."""
-    counted = sample.weights is not None and sample.weights.kind == "frequency"
-    return counted and not isinstance(transform, Between)
+    return sample.weighting == "frequency" and not isinstance(transform, Between)
 
 
 def _squared_correlation(c: FloatArray, slopes: FloatArray, scales: FloatArray) -> float:

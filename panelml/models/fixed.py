@@ -30,6 +30,7 @@ from panelml.models.base import (
     describe,
     gaussian_loglik,
     least_squares,
+    log_weights,
 )
 from panelml.results.base import FitStatistics, Results
 from panelml.results.levels import AbsorbedEffects
@@ -188,10 +189,11 @@ def _finish(
     rss, tss = solved.solution.rss, float(absorbed.gram[0, 0])
     statistics = describe(
         sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
-        loglik=gaussian_loglik(rss, n), extras=_extras(effects, moments, solved, counts),
+        loglik=gaussian_loglik(rss, n, log_weights(sample, moments.log_weight)),
+        extras=_extras(effects, moments, solved, counts),
     )  # fmt: skip
     constant = statistics.extras["constant"]
-    if sample.weights is not None and sample.weights.kind == "analytic":
+    if sample.weighting == "analytic":
         statistics = _unweighted(statistics, sample, solved.slopes)
     return assemble(
         model="Fixed effects", spec=spec, formula=formula, cov=spec.cov, sample=sample,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from panelml.models.base import (
     gaussian_loglik,
     least_squares,
     level_scale,
+    log_weights,
     plain_formula,
 )
 from panelml.results.base import Results
@@ -66,7 +67,8 @@ class PooledOLS:
         tss = float(gram[0, 0])
         statistics = describe(
             sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
-            loglik=gaussian_loglik(rss, n), extras={"sigma": _sigma(rss, counts)},
+            loglik=gaussian_loglik(rss, n, log_weights(sample, moments.log_weight)),
+            extras={"sigma": _sigma(rss, counts)},
         )  # fmt: skip
         return assemble(
             model="Pooled OLS", spec=self, formula=formula, cov=self.cov, sample=sample,
@@ -103,13 +105,16 @@ class Between:
         sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
         moments = fold(sample, PanelMoments.of)
         means = moments.means
-        products = means.cross_products(means.weight if self.weighted else None)
-        if self.weighted:
+        unit_weights = means.weight if self.weighted else None
+        products = means.cross_products(unit_weights)
+        log_weight = 0.0
+        if unit_weights is not None:
             products = _normalised(products, means.n_units)
+            log_weight = float(np.log(unit_weights / unit_weights.mean()).sum())
         centre = products.mean if formula.intercept else np.zeros_like(products.mean)
         transform = BetweenTransform(
             centre, weighted=self.weighted, constant=formula.intercept,
-            scale=means.n_units / float(means.weight.sum()),
+            scale=1 / float(means.weight.mean()),
         )  # fmt: skip
         gram = _level_gram(products, formula.intercept)
         scale = level_scale(products, formula.intercept)
@@ -118,8 +123,8 @@ class Between:
         rss = solved.solution.rss
         statistics = describe(
             sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / float(gram[0, 0]),
-            loglik=gaussian_loglik(rss, means.n_units), extras={"sigma": _sigma(rss, counts)},
-            unit_weights=means.weight if self.weighted else None,
+            loglik=gaussian_loglik(rss, means.n_units, log_weight),
+            extras={"sigma": _sigma(rss, counts)}, unit_weights=unit_weights,
         )  # fmt: skip
         return assemble(
             model="Between", spec=self, formula=formula, cov=self.cov, sample=sample,
@@ -152,9 +157,8 @@ class FirstDifference:
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "FirstDifference")
-        weights = parse_weights(self.weights)
-        sample, notes = make_sample(require_panel(data), formula, weights)
-        counted = weights is not None and weights.kind == "frequency"
+        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        counted = sample.weighting == "frequency"
         transform = Difference(constant=self.drift, frequency=counted)
         found = fold(sample, lambda block: Pair(PanelMoments.of(block), Gram.of(transform(block))))
         moments, changes = found.first, found.second
@@ -175,13 +179,14 @@ class FirstDifference:
             notes += (f"{skipped:,} changes across gaps in time were left out.",)
         statistics = describe(
             sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / _total(changes, self.drift),
-            loglik=gaussian_loglik(rss, n), extras={"sigma": _sigma(rss, counts)},
+            loglik=gaussian_loglik(rss, n, log_weights(sample, changes.log_weight)),
+            extras={"sigma": _sigma(rss, counts)},
         )  # fmt: skip
         mean = moments.overall.mean
         return assemble(
             model="First differences", spec=self, formula=formula, cov=self.cov, sample=sample,
             transform=transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
-            counts=counts, statistics=statistics,
+            counts=counts, statistics=replace(statistics, nobs=n),
             intercept=float(mean[0] - solved.slopes @ mean[1:]), notes=notes,
         )  # fmt: skip
 
