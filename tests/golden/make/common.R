@@ -41,6 +41,6 @@ ols_sandwich <- function(fit, cluster, factor, keep) {
 
 # lme4 stops at 1e-8 in its relative standard deviations unless told.
 lmer_tight <- if (requireNamespace("lme4", quietly = TRUE))
-  lme4::lmerControl(optimizer = "nloptwrap", calc.derivs = FALSE,
+  lme4::lmerControl(optimizer = "nloptwrap", calc.derivs = FALSE, check.scaleX = "ignore",
                     optCtrl = list(xtol_abs = 1e-13, xtol_rel = 0, ftol_abs = 0, ftol_rel = 0,
                                    maxeval = 5000))
