@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-
 from panelml._typing import FloatArray, IntArray
 from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.mixed_basis import WorkingColumns
-from panelml.core.mixed_criterion import Criterion
+from panelml.core.mixed_criterion import Criterion, evaluate
 from panelml.core.mixed_fit import MixedOptimum, SingleFactor, free_entries, maximise_mixed
+from panelml.core.mixed_information import VarianceInformation, variance_information
 from panelml.core.unit_products import MixedMoments, UnitProducts, residual_products
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 
-__all__ = ["FactorLayout", "LevelsFit", "fit_levels"]
+__all__ = ["FactorLayout", "LevelCurvature", "LevelsFit", "fit_levels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,37 @@ class LevelsFit:
         """Covariance of the working random coefficients over the residual variance, (q, q)."""
         factor = self.optimum.criterion.factor
         return factor @ factor.T
+
+
+@dataclass(frozen=True, slots=True)
+class LevelCurvature:
+    """Curvature of the likelihood of a model with one grouping factor, computed on request.
+
+    Attributes
+    ----------
+    sample : Sample
+    columns : WorkingColumns
+    factor : FloatArray, shape (q, q)
+        At the optimum.
+    restricted : bool
+    """
+
+    sample: Sample
+    columns: WorkingColumns
+    factor: FloatArray
+    restricted: bool
+
+    @property
+    def back(self) -> FloatArray:
+        """From the working fixed effects to the parameters, shape (k, p)."""
+        return self.columns.fixed_back
+
+    def information(self) -> VarianceInformation:
+        """Compute the information, in a pass over the data."""
+        moments = _single_moments(self.sample, self.columns)
+        at = evaluate(moments, self.factor, restricted=self.restricted)
+        free = free_entries(self.columns.structure)
+        return variance_information(moments, at, free, restricted=self.restricted)
 
 
 def fit_levels(

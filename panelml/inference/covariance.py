@@ -23,6 +23,14 @@ from panelml.inference.clusters import (
 from panelml.inference.correction import Counts, SmallSample, parse_small_sample
 from panelml.inference.hac import Bandwidth, choose_lags, kernel_sum
 from panelml.inference.influence import Influence
+from panelml.inference.likelihood import (
+    ContrastRule,
+    Curvature,
+    KenwardRogerRule,
+    SatterthwaiteRule,
+    require_curvature,
+    term_df,
+)
 
 __all__ = [
     "HC1",
@@ -32,7 +40,9 @@ __all__ = [
     "DriscollKraay",
     "Estimate",
     "Iid",
+    "KenwardRoger",
     "NeweyWest",
+    "Satterthwaite",
     "parse",
 ]
 
@@ -47,11 +57,14 @@ class Estimate:
     model_cov : FloatArray, shape (k, k)
         The covariance the model itself implies.
     counts : Counts
+    curvature : Curvature, or None
+        Of the likelihood, for fits that have one.
     """
 
     influence: Influence
     model_cov: FloatArray
     counts: Counts
+    curvature: Curvature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,10 @@ class Covariance:
     clusters : dict of str to int
         Number of clusters by cluster variable.
     notes : tuple of str
+    rule : ContrastRule, or None
+        Where degrees of freedom depend on the contrast; ``df`` is then the least of the terms'.
+    term_df : FloatArray, shape (k,), or None
+        Degrees of freedom of each parameter, where they differ.
     """
 
     matrix: FloatArray
@@ -75,6 +92,8 @@ class Covariance:
     description: str
     clusters: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    rule: ContrastRule | None = None
+    term_df: FloatArray | None = None
 
 
 class CovSpec(Protocol):
@@ -96,6 +115,44 @@ class Iid:
         """Return the model's own covariance."""
         df = np.inf if fit.counts.normal else float(fit.counts.df_resid)
         return Covariance(fit.model_cov, df, "iid: as the model implies", {})
+
+
+@dataclass(frozen=True, slots=True)
+class Satterthwaite:
+    """The covariance of a mixed model, with degrees of freedom for each contrast.
+
+    Notes
+    -----
+    Source: Satterthwaite (1946), *Biometrics Bulletin* 2, 110-114; as lmerTest.
+    """
+
+    def estimate(self, fit: Estimate) -> Covariance:
+        """Return the model's covariance with degrees of freedom from its curvature."""
+        curvature = require_curvature(fit.curvature, "Satterthwaite")
+        rule = SatterthwaiteRule(curvature.information(), curvature.back)
+        return _by_contrast(
+            fit.model_cov, rule, "as the model implies, Satterthwaite degrees of freedom"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KenwardRoger:
+    """The covariance of a mixed model adjusted for few groups, with degrees of freedom.
+
+    Notes
+    -----
+    Source: Kenward and Roger (1997), *Biometrics* 53, 983-997; as pbkrtest.
+    """
+
+    def estimate(self, fit: Estimate) -> Covariance:
+        """Adjust the model's covariance, and take degrees of freedom from its curvature."""
+        curvature = require_curvature(fit.curvature, "Kenward-Roger")
+        info, back = curvature.information(), curvature.back
+        matrix = back @ info.adjusted_phi() @ back.T
+        return _by_contrast(
+            (matrix + matrix.T) / 2, KenwardRogerRule(info, back),
+            "as the model implies, adjusted by Kenward and Roger",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +280,11 @@ class NeweyWest:
         )  # fmt: skip
 
 
+def _by_contrast(matrix: FloatArray, rule: ContrastRule, description: str) -> Covariance:
+    df = term_df(rule, len(matrix))
+    return Covariance(matrix, float(df.min()), description, {}, rule=rule, term_df=df)
+
+
 def parse(cov: CovLike) -> CovSpec:
     """Read the shorthand of a covariance; a value of this module is returned as it is.
 
@@ -230,7 +292,7 @@ def parse(cov: CovLike) -> CovSpec:
     ----------
     cov : str or covariance
         ``"iid"``, ``"HC1"``, ``"cluster"``, ``"cluster:state+year"``, ``"DK"``, ``"DK:3"``,
-        ``"NW:2"``.
+        ``"NW:2"``; ``"satterthwaite"`` and ``"kenward-roger"`` for mixed models.
 
     Raises
     ------
@@ -250,9 +312,12 @@ def parse(cov: CovLike) -> CovSpec:
         return DriscollKraay(_read_lags(rest, cov))
     if kind in ("nw", "newey-west"):
         return NeweyWest(_read_lags(rest, cov))
-    plain: dict[str, CovSpec] = {"iid": Iid(), "hc1": HC1(), "robust": HC1()}
+    plain: dict[str, CovSpec] = {
+        "iid": Iid(), "hc1": HC1(), "robust": HC1(), "satterthwaite": Satterthwaite(),
+        "kenward-roger": KenwardRoger(),
+    }  # fmt: skip
     if kind not in plain or rest:
-        choices = ["iid", "HC1", "cluster", "cluster:column", "DK", "NW"]
+        choices = ["iid", "HC1", "cluster", "cluster:column", "DK", "NW", *list(plain)[3:]]
         raise UnknownNameError(f"No covariance {cov!r}.{suggest(cov, choices)}")
     return plain[kind]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.errors import FormulaError, IdentificationError, UnknownNameError, suggest
+from panelml.inference.likelihood import ContrastRule
 from panelml.inference.testing import TestResult, f_test
 
 __all__ = ["parse_restrictions", "quadratic_form", "wald_test"]
@@ -28,6 +29,7 @@ def wald_test(
     *,
     name: str = "Wald test",
     null: str | None = None,
+    rule: ContrastRule | None = None,
 ) -> TestResult:
     """Test linear restrictions R b = q.
 
@@ -41,6 +43,8 @@ def wald_test(
     cov : FloatArray, shape (k, k)
     df : float
         Denominator degrees of freedom; infinite for chi-squared.
+    rule : ContrastRule, optional
+        Where they depend on the restrictions.
 
     Returns
     -------
@@ -74,7 +78,10 @@ def wald_test(
         raise IdentificationError("The restrictions are redundant or contradict each other.")
     statistic, notes = quadratic_form(gap, r @ cov @ r.T)
     rows = r.shape[0]
-    return f_test(name, null or words, statistic / rows, (rows, df), notes=notes)
+    statistic /= rows
+    if rule is not None:
+        statistic, df = rule.f_statistic(r, statistic)
+    return f_test(name, null or words, statistic, (rows, df), notes=notes)
 
 
 def parse_restrictions(

@@ -23,6 +23,7 @@ from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate, parse
 from panelml.inference.influence import Influence
+from panelml.inference.likelihood import Curvature
 from panelml.results.base import Attached, FitStatistics, Results, named
 from panelml.results.prediction import EffectModel, Predictor
 
@@ -222,6 +223,7 @@ def assemble(
     effects: EffectModel | None = None,
     absorbed: str = "",
     notes: tuple[str, ...] = (),
+    curvature: Curvature | None = None,
 ) -> Results:
     """Put a fit together and estimate its covariance.
 
@@ -239,7 +241,7 @@ def assemble(
         sample, transform, solved.solution.coef, solved.solution.kept, solved.bread,
         frequency=_counts_rows(sample, transform),
     )  # fmt: skip
-    estimate = Estimate(influence, solved.model_cov(sigma2), counts)
+    estimate = Estimate(influence, solved.model_cov(sigma2), counts, curvature)
     outcome = sample.design.outcome
     return Results(
         model=model,

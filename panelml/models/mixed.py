@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import IntArray
+from panelml.core.blup import CrossedPrediction
 from panelml.core.linalg import Solution, solve_normal
 from panelml.core.mixed_basis import RandomBlock, WorkingColumns, working_columns
 from panelml.core.moments import PanelMoments
@@ -16,7 +17,7 @@ from panelml.data.grouping import count_levels, group_rows, refuse_panel_functio
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
-from panelml.engine.multilevel import FactorLayout, LevelsFit, fit_levels
+from panelml.engine.multilevel import FactorLayout, LevelCurvature, LevelsFit, fit_levels
 from panelml.engine.sampling import make_sample
 from panelml.errors import ConvergenceError, IdentificationError, SpecificationError
 from panelml.inference.correction import Counts
@@ -94,6 +95,7 @@ class MixedModel:
             sigma2=at.sigma2, counts=counts, statistics=statistics,
             intercept=float(solved.params[0]) if solved.constant else 0.0, effects=random,
             notes=(*notes, *random.notes()),
+            curvature=_curvature(sample, columns, levels, restricted=self.reml),
         )  # fmt: skip
         return MixedResults.of(base, random)
 
@@ -203,6 +205,14 @@ def _solved(
         kept_names, params, columns.fixed_back @ at.phi, columns.fixed_back, solution, slopes,
         dropped_notes(chosen, names, ""),
     )  # fmt: skip
+
+
+def _curvature(
+    sample: Sample, columns: WorkingColumns, levels: LevelsFit, *, restricted: bool
+) -> LevelCurvature | None:
+    if isinstance(levels.prediction, CrossedPrediction):
+        return None
+    return LevelCurvature(sample, columns, levels.optimum.criterion.factor, restricted)
 
 
 def _random(

@@ -133,9 +133,9 @@ class FittedModel:
 
     @property
     def pvalues(self) -> pd.Series[float]:
-        """Two-sided p-values, by t with ``df_t`` degrees of freedom."""
+        """Two-sided p-values, by t with ``df_terms`` degrees of freedom."""
         t = np.abs(self.tstats.to_numpy())
-        return self._named(2 * stats.t.sf(t, self.df_t), "pvalue")
+        return self._named(np.asarray(2 * stats.t.sf(t, self.df_terms)), "pvalue")
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Return confidence intervals, columns lower and upper.
@@ -147,13 +147,19 @@ class FittedModel:
         """
         if not 0 < level < 1:
             raise SpecificationError(f"level must lie between 0 and 1, as 0.95, not {level}.")
-        half = stats.t.ppf(0.5 + level / 2, self.df_t) * self.std_errors
+        half = stats.t.ppf(0.5 + level / 2, self.df_terms) * self.std_errors
         return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
 
     @property
     def df_t(self) -> float:
-        """Degrees of freedom of t under the covariance in use."""
+        """Degrees of freedom of t under the covariance in use: the least, where terms differ."""
         return self.covariance.df
+
+    @property
+    def df_terms(self) -> pd.Series[float]:
+        """Degrees of freedom of t of each parameter."""
+        own = self.covariance.term_df
+        return self._named(np.full(len(self.params), self.df_t) if own is None else own, "df")
 
     @property
     def df_resid(self) -> int:
@@ -238,7 +244,7 @@ class FittedModel:
         """
         return wald_test(
             restrictions, list(self.params.index), self._estimates, self.covariance.matrix,
-            self.df_t,
+            self.df_t, rule=self.covariance.rule,
         )  # fmt: skip
 
     def model_test(self) -> TestResult | None:
@@ -249,6 +255,7 @@ class FittedModel:
         return wald_test(
             np.eye(len(self.params))[slopes], list(self.params.index), self._estimates,
             self.covariance.matrix, self.df_t, name="Test of the model", null="all slopes are zero",
+            rule=self.covariance.rule,
         )  # fmt: skip
 
     @property

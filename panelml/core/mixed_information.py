@@ -1,0 +1,179 @@
+"""Information on the variance parameters of a mixed model, and degrees of freedom from it.
+
+The covariance of the rows is linear in its parameters, ``V = s I + sum_k psi_k Z E_k Z'``: the
+residual variance and the free (co)variances of the working random coefficients. With
+``P = V^-1 - V^-1 X (X' V^-1 X)^-1 X' V^-1``, the expected information is half of
+``tr(P V_k P V_l)`` and the observed one half of ``2 y' P V_k P V_l P y - tr(P V_k P V_l)``; since
+``P V P = P``, everything that concerns the residual variance follows from the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.batched import transposed_multiply
+from panelml.core.mixed_criterion import Criterion, information
+from panelml.core.unit_products import MixedMoments
+
+__all__ = ["VarianceInformation", "kenward_roger", "satterthwaite", "variance_information"]
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceInformation:
+    """What inference on fixed effects and variances needs of the likelihood's curvature.
+
+    Parameter 0 is the residual variance, the others are the free entries of the covariance of the
+    working random coefficients.
+
+    Attributes
+    ----------
+    rows, columns : IntArray, shape (t,)
+        Entries of the covariance.
+    observed, expected : FloatArray, shape (1 + t, 1 + t)
+        Information matrices.
+    phi : FloatArray, shape (p, p)
+        (X' V^-1 X)^-1 of the working fixed regressors.
+    first : FloatArray, shape (1 + t, p, p)
+        X' V^-1 V_k V^-1 X.
+    second : FloatArray, shape (1 + t, 1 + t, p, p)
+        X' V^-1 V_k V^-1 V_l V^-1 X.
+    """
+
+    rows: IntArray
+    columns: IntArray
+    observed: FloatArray
+    expected: FloatArray
+    phi: FloatArray
+    first: FloatArray
+    second: FloatArray
+
+    def parameter_cov(self) -> FloatArray:
+        """Covariance of the variance parameters by the observed information, (1 + t, 1 + t)."""
+        return np.asarray(linalg.pinvh(self.observed))
+
+    def adjusted_phi(self) -> FloatArray:
+        """Covariance of the fixed effects for small samples, shape (p, p).
+
+        Source: Kenward and Roger (1997), *Biometrics* 53, equation for a linear covariance.
+        """
+        w = linalg.pinvh(self.expected)
+        through = np.einsum("kab,bc,lcd->klad", self.first, self.phi, self.first)
+        middle = np.einsum("kl,klab->ab", w, self.second - through)
+        return np.asarray(self.phi + self.phi @ (middle + middle.T) @ self.phi)
+
+
+def variance_information(
+    moments: MixedMoments, at: Criterion, free: tuple[IntArray, IntArray], *, restricted: bool
+) -> VarianceInformation:
+    """Compute the information at an optimum.
+
+    Parameters
+    ----------
+    moments : MixedMoments
+    at : Criterion
+    free : pair of IntArray, shape (t,)
+        Rows and columns of the free entries, the lower triangle.
+    restricted : bool
+    """
+    rows, columns = free
+    q, s2, n, p = len(at.factor), at.sigma2, moments.n, len(at.coef)
+    basis = np.zeros((len(rows), q, q))
+    place = np.arange(len(rows))
+    basis[place, rows, columns] = 1.0
+    basis[place, columns, rows] = 1.0
+    d = (at.factor @ at.factor.T)[rows, columns]
+    average, expected, scale = information(at, basis, restricted=restricted)
+    hx = at.curvature.hh[:, :p, :, :p]
+    total = at.curvature.g
+    if restricted:
+        total = total - np.einsum("akbl,kl->ab", hx, at.phi)
+    trace = np.einsum("kab,ab->k", basis, total)
+    rank = n - p if restricted else n
+    expected = _with_residual(expected, trace, float(rank), d)
+    average = _with_residual(average, scale, float(at.df), d)
+    first = np.einsum("axby,kab->kxy", hx, basis)
+    inverse = np.linalg.inv(at.phi)
+    first = np.concatenate([(inverse - np.einsum("k,kxy->xy", d, first))[None], first])
+    second = _second(moments, at, basis)
+    return VarianceInformation(
+        rows, columns, (2 * average - expected) / (2 * s2**2), expected / (2 * s2**2),
+        s2 * at.phi, first / s2**2, _second_with_residual(second, first, d) / s2**3,
+    )  # fmt: skip
+
+
+def satterthwaite(info: VarianceInformation, contrast: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Degrees of freedom of the orthogonal parts of a contrast.
+
+    Parameters
+    ----------
+    info : VarianceInformation
+    contrast : FloatArray, shape (r, p)
+        Of the working fixed effects.
+
+    Returns
+    -------
+    df : FloatArray, shape (r,)
+        For each eigenvector of the contrast's covariance.
+    variance : FloatArray, shape (r,)
+        Its eigenvalues.
+    """
+    variance, vectors = np.linalg.eigh(contrast @ info.phi @ contrast.T)
+    parts = vectors.T @ contrast @ info.phi
+    slope = np.einsum("ra,kab,rb->rk", parts, info.first, parts)
+    spread = np.einsum("rk,kl,rl->r", slope, info.parameter_cov(), slope)
+    return 2 * variance**2 / spread, variance
+
+
+def kenward_roger(info: VarianceInformation, contrast: FloatArray) -> tuple[float, float]:
+    """Denominator degrees of freedom and scale of the F statistic of a contrast, shape (r, p).
+
+    Source: Kenward and Roger (1997), *Biometrics* 53, 983-997, section 3.
+    """
+    size = contrast.shape[0]
+    w = linalg.pinvh(info.expected)
+    theta = contrast.T @ np.linalg.solve(contrast @ info.phi @ contrast.T, contrast)
+    moved = np.einsum("ab,kbc->kac", theta @ info.phi, info.first @ info.phi)
+    traces = np.einsum("kaa->k", moved)
+    a1 = float(traces @ w @ traces)
+    a2 = float(np.einsum("kl,kab,lba->", w, moved, moved))
+    b = (a1 + 6 * a2) / (2 * size)
+    g = ((size + 1) * a1 - (size + 4) * a2) / ((size + 2) * a2)
+    below = 3 * size + 2 * (1 - g)
+    c1, c2, c3 = g / below, (size - g) / below, (size + 2 - g) / below
+    mean = 1 / (1 - a2 / size)
+    spread = 2 / size * (1 + c1 * b) / ((1 - c2 * b) ** 2 * (1 - c3 * b))
+    df = 4 + (size + 2) / (size * spread / (2 * mean**2) - 1)
+    return df, df / (mean * (df - 2))
+
+
+def _with_residual(table: FloatArray, single: FloatArray, rank: float, d: FloatArray) -> FloatArray:
+    """Border a table for the random parameters by the residual variance, through P V P = P."""
+    border = single - table @ d
+    corner = rank - single @ d - d @ border
+    return np.block([[np.array([[corner]]), border[None]], [border[:, None], table]])
+
+
+def _second(moments: MixedMoments, at: Criterion, basis: FloatArray) -> FloatArray:
+    """Sum over units of Hx_i' E_k G_i E_l Hx_i, shape (t, t, p, p)."""
+    p = len(at.coef)
+    k = np.einsum("abg,bc->acg", moments.r, at.factor)
+    inner = np.einsum("abg,cbg->gac", k, k) + np.eye(len(at.factor))
+    solved = np.linalg.solve(inner, np.moveaxis(moments.r, 2, 0))
+    g = transposed_multiply(moments.r, np.moveaxis(solved, 0, 2))
+    h = transposed_multiply(np.moveaxis(solved, 0, 2), moments.c)[:, :p]
+    total = np.einsum("axg,bcg,dyg->axbcdy", h, g, h, optimize=True)
+    return np.asarray(np.einsum("axbcdy,kab,lcd->klxy", total, basis, basis, optimize=True))
+
+
+def _second_with_residual(second: FloatArray, first: FloatArray, d: FloatArray) -> FloatArray:
+    t = len(d)
+    full = np.zeros((1 + t, 1 + t, *second.shape[2:]))
+    full[1:, 1:] = second
+    full[0, 1:] = first[1:] - np.einsum("k,klxy->lxy", d, second)
+    full[1:, 0] = full[0, 1:].swapaxes(1, 2)
+    full[0, 0] = first[0] - np.einsum("k,kxy->xy", d, full[1:, 0])
+    return full
