@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from panelml._typing import FloatArray
 from panelml.data.formula import Effect
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
@@ -61,10 +62,7 @@ class Results(Shown, MaketablesPlugin):
             If the result was pickled and the fitted panel or its effects are asked for.
         """
         panel = self.panel if data is None else self.predictor.panel_of(data)
-        values = self.predictor.on(panel)
-        if data is None and self.predictor.by_unit:
-            fitted = sample_values(self._sample, self.predictor.xb)
-            values = np.where(np.isnan(fitted), values, fitted)
+        values = self._in_sample() if data is None else self.predictor.on(panel)
         if effects:
             values = values + effect_values(self._effect_tables(), panel)
         return to_series(values, panel, "prediction")
@@ -115,6 +113,13 @@ class Results(Shown, MaketablesPlugin):
     @property
     def _sample(self) -> Sample:
         return self.attached.estimate.influence.sample
+
+    def _in_sample(self) -> FloatArray:
+        """Predict the fitted panel, by the unit means and lags of the estimation sample."""
+        values = sample_values(self._sample, self.predictor.xb)
+        if self._sample.keep is None:
+            return values
+        return np.where(np.isnan(values), self.predictor.on(self.panel), values)
 
     def _effects_if(self, effects: bool | None) -> Any:
         wanted = self.attached.effects is not None if effects is None else effects

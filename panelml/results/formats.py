@@ -54,9 +54,9 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def fixed(value: float, decimals: int = 2) -> str:
-    """Write a number with so many decimals; a rounded zero has no sign."""
-    if not math.isfinite(value):
-        return _undefined(value)
+    """Write a number with so many decimals, unless it is huge; a rounded zero has no sign."""
+    if not abs(value) < 1e6:
+        return number(value)
     text = f"{value:.{decimals}f}"
     return text if float(text) else text.removeprefix("-")
 

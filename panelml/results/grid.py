@@ -81,18 +81,13 @@ class Grid:
         rows.insert(1, ("---", *["---:"] * (len(self.heads) - 1)))
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
-    def latex(self, notes: Sequence[str] = ()) -> str:
-        """Write a tabular with the rules of booktabs, and notes below it."""
-        n = len(self.heads)
-        lines = [rf"\begin{{tabular}}{{l{'c' * (n - 1)}}}", r"\toprule", _latex_row(self.heads)]
+    def latex(self) -> str:
+        """Write a tabular with the rules of booktabs."""
+        columns = "c" * (len(self.heads) - 1)
+        lines = [rf"\begin{{tabular}}{{l{columns}}}", r"\toprule", _latex_row(self.heads)]
         for band in self.bands:
             lines += [r"\midrule", *(_latex_row(row) for row in band)]
-        lines.append(r"\bottomrule")
-        lines += [
-            rf"\multicolumn{{{n}}}{{p{{0.95\linewidth}}}}{{\footnotesize {latex_text(note)}}} \\"
-            for note in notes
-        ]
-        return "\n".join([*lines, r"\end{tabular}"])
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
     def _column(self, j: int) -> list[str]:
         """Pad a column, heads included, to one width."""
@@ -156,7 +151,7 @@ def latex_text(text: str) -> str:
 
 def markdown_text(text: str) -> str:
     """Escape what Markdown would read as a mark."""
-    return re.sub(r"([\\`*_|<>~\[\]])", r"\\\1", text)
+    return re.sub(r"([\\`*_|<>~&$\[\]])", r"\\\1", text)
 
 
 def _aligned(band: Sequence[Row], column: int) -> list[str]:
@@ -192,7 +187,9 @@ def _cell(tag: str, text: str, column: int, style: str) -> str:
 
 
 def _latex_row(row: Row) -> str:
-    return " & ".join(_latex_cell(cell) for cell in row) + r" \\"
+    text = " & ".join(_latex_cell(cell) for cell in row)
+    # After a line break, a bracket would be read as its length.
+    return ("{}" if text.startswith("[") else "") + text + r" \\"
 
 
 def _latex_cell(cell: str) -> str:

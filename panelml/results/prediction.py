@@ -11,10 +11,12 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from panelml._typing import FloatArray
+from panelml._typing import BoolArray, FloatArray
 from panelml.core.block import Block
-from panelml.data.design import Design
+from panelml.data.category import Category
+from panelml.data.design import Design, Factor, Part, Terms
 from panelml.data.formula import Effect
+from panelml.data.functions import PANEL_FUNCTIONS
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights
@@ -23,7 +25,7 @@ from panelml.errors import UnknownNameError
 
 __all__ = ["EffectModel", "Predictor", "RowValues", "effect_values", "sample_values", "to_series"]
 
-_PANEL_CALL = re.compile(r"(?<![\w.])(?:L|F|D|within|between)\s*\(")
+_PANEL_CALL = re.compile(rf"(?<![\w.])(?:{'|'.join(PANEL_FUNCTIONS)})\s*\(")
 _OWN_KEYS = ("(row)", "(no time)")
 
 
@@ -131,24 +133,47 @@ class Predictor:
         return Panel(frame.to_native(), self.unit, self.time, delta=self.delta)
 
     def on(self, panel: Panel) -> FloatArray:
-        """Predict the rows of a panel in its user's order; missing where a regressor is."""
-        sample = Sample(panel, self.design.without_outcome(), self.design.names)
-        missing = fold(sample, lambda b: RowValues(b.z.sum(axis=0, keepdims=True))).values[0]
-        keep = ~np.isnan(missing)
-        if not keep.any():
+        """Predict the rows of a panel in its user's order; missing where a regressor is.
+
+        Raises
+        ------
+        MissingValueError
+            If a row that is complete otherwise has a level that the estimation sample has not.
+        """
+        sample = _complete(Sample(panel, _numbers(self.design), ()))
+        sample = _complete(replace(sample, design=self.design.without_outcome()))
+        if sample.nobs == 0:
             return np.full(panel.nobs, np.nan)
         weighted = self.weights is not None and self.weights.column in panel.columns
-        complete = replace(
-            sample, names=self.names, steps=self.steps,
-            weights=self.weights if weighted else None,
-            keep=None if keep.all() else keep,
-        )  # fmt: skip
-        return sample_values(complete, self.xb)
+        weights = self.weights if weighted else None
+        return sample_values(
+            replace(sample, names=self.names, steps=self.steps, weights=weights), self.xb
+        )
 
 
 def sample_values(sample: Sample, value: Callable[[Block], FloatArray]) -> FloatArray:
     """Evaluate rows of a sample in the user's order; missing for rows outside it."""
     return sample.scatter(fold(sample, lambda block: RowValues(value(block)[None])).values[0])
+
+
+def _complete(sample: Sample) -> Sample:
+    """Keep the rows of a sample whose variables are all there."""
+    if sample.nobs == 0:
+        return sample
+    total = sample_values(sample, lambda block: np.asarray(block.z.sum(axis=0)))
+    keep: BoolArray = ~np.isnan(sample.panel.index.sort(total).astype(np.float64))
+    return replace(sample, keep=None if keep.all() else keep)
+
+
+def _numbers(design: Design) -> Design:
+    """Reduce a design to its regressors that are numbers, each on its own."""
+    factors: dict[str, Factor] = {}
+    parts: list[Part] = []
+    for text, factor in design.regressors.factors.items():
+        if not isinstance(factor, Category):
+            factors[text] = factor
+            parts.append(Part(((text, None),), factor.names))
+    return replace(design, outcome=None, regressors=Terms(factors, tuple(parts)), random=())
 
 
 def effect_values(tables: Mapping[Effect, pd.DataFrame], panel: Panel) -> FloatArray:

@@ -113,13 +113,17 @@ class Comparison:
         caption, label : str, optional
             Either puts the tabular into a floating table. The caption is taken as text.
         """
-        tabular = self.grid().latex((f"{self.title}.", *self.notes))
+        notes = [latex_text(note) + r"\par" for note in (f"{self.title}.", *self.notes)]
+        lines = [
+            self.grid().latex(), r"\par\smallskip",
+            r"\begin{minipage}{0.95\linewidth}\footnotesize", *notes, r"\end{minipage}",
+        ]  # fmt: skip
         if caption is None and label is None:
-            return tabular
-        lines = [r"\begin{table}", r"\centering"]
-        lines += [rf"\caption{{{latex_text(caption)}}}"] if caption is not None else []
-        lines += [rf"\label{{{label}}}"] if label is not None else []
-        return "\n".join([*lines, tabular, r"\end{table}"])
+            return "\n".join(lines)
+        above = [r"\begin{table}", r"\centering"]
+        above += [rf"\caption{{{latex_text(caption)}}}"] if caption is not None else []
+        above += [rf"\label{{{label}}}"] if label is not None else []
+        return "\n".join([*above, *lines, r"\end{table}"])
 
     def to_html(self) -> str:
         """Return an HTML fragment with inline styles, legible on light and dark pages."""
@@ -156,7 +160,7 @@ class Comparison:
         MissingDependencyError
             If matplotlib is not installed.
         """
-        terms = [term for term in self.terms if term != "Intercept"]
+        terms = [term for term in self.terms if term != "Intercept"] or list(self.terms)
         frames = [tidy(result, self.level).set_index("term") for result in self.results]
         return plot_intervals(
             terms, dict(zip(self.names, frames, strict=True)), level=self.level, ax=ax,
