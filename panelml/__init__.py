@@ -13,6 +13,7 @@ from panelml.diagnostics.effects import (
     king_wu,
 )
 from panelml.diagnostics.hausman import hausman
+from panelml.diagnostics.likelihood_ratio import lr_test
 from panelml.diagnostics.serial import wooldridge_test
 from panelml.diagnostics.within_between import within_between
 from panelml.inference import covariance as cov
@@ -41,6 +42,7 @@ __all__ = [
     "hausman",
     "honda",
     "king_wu",
+    "lr_test",
     "pesaran_cd",
     "simulate",
     "within_between",

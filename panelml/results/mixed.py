@@ -16,6 +16,12 @@ from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.results.base import Results
 from panelml.results.prediction import RowValues
+from panelml.results.variance import (
+    ComponentErrors,
+    component_errors,
+    correlation_interval,
+    variance_interval,
+)
 
 __all__ = ["Certificate", "MixedResults", "RandomCoefficients", "RandomPart"]
 
@@ -195,24 +201,42 @@ class MixedResults(Results):
         """Residual variance."""
         return self.random.sigma2
 
-    def variance(self) -> pd.DataFrame:
+    def variance(self, level: float = 0.95) -> pd.DataFrame:
         """Variance components with their levels named.
 
         Returns
         -------
         DataFrame
-            Columns group, term, other, variance (of a pair: covariance) and sd (of a pair:
-            correlation).
+            A row for each variance, for each covariance (``other`` names the second term, ``sd``
+            is the correlation) and for the residual. With one grouping factor, standard errors
+            of the variances and covariances by the observed information, and intervals: of
+            variances on the log scale, of correlations by Fisher's transformation.
         """
-        rows: list[tuple[str, str, str, float, float]] = []
+        errors = self._component_errors()
+        rows: list[tuple[object, ...]] = []
         for part in self.random.parts:
             for a, label in enumerate(part.labels):
-                rows.append((part.name, label, "", part.cov[a, a], part.deviations[a]))
+                value, error = float(part.cov[a, a]), errors.single[a, a] if errors else np.nan
+                bounds = variance_interval(value, error, level)
+                rows.append((part.name, label, "", value, part.deviations[a], error, *bounds))
             for (a, b), correlation in part.correlations().items():
+                error, bounds = np.nan, (np.nan, np.nan)
+                if errors:
+                    error = errors.single[a, b]
+                    bounds = correlation_interval(errors, part.cov, (a, b), level)[1:]
                 pair = (part.labels[a], part.labels[b])
-                rows.append((part.name, *pair, part.cov[a, b], correlation))
-        rows.append(("residual", "", "", self.sigma2, float(np.sqrt(self.sigma2))))
-        return pd.DataFrame(rows, columns=["group", "term", "other", "variance", "sd"])
+                rows.append((part.name, *pair, part.cov[a, b], correlation, error, *bounds))
+        error = errors.residual if errors else np.nan
+        bounds = variance_interval(self.sigma2, error, level)
+        rows.append(("residual", "", "", self.sigma2, self.sigma2**0.5, error, *bounds))
+        names = ["group", "term", "other", "variance", "sd", "std_error", "conf_low", "conf_high"]
+        return pd.DataFrame(rows, columns=names)
+
+    def _component_errors(self) -> ComponentErrors | None:
+        curvature = self._attached.estimate.curvature if self._attached else None
+        if curvature is None:
+            return None
+        return component_errors(curvature.information(), self.random.parts[0].back)
 
     def random_effects(self) -> dict[str, pd.DataFrame]:
         """Predicted random coefficients: for each grouping factor, a frame by level."""

@@ -1,0 +1,110 @@
+"""Likelihood-ratio tests, with the right distribution where variances are on the boundary."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from panelml._typing import FloatArray
+from panelml.errors import SpecificationError
+from panelml.inference.testing import TestResult
+from panelml.results.mixed import MixedResults
+
+__all__ = ["lr_test"]
+
+
+def lr_test(small: MixedResults, large: MixedResults) -> TestResult:
+    """Test a mixed model against a larger one that contains it.
+
+    Parameters
+    ----------
+    small, large : MixedResults
+        Fitted to the same rows; by maximum likelihood where their fixed effects differ.
+
+    Returns
+    -------
+    TestResult
+        Where a random coefficient is added to r others of its group, the statistic is a mixture:
+        half chi-squared with r degrees of freedom, half with r + 1, besides any added fixed
+        effects. Where several variances are added, the p-value by the largest number of
+        parameters is an upper bound, and the notes say so.
+
+    Raises
+    ------
+    SpecificationError
+        If the two cannot be compared.
+
+    Notes
+    -----
+    Source: Self and Liang (1987), *JASA* 82, 605-610; Stram and Lee (1994), *Biometrics* 50,
+    1171-1177.
+    """
+    _check_comparable(small, large)
+    fixed = len(large.params) - len(small.params)
+    statistic = 2 * (large.loglik - small.loglik)
+    if statistic < -1e-6 * abs(large.loglik):
+        raise SpecificationError(
+            "The larger model has the lower likelihood: the two are not nested, or are in the "
+            "wrong order."
+        )
+    statistic = max(statistic, 0.0)
+    added, parameters = _added_variances(small, large)
+    null = "the smaller model holds: what the larger one adds is zero"
+    name = "Likelihood-ratio test"
+    if added == 1:
+        weights = np.zeros(parameters + fixed + 1)
+        weights[[parameters - 1 + fixed, parameters + fixed]] = 0.5
+        return TestResult(
+            name, null, statistic, chi_bar_pvalue(statistic, weights),
+            f"chi-bar2({parameters - 1 + fixed}, {parameters + fixed})",
+            (parameters - 1 + fixed, parameters + fixed),
+            notes=("The variance is tested on the boundary of its range: an even mixture.",),
+        )  # fmt: skip
+    df = parameters + fixed
+    if df == 0:
+        raise SpecificationError("The two models have the same parameters.")
+    notes: tuple[str, ...] = ()
+    if added > 1:
+        notes = (f"{added} variances are tested on the boundary: this p-value is an upper bound.",)
+    pvalue = float(stats.chi2.sf(statistic, df))
+    return TestResult(name, null, statistic, pvalue, f"chi2({df})", (df,), notes=notes)
+
+
+def chi_bar_pvalue(statistic: float, weights: FloatArray) -> float:
+    """Upper tail of a mixture of chi-squared distributions; ``weights[k]`` is that of k df."""
+    tails = [
+        float(stats.chi2.sf(statistic, df)) if df else float(statistic <= 0)
+        for df in range(len(weights))
+    ]
+    return float(np.dot(weights, tails))
+
+
+def _check_comparable(small: MixedResults, large: MixedResults) -> None:
+    if small.nobs != large.nobs or small.depvar != large.depvar:
+        raise SpecificationError("The two models must be fitted to the same rows and outcome.")
+    restricted = {fit.spec.reml for fit in (small, large)}  # type: ignore[attr-defined]
+    if len(restricted) > 1:
+        raise SpecificationError("One model is fitted by REML and the other by ML.")
+    if restricted == {True} and list(small.params.index) != list(large.params.index):
+        raise SpecificationError(
+            "Restricted likelihoods with different fixed effects cannot be compared: fit both "
+            "models with reml=False."
+        )
+    if not set(small.params.index) <= set(large.params.index):
+        raise SpecificationError("The smaller model has fixed effects that the larger one lacks.")
+
+
+def _added_variances(small: MixedResults, large: MixedResults) -> tuple[int, int]:
+    """Count the variances that the larger model adds, and all its added (co)variances."""
+    before, after = (set(_variances(fit)) for fit in (small, large))
+    if not before <= after:
+        raise SpecificationError("The smaller model has random terms that the larger one lacks.")
+    return len(after - before), _parameters(large) - _parameters(small)
+
+
+def _variances(fit: MixedResults) -> list[tuple[str, str]]:
+    return [(part.name, label) for part in fit.random.parts for label in part.labels]
+
+
+def _parameters(fit: MixedResults) -> int:
+    return sum(len(part.labels) + len(part.correlations()) for part in fit.random.parts)

@@ -1,0 +1,83 @@
+"""Standard errors and intervals of variance components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from panelml._typing import FloatArray
+from panelml.core.mixed_information import VarianceInformation
+
+__all__ = ["ComponentErrors", "component_errors", "correlation_interval", "variance_interval"]
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentErrors:
+    """Sampling covariance of the user's variance components.
+
+    Attributes
+    ----------
+    residual : float
+        Standard error of the residual variance.
+    single : FloatArray, shape (q, q)
+        Standard errors of the entries of the random coefficients' covariance.
+    joint : FloatArray, shape (1 + q * q, 1 + q * q)
+        Covariance of the residual variance and all entries, row by row.
+    """
+
+    residual: float
+    single: FloatArray
+    joint: FloatArray
+
+
+def component_errors(info: VarianceInformation, back: FloatArray) -> ComponentErrors:
+    """Carry the information on working components over to the user's.
+
+    Parameters
+    ----------
+    info : VarianceInformation
+    back : FloatArray, shape (q, q)
+        From the working to the user's coefficients.
+    """
+    q, t = len(back), len(info.rows)
+    basis = np.zeros((t, q, q))
+    place = np.arange(t)
+    basis[place, info.rows, info.columns] = 1.0
+    basis[place, info.columns, info.rows] = 1.0
+    moved = np.einsum("ab,kbc,dc->adk", back, basis, back).reshape(q * q, t)
+    jacobian = np.zeros((1 + q * q, 1 + t))
+    jacobian[0, 0] = 1.0
+    jacobian[1:, 1:] = moved
+    joint = jacobian @ info.parameter_cov() @ jacobian.T
+    errors = np.sqrt(np.maximum(np.diag(joint), 0.0))
+    return ComponentErrors(float(errors[0]), errors[1:].reshape(q, q), joint)
+
+
+def variance_interval(value: float, error: float, level: float) -> tuple[float, float]:
+    """Interval of a variance, symmetric on the scale of its logarithm; NaN at zero."""
+    if not value > 0 or not np.isfinite(error):
+        return float("nan"), float("nan")
+    half = float(stats.norm.ppf(0.5 + level / 2)) * error / value
+    return value * np.exp(-half), value * np.exp(half)
+
+
+def correlation_interval(
+    errors: ComponentErrors, cov: FloatArray, pair: tuple[int, int], level: float
+) -> tuple[float, float, float]:
+    """Standard error and interval of a correlation, the latter by Fisher's transformation."""
+    a, b = pair
+    q = len(cov)
+    scale = np.sqrt(cov[a, a] * cov[b, b])
+    correlation = cov[a, b] / scale if scale > 0 else np.nan
+    if not abs(correlation) < 1 - 1e-9:
+        return float("nan"), float("nan"), float("nan")
+    slope = np.zeros(1 + q * q)
+    slope[1 + a * q + b] = 1 / scale
+    slope[1 + a * q + a] = -correlation / (2 * cov[a, a])
+    slope[1 + b * q + b] = -correlation / (2 * cov[b, b])
+    error = float(np.sqrt(slope @ errors.joint @ slope))
+    half = float(stats.norm.ppf(0.5 + level / 2)) * error / (1 - correlation**2)
+    centre = np.arctanh(correlation)
+    return error, float(np.tanh(centre - half)), float(np.tanh(centre + half))
