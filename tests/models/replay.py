@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 import panelml as pm
+from panelml.core.moments import Gram
+from panelml.engine.fold import fold
 from panelml.inference.correction import PRESETS, SmallSample
 from panelml.inference.covariance import HC1, Clustered, CovSpec, DriscollKraay, Iid, NeweyWest
 from panelml.results.base import Results
@@ -29,16 +31,17 @@ ESTIMATORS: dict[str, Callable[..., Any]] = {
     "Hybrid": pm.Hybrid,
 }
 #: What the words of a spec ask of the estimator.
-OPTIONS = {"formula", "method", "weights", "singletons"}
+OPTIONS = {"formula", "method", "weights", "singletons", "drift"}
 #: What they ask of the covariance.
 COVARIANCE = {
     "cov", "correction", "type", "lags", "bandwidth", "lag", "group_debias", "G_df", "k_fixef",
     "small_sample", "nested_effects_in_k",
 }  # fmt: skip
 #: What only says how the reference reports: the constant of fixed effects, the kind of effects.
-REPORT = {"estimator", "intercept", "effects", "components", "weighting"}
+REPORT = {"estimator", "intercept", "effects", "components", "weighting", "definition", "constant"}
 
 
+RANDOM = ("RandomEffects", "Mundlak", "Hybrid")
 NOT_ESTIMATED = {"HC2", "HC3", "CR2", "CR3"}
 INFERENCE = ("std_errors", "cov", "tstats", "pvalues", "conf_int")
 
@@ -87,8 +90,8 @@ DIFFERENCES = (
     Difference(
         "Without clusters random effects are tested by the normal distribution, as in Stata, "
         "not by linearmodels' t(N - K).",
-        lambda case: case.tool == "linearmodels" and case.spec["estimator"] == "RandomEffects"
-        and case.spec["cov"] in ("iid", "HC1"),
+        lambda case: case.tool == "linearmodels" and case.spec["estimator"] in RANDOM
+        and case.spec.get("cov") in ("iid", "HC1"),
         ("pvalues",),
     ),
     Difference(
@@ -97,9 +100,29 @@ DIFFERENCES = (
         and any("positive semi-definite" in note for note in fit(case).covariance.notes),
     ),
     Difference(
-        "R and linearmodels add half the sum of log weights to the likelihood, Stata does not.",
-        lambda case: case.tool in ("R", "linearmodels") and "weights" in case.spec,
-        ("loglik",),
+        "Between regressions count the rows behind the means, as Stata does, not the means.",
+        lambda case: case.tool == "linearmodels" and case.spec["estimator"] == "Between",
+        ("nobs",),
+    ),
+    Difference(
+        "linearmodels' R-squared within, between and overall are not squared correlations.",
+        lambda case: case.spec.get("definition") == "linearmodels",
+        ("within", "between", "overall"),
+    ),
+    Difference(
+        "The R-squared within several effects is within all of them, as fixest's, not in units.",
+        lambda case: "definition" in case.spec and " + " in case.spec["formula"].partition("|")[2],
+        ("within",),
+    ),
+    Difference(
+        "The R-squared of random effects is the overall one, not that of quasi-demeaned rows.",
+        lambda case: "definition" in case.spec and case.spec["estimator"] == "RandomEffects",
+        ("transformed",),
+    ),
+    Difference(
+        "No adjusted R-squared is reported.",
+        lambda case: True,
+        ("rsquared_adjusted", "transformed_adjusted", "inclusive_adjusted"),
     ),
     Difference(
         "Stata's root mean squared error of clustered fixed effects does not count the effects.",
@@ -161,8 +184,10 @@ def _options(case: Case) -> dict[str, Any]:
     options = {name: item for name, item in case.spec.items() if name in OPTIONS}
     if case.spec.get("components") == "plm" and options["method"] == "swamy-arora":
         options["method"] = "baltagi-chang"
-    if case.spec.get("weighting") == "periods":
-        options["weighted"] = True
+    if case.spec["estimator"] == "Between":
+        # A column of weights always weighs the units of linearmodels.
+        by_column = case.tool == "linearmodels" and "weights" in options
+        options["weighted"] = by_column or case.spec.get("weighting") == "periods"
     return options
 
 
@@ -230,8 +255,6 @@ def value(case: Case, name: str) -> Any:
     KeyError
         If nothing of ours has that name.
     """
-    if case.tool == "R" and name == "rsquared":
-        name = "rsquared_dummies"
     return VALUES[name](fit(case), case)
 
 
@@ -243,8 +266,9 @@ def _params(result: Results, case: Case) -> dict[str, float]:
 
 
 def _sigma2(result: Results, case: Case) -> Any:
-    sigma2 = {part: result.extras[f"sigma_{part}"] ** 2 for part in ("u", "e")}
-    return sigma2 if isinstance(case.value["sigma2"], dict) else sigma2["e"]
+    if isinstance(case.value["sigma2"], dict):
+        return {part: result.extras[f"sigma_{part}"] ** 2 for part in ("u", "e")}
+    return result.extras["sigma_e" if case.spec["estimator"] == "FixedEffects" else "sigma"] ** 2
 
 
 def _theta(result: Results, case: Case) -> Any:
@@ -281,10 +305,50 @@ def _f_effects_df(result: Results, case: Case) -> list[int]:
     return [result.counts.absorbed - 1, result.counts.df_resid]
 
 
-def _model_statistic(result: Results, case: Case) -> float:
+def _f(result: Results, case: Case) -> float:
     test = (result if "cov" in case.spec else result.with_cov("iid")).model_test()
     assert test is not None
     return float(test.statistic)
+
+
+def _chi2(result: Results, case: Case) -> float:
+    """Wald test of the user's regressors, without the means that a model adds."""
+    added = ("Intercept", "mean(", "between(")
+    return _wald(result, [f"{name} = 0" for name in result.params.index
+                          if not name.startswith(added)])["chi2"]  # fmt: skip
+
+
+def _within_is_between(result: Results, case: Case) -> dict[str, float]:
+    if case.spec["estimator"] == "Mundlak":
+        return _wald(result, [f"{name} = 0" for name in result.params.index if "mean(" in name])
+    within = [name for name in result.params.index if name.startswith("within(")]
+    return _wald(result, [f"{name} = {name.replace('within', 'between')}" for name in within])
+
+
+def _wald(result: Results, restrictions: list[str]) -> dict[str, float]:
+    """Wald test as chi-squared, whatever the degrees of freedom of its F."""
+    test = result.wald_test(restrictions)
+    factor = 1.0 if test.distribution.startswith("chi2") else test.df[0]
+    return {"chi2": factor * test.statistic, "df": test.df[0]}
+
+
+def _loglik(result: Results, case: Case) -> float:
+    return result.loglik if case.tool != "Stata" else _loglik_without_log_weights(result, case)
+
+
+def _loglik_without_log_weights(result: Results, case: Case) -> float:
+    """Stata leaves half the sum of the log weights of analytic weights out."""
+    influence = result.attached.estimate.influence
+    if influence.frequency:
+        return result.loglik
+    gram = fold(influence.sample, lambda block: Gram.of(influence.transform(block)))
+    return result.loglik - gram.log_weight / 2
+
+
+def _rsquared(result: Results, case: Case) -> float:
+    """R-squared of the estimator's regression, of R's with the dummies."""
+    inclusive = case.tool == "R" and case.spec["estimator"] == "FixedEffects"
+    return result.extras["rsquared_inclusive"] if inclusive else result.rsquared
 
 
 VALUES: dict[str, Callable[[Results, Case], Any]] = {
@@ -304,10 +368,15 @@ VALUES: dict[str, Callable[[Results, Case], Any]] = {
     "sigma2": _sigma2,
     "s2": lambda result, case: result.extras["sigma_e"] ** 2,
     "rmse": lambda result, case: (result.statistics.rss / result.counts.df_resid) ** 0.5,
-    "loglik": lambda result, case: result.loglik,
-    "rsquared": lambda result, case: result.rsquared,
-    "rsquared_transformed": lambda result, case: result.rsquared,
-    "rsquared_dummies": lambda result, case: result.extras["rsquared_inclusive"],
+    "loglik": _loglik,
+    "loglik_without_log_weights": _loglik_without_log_weights,
+    "rsquared": _rsquared,
+    "rsquared_transformed": _rsquared,
+    "transformed": _rsquared,
+    "inclusive": lambda result, case: result.extras.get("rsquared_inclusive", result.rsquared),
+    "within": lambda result, case: result.statistics.rsquared_within,
+    "between": lambda result, case: result.statistics.rsquared_between,
+    "overall": lambda result, case: result.statistics.rsquared_overall,
     "rsquared_within": lambda result, case: result.statistics.rsquared_within,
     "rsquared_between": lambda result, case: result.statistics.rsquared_between,
     "rsquared_overall": lambda result, case: result.statistics.rsquared_overall,
@@ -317,8 +386,10 @@ VALUES: dict[str, Callable[[Results, Case], Any]] = {
     "corr_effects_xb": lambda result, case: result.extras["corr_u_xb"],
     "theta": _theta,
     "effects": _effects,
-    "f": _model_statistic,
-    "chi2": _model_statistic,
+    "f": _f,
+    "chi2": _chi2,
+    "wald_within_equals_between": _within_is_between,
+    "rank_absorbed": lambda result, case: result.counts.absorbed,
     "f_effects": _f_effects,
     "f_pooled": _f_effects,
     "f_pooled_df": _f_effects_df,
