@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
+import numpy as np
 import pandas as pd
 
-from panelml._typing import AnyArray, IntArray
-from panelml.data.codes import Codes, combine, factorize
-from panelml.data.columns import Kind, column_kind, numbers, objects, refuse_kind
-from panelml.data.index import PanelIndex, build_index
-from panelml.errors import ColumnTypeError, SpecificationError, UnknownNameError, suggest
+from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.data.axis import shift_places
+from panelml.data.codes import Codes
+from panelml.data.describe import PanelDescription, describe
+from panelml.data.index import build_index
+from panelml.data.joining import lookup, table_with_keys
+from panelml.data.store import Store
+from panelml.data.table import (
+    Keys,
+    as_mask,
+    index_keys,
+    key_series,
+    make_series,
+    new_column,
+    read_frame,
+    take,
+)
+from panelml.data.transitions import Tabulation, Transitions, tabulate, transitions
+from panelml.data.variation import Variation, unit_means, variation_of
+from panelml.errors import (
+    DataError,
+    EmptyDataError,
+    MissingValueError,
+    SpecificationError,
+    listing,
+)
 
 __all__ = ["Panel", "as_panel"]
 
+# More values than this are no categories.
+_MOST_CATEGORIES = 200
 
-class Panel:
+
+class Panel(Store):
     """Observations of units over time.
 
     Parameters
@@ -26,8 +52,8 @@ class Panel:
         sorted by unit and time. A pandas DataFrame with a (unit, time) MultiIndex needs no
         names.
     unit, time : str
-        Names of the key columns. Units may be anything hashable; times are integers, floats,
-        dates, periods or ordered categories.
+        Names of the key columns, or of levels of the pandas index. Units may be anything
+        hashable; times are integers, floats, dates, periods or ordered categories.
     delta : float, optional
         Length of one period where times are numbers; 1 for integers. It decides what a lag
         and a gap are.
@@ -40,7 +66,7 @@ class Panel:
         If the keys do not index the rows.
     """
 
-    __slots__ = ("_cache", "_codes", "_keys", "_kinds", "frame", "index", "time", "unit")
+    __slots__ = ("_delta",)
 
     def __init__(
         self,
@@ -50,178 +76,247 @@ class Panel:
         *,
         delta: float | None = None,
     ) -> None:
-        self._keys: dict[str, nw.Series[Any]] = {}
-        if unit is None and time is None:
-            data, self._keys = _split_multiindex(data)
-            unit, time = self._keys
-        if unit is None or time is None:
-            raise SpecificationError("Name both key columns: Panel(data, unit=..., time=...).")
-        self.frame: nw.DataFrame[Any] = nw.from_native(data, eager_only=True)
-        self.unit = unit
-        self.time = time
-        self._kinds: dict[str, Kind] = {}
-        self._cache: dict[str, AnyArray] = {}
-        self._codes: dict[tuple[str, ...], Codes] = {}
-        self.index: PanelIndex = build_index(self.series(unit), self.series(time), delta)
+        unit, time, keys = index_keys(data, unit, time)
+        self._fill(read_frame(data), keys, unit, time, delta)
 
-    def __repr__(self) -> str:
-        return (
-            f"Panel({self.unit!r} x {self.time!r}: {self.n_units} units, {self.n_periods} "
-            f"periods, {self.nobs} rows)"
-        )
+    def _fill(
+        self, frame: nw.DataFrame[Any], keys: Keys, unit: str, time: str, delta: float | None
+    ) -> None:
+        unit_series, time_series = (key_series(frame, keys, name) for name in (unit, time))
+        self._delta = delta
+        super().__init__(frame, keys, unit, time, build_index(unit_series, time_series, delta))
 
-    def __len__(self) -> int:
-        return self.nobs
+    def describe(self, patterns: int = 9) -> PanelDescription:
+        """Tell who is observed when: size, balance, gaps, spells and participation patterns.
 
-    @property
-    def nobs(self) -> int:
-        """Number of rows."""
-        return self.index.n
+        Parameters
+        ----------
+        patterns : int
+            How many of the most frequent patterns to list.
+        """
+        return describe(self.index, self.unit, self.time, patterns)
 
-    @property
-    def n_units(self) -> int:
-        """Number of units."""
-        return self.index.units.size
+    def variation(self, columns: Sequence[str] | None = None) -> Variation:
+        """Split the variation of variables into between and within units, with the ICC.
 
-    @property
-    def n_periods(self) -> int:
-        """Number of distinct periods."""
-        return self.index.times.size
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns, the keys included."""
-        return [*(key for key in self._keys if key not in self.frame.columns), *self.frame.columns]
-
-    @property
-    def is_balanced(self) -> bool:
-        """Whether every unit is observed in every period."""
-        return self.nobs == self.n_units * self.n_periods
-
-    def series(self, name: str) -> nw.Series[Any]:
-        """Return a column in the user's row order.
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            All numeric columns but the keys by default.
 
         Raises
         ------
-        UnknownNameError
-            If there is no such column; the message names the nearest.
+        MissingValueError
+            If a value is infinite.
         """
-        if name in self._keys:
-            return self._keys[name]
-        if name not in self.frame.columns:
-            raise UnknownNameError(f"No column {name!r}.{suggest(name, self.columns)}")
-        return self.frame[name]
+        if columns is None:
+            keys = (self.unit, self.time)
+            columns = [c for c in self.columns if c not in keys and self.is_numeric(c)]
+        names = [columns] if isinstance(columns, str) else columns
+        return Variation(
+            tuple(variation_of(name, self._finite(name), self.index.starts) for name in names)
+        )
 
-    def kind(self, name: str) -> Kind:
-        """Return what a column holds: number, category, date, complex or mixed."""
-        if name not in self._kinds:
-            self._kinds[name] = column_kind(self.series(name))
-        return self._kinds[name]
+    def transitions(self, column: str) -> Transitions:
+        """Count how often a category turns into each other one from a period to the next."""
+        self._require_categories(column)
+        return transitions(column, self.codes((column,)), self.labels((column,)), self.index)
 
-    def is_numeric(self, name: str) -> bool:
-        """Whether a column holds numbers (or truth values)."""
-        return self.kind(name) == "number"
+    def tabulate(self, column: str) -> Tabulation:
+        """Count the rows and the units that have each value of a category."""
+        self._require_categories(column)
+        return tabulate(column, self.codes((column,)), self.labels((column,)), self.index)
 
-    def values(self, name: str) -> AnyArray:
-        """Return a column in sorted order: numbers as they are stored, the rest as objects.
+    def lag(self, column: str, k: int = 1) -> Any:
+        """Return the value of the same unit ``k`` periods earlier, missing where not observed.
 
-        A column that is stored as plain numbers and already sorted is a view of the user's
-        data; any other is converted once.
+        Like all new columns, it is a series of the user's kind in the user's row order.
         """
-        if name not in self._cache:
-            read = numbers if self.is_numeric(name) else objects
-            self._cache[name] = self.index.sort(read(self.series(name)))
-        return self._cache[name]
+        return self._shifted(column, k, "L", k)
 
-    def numbers(self, name: str, role: str = "Column") -> AnyArray:
-        """Return the values of a column that must be numeric, in sorted order.
+    def lead(self, column: str, k: int = 1) -> Any:
+        """Return the value of the same unit ``k`` periods later, missing where not observed."""
+        return self._shifted(column, -k, "F", k)
+
+    def diff(self, column: str, k: int = 1) -> Any:
+        """Return the change from the value of the same unit ``k`` periods earlier."""
+        values = self.numbers(column).astype(np.float64)
+        earlier = np.append(values, np.nan)[self._places(k)]
+        return self._series(values - earlier, _call("D", column, k))
+
+    def between(self, column: str) -> Any:
+        """Return the mean of the unit's values."""
+        means = unit_means(self.numbers(column), self.index.starts)
+        return self._series(means, f"between({column})")
+
+    def within(self, column: str) -> Any:
+        """Return the deviation from the mean of the unit's values."""
+        values = self.numbers(column).astype(np.float64)
+        means = unit_means(values, self.index.starts)
+        return self._series(values - means, f"within({column})")
+
+    def balanced(self, drop: Literal["units", "periods"] = "units") -> Panel:
+        """Keep the units that are observed in all periods, or the periods of all units.
 
         Raises
         ------
-        ColumnTypeError
-            If it is not; the message names rows, and begins with ``role``.
+        EmptyDataError
+            If there is none.
         """
-        if not self.is_numeric(name):
-            refuse_kind(role, name, self.kind(name), objects(self.series(name)))
-        return self.values(name)
+        if drop not in ("units", "periods"):
+            raise SpecificationError(f"drop is 'units' or 'periods', not {drop!r}.")
+        if drop == "units":
+            keep = (self.index.sizes == self.n_periods)[self.index.unit]
+        else:
+            keep = (np.bincount(self.index.time) == self.n_units)[self.index.time]
+        if not keep.any():
+            what = "unit is observed in all periods" if drop == "units" else "period has all units"
+            other = "periods" if drop == "units" else "units"
+            raise EmptyDataError(f"No {what}. Try drop={other!r}, or filter() periods first.")
+        return self._only(self.index.unsort(keep))
 
-    def codes(self, names: tuple[str, ...]) -> IntArray:
-        """Code a column, or the combinations of several, in sorted row order.
+    def filter(self, condition: Any) -> Panel:
+        """Keep the rows for which a condition holds.
 
-        Returns
-        -------
-        IntArray, shape (n,)
-            From 0 to ``levels(names) - 1``; -1 where missing.
+        Parameters
+        ----------
+        condition : array, series, narwhals expression or callable
+            One truth value per row; a callable takes the data frame and returns them.
+
+        Raises
+        ------
+        EmptyDataError
+            If it holds for none.
         """
-        return self._coded(names).values
+        mask = as_mask(self.frame, condition)
+        if not mask.any():
+            raise EmptyDataError("The condition holds for no row.")
+        return self._only(mask)
 
-    def levels(self, names: tuple[str, ...]) -> int:
-        """Return the number of distinct values of a column or combination."""
-        return self._coded(names).levels
+    def select(self, columns: Sequence[str]) -> Panel:
+        """Keep the keys and some columns."""
+        names = [columns] if isinstance(columns, str) else columns
+        wanted = {self.unit, self.time, *(self.series(name).name for name in names)}
+        return self._like(self.frame.select([c for c in self.frame.columns if c in wanted]))
 
-    def labels(self, names: tuple[str, ...]) -> AnyArray:
-        """Return the value behind each code; for several columns, texts joined by ``^``."""
-        return self._coded(names).labels()
+    def assign(self, **columns: Any) -> Panel:
+        """Add or replace columns.
 
-    def row_labels(self) -> pd.Index[Any]:
-        """Return the index of the user's pandas frame, or row numbers."""
-        native = self.frame.to_native()
-        if isinstance(native, pd.DataFrame):
-            return native.index
-        return pd.RangeIndex(self.nobs)
+        Parameters
+        ----------
+        **columns
+            An array or series in the order of the rows, a single value, or a callable that takes
+            the panel and returns either.
+        """
+        frame = self.frame
+        for name, value in columns.items():
+            if name in (self.unit, self.time):
+                raise SpecificationError(f"{name!r} is a key of the panel: make a new Panel.")
+            frame = new_column(frame, name, value(self) if callable(value) else value)
+        return self._like(frame)
 
-    def key_labels(self) -> pd.MultiIndex:
-        """Return (unit, time) of every row in the user's order."""
-        unit, time = self.index.unit, self.index.time
-        return pd.MultiIndex.from_arrays(
-            [
-                self.index.units[self.index.unsort(unit)],
-                self.index.times[self.index.unsort(time)],
-            ],
-            names=[self.unit, self.time],
+    def join(self, other: Any, on: str | Sequence[str] | None = None) -> Panel:
+        """Add the columns of a table of units, of periods, or of both, or of any other column.
+
+        Rows, their order and their index stay as they are; rows that the table does not have
+        get missing values.
+
+        Parameters
+        ----------
+        other : data frame or Panel
+        on : str or sequence of str, optional
+            Columns that both have; the panel's keys that the table has by default.
+
+        Raises
+        ------
+        DuplicateIndexError
+            If the table has a combination of the keys twice.
+        DataError
+            If a column is on both sides, or no row fits.
+        """
+        own = (self.unit, self.time)
+        table, keys = table_with_keys(
+            other.to_native() if isinstance(other, Panel) else other, on, own
         )
+        added = [name for name in table.columns if name not in keys]
+        both = [name for name in added if name in self.columns]
+        if both:
+            raise DataError(f"Both sides have the columns {listing(both)}. Rename or drop them.")
+        left = {key: self._in_user_order(key) for key in keys}
+        places = lookup(left, table, keys)
+        frame = self.frame
+        for name in added:
+            frame = new_column(frame, name, take(table[name], places, frame))
+        return self._like(frame)
 
-    def _coded(self, names: tuple[str, ...]) -> Codes:
-        if names not in self._codes:
-            if len(names) == 1:
-                self._codes[names] = self._code_column(names[0])
-            else:
-                self._codes[names] = combine(self._coded(names[:1]), self._coded(names[1:]))
-        return self._codes[names]
+    def to_native(self) -> Any:
+        """Return the data frame, of the kind and in the row order in which it came."""
+        return self.frame.to_native()
 
-    def _code_column(self, name: str) -> Codes:
-        if name == self.unit:
-            return Codes(self.index.unit, (self.index.units,))
-        if name == self.time:
-            return Codes(self.index.time, (self.index.times,))
-        codes, labels = factorize(self.series(name))
-        return Codes(codes if self.index.order is None else codes[self.index.order], (labels,))
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a pandas frame sorted and indexed by (unit, time)."""
+        frame = self.frame.to_pandas().set_axis(self.key_labels())
+        frame = frame.drop(columns=[key for key in (self.unit, self.time) if key in frame])
+        return frame if self.index.order is None else frame.iloc[self.index.order]
+
+    def _in_user_order(self, name: str) -> Codes:
+        coded = self._coded((name,))
+        return Codes(self.index.unsort(coded.values), coded.parts)
+
+    def _series(self, values: FloatArray, name: str) -> Any:
+        return make_series(self.frame, name, self.index.unsort(values))
+
+    def _places(self, periods: int) -> IntArray:
+        index = self.index
+        return shift_places(index.unit, index.time, index.steps, periods)
+
+    def _shifted(self, column: str, periods: int, function: str, k: int) -> Any:
+        name, places = _call(function, column, k), self._places(periods)
+        if self.is_numeric(column):
+            values = self.values(column).astype(np.float64)
+            return self._series(np.append(values, np.nan)[places], name)
+        if self.index.order is not None:
+            places = np.where(places < 0, -1, self.index.order[places])
+        return take(self.series(column).alias(name), self.index.unsort(places), self.frame)
+
+    def _finite(self, column: str) -> AnyArray:
+        values = self.numbers(column)
+        infinite = np.flatnonzero(np.isinf(values))
+        if infinite.size:
+            rows = sorted(self.index.position(int(row)) for row in infinite)
+            raise MissingValueError(
+                f"{column!r} is infinite in row {listing(rows)}. Replace infinite values by "
+                "missing ones, or drop these rows."
+            )
+        return values
+
+    def _require_categories(self, column: str) -> None:
+        if self.levels((column,)) > _MOST_CATEGORIES:
+            raise SpecificationError(
+                f"{column!r} has {self.levels((column,)):,} different values: group them first, or "
+                "use variation() for numbers."
+            )
+
+    def _only(self, keep: BoolArray) -> Panel:
+        """Return the panel of some rows, told in the user's order."""
+        rows = np.flatnonzero(keep)
+        keys = {name: series[rows] for name, series in self._keys.items()}
+        panel = Panel.__new__(Panel)
+        panel._fill(self.frame[rows], keys, self.unit, self.time, self._delta)
+        return panel
+
+    def _like(self, frame: nw.DataFrame[Any]) -> Panel:
+        """Return the panel of the same rows with other columns."""
+        panel = Panel.__new__(Panel)
+        panel._delta = self._delta
+        Store.__init__(panel, frame, self._keys, self.unit, self.time, self.index)
+        return panel
+
+
+def _call(function: str, column: str, k: int) -> str:
+    return f"{function}({column})" if k == 1 else f"{function}({column}, {k})"
 
 
 def as_panel(data: Any, unit: str, time: str) -> Panel:
     """Return data as a Panel: unchanged if it is one already."""
     return data if isinstance(data, Panel) else Panel(data, unit, time)
-
-
-def _split_multiindex(data: Any) -> tuple[Any, dict[str, nw.Series[Any]]]:
-    index = getattr(data, "index", None)
-    if not isinstance(data, pd.DataFrame) or not isinstance(index, pd.MultiIndex):
-        raise SpecificationError(
-            "Name the key columns, Panel(data, unit=..., time=...), or pass a pandas DataFrame "
-            "with a (unit, time) MultiIndex."
-        )
-    if index.nlevels != 2:
-        raise SpecificationError(
-            f"The MultiIndex has {index.nlevels} levels; a panel has two, unit and time."
-        )
-    names = [name if name is not None else role
-             for name, role in zip(index.names, ("unit", "time"), strict=True)]  # fmt: skip
-    keys = {
-        str(name): nw.from_native(
-            pd.Series(index.get_level_values(level), name=str(name)), series_only=True
-        )
-        for level, name in enumerate(names)
-    }
-    if len(keys) != 2:
-        raise ColumnTypeError("The levels of the MultiIndex must have different names.")
-    return data, keys
