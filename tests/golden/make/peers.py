@@ -120,7 +120,10 @@ def pyfixest_fit(
 
 
 def pyfixest_value(fit: Any) -> dict[str, Any]:
-    """Coefficients with their inference; p-values use t with ``df_t`` degrees of freedom."""
+    """Coefficients with their inference; p-values use t with ``df_t`` degrees of freedom.
+
+    They are computed as 1 - P, so those below 1e-7 lack the digits and are left out.
+    """
     names = list(fit.coef().index)
     interval = fit.confint()
     return {
@@ -128,7 +131,7 @@ def pyfixest_value(fit: Any) -> dict[str, Any]:
         "std_errors": named(fit.se()),
         "cov": matrix(pd.DataFrame(fit._vcov, index=names, columns=names)),
         "tstats": named(fit.tstat()),
-        "pvalues": named(fit.pvalue()),
+        "pvalues": {name: p for name, p in named(fit.pvalue()).items() if p > 1e-7},
         "conf_int": {
             str(key): [float(row.iloc[0]), float(row.iloc[1])] for key, row in interval.iterrows()
         },
