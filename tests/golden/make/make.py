@@ -2,7 +2,7 @@
 
 A topic is made by ``TOPIC.R``, ``TOPIC_python.py`` or both, beside this file, and written to
 ``tests/golden/TOPIC.json``. An R script is called with the directory of the panels as CSV and
-the file to write; a Python module has ``cases()``. Without topics every one is made.
+the file to write, which it does by ``finish()``; a Python module has ``cases()``. Without topics every one is made.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def make(topic: str, panels: Path) -> None:
 
 def main(topics: list[str]) -> None:
     """Make the topics named, or all."""
-    scripts = {path.stem for path in HERE.glob("*.R")} - {"common", "polish"}
+    scripts = {path.stem for path in HERE.glob("*.R") if "\nfinish()" in path.read_text()}
     scripts |= {path.stem.removesuffix("_python") for path in HERE.glob("*_python.py")}
     with tempfile.TemporaryDirectory() as directory:
         write_csv(Path(directory))
