@@ -2,7 +2,8 @@
 
 A topic is made by ``TOPIC.R``, ``TOPIC_python.py`` or both, beside this file, and written to
 ``tests/golden/TOPIC.json``. An R script is called with the directory of the panels as CSV and
-the file to write, which it does by ``finish()``; a Python module has ``cases()``. Without topics every one is made.
+the file to write, which it does by ``finish()``; a Python module has ``cases()``. Without topics
+every one is made.
 """
 
 from __future__ import annotations
