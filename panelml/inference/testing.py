@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from html import escape
 
@@ -9,6 +10,9 @@ import numpy as np
 from scipy import stats
 
 __all__ = ["TestResult", "chi2_test", "f_test", "normal_test"]
+
+# Of printed lines, in characters; as wide as the tables of results.
+WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,11 @@ class TestResult:
             f"  {self.distribution} = {self.statistic:.4f}, {self.pvalue_text}",
         ]
         lines += [f"  {text}" for text in (self.advice, *self.notes) if text]
-        return "\n".join(lines)
+        wrapped = (
+            textwrap.wrap(line, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+            for line in lines
+        )
+        return "\n".join(line for broken in wrapped for line in broken)
 
     def _repr_html_(self) -> str:
         rows = [("Null hypothesis", self.null),

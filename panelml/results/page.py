@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from html import escape
 from typing import Protocol
@@ -92,7 +91,7 @@ class Page:
         for number, section in enumerate(self.sections, start=1):
             heading = f"{number}. {section.heading}"
             lines += ["", "", heading, "-" * len(heading)]
-            lines.append("\n\n".join(_fitted(str(part)) for part in section.parts))
+            lines.append("\n\n".join(str(part) for part in section.parts))
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -115,13 +114,3 @@ class Page:
 def _framed(part: Part) -> str:
     html = part._repr_html_()
     return html if isinstance(part, Prose) else f"<div class='part'>{html}</div>"
-
-
-def _fitted(text: str) -> str:
-    """Break lines of words that are too long; tables are not."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        indent = " " * (len(line) - len(line.lstrip()))
-        broken = textwrap.wrap(line, WIDTH, subsequent_indent=indent + "  ", break_on_hyphens=False)
-        lines += broken if len(line) > WIDTH else [line]
-    return "\n".join(lines)
