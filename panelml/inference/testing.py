@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from scipy import stats
 
 __all__ = ["TestResult", "chi2_test", "f_test", "normal_test"]
 
@@ -63,11 +62,12 @@ class TestResult:
                 (self.distribution, f"{self.statistic:.4f}, {self.pvalue_text}"),
                 *(("", text) for text in (self.advice, *self.notes) if text)]  # fmt: skip
         left = "style='text-align:left'"
+        bold = "style='text-align:left;font-weight:bold'"
         cells = "".join(
             f"<tr><th {left}>{escape(label)}</th><td {left}>{escape(text)}</td></tr>"
             for label, text in rows
         )
-        return f"<table><caption>{escape(self.name)}</caption><tbody>{cells}</tbody></table>"
+        return f"<table><caption {bold}>{escape(self.name)}</caption><tbody>{cells}</tbody></table>"
 
     @property
     def pvalue_text(self) -> str:
@@ -79,7 +79,7 @@ def chi2_test(
     name: str, null: str, statistic: float, df: float, advice: str = "", notes: tuple[str, ...] = ()
 ) -> TestResult:
     """Refer a statistic to the chi-squared distribution."""
-    pvalue = float(stats.chi2.sf(statistic, df))
+    pvalue = chi2_tail(statistic, df)
     return TestResult(name, null, statistic, pvalue, f"chi2({df:g})", (df,), advice, notes)
 
 
@@ -91,7 +91,7 @@ def f_test(
     first, second = df
     if np.isinf(second):
         return chi2_test(name, null, statistic * first, first, advice, notes)
-    pvalue = float(stats.f.sf(statistic, first, second))
+    pvalue = f_tail(statistic, first, second)
     return TestResult(name, null, statistic, pvalue, f"F({first:g}, {second:g})", df, advice, notes)
 
 
@@ -100,7 +100,7 @@ def normal_test(
     *, two_sided: bool = False,
 ) -> TestResult:  # fmt: skip
     """Refer a statistic to the normal distribution: to its upper tail, or to both."""
-    pvalue = stats.norm.sf(statistic)
+    pvalue = normal_tail(statistic)
     if two_sided:
-        pvalue = 2 * stats.norm.sf(abs(statistic))
+        pvalue = 2 * normal_tail(abs(statistic))
     return TestResult(name, null, statistic, float(pvalue), "z", (), advice, notes)

@@ -21,12 +21,13 @@ p { max-width: 46rem; margin: .6rem 0; }
 .part { margin: .9rem 0; overflow-x: auto; font-size: .88rem; font-family: system-ui, sans-serif; }
 .part caption { text-align: left; font-weight: bold; }
 .part th { vertical-align: top; padding-right: 1rem; font-weight: 600; white-space: nowrap; }
-@page { size: A4 landscape; margin: 14mm; }
+@page { size: A4; margin: 13mm; }
 @media print {
   body { font-size: 10pt; margin: 0; padding: 0; max-width: none; }
   h2 { break-after: avoid; }
-  tr { break-inside: avoid; }
-  .part { overflow: visible; font-size: 8pt; }
+  table { break-inside: avoid; }
+  .part { overflow: visible; font-size: 7pt; line-height: 1.2; }
+  .part div { line-height: 1.2; }
 }
 """
 
