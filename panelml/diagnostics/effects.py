@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from scipy import stats
 
 from panelml._typing import FloatArray
 from panelml.core.block import Block
@@ -17,6 +16,7 @@ from panelml.diagnostics.pairs import make_pair
 from panelml.diagnostics.pooled import PooledFit, fit_pooled, pooled_least_squares
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, suggest
+from panelml.inference.distributions import chi2_tail
 from panelml.inference.testing import TestResult, chi2_test, f_test, normal_test
 from panelml.results.base import Results
 
@@ -150,7 +150,7 @@ def gourieroux_holly_monfort(model: Results | str, data: Any = None) -> TestResu
     """
     parts = _multipliers(model, data, "twoway")
     statistic = float(sum(max(part.lm, 0.0) ** 2 for part in parts))
-    pvalue = float(stats.chi2.sf(statistic, 1) / 2 + stats.chi2.sf(statistic, 2) / 4)
+    pvalue = chi2_tail(statistic, 1) / 2 + chi2_tail(statistic, 2) / 4
     found = TestResult(
         "Gourieroux-Holly-Monfort test, twoway", _null("twoway"), statistic,
         pvalue if statistic > 0 else 1.0, "chi-bar-squared(0, 1, 2)", (0, 1, 2),

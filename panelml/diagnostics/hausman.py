@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from scipy import stats
 
 from panelml._typing import FloatArray
 from panelml.diagnostics.auxiliary import auxiliary_regression
@@ -28,6 +27,7 @@ from panelml.inference.clusters import (
 )
 from panelml.inference.correction import parse_small_sample
 from panelml.inference.covariance import Clustered, CovLike, CovSpec, Iid, parse
+from panelml.inference.distributions import f_tail
 from panelml.inference.testing import TestResult, chi2_test
 from panelml.inference.wald import quadratic_form
 from panelml.results.base import Results
@@ -211,7 +211,7 @@ def _result(
     pvalue = found.pvalue
     if few_clusters(clusters or {}) and not np.isnan(statistic):
         least = min((clusters or {}).values()) - 1
-        pvalue = float(stats.f.sf(statistic / df, df, least))
+        pvalue = f_tail(statistic / df, df, least)
         notes += (f"F({df}, {least}), a better reference with few clusters: p = {pvalue:.4f}.",)
     if pair.unshared:
         notes += (f"Not compared, in one fit only: {listing(pair.unshared, most=8)}.",)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from panelml._typing import FloatArray
 from panelml.errors import SpecificationError
+from panelml.inference.distributions import chi2_tail
 from panelml.inference.testing import TestResult
 from panelml.results.mixed import MixedResults
 
@@ -66,15 +66,14 @@ def lr_test(small: MixedResults, large: MixedResults) -> TestResult:
     notes: tuple[str, ...] = ()
     if added > 1:
         notes = (f"{added} variances are tested on the boundary: this p-value is an upper bound.",)
-    pvalue = float(stats.chi2.sf(statistic, df))
+    pvalue = chi2_tail(statistic, df)
     return TestResult(name, null, statistic, pvalue, f"chi2({df})", (df,), notes=notes)
 
 
 def chi_bar_pvalue(statistic: float, weights: FloatArray) -> float:
     """Upper tail of a mixture of chi-squared distributions; ``weights[k]`` is that of k df."""
     tails = [
-        float(stats.chi2.sf(statistic, df)) if df else float(statistic <= 0)
-        for df in range(len(weights))
+        chi2_tail(statistic, df) if df else float(statistic <= 0) for df in range(len(weights))
     ]
     return float(np.dot(weights, tails))
 

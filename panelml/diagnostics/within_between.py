@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from panelml._typing import FloatArray
 from panelml.errors import SpecificationError
+from panelml.inference.distributions import t_quantile, t_tail
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
 from panelml.results.base import Results
@@ -100,14 +100,14 @@ def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
         )
     difference = contrasts @ params
     error = np.sqrt(np.einsum("ij,jk,ik->i", contrasts, cov, contrasts))
-    half = stats.t.ppf(0.5 + level / 2, df) * error
+    half = t_quantile(0.5 + level / 2, df) * error
     test = wald_test(
         contrasts, list(fit.params.index), params, cov, df, name="Test of within = between",
         null=f"effects within and between units are the same: {', '.join(names)}",
     )  # fmt: skip
     return WithinBetween(
         names, params[own], params[own] + difference, difference, difference - half,
-        difference + half, 2 * stats.t.sf(np.abs(difference / error), df), level, test,
+        difference + half, 2 * t_tail(np.abs(difference / error), df), level, test,
     )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from html import escape
 
 import numpy as np
 
+from panelml.inference.distributions import chi2_tail, f_tail, normal_tail
+
 __all__ = ["TestResult", "chi2_test", "f_test", "normal_test"]
 
 # Of printed lines, in characters; as wide as the tables of results.

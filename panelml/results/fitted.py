@@ -8,12 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from panelml._typing import FloatArray
 from panelml.errors import DetachedResultError, SpecificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import Covariance, CovLike, Estimate, parse
+from panelml.inference.distributions import t_quantile, t_tail
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
 from panelml.results.prediction import EffectModel, Predictor
@@ -135,7 +135,7 @@ class FittedModel:
     def pvalues(self) -> pd.Series[float]:
         """Two-sided p-values, by t with ``df_terms`` degrees of freedom."""
         t = np.abs(self.tstats.to_numpy())
-        return self._named(np.asarray(2 * stats.t.sf(t, self.df_terms)), "pvalue")
+        return self._named(2 * t_tail(t, self.df_terms), "pvalue")
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Return confidence intervals, columns lower and upper.
@@ -147,7 +147,7 @@ class FittedModel:
         """
         if not 0 < level < 1:
             raise SpecificationError(f"level must lie between 0 and 1, as 0.95, not {level}.")
-        half = stats.t.ppf(0.5 + level / 2, self.df_terms) * self.std_errors
+        half = t_quantile(0.5 + level / 2, self.df_terms) * self.std_errors
         return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
 
     @property

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from panelml._typing import FloatArray
 from panelml.core.mixed_information import VarianceInformation
+from panelml.inference.distributions import normal_quantile
 
 __all__ = ["ComponentErrors", "component_errors", "correlation_interval", "variance_interval"]
 
@@ -59,7 +59,7 @@ def variance_interval(value: float, error: float, level: float) -> tuple[float, 
     """Interval of a variance, symmetric on the scale of its logarithm; NaN at zero."""
     if not value > 0 or not np.isfinite(error):
         return float("nan"), float("nan")
-    half = float(stats.norm.ppf(0.5 + level / 2)) * error / value
+    half = normal_quantile(0.5 + level / 2) * error / value
     return value * np.exp(-half), value * np.exp(half)
 
 
@@ -78,6 +78,6 @@ def correlation_interval(
     slope[1 + a * q + a] = -correlation / (2 * cov[a, a])
     slope[1 + b * q + b] = -correlation / (2 * cov[b, b])
     error = float(np.sqrt(slope @ errors.joint @ slope))
-    half = float(stats.norm.ppf(0.5 + level / 2)) * error / (1 - correlation**2)
+    half = normal_quantile(0.5 + level / 2) * error / (1 - correlation**2)
     centre = np.arctanh(correlation)
     return error, float(np.tanh(centre - half)), float(np.tanh(centre + half))
