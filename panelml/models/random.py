@@ -145,7 +145,13 @@ def _fit(
 ) -> Results:
     formula = plain_formula(spec.formula, type(spec).__name__)
     sample, notes = make_sample(require_panel(data), formula, parse_weights(spec.weights))
-    return fit_random(spec, model, formula, split_means(sample, form), spec.method, spec.cov, notes)
+    levels = None
+    if form == "within-between" and spec.method in ("amemiya", "nerlove"):
+        # Their estimated effects, mean(y) - mean(x) b, need x itself.
+        levels = split_means(sample, "mundlak")
+    return fit_random(
+        spec, model, formula, split_means(sample, form), spec.method, spec.cov, notes, levels
+    )
 
 
 def split_means(sample: Sample, form: Literal["within-between", "mundlak"]) -> Sample:
@@ -174,9 +180,11 @@ def split_means(sample: Sample, form: Literal["within-between", "mundlak"]) -> S
 
 def fit_random(
     spec: object, model: str, formula: Formula, sample: Sample, method: VarianceMethod,
-    cov: CovLike, notes: tuple[str, ...],
+    cov: CovLike, notes: tuple[str, ...], levels: Sample | None = None,
 ) -> Results:  # fmt: skip
     """Estimate the variance components and generalised least squares on a sample.
+
+    The components come from the regressors of ``levels`` where it is given.
 
     Raises
     ------
@@ -187,7 +195,8 @@ def fit_random(
     """
     _require_method(method, get_args(VarianceMethod))
     moments = fold(sample, PanelMoments.of)
-    components = estimate_components(moments, method, constant=formula.intercept)
+    observed = moments if levels is None else fold(levels, PanelMoments.of)
+    components = estimate_components(observed, method, constant=formula.intercept)
     centre = moments.overall.mean if formula.intercept else np.zeros_like(moments.overall.mean)
     transform = QuasiDemean(
         centre, components.sigma2_u, components.sigma2_e, constant=formula.intercept
@@ -236,12 +245,12 @@ def fit_two_way(
     constant = formula.intercept
     centre = moments.overall.mean if constant else np.zeros_like(moments.overall.mean)
     two_way = fold(sample, partial(TwoWayMoments.of, centre=centre, constant=constant))
-    scale = level_scale(moments.overall, constant)
-    components = estimate_two_way(two_way, spec.method, moments.means.weight, scale)
+    components = estimate_two_way(two_way, moments, spec.method, constant=constant)
     system, ratio = two_way.system(components.ratio_u), components.ratio_t
     transform = TwoWayQuasiDemean(
         centre, components.sigma2_u, components.sigma2_e, system.levels(ratio), constant
     )
+    scale = level_scale(moments.overall, constant)
     solved = least_squares(sample, transform, system.gram(ratio), centre=centre, scale=scale)
     counts = Counts(
         round(moments.weight), len(solved.names) - solved.constant, solved.constant, normal=True

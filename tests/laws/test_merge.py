@@ -1,0 +1,180 @@
+"""Every statistic is a sum over units: how the units are cut and bracketed does not matter."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from functools import partial, reduce
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+import panelml
+import panelml as pm
+from panelml.core.absorb import AbsorbPlan, AbsorbSystem, Factor
+from panelml.core.block import Block
+from panelml.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.core.keyed import KeyedSums
+from panelml.core.linalg import TriangularFactor
+from panelml.core.moments import CrossProducts, Gram, PanelMoments, UnitMeans
+from panelml.core.pair import Pair
+from panelml.core.transforms import Difference, Within
+from panelml.core.twoway import TwoWayMoments
+from panelml.core.unit_products import MixedBasis, UnitProducts
+from panelml.data.formula import parse_formula
+from panelml.data.sample import Sample
+from panelml.data.weights import parse_weights
+from panelml.diagnostics.dependence import ErrorRows
+from panelml.diagnostics.effects import ErrorSums
+from panelml.engine.sampling import Completeness, make_sample
+from panelml.inference.influence import SerialProducts
+from panelml.results.prediction import RowValues
+from tests.laws.panels import make_frame
+
+PLAN = AbsorbPlan(True, ("trend",), (Factor("time", 6, None, 0), Factor("firm", 3, "trend", 6)))
+BASIS = MixedBasis(np.eye(4)[[2, 3, 1, 0, 2]], np.array([0.5, 0.1, -0.2]), 2)
+
+
+def products(block: Block) -> SerialProducts:
+    return SerialProducts(np.stack([block.z @ block.z.T, block.z @ (block.z * block.step).T]))
+
+
+STATISTICS: dict[type, Callable[[Block], Any]] = {
+    AbsorbSystem: partial(AbsorbSystem.of, plan=PLAN),
+    Completeness: Completeness.of,
+    CrossProducts: lambda b: CrossProducts.of(b.z, b.weights),
+    CrossedProducts: lambda b: CrossedProducts.of(
+        b, BASIS, np.array([0]), (OtherFactor("firm", 3, 0, np.array([0, 1])),)
+    ),
+    ErrorRows: lambda b: ErrorRows(b.z[0], b.unit + b.first_unit, b.time),
+    ErrorSums: lambda b: ErrorSums.of(b.z[0], b),
+    Gram: lambda b: Gram.of(Within()(b)),
+    KeyedSums: lambda b: KeyedSums.of(b.z, b.keys["firm"]),
+    Pair: lambda b: Pair(PanelMoments.of(b), Gram.of(Difference()(b))),
+    PanelMoments: PanelMoments.of,
+    RowValues: lambda b: RowValues(b.z),
+    SerialProducts: products,
+    TriangularFactor: lambda b: TriangularFactor.of(b.z),
+    TwoWayMoments: partial(TwoWayMoments.of, centre=np.zeros(3), constant=True),
+    UnitMeans: lambda b: PanelMoments.of(b).means,
+    UnitProducts: partial(UnitProducts.of, basis=BASIS),
+}
+by_statistic = pytest.mark.parametrize("statistic", STATISTICS, ids=lambda kind: kind.__name__)
+
+
+def test_every_statistic_of_the_package_is_held_to_these_laws() -> None:
+    found = set()
+    for module in pkgutil.walk_packages(panelml.__path__, "panelml."):
+        if module.name != "panelml.__main__":
+            members = vars(importlib.import_module(module.name)).values()
+            found |= {m for m in members if isinstance(m, type) and "__add__" in vars(m)}
+    ours = {kind for kind in found if kind.__module__.startswith("panelml.")}
+    assert {kind.__name__ for kind in ours} - {"Addable"} == {k.__name__ for k in STATISTICS}
+
+
+def sample_of(seed: int, weights: str | None, units: int = 25) -> Sample:
+    frame = make_frame(np.random.default_rng(seed), units, 6, 0.3)
+    formula = parse_formula("y ~ x1 + x2")
+    return make_sample(
+        pm.Panel(frame, "unit", "time"), formula, parse_weights(weights),
+        (("firm",), ("time",)), ("trend",),
+    )[0]  # fmt: skip
+
+
+def blocks(sample: Sample, rows: int) -> list[Block]:
+    return [sample.block(chunk) for chunk in sample.chunks(rows)]
+
+
+def leaves(value: Any) -> Iterator[np.ndarray]:
+    """Return the numbers of a statistic; those of a triangular factor up to signs."""
+    if isinstance(value, TriangularFactor):
+        yield value.r.T @ value.r
+    elif isinstance(value, TwoWayMoments):  # whose means may be replaced by a triangular factor
+        yield from (np.array(value.units), value.within, *map(value.quasi, (0.1, 3.0)))
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from leaves(getattr(value, field.name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from leaves(item)
+    else:
+        yield value.toarray() if sparse.issparse(value) else np.asarray(value, float)
+
+
+def assert_equal(first: Any, second: Any, rel: float = 1e-11) -> None:
+    ours, others = list(leaves(first)), list(leaves(second))
+    assert len(ours) == len(others)
+    for a, b in zip(ours, others, strict=True):
+        assert a.shape == b.shape
+        assert a == pytest.approx(b, rel=rel, abs=rel * max(float(np.abs(b).max(initial=0)), 1e-9))
+
+
+def bracket(values: list[Any], cuts: list[int]) -> Any:
+    """Add neighbours in an order told by random numbers."""
+    values = list(values)
+    for cut in cuts:
+        if len(values) > 1:
+            at = cut % (len(values) - 1)
+            values[at : at + 2] = [values[at] + values[at + 1]]
+    return reduce(lambda a, b: a + b, values)
+
+
+@by_statistic
+@settings(max_examples=10)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    weights=st.sampled_from([None, "w", "frequency:n"]),
+    rows=st.integers(1, 60),
+    cuts=st.lists(st.integers(0, 50), max_size=30),
+)
+def test_cuts_and_brackets_do_not_matter(
+    statistic: type, seed: int, weights: str | None, rows: int, cuts: list[int]
+) -> None:
+    sample, of = sample_of(seed, weights), STATISTICS[statistic]
+    (whole,) = map(of, blocks(sample, 10_000))
+    parts = list(map(of, blocks(sample, rows)))
+    assert_equal(bracket(parts, cuts), whole)
+    assert_equal(reduce(lambda a, b: a + b, parts), whole)
+
+
+@by_statistic
+def test_addition_leaves_both_sides_as_they_were(statistic: type) -> None:
+    of = STATISTICS[statistic]
+    parts = list(map(of, blocks(sample_of(3, "w"), 30)))[:2]
+    before = [[leaf.copy() for leaf in leaves(part)] for part in parts]
+    assert type(parts[0] + parts[1]) is type(parts[0])
+    for part, leaf in zip(parts, before, strict=True):
+        for now, then in zip(leaves(part), leaf, strict=True):
+            np.testing.assert_array_equal(now, then)
+
+
+@pytest.mark.parametrize("mean", [1e6, 1e7, 1e8, 1e9])
+@pytest.mark.parametrize("rows", [7, 100, 3000])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_large_mean_costs_its_own_digits_only(mean: float, rows: int, weighted: bool) -> None:
+    """Chan's merge against sums in higher precision: plain sums lose twice as many digits.
+
+    With mean 1e6 and standard deviation 1 ten digits are left.
+    """
+    rng = np.random.default_rng(5)
+    z = rng.normal(mean, 1.0, (3, 3000))
+    w = rng.integers(1, 5, 3000) / 2.0 if weighted else None
+    parts = [
+        CrossProducts.of(z[:, i : i + rows], None if w is None else w[i : i + rows])
+        for i in range(0, 3000, rows)
+    ]
+    total = reduce(lambda a, b: a + b, parts)
+    exact, weight = z.astype(np.longdouble), np.ones(3000) if w is None else w
+    centre = (exact * weight).sum(axis=1) / weight.sum()
+    deviation = exact - centre[:, None]
+    expected = ((deviation * weight) @ deviation.T).astype(float)
+    scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    assert np.abs((total.centred - expected) / scale).max() < 1e-16 * mean
+    assert total.mean == pytest.approx(centre.astype(float), rel=1e-14)
+    assert total.weight == weight.sum()
