@@ -35,7 +35,7 @@ class TwoWayMoments:
     """Within cross-products and unit means of [D, y, 1, x], for any share of demeaning.
 
     Units of equal weight enter through the cross-products of their means alone, so that more of
-    them than columns are replaced by the triangular factor of their means.
+    them than columns are replaced by as many rows as columns with the same cross-products.
 
     Attributes
     ----------
@@ -214,15 +214,24 @@ def _columns(block: Block, centre: FloatArray, constant: bool) -> FloatArray:
 
 
 def _compressed(means: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Replace many units of equal weight by the triangular factor of their means."""
+    """Replace many units of equal weight by as many rows as columns."""
     width = means.shape[1]
     values, group, counts = np.unique(weight, return_inverse=True, return_counts=True)
     many = np.flatnonzero(counts > width)
     if not many.size:
         return means, weight
     few = counts[group] <= width
-    factors = [np.linalg.qr(means[group == c], mode="r") for c in many]
+    factors = [_factor(means[group == c]) for c in many]
     return (
         np.concatenate([means[few], *factors]),
         np.concatenate([weight[few], np.repeat(values[many], width)]),
     )
+
+
+def _factor(means: FloatArray) -> FloatArray:
+    """Find a square matrix with the same cross-products of columns."""
+    length = np.sqrt((means**2).sum(axis=0))
+    scale = np.where(length > 0, length, 1.0)
+    columns = means / scale
+    values, vectors = np.linalg.eigh(columns.T @ columns)
+    return np.asarray(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T * scale)

@@ -14,11 +14,15 @@ import numpy as np
 from panelml._typing import FloatArray, VarianceMethod
 from panelml.core.levels import solve_dense
 from panelml.core.linalg import Solution, solve_normal
+from panelml.core.moments import PanelMoments
 from panelml.core.twoway import TwoWayMoments
 from panelml.core.twoway_likelihood import maximise_two_way
 from panelml.errors import IdentificationError
 
 __all__ = ["TwoWayComponents", "estimate_two_way"]
+
+# Residuals whose share of the outcome's sum of squares is rounding.
+EXACT = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,27 +172,23 @@ class TwoWayDesign:
 
 
 def estimate_two_way(
-    moments: TwoWayMoments,
-    method: VarianceMethod,
-    unit_weight: FloatArray,
-    scale: FloatArray | None = None,
+    moments: TwoWayMoments, panel: PanelMoments, method: VarianceMethod, *, constant: bool
 ) -> TwoWayComponents:
     """Estimate the variance components.
 
     Parameters
     ----------
     moments : TwoWayMoments
+    panel : PanelMoments
+        Of the same rows.
     method : str
         Any but ``"baltagi-chang"``, which is ``"swamy-arora"`` here.
-    unit_weight : FloatArray, shape (g,)
-        Sum of the weights of each unit.
-    scale : FloatArray, shape (k,), optional
-        Sums of squares against which a regressor counts as vanished; its own by default.
+    constant : bool
 
     Raises
     ------
     IdentificationError
-        If there are not two units and two periods, or too few for the method.
+        If there are not two units and two periods, too few rows for the method, or no errors.
 
     Notes
     -----
@@ -207,14 +207,21 @@ def estimate_two_way(
             "Two-way random effects need at least two units and two periods; there are "
             f"{moments.units} and {used}."
         )
+    variation = panel.overall.variation
+    scale = np.concatenate([[0.0], variation[1:]]) if constant else None
     kept = np.concatenate([[0], 1 + solve_normal(everything[t:, t:], scale).kept])
     independent = moments.select(kept)
+    design = TwoWayDesign.of(independent)
+    if design.solution.rss <= EXACT * variation[0]:
+        raise IdentificationError(
+            "The regressors and the effects of units and periods explain the outcome exactly: "
+            "there are no errors that have a variance."
+        )
     if method in ("ml", "reml"):
         (e, u, time), loglik = maximise_two_way(
-            independent, unit_weight, restricted=method == "reml"
+            independent, panel.means.weight, restricted=method == "reml"
         )
         return TwoWayComponents(e, u, time, u, time, loglik)
-    design = TwoWayDesign.of(independent)
     rule = {
         "swamy-arora": _swamy_arora, "wallace-hussain": _wallace_hussain, "amemiya": _amemiya,
         "nerlove": _nerlove,

@@ -307,6 +307,37 @@ def test_time_invariant_regressors_of_a_balanced_panel() -> None:
         assert list(variances(fit).values()) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("share", [0.8, 1.0])
+def test_regressors_of_the_periods_alone(share: float) -> None:
+    frame = panel_frame(20, 8, share=share)
+    frame["fixed"] = np.random.default_rng(2).normal(size=8)[frame["t"]]
+    for method in ("swamy-arora", "nerlove", "ml"):
+        fit = fit_frame(frame, method, cov="iid")
+        params, cov = dense(frame).gls(*variances(fit).values())
+        assert fit.params.to_numpy() == pytest.approx(params, rel=1e-9)
+        assert np.allclose(fit.cov, cov, rtol=1e-9)
+        if method != "ml":
+            expected = np.maximum(dense(frame).components(method), 0)
+            assert list(variances(fit).values()) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_large_means_cost_few_digits(frame: pd.DataFrame, method: str) -> None:
+    one, two = fit_frame(frame, method), fit_frame(frame.assign(x=frame["x"] + 1e6), method)
+    assert two.params["x"] == pytest.approx(one.params["x"], rel=1e-9)
+    assert two.std_errors["x"] == pytest.approx(one.std_errors["x"], rel=1e-9)
+
+
+def test_a_constant_alone(frame: pd.DataFrame) -> None:
+    spec = pm.RandomEffects("y ~ 1", method="reml", time_effects=True, cov="iid")
+    fit = spec.fit(pm.Panel(frame, unit="i", time="t"))
+    reference = dense(frame)
+    reference.x = reference.x[:, :1]
+    params, cov = reference.gls(*variances(fit).values())
+    assert fit.params.to_numpy() == pytest.approx(params, rel=1e-9)
+    assert np.allclose(fit.cov, cov, rtol=1e-9)
+
+
 def test_without_a_constant(frame: pd.DataFrame) -> None:
     spec = pm.RandomEffects("y ~ x + fixed - 1", method="ml", time_effects=True, cov="iid")
     fit = spec.fit(pm.Panel(frame, unit="i", time="t"))
@@ -356,6 +387,13 @@ def test_too_few_rows_are_refused() -> None:
     frame = frame[~frame.duplicated("i") | ~frame.duplicated("t")]
     with pytest.raises(IdentificationError, match="too few rows"):
         fit_frame(frame, "amemiya")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_outcomes_without_errors_are_refused(frame: pd.DataFrame, method: str) -> None:
+    for outcome in (2 * frame["x"], 0.1 + 0 * frame["x"], frame["x"] / 3 + frame["fixed"]):
+        with pytest.raises(IdentificationError, match="explain the outcome exactly"):
+            fit_frame(frame.assign(y=outcome), method)
 
 
 def test_too_many_periods_are_refused(frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
