@@ -127,7 +127,7 @@ CASES = (
          data="long", effects=("unit", "time"), only_rows=900_000, targets=FIXEST),
 )  # fmt: skip
 
-QUICK = ("fd", "re", "fe1-cluster", "fe2-cluster", "hausman")
+QUICK = ("re", "fe1-cluster", "fe2-cluster", "hausman")
 """Cases of ``run --quick``."""
 
 
