@@ -60,7 +60,8 @@ class MaketablesPlugin(FittedModel):
 
     def __maketables_stat__(self, key: str) -> int | float | str | None:
         if key == "se_type":
-            return None
+            info = self.__maketables_vcov_info__
+            return f"by: {info['clustervar']}" if info["clustervar"] else str(info["vcov_type"])
         if key == "n_clusters":
             return ", ".join(map(str, self.covariance.clusters.values())) or None
         if key in self.extras:

@@ -130,7 +130,8 @@ def _fit(model: FittedModel) -> Facts:
         "R-squared between": model.rsquared_between,
         "R-squared overall": model.rsquared_overall,
     }
-    if not any(np.isclose(model.rsquared, value, rtol=1e-9) for value in values.values()):
+    known = [np.nan, *values.values()]
+    if not np.isclose(model.rsquared, known, rtol=1e-9, equal_nan=True).any():
         values["R-squared, regression"] = model.rsquared
     if not np.isnan(model.loglik):
         values["Log-likelihood"] = model.loglik
@@ -138,13 +139,22 @@ def _fit(model: FittedModel) -> Facts:
 
 
 def _facts(model: FittedModel) -> Facts:
-    df = f"t with {model.df_t:g} df" if np.isfinite(model.df_t) else "normal distribution"
     facts = {
         "Absorbed effects": model.effects_absorbed,
-        "Standard errors": f"{model.covariance.description}; {df}",
+        "Standard errors": f"{model.covariance.description}; {_distribution(model)}",
         "Weights": model.weights,
     }
     return tuple((label, text) for label, text in facts.items() if text)
+
+
+def _distribution(model: FittedModel) -> str:
+    if _own_df(model):
+        return "t, with df by coefficient"
+    return f"t with {model.df_t:g} df" if np.isfinite(model.df_t) else "normal distribution"
+
+
+def _own_df(model: FittedModel) -> bool:
+    return model.df_terms.nunique() > 1
 
 
 def _coefficients(model: FittedModel, level: float) -> Grid:
@@ -156,6 +166,11 @@ def _coefficients(model: FittedModel, level: float) -> Grid:
          pvalue(row.p_value), number(row.conf_low), number(row.conf_high))
         for row in term_rows(model, level)
     )  # fmt: skip
+    if _own_df(model):
+        heads = (*heads, "df")
+        rows = tuple(
+            (*row, number(df)) for row, df in zip(rows, model.df_terms.tolist(), strict=True)
+        )
     return Grid(heads, (rows,))
 
 

@@ -27,6 +27,8 @@ SPECS = {
     "ml": pm.RandomEffects("y ~ x + C(g)", method="ml"),
     "mundlak": pm.Mundlak(RICH, weights="w"),
     "hybrid": pm.Hybrid(RICH),
+    "twoway": pm.RandomEffects("y ~ x + C(g)", time_effects=True),
+    "mixed": pm.MixedModel("y ~ x + C(g) + (1 + z | u)"),
 }
 
 

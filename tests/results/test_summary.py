@@ -105,6 +105,22 @@ def test_extras_have_words(fits: dict[str, Results]) -> None:
         assert float(row(text, words)[0]) == pytest.approx(fits["re"].extras[name], rel=1e-3)
 
 
+def test_two_way_effects_have_words(panel: pm.Panel) -> None:
+    result = pm.RandomEffects("lwage ~ union + married", time_effects=True).fit(panel)
+    shown = row(str(result), "Standard deviation of the time effects (sigma_t)")
+    assert float(shown[0]) == pytest.approx(result.extras["sigma_t"], rel=1e-3)
+
+
+def test_degrees_of_freedom_that_differ_have_a_column(panel: pm.Panel) -> None:
+    model = pm.MixedModel("lwage ~ union + exper + (1 + exper | nr)").fit(panel)
+    result = model.with_cov("satterthwaite")
+    text = str(result)
+    assert "; t, with df by coefficient\n" in text
+    for name, df in result.df_terms.items():
+        assert float(row(text, str(name))[-1]) == pytest.approx(df, rel=1e-3)
+    assert len(row(str(model), "union")) == 6 and len(row(text, "union")) == 7
+
+
 def test_unknown_extras_are_shown_by_name(fits: dict[str, Results]) -> None:
     statistics = replace(fits["re"].statistics, extras={"sd(nr: exper)": 0.25})
     assert row(str(replace(fits["re"], statistics=statistics)), "sd(nr: exper)") == ["0.2500"]
@@ -127,9 +143,12 @@ def test_rows_of_a_regression_on_means_are_told_from_observations(
     assert "Rows of the regression" not in str(fits["pooled"])
 
 
-def test_missing_likelihood_is_left_out(fits: dict[str, Results]) -> None:
+def test_what_is_not_defined_is_left_out(fits: dict[str, Results]) -> None:
     assert "Log-likelihood" in str(fits["pooled"])
     assert "Log-likelihood" not in str(fits["re"])
+    without = replace(fits["re"].statistics, rsquared=np.nan)
+    assert "R-squared, regression" not in str(replace(fits["re"], statistics=without))
+    assert "R-squared, regression" in str(fits["fd"])
 
 
 def test_a_perfect_fit_is_shown() -> None:

@@ -136,6 +136,15 @@ def test_variance_components_of_any_name_stand_below_the_coefficients(
     assert cells(table, "sd(nr: Intercept)") == ["", "0.3000"]
 
 
+def test_mixed_models_stand_beside_the_others(panel: pm.Panel, fits: dict[str, Results]) -> None:
+    mixed = pm.MixedModel("lwage ~ union + married + educ + (1 | nr)").fit(panel)
+    table = pm.compare(fits["re"], mixed)
+    assert table.terms == ("union", "married", "educ", "Intercept")
+    name = next(iter(mixed.extras))
+    assert cells(table, name)[0] == ""
+    assert float(cells(table, name)[1]) == pytest.approx(mixed.extras[name], rel=1e-3)
+
+
 def test_notes_name_the_results_they_belong_to(fits: dict[str, Results]) -> None:
     table = pm.compare(a=fits["fe"], b=fits["fe"], c=fits["re"])
     assert "a, b: Dropped 'educ': no variation within nr." in table.notes
