@@ -74,8 +74,8 @@ def factorize(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
     codes : IntArray, shape (n,)
         -1 where missing.
     labels : AnyArray, shape (levels,)
-        Sorted (in category order for ordered categories), or in the order of appearance
-        where the values cannot be compared.
+        Sorted (in category order for categories, numbers before texts), or in the order of
+        appearance where the values cannot be compared.
     """
     first = run_starts(series)
     if first is None:

@@ -112,9 +112,7 @@ def parse_formula(text: str, *, mixed: bool = False) -> Formula:
     effects = None if len(parts) == 1 else _parse_effects(parts[1], text)
     _check_outcome(sides[0])
     terms = read_terms(regressors)
-    return Formula(
-        text.strip(), sides[0].strip(), regressors, effects, has_constant(terms), random
-    )
+    return Formula(text.strip(), sides[0].strip(), regressors, effects, has_constant(terms), random)
 
 
 def has_constant(terms: list[Term]) -> bool:

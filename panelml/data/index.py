@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from panelml._typing import AnyArray, IntArray
+from panelml._typing import AnyArray, BoolArray, IntArray
 from panelml.data.axis import TimeAxis
 from panelml.data.codes import factorize, run_starts
 from panelml.errors import (
@@ -151,12 +151,18 @@ def _sorting_order(key: IntArray, cells: int) -> IntArray:
 def _refuse_missing(series: nw.Series[Any], role: str) -> None:
     missing = series.is_null().to_numpy()
     if series.dtype.is_float():
-        missing = missing | series.is_nan().fill_null(value=True).to_numpy()
-    if missing.any():
-        rows = np.flatnonzero(missing)
+        values = np.asarray(series.to_numpy(), dtype=np.float64)
+        missing = missing | np.isnan(values)
+        _refuse_rows(series.name, role, "infinite", np.isinf(values))
+    _refuse_rows(series.name, role, "missing", missing)
+
+
+def _refuse_rows(name: str, role: str, what: str, wrong: BoolArray) -> None:
+    if wrong.any():
+        rows = np.flatnonzero(wrong)
         raise MissingValueError(
-            f"The {role} column {series.name!r} is missing in {rows.size} rows "
-            f"(row {listing(rows)}). Drop or complete these rows."
+            f"The {role} column {name!r} is {what} in {rows.size} rows (row {listing(rows)}). "
+            "Drop or complete these rows."
         )
 
 

@@ -96,7 +96,7 @@ def index_keys(data: Any, unit: str | None, time: str | None) -> tuple[str, str,
     if unit == time:
         raise SpecificationError(f"Unit and time must be different columns, not both {unit!r}.")
     keys = {}
-    for name in {unit, time} & set(names):
+    for name in (key for key in (unit, time) if key in names):
         level = data.index.get_level_values(names.index(name))
         if name not in data.columns:
             keys[name] = nw.from_native(pd.Series(level, name=name), series_only=True)

@@ -131,13 +131,11 @@ def variation_of(name: str, values: AnyArray, starts: IntArray) -> VariationOf:
         nothing = (np.nan, np.nan, np.nan)
         return VariationOf(name, np.nan, nothing, nothing, nothing, 0, 0, np.nan, np.nan)
     mean = float(x.mean())
-    deviation = x - mean
     ends = np.append(0, np.cumsum(rows))
+    deviation = _cleared(x - mean, x)
     means = group_sums(deviation, ends) / rows
     level = group_sums(x, ends) / rows
-    within = deviation - spread(means, np.repeat(np.arange(g), rows))
-    # What rounding leaves of a variable that never changes is no variation.
-    within[np.abs(within) < 1e-14 * np.abs(x).max()] = 0.0
+    within = _cleared(deviation - spread(means, np.repeat(np.arange(g), rows)), x)
     squares = float(within @ within), float(rows @ means**2)
     return VariationOf(
         name, mean,
@@ -156,6 +154,11 @@ def unit_means(values: AnyArray, starts: IntArray) -> FloatArray:
     rows = group_sums(present.astype(np.float64), starts)
     mean = np.divide(total, rows, out=np.full(sizes.size, np.nan), where=rows > 0)
     return spread(mean, np.repeat(np.arange(sizes.size), sizes))
+
+
+def _cleared(deviation: FloatArray, x: FloatArray) -> FloatArray:
+    """Set to zero what rounding leaves of a variable that does not vary."""
+    return np.where(np.abs(deviation) < 1e-14 * np.abs(x).max(), 0.0, deviation)
 
 
 def _sd(values: FloatArray, count: int) -> float:

@@ -1,0 +1,388 @@
+"""Keys of any type: order, the time axis, and what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import panelml as pm
+from panelml.data.codes import combine, factorize
+from panelml.errors import (
+    ColumnTypeError,
+    DataError,
+    DuplicateIndexError,
+    EmptyDataError,
+    MissingValueError,
+    SpecificationError,
+    UnknownNameError,
+)
+from tests.data.frames import BACKENDS, small
+
+UNITS: dict[str, list[Any]] = {
+    "int": [7, 3, 12],
+    "int8": list(np.array([100, -100, 5], dtype=np.int8)),
+    "uint64": list(np.array([2**63 + 5, 1, 2**63], dtype=np.uint64)),
+    "far apart": [10**15, -(10**15), 0],
+    "float": [1.5, -2.0, 0.25],
+    "text": ["north", "east", "west"],
+    "tuple": [("b", 1), ("a", 2), ("a", 1)],
+    "uuid": [uuid.UUID(int=9), uuid.UUID(int=2), uuid.UUID(int=5)],
+    "date": [dt.date(2001, 1, 1), dt.date(1999, 1, 1), dt.date(2000, 1, 1)],
+}
+PERIODS: dict[str, tuple[Any, str]] = {
+    "int": ([1999, 2000, 2002], "1"),
+    "float": ([0.25, 0.5, 1.0], "0.25"),
+    "whole float": ([1.0, 2.0, 4.0], "1"),
+    "year starts": (pd.to_datetime(["1999-01-01", "2000-01-01", "2002-01-01"]), "1 year"),
+    "month ends": (pd.to_datetime(["2020-01-31", "2020-02-29", "2020-04-30"]), "1 month"),
+    "quarters": (pd.to_datetime(["2020-01-01", "2020-04-01", "2020-10-01"]), "1 quarter"),
+    "weeks": (pd.to_datetime(["2020-01-06", "2020-01-13", "2020-01-27"]), "1 week"),
+    "hours": (pd.to_datetime(["2020-01-01 00:00", "2020-01-01 06:00", "2020-01-01 18:00"]),
+              "6 hours"),
+    "zoned days": (pd.to_datetime(["2020-03-28", "2020-03-29", "2020-03-31"])
+                   .tz_localize("Europe/Berlin"), "1 day"),
+    "date objects": ([dt.date(1999, 5, 1), dt.date(2000, 5, 1), dt.date(2002, 5, 1)], "1 year"),
+    "Period": (pd.PeriodIndex(["2000Q1", "2000Q2", "2000Q4"], freq="Q"), "1 quarter"),
+    "timedelta": (pd.to_timedelta([0, 1, 3], unit="D"), "1 day"),
+    "objects of int": (np.array([1999, 2000, 2002], dtype=object), "1"),
+}  # fmt: skip
+
+
+def crossed(units: Any, times: Any) -> pd.DataFrame:
+    """Each unit in each period, rows shuffled; ``row`` is the place of the row when sorted."""
+    u, t = len(units), len(times)
+    unit = pd.Series(list(units)) if isinstance(units, list) else pd.Series(units)
+    frame = pd.DataFrame(
+        {
+            "unit": unit.iloc[np.repeat(np.arange(u), t)].reset_index(drop=True),
+            "time": pd.Series(times).iloc[np.tile(np.arange(t), u)].reset_index(drop=True),
+        }
+    )
+    return frame.sample(frac=1, random_state=3).reset_index(drop=True)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_units_of_any_type_are_sorted(name: str) -> None:
+    labels = UNITS[name]
+    panel = pm.Panel(crossed(labels, [1, 2]), "unit", "time")
+    assert panel.index.units.tolist() == sorted(labels)
+    assert panel.key_labels().tolist() == list(panel.to_native().itertuples(index=False, name=None))
+    assert panel.index.sizes.tolist() == [2, 2, 2]
+
+
+def test_units_that_cannot_be_compared_come_as_they_appear() -> None:
+    mixed = pd.DataFrame({"unit": [2, "a", 2, "a", 1], "time": [1, 2, 2, 1, 1]})
+    assert pm.Panel(mixed, "unit", "time").index.units.tolist() == [1, 2, "a"]
+    key = uuid.UUID(int=5)
+    frame = pd.DataFrame({"unit": [key, ("a", 1), key, ("a", 1), 1], "time": [1, 2, 2, 1, 1]})
+    panel = pm.Panel(frame, "unit", "time")
+    assert panel.index.units.tolist() == [key, ("a", 1), 1]
+    assert panel.index.sizes.tolist() == [2, 2, 1]
+
+
+@pytest.mark.parametrize("kind", ["category", "ordered", "enum", "polars categorical"])
+def test_categories_as_units(kind: str) -> None:
+    frame: Any = crossed(["b", "a", "c"], [1, 2])
+    if kind in ("category", "ordered"):
+        values = pd.Categorical(frame["unit"], categories=["z", "c", "b", "a"],
+                                ordered=kind == "ordered")  # fmt: skip
+        frame = frame.assign(unit=values)
+    else:
+        dtype = pl.Enum(["z", "c", "b", "a"]) if kind == "enum" else pl.Categorical()
+        frame = pl.from_pandas(frame).with_columns(pl.col("unit").cast(dtype))
+    panel = pm.Panel(frame, "unit", "time")
+    assert sorted(panel.index.units) == ["a", "b", "c"]
+    if kind != "polars categorical":
+        assert panel.index.units.tolist() == ["c", "b", "a"]
+    assert panel.index.sizes.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("name", PERIODS)
+def test_times_of_any_type_lie_on_a_grid(name: str) -> None:
+    times, delta = PERIODS[name]
+    panel = pm.Panel(crossed([1, 2], times), "unit", "time")
+    assert panel.index.steps.tolist() == ([0, 1, 3])
+    assert panel.index.delta == delta
+    assert list(panel.index.times) == list(pd.Series(times).sort_values().to_numpy()) or list(
+        map(str, panel.index.times)
+    ) == list(map(str, times))
+    lag = panel.assign(x=np.arange(6.0)).lag("x")
+    assert int(lag.notna().sum()) == 2
+
+
+def test_times_of_polars_and_ordered_categories() -> None:
+    days = [dt.date(2020, 1, 1), dt.date(2020, 2, 1), dt.date(2020, 4, 1)]
+    frame = pl.DataFrame({"unit": [1, 1, 1], "time": days})
+    assert pm.Panel(frame, "unit", "time").index.steps.tolist() == [0, 1, 3]
+    stamps = frame.with_columns(pl.col("time").cast(pl.Datetime("us")))
+    assert pm.Panel(stamps, "unit", "time").index.delta == "1 month"
+    waves = pl.Series(["pre", "post", "later"], dtype=pl.Enum(["pre", "mid", "post", "later"]))
+    panel = pm.Panel(pl.DataFrame({"unit": [1, 1, 1], "time": waves[[2, 0, 1]]}), "unit", "time")
+    assert panel.index.times.tolist() == ["pre", "post", "later"]
+    assert panel.index.steps.tolist() == [0, 1, 2]
+    ordered = pd.Categorical(["post", "pre"], categories=["pre", "post"], ordered=True)
+    panel = pm.Panel(pd.DataFrame({"unit": [1, 1], "time": ordered}), "unit", "time")
+    assert panel.index.times.tolist() == ["pre", "post"]
+
+
+def test_delta_sets_the_grid() -> None:
+    frame = pd.DataFrame({"unit": 1, "time": [2000, 2002, 2006], "x": [1.0, 2.0, 3.0]})
+    assert pm.Panel(frame, "unit", "time").lag("x").isna().all()
+    panel = pm.Panel(frame, "unit", "time", delta=2)
+    assert panel.index.steps.tolist() == [0, 1, 3]
+    assert panel.lag("x").tolist()[1] == 1.0
+    assert panel.filter(frame["time"] > 2000).index.steps.tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_row_order_does_not_matter(backend: str) -> None:
+    frame = small()
+    panel = pm.Panel(BACKENDS[backend](frame), "unit", "time")
+    ordered = frame.sort_values(["unit", "time"])
+    assert panel.index.units.tolist() == ["a", "b", "c"]
+    assert panel.index.starts.tolist() == [0, 3, 7, 9]
+    assert panel.index.times[panel.index.time].tolist() == ordered["time"].tolist()
+    np.testing.assert_array_equal(panel.values("x"), ordered["x"])
+    np.testing.assert_array_equal(panel.index.unsort(panel.values("x")), frame["x"])
+    assert [panel.index.position(i) for i in range(9)] == ordered.index.tolist()
+
+
+def test_long_and_sparse_panels_sort_the_same() -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"unit": rng.integers(0, 50, 400), "time": rng.integers(0, 10**6, 400)})
+    frame = frame.drop_duplicates()
+    panel = pm.Panel(frame, "unit", "time")
+    ordered = frame.sort_values(["unit", "time"])
+    assert panel.index.times[panel.index.time].tolist() == ordered["time"].tolist()
+    assert panel.index.units[panel.index.unit].tolist() == ordered["unit"].tolist()
+
+
+def test_sorted_columns_are_not_copied() -> None:
+    frame = pd.DataFrame({"unit": np.repeat([1, 2], 3), "time": np.tile([1, 2, 3], 2)})
+    frame["x"], frame["n"] = np.arange(6.0), np.arange(6)
+    panel = pm.Panel(frame, "unit", "time")
+    assert panel.index.order is None
+    for name in ("x", "n"):
+        assert np.shares_memory(panel.values(name), frame[name].to_numpy())
+    polars = pl.DataFrame({"unit": [1, 1], "time": [1, 2], "x": [0.5, 1.5]})
+    assert np.shares_memory(pm.Panel(polars, "unit", "time").values("x"), polars["x"].to_numpy())
+
+
+def test_multiindex_needs_no_names() -> None:
+    frame = small()
+    indexed = frame.set_index(["unit", "time"])
+    panel = pm.Panel(indexed)
+    assert (panel.unit, panel.time) == ("unit", "time")
+    assert panel.columns[:2] == ["unit", "time"]
+    named = pm.Panel(frame, "unit", "time")
+    np.testing.assert_array_equal(panel.values("x"), named.values("x"))
+    both = frame.set_index(["unit", "time"], drop=False)
+    assert pm.Panel(both).nobs == 9
+    assert pm.Panel(both, "unit", "time").nobs == 9
+    nameless = indexed.rename_axis([None, None])
+    assert pm.Panel(nameless).columns[:2] == ["unit", "time"]
+    by_level = frame.set_index("unit")
+    assert pm.Panel(by_level, "unit", "time").n_units == 3
+
+
+def refusals() -> dict[str, tuple[Callable[[], object], type[Exception], str]]:
+    frame = small()
+    duplicated = pd.concat([frame, frame.iloc[[1, 2]]], ignore_index=True)
+    missing = frame.assign(unit=frame["unit"].where(frame.index != 3))
+    late = frame.assign(time=frame["time"].where(frame.index < 7).astype("float"))
+    wide = frame.rename(columns={"n": "x"})
+    lazy = pl.from_pandas(frame).lazy()
+    clash = frame.set_index(["unit", "time"]).assign(unit="z")
+    three = frame.set_index(["unit", "time", "n"])
+    texts = frame.assign(time=frame["time"].astype(str))
+    return {
+        "duplicates": (
+            lambda: pm.Panel(duplicated, "unit", "time"),
+            DuplicateIndexError,
+            "2 rows repeat a (unit, time) pair: unit=a, time=1 (rows 1 and 9), "
+            "unit=c, time=4 (rows 2 and 10). Aggregate them",
+        ),
+        "duplicates of polars": (
+            lambda: pm.Panel(pl.from_pandas(duplicated), "unit", "time"),
+            DuplicateIndexError,
+            "2 rows repeat a (unit, time) pair: unit=a, time=1 (rows 1 and 9)",
+        ),
+        "missing unit": (
+            lambda: pm.Panel(missing, "unit", "time"),
+            MissingValueError,
+            "The unit column 'unit' is missing in 1 rows (row 3). Drop or complete these rows.",
+        ),
+        "missing time": (
+            lambda: pm.Panel(late, "unit", "time"),
+            MissingValueError,
+            "The time column 'time' is missing in 2 rows (row 7, 8).",
+        ),
+        "missing time of arrow": (
+            lambda: pm.Panel(pa.table({"unit": [1, 1], "time": [1, None]}), "unit", "time"),
+            MissingValueError,
+            "The time column 'time' is missing in 1 rows (row 1)",
+        ),
+        "infinite time": (
+            lambda: pm.Panel(frame.assign(time=np.inf), "unit", "time"),
+            MissingValueError,
+            "The time column 'time' is infinite in 9 rows (row 0, 1, 2, 3, 4 and 4 more).",
+        ),
+        "text time": (
+            lambda: pm.Panel(texts, "unit", "time"),
+            ColumnTypeError,
+            "The time column 'time' holds text or unordered categories, whose order is unknown. "
+            "Convert it to integers, dates, periods or an ordered category.",
+        ),
+        "text time of polars": (
+            lambda: pm.Panel(pl.from_pandas(texts), "unit", "time"),
+            ColumnTypeError,
+            "holds text or unordered categories",
+        ),
+        "unordered time": (
+            lambda: pm.Panel(texts.assign(time=texts["time"].astype("category")), "unit", "time"),
+            ColumnTypeError,
+            "holds text or unordered categories",
+        ),
+        "mixed time": (
+            lambda: pm.Panel(
+                pd.DataFrame({"unit": [1, 1], "time": [1999, dt.date(2000, 1, 1)]}), "unit", "time"
+            ),
+            ColumnTypeError,
+            "Times must be numbers, dates or periods, not 1999, 2000-01-01.",
+        ),
+        "complex time": (
+            lambda: pm.Panel(frame.assign(time=frame["time"] + 1j), "unit", "time"),
+            ColumnTypeError,
+            "Times must be numbers, dates or periods",
+        ),
+        "off the grid": (
+            lambda: pm.Panel(frame.assign(time=frame["time"] ** 1.5), "unit", "time"),
+            SpecificationError,
+            "do not lie on a grid of step",
+        ),
+        "negative delta": (
+            lambda: pm.Panel(frame, "unit", "time", delta=-1),
+            SpecificationError,
+            "delta must be positive, not -1.",
+        ),
+        "delta of dates": (
+            lambda: pm.Panel(
+                frame.assign(time=pd.to_datetime((frame["time"] + 2000).astype(str), format="%Y")),
+                "unit", "time", delta=2,
+            ),
+            SpecificationError,
+            "delta is the length of a period where times are numbers.",
+        ),
+        "unknown key": (
+            lambda: pm.Panel(frame, "unti", "time"),
+            UnknownNameError,
+            "No column 'unti'. Did you mean 'unit'?",
+        ),
+        "one key": (
+            lambda: pm.Panel(frame, "unit"),
+            SpecificationError,
+            "Name both key columns, Panel(data, unit=..., time=...)",
+        ),
+        "no key": (
+            lambda: pm.Panel(pl.from_pandas(frame)),
+            SpecificationError,
+            "Name both key columns",
+        ),
+        "same key twice": (
+            lambda: pm.Panel(frame, "unit", "unit"),
+            SpecificationError,
+            "Unit and time must be different columns, not both 'unit'.",
+        ),
+        "three levels": (
+            lambda: pm.Panel(three),
+            SpecificationError,
+            "The MultiIndex has 3 levels; a panel has two, unit and time.",
+        ),
+        "index and column": (
+            lambda: pm.Panel(clash),
+            DataError,
+            "'unit' is both a column and a level of the index, with different values. Rename or "
+            "drop one of them.",
+        ),
+        "repeated column": (
+            lambda: pm.Panel(wide, "unit", "time"),
+            ColumnTypeError,
+            "Several columns have the same name: x. Rename or drop all but one.",
+        ),
+        "lazy": (
+            lambda: pm.Panel(lazy, "unit", "time"),
+            ColumnTypeError,
+            "not from polars.lazyframe.frame.LazyFrame. Collect it first.",
+        ),
+        "no frame": (
+            lambda: pm.Panel([1, 2], "unit", "time"),
+            ColumnTypeError,
+            "A panel is made from a pandas, polars or pyarrow data frame, not from builtins.list.",
+        ),
+        "no rows": (
+            lambda: pm.Panel(frame.iloc[:0], "unit", "time"),
+            EmptyDataError,
+            "The data have no rows.",
+        ),
+        "no rows of polars": (
+            lambda: pm.Panel(pl.from_pandas(frame).head(0), "unit", "time"),
+            EmptyDataError,
+            "The data have no rows.",
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("case", refusals())
+def test_refused_with_a_reason(case: str) -> None:
+    make, error, words = refusals()[case]
+    with pytest.raises(error, match=re.escape(words)):
+        make()
+
+
+def test_one_unit_one_period_one_row() -> None:
+    frame = small()
+    one_unit = pm.Panel(frame[frame["unit"] == "b"], "unit", "time")
+    assert (one_unit.n_units, one_unit.n_periods) == (1, 4)
+    assert one_unit.lag("n").notna().sum() == 3
+    one_period = pm.Panel(frame[frame["time"] == 4], "unit", "time")
+    assert (one_period.n_units, one_period.n_periods, one_period.is_balanced) == (3, 1, True)
+    assert one_period.diff("x").isna().all()
+    row = pm.Panel(frame.iloc[:1], "unit", "time")
+    assert repr(row) == "Panel('unit' x 'time': 1 units, 1 periods, 1 rows)"
+    assert str(row.describe()) and str(row.variation())
+    days = pd.DataFrame({"unit": [1], "time": pd.to_datetime(["2020-02-03"])})
+    assert pm.Panel(days, "unit", "time").describe().span == 1
+
+
+def test_combinations_are_coded_in_order() -> None:
+    frame = pd.DataFrame(
+        {"a": ["y", "x", None, "y", "x", "y"], "b": [2, 1, 1, 1, 1, 2], "c": [0, 0, 0, 1, 0, 0]}
+    )
+    columns = [nw.from_native(frame[name], series_only=True) for name in frame]
+    codes = [pm.data.codes.Codes(c, (labels,)) for c, labels in map(factorize, columns)]
+    joint = combine(codes[0], combine(codes[1], codes[2]))
+    assert joint.labels().tolist() == ["x^1^0", "y^1^1", "y^2^0"]
+    assert joint.values.tolist() == [2, 0, -1, 1, 0, 2]
+    assert joint.levels == 3
+
+
+def test_codes_of_a_panel_follow_its_rows() -> None:
+    panel = pm.Panel(small(), "unit", "time")
+    ordered = small().sort_values(["unit", "time"])
+    labels = panel.labels(("g", "unit"))
+    made = [labels[c] if c >= 0 else None for c in panel.codes(("g", "unit"))]
+    expected = [None if g is None or g != g else f"{g}^{u}"
+                for g, u in zip(ordered["g"], ordered["unit"], strict=True)]  # fmt: skip
+    assert made == expected
+    assert panel.levels(("g", "unit")) == len(set(expected) - {None})
+    assert panel.codes(("unit", "time")).tolist() == list(range(9))
