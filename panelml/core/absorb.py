@@ -15,7 +15,7 @@ from scipy import sparse
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import group_sums, spread
-from panelml.core.levels import LevelSolution, solve_dense, solve_iteratively
+from panelml.core.levels import LevelSolution, solve_by_units, solve_dense, solve_iteratively
 from panelml.core.transforms import Rows
 
 __all__ = ["Absorb", "AbsorbPlan", "AbsorbSystem", "Factor", "level_values"]
@@ -196,6 +196,10 @@ class AbsorbSystem:
         """
         if not plan.factors:
             return LevelSolution(self.cross, 0)
+        units = sum(a.shape[0] for a in self.unit)
+        if len(plan.factors) == 1 and 0 < units <= min(plan.levels, DENSE_LEVELS):
+            joined = sparse.csr_array(sparse.vstack(self.unit, format="csr"))
+            return solve_by_units(self.own.diagonal(), joined, self.cross)
         if plan.levels <= DENSE_LEVELS:
             return solve_dense(self._dense(), self.before, self.cross)
         return solve_iteratively(self.own, self.unit, self.cross, plan.level_sets)

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from panelml._typing import BoolArray, FloatArray
 from panelml.errors import ConvergenceError
 
-__all__ = ["RANK_TOLERANCE", "LevelSolution", "solve_dense", "solve_iteratively"]
+__all__ = ["RANK_TOLERANCE", "LevelSolution", "solve_by_units", "solve_dense", "solve_iteratively"]
 
 RANK_TOLERANCE = 1e-10
 RESIDUAL_TOLERANCE = 1e-12
@@ -58,6 +58,25 @@ def solve_dense(s: FloatArray, before: FloatArray, cross: FloatArray) -> LevelSo
     coef = np.zeros_like(cross)
     coef[chosen] = solve_triangular(lower.T, half, lower=False)
     return LevelSolution(coef * scale[:, None], int(rank))
+
+
+def solve_by_units(own: FloatArray, unit: sparse.csr_array, cross: FloatArray) -> LevelSolution:
+    """Solve ``(diag(own) - A' A) a = cross`` by a system in the fewer rows of A.
+
+    Parameters
+    ----------
+    own : FloatArray, shape (levels,)
+    unit : sparse array, shape (g, levels)
+        A, of orthonormal unit effects.
+    cross : FloatArray, shape (levels, p)
+    """
+    used = own > 0
+    inverse = np.where(used, 1 / np.where(used, own, 1.0), 0.0)
+    a = unit.toarray()
+    scaled = a * inverse
+    inner = solve_dense(np.eye(len(a)) - scaled @ a.T, np.ones(len(a)), scaled @ cross)
+    coef = inverse[:, None] * cross + scaled.T @ inner.coef
+    return LevelSolution(coef, int(used.sum()) - len(a) + inner.rank)
 
 
 def solve_iteratively(
