@@ -160,7 +160,7 @@ def as_mask(frame: Frame, condition: Any) -> BoolArray:
         try:
             series = nw.from_native(condition, series_only=True)
         except TypeError:
-            series = nw.from_native(pd.Series(np.asarray(condition)), series_only=True)
+            series = nw.from_native(pd.Series(condition), series_only=True)
     native, rows = series.to_native(), frame.to_native()
     if isinstance(native, pd.Series) and isinstance(rows, pd.DataFrame):
         labelled = isinstance(condition, pd.Series)
@@ -188,7 +188,9 @@ def take(series: Series, places: IntArray, like: Frame) -> Any:
     like : Frame
         Whose row labels the result carries.
     """
-    backend = series.implementation
+    backend = like.implementation
+    if series.implementation is not backend:
+        series = nw.new_series(series.name, series.to_list(), backend=backend)
     rows = nw.from_dict(
         {_ROW: np.arange(places.size), _PLACE: places}, backend=backend
     )  # fmt: skip
@@ -220,7 +222,7 @@ def new_column(frame: Frame, name: str, value: Any) -> Frame:
         If the number of values, or the labels of a pandas series, are not those of the rows.
     """
     native = frame.to_native()
-    if np.ndim(value) == 0 and not hasattr(value, "__len__"):
+    if isinstance(value, str) or not hasattr(value, "__len__"):
         return frame.with_columns(nw.lit(value).alias(name))
     if len(value) != len(frame):
         raise SpecificationError(f"Column {name!r} has {len(value)} values for {len(frame)} rows.")

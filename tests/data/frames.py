@@ -33,7 +33,12 @@ def small() -> pd.DataFrame:
     return frame.iloc[[4, 0, 8, 2, 6, 1, 3, 7, 5]].reset_index(drop=True)
 
 
+def listed(values: Any) -> list[Any]:
+    """Read a native series, missing values as None."""
+    read = values.to_pylist if isinstance(values, pa.ChunkedArray) else values.to_list
+    return [None if value is pd.NA or value != value else value for value in read()]
+
+
 def as_floats(values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Read a native series of numbers, missing values as NaN."""
-    listed = values.tolist() if hasattr(values, "tolist") else values.to_list()
-    return np.array([np.nan if v is None or v is pd.NA else v for v in listed], dtype=np.float64)
+    return np.array(listed(values), dtype=np.float64)
