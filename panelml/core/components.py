@@ -19,6 +19,10 @@ from panelml.errors import IdentificationError
 __all__ = ["Components", "MeanDesign", "estimate_components"]
 
 
+# Below this share of the outcome's sum of squares, residuals are rounding.
+EXACT = 1e-14
+
+
 @dataclass(frozen=True, slots=True)
 class Components:
     """Estimated variances.
@@ -128,6 +132,11 @@ def estimate_components(
     estimated effects.
     """
     design = MeanDesign.of(moments, constant)
+    if design.within_solution.rss <= EXACT * moments.within[0, 0]:
+        raise IdentificationError(
+            "The regressors and the effects of units explain the outcome exactly: no variance "
+            "within units is left to estimate."
+        )
     if method in ("ml", "reml"):
         sigma2_e, sigma2_u, loglik = maximise(design, restricted=method == "reml")
         return Components(sigma2_e, sigma2_u, sigma2_u, loglik)

@@ -36,6 +36,7 @@ __all__ = [
     "level_scale",
     "log_weights",
     "plain_formula",
+    "require_outcome",
 ]
 
 
@@ -176,6 +177,29 @@ def describe(
         rsquared_between=between, rsquared_overall=overall,
         loglik=loglik, extras=extras,
     )  # fmt: skip
+
+
+def require_outcome(total: float, moments: PanelMoments, where: str = "") -> None:
+    """Refuse an outcome that is constant but for rounding.
+
+    Parameters
+    ----------
+    total : float
+        Its sum of squares in the regression.
+    moments : PanelMoments
+    where : str
+        What it would have to vary over.
+
+    Raises
+    ------
+    IdentificationError
+        If nothing is left to explain.
+    """
+    size = moments.weight * float(moments.overall.mean[0] ** 2) + moments.overall.centred[0, 0]
+    if total <= 1e-29 * size:
+        raise IdentificationError(
+            f"The outcome does not vary{where}: there is nothing left to explain."
+        )
 
 
 def level_rsquared(

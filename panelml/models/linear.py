@@ -26,6 +26,7 @@ from panelml.models.base import (
     level_scale,
     log_weights,
     plain_formula,
+    require_outcome,
 )
 from panelml.results.base import Results
 
@@ -60,6 +61,7 @@ class PooledOLS:
         transform = Level(centre, constant=formula.intercept)
         gram = _level_gram(moments.overall, formula.intercept)
         scale = level_scale(moments.overall, formula.intercept)
+        require_outcome(float(gram[0, 0]), moments)
         solved = least_squares(sample, transform, gram, centre=centre, scale=scale)
         n = round(moments.weight)
         counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
@@ -118,6 +120,7 @@ class Between:
         )  # fmt: skip
         gram = _level_gram(products, formula.intercept)
         scale = level_scale(products, formula.intercept)
+        require_outcome(float(gram[0, 0]), moments, " between units")
         solved = least_squares(sample, transform, gram, centre=centre, scale=scale)
         counts = Counts(means.n_units, len(solved.names) - solved.constant, solved.constant)
         rss = solved.solution.rss
@@ -168,6 +171,7 @@ class FirstDifference:
                 "No unit is observed in two consecutive periods, so there is no change to "
                 "explain. If the periods are further apart than one step, pass delta= to Panel."
             )
+        require_outcome(float(changes.products[0, 0]), moments, " over consecutive periods")
         solved = least_squares(
             sample, transform, changes.products, absorbed="consecutive periods",
             scale=_before(moments, self.drift),
