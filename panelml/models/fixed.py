@@ -249,8 +249,7 @@ def _unweighted(statistics: FitStatistics, sample: Sample, slopes: FloatArray) -
 
 
 def _require_variation(absorbed: _Absorbed, words: str) -> None:
-    before = float(absorbed.moments.overall.centred[0, 0])
-    if absorbed.gram[0, 0] <= 1e-14 * before:
+    if absorbed.gram[0, 0] <= 1e-14 * absorbed.moments.overall.variation[0]:
         raise IdentificationError(
             f"The outcome does not vary within {words}: there is nothing left to explain."
         )

@@ -44,9 +44,16 @@ class Estimator:
         return self.make(formula + self.effects, **{**self.options, **options})
 
     @property
-    def keeps_levels(self) -> bool:
-        """Whether differences between units move the slopes."""
-        return self.kind in ("pooled", "between", "random")
+    def timed(self) -> bool:
+        """Whether the periods of the rows matter."""
+        words = ("time", "trend")
+        by_name = any(word in self.effects for word in words)
+        return by_name or self.kind == "difference" or "time_effects" in self.options
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether it estimates effects."""
+        return self.kind in ("fixed", "random")
 
 
 def _fixed(effects: str, **options: Any) -> Estimator:
@@ -75,6 +82,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "difference": Estimator(pm.FirstDifference, "difference", constant=False),
     "difference-drift": Estimator(pm.FirstDifference, "difference", options={"drift": True}),
     **{f"random-{method}": _random(method) for method in METHODS},
+    "random-twoways": Estimator(pm.RandomEffects, "random", options={"time_effects": True}),
     "mundlak": Estimator(pm.Mundlak, "random", split=("{}", "mean({})")),
     "hybrid": Estimator(pm.Hybrid, "random", split=("within({})", "between({})")),
     "hybrid-reml": Estimator(

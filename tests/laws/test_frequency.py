@@ -117,10 +117,7 @@ def test_random_effects(method: Any, frame: pd.DataFrame) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "name", [n for n, e in ESTIMATORS.items() if e.kind != "difference" and "time" not in e.effects
-             and "trend" not in e.effects]
-)  # fmt: skip
+@pytest.mark.parametrize("name", [key for key, e in ESTIMATORS.items() if not e.timed])
 @settings(max_examples=5)
 @given(frame=frames(**SIZES))
 def test_any_estimator_that_knows_no_order(name: str, frame: pd.DataFrame) -> None:
