@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from panelml._typing import AnyArray, FloatArray
+from panelml._typing import AnyArray, BoolArray, FloatArray
 from panelml.data.columns import missing_values
 from panelml.data.functions import CODING, FUNCTION_NAMES, PANEL_FUNCTIONS, STATEFUL, State
 from panelml.data.functions import functions as bind_functions
@@ -23,6 +23,7 @@ from panelml.errors import ColumnTypeError, FormulaError, PanelmlError, UnknownN
 
 __all__ = ["Expression", "parse_expression", "read_call"]
 
+_CALL = "__call_"
 _QUOTED = re.compile(r"`([^`]+)`")
 
 
@@ -71,18 +72,23 @@ class Expression:
         """
         parts = _variables(self.text, self.raw(chunk), chunk.n)
         values = np.stack([_as_row(self.text, part, chunk.n) for part in parts.values()])
-        for name in self.own:
-            missing = missing_values(chunk.values(name))
-            if missing.any():
-                values[:, missing] = np.nan
+        if self.own:
+            values[:, self.missing(chunk)] = np.nan
         return values
 
     def raw(self, chunk: Chunk, fitted: dict[str, dict[str, Any]] | None = None) -> Any:
         """Return whatever the expression gives on a chunk."""
         context = bind_functions(chunk, self.states, fitted)
-        for name, column in self.columns.items():
-            context[name] = _column(chunk, column)
-        return run(self.source, context, self.text)
+        calls = {f"{_CALL}{name}": function for name, function in context.items()}
+        columns = {name: _column(chunk, column) for name, column in self.columns.items()}
+        return run(self.source, {**context, **calls, **columns}, self.text)
+
+    def missing(self, chunk: Chunk) -> BoolArray:
+        """Tell in which rows a column that is read there is missing."""
+        missing = np.zeros(chunk.n, dtype=bool)
+        for name in self.own:
+            missing |= missing_values(chunk.values(name))
+        return missing
 
     def fit(self, whole: Chunk) -> Expression:
         """Take states from the whole panel, and names from a part of it.
@@ -145,7 +151,7 @@ def parse_expression(text: str, panel: Panel) -> Expression:
             own += [column] if role == "own" else []
         elif role == "call" or column not in FUNCTION_NAMES:
             _refuse_name(column, panel, is_call=role == "call")
-    _mark_states(tree)
+    _mark_calls(tree)
     return Expression(text, ast.unparse(tree), columns, tuple(dict.fromkeys(own)))
 
 
@@ -216,14 +222,16 @@ def _names(node: ast.AST, role: str = "own") -> Iterator[tuple[str, str]]:
         yield from _names(child, role)
 
 
-def _mark_states(tree: ast.expr) -> None:
+def _mark_calls(tree: ast.expr) -> None:
+    """Tell calls from columns of the same name, and give those with a state their key."""
     calls = [
-        node for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name) and node.func.id in STATEFUL
+        (node, node.func, ast.unparse(node)) for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     ]  # fmt: skip
-    for node, key in [(node, ast.unparse(node)) for node in calls]:
-        node.keywords.append(ast.keyword("_call", ast.Constant(key)))
+    for node, function, key in calls:
+        if function.id in STATEFUL:
+            node.keywords.append(ast.keyword("_call", ast.Constant(key)))
+        function.id = f"{_CALL}{function.id}"
 
 
 def _refuse_name(name: str, panel: Panel, *, is_call: bool) -> None:
@@ -266,8 +274,6 @@ def _variables(text: str, value: Any, n: int) -> dict[Any, AnyArray]:
     if isinstance(value, dict):
         return {key: np.asarray(part) for key, part in value.items()}
     values = np.asarray(value)
-    if isinstance(value, pd.Series) and values.dtype.kind == "O" and value.dtype != object:
-        values = value.to_numpy(dtype=np.float64, na_value=np.nan)
     if values.ndim == 2:
         return {j: values[:, j] for j in range(values.shape[1])}
     if values.ndim > 2 or values.shape not in ((), (n,)):

@@ -133,7 +133,7 @@ def parse_effect(text: str) -> Effect:
     match = _SLOPES.match(base)
     if match:
         if len(match["open"]) != len(match["close"]):
-            raise FormulaError(f"The brackets of the effect {text!r} do not match.")
+            raise FormulaError(f"The brackets of the effect {text.strip()!r} do not match.")
         base, intercept = match["base"], len(match["open"]) == 1
         slopes = tuple(name.strip() for name in match["slopes"].split(","))
     columns = tuple(name.strip().strip("`") for name in base.split("^"))

@@ -47,11 +47,14 @@ def split_random(text: str) -> tuple[str, tuple[RandomTerm, ...]]:
     fixed, terms, last = "", [], 0
     for start, stop in _parentheses(text):
         inner = text[start + 1 : stop]
-        if "|" not in inner:
+        is_call = start > 0 and (text[start - 1].isalnum() or text[start - 1] == "_")
+        if "|" not in inner or is_call:
             continue
         terms += _read_term(inner, text)
         fixed += text[last:start]
         last = stop + 1
+    if not terms:
+        return text, ()
     fixed = re.sub(r"\s+", " ", fixed + text[last:])
     fixed = re.sub(r"(\+\s*)+(?=\+|$)", "", fixed).strip()
     fixed = re.sub(r"~\s*\+", "~", fixed).strip()
