@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from panelml.errors import MissingDependencyError
 from panelml.results.fitted import FittedModel
 from panelml.results.frames import glance, tidy
 from panelml.results.summary import Summary, summarize
@@ -56,7 +57,13 @@ class Shown(FittedModel):
         return glance(self)
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        return nw.from_native(self.tidy(), eager_only=True).__arrow_c_stream__(requested_schema)
+        frame = nw.from_native(self.tidy(), eager_only=True)
+        try:
+            return frame.__arrow_c_stream__(requested_schema)
+        except ImportError as error:
+            raise MissingDependencyError(
+                "Arrow export needs pyarrow: pip install pyarrow."
+            ) from error
 
     def to_markdown(self, **options: Any) -> str:
         """Return a table in Markdown; the options are those of ``compare``."""

@@ -12,7 +12,7 @@ from panelml.inference.testing import TestResult
 from panelml.results.fitted import FittedModel
 from panelml.results.formats import align, count, extra_label, fixed, number, pvalue
 from panelml.results.frames import term_rows
-from panelml.results.grid import Grid, html_notes, wrap
+from panelml.results.grid import Grid, Row, html_notes, wrap
 
 __all__ = ["Summary", "summarize"]
 
@@ -160,8 +160,8 @@ def _own_df(model: FittedModel) -> bool:
 def _coefficients(model: FittedModel, level: float) -> Grid:
     letter = "t" if np.isfinite(model.df_t) else "z"
     ends = (f"{100 * level:g}% low", f"{100 * level:g}% high")
-    heads = ("", "Estimate", "Std. error", letter, f"P>|{letter}|", *ends)
-    rows = tuple(
+    heads: Row = ("", "Estimate", "Std. error", letter, f"P>|{letter}|", *ends)
+    rows: tuple[Row, ...] = tuple(
         (row.term, number(row.estimate), number(row.std_error), fixed(row.statistic),
          pvalue(row.p_value), number(row.conf_low), number(row.conf_high))
         for row in term_rows(model, level)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import panelml as pm
+from panelml.errors import MissingDependencyError
 from panelml.results.base import Results
 
 TIDY = ["term", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
@@ -73,6 +76,12 @@ def test_narwhals_reads_the_result(fits: dict[str, Results]) -> None:
 def test_pandas_reads_the_result(fits: dict[str, Results]) -> None:
     frame = pd.DataFrame.from_arrow(fits["fe"])
     pd.testing.assert_frame_equal(frame, fits["fe"].tidy(), check_dtype=False)
+
+
+def test_arrow_needs_pyarrow(fits: dict[str, Results], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingDependencyError, match="pip install pyarrow"):
+        fits["fe"].__arrow_c_stream__()
 
 
 def test_great_tables_takes_the_frames(fits: dict[str, Results]) -> None:

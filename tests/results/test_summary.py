@@ -200,6 +200,14 @@ def test_html_is_escaped_closed_and_says_the_same() -> None:
         assert " ".join(text.split()) in [" ".join(shown.split()) for shown in visible.texts]
 
 
+def test_names_of_keys_and_weights_are_escaped_in_html() -> None:
+    frame = grunfeld10().rename(columns={"firm": "<i>", "w_obs": "<w>"})
+    panel = pm.Panel(frame, "<i>", "year")
+    html = pm.FixedEffects("inv ~ value", weights="<w>").fit(panel)._repr_html_()
+    texts = Visible(html).texts
+    assert {"Units (<i>)", "Weights: <w> (analytic)", "Absorbed effects: <i>"} <= set(texts)
+
+
 def test_html_brings_its_styles_and_no_colours(fits: dict[str, Results]) -> None:
     html = fits["fe"]._repr_html_()
     assert not re.search(r"(?<![-\w])color\s*:|#[0-9a-f]{3,6}\b|<style|<link|class=", html)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import FrozenInstanceError, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -151,6 +152,19 @@ def test_notes_name_the_results_they_belong_to(fits: dict[str, Results]) -> None
     assert not any(note.startswith("c:") for note in table.notes)
 
 
+def test_notes_on_the_covariance_are_shown(fits: dict[str, Results]) -> None:
+    few = fits["fe"].with_cov("cluster:year")
+    assert few.covariance.notes
+    assert f"few: {few.covariance.notes[0]}" in pm.compare(few=few).notes
+
+
+def test_digits(fits: dict[str, Results]) -> None:
+    table = pm.compare(fits["fe"], digits=6)
+    b, se = fits["fe"].params["union"], fits["fe"].std_errors["union"]
+    assert cells(table, "union") == [f"{b:.7f}"]
+    assert below(table, "union") == [f"({se:.6f})"]
+
+
 def test_outcomes_that_differ_have_a_row(panel: pm.Panel, fits: dict[str, Results]) -> None:
     other = pm.PooledOLS("hours ~ union").fit(panel)
     assert cells(pm.compare(fits["pooled"], other), "Outcome") == ["lwage", "hours"]
@@ -169,6 +183,8 @@ def test_wide_tables_continue_below(fits: dict[str, Results]) -> None:
     assert all(line == line.rstrip() for line in lines)
     # A block of columns shows only the terms that it has.
     assert text.count("within(union)") == 1
+    rules = [i for i, line in enumerate(lines) if line.startswith("---")]
+    assert not any(j == i + 1 for i, j in pairwise(rules))
 
 
 def test_decimal_points_are_below_each_other(fits: dict[str, Results]) -> None:
