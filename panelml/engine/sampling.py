@@ -16,7 +16,6 @@ from panelml.data.sample import Sample
 from panelml.data.weights import Weights
 from panelml.engine.fold import fold
 from panelml.errors import (
-    ColumnTypeError,
     EmptyDataError,
     MissingValueError,
     SpecificationError,
@@ -127,16 +126,17 @@ def make_sample(
     SpecificationError
         If a weight is negative, or a frequency is not whole.
     """
-    for name in (*slopes, *([weights.column] if weights else [])):
-        if not panel.is_numeric(name):
-            raise ColumnTypeError(f"Column {name!r} must be numeric.")
+    for name in slopes:
+        panel.numbers(name, "The slope")
+    if weights:
+        panel.numbers(weights.column, "The weights")
     design = fit_design(formula, panel)
     sample = Sample(panel, design, design.names, keys, slopes, weights)
     found = fold(sample, Completeness.of)
     variables = _variables(design, slopes, weights)
     _refuse_infinite(found, variables, panel)
     if found.negative.size:
-        rows = [panel.index.position(int(row)) for row in found.negative[:5]]
+        rows = sorted(panel.index.position(int(row)) for row in found.negative)
         raise SpecificationError(
             f"The weights {weights and weights.column!r} are negative in {found.negative.size} "
             f"rows (row {listing(rows)})."
@@ -144,6 +144,8 @@ def make_sample(
     if found.incomplete.size == found.n:
         raise EmptyDataError(
             f"No row is complete. Missing values: {_missing_words(found, variables, keys)}."
+            if found.missing.any()
+            else "Every row has weight zero."
         )
     notes: tuple[str, ...] = ()
     if found.incomplete.size:
