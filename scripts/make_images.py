@@ -28,6 +28,7 @@ def wage_premia() -> plt.Figure:
     ]
     figure, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
     pm.compare(*fits, terms=["union", "married"]).plot(axes)
+    axes.set_title("")
     axes.set_title("Wage premium in log points: between men, and within them", loc="left")
     return figure
 
