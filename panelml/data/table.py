@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from panelml._typing import BoolArray, IntArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.errors import (
     ColumnTypeError,
     DataError,
@@ -123,8 +123,8 @@ def key_series(frame: Frame, keys: Keys, name: str) -> Series:
     return frame[name]
 
 
-def make_series(frame: Frame, name: str, values: Any) -> Any:
-    """Return values as a native series of the frame's kind, labelled as its rows are.
+def make_series(frame: Frame, name: str, values: FloatArray) -> Any:
+    """Return numbers as a native series of the frame's kind, labelled as its rows are.
 
     Not-a-number becomes missing where the two differ.
     """
@@ -132,9 +132,8 @@ def make_series(frame: Frame, name: str, values: Any) -> Any:
     if isinstance(native, pd.DataFrame):
         return pd.Series(values, index=native.index, name=name)
     series = nw.new_series(name, values, backend=frame.implementation)
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-    return series.to_native()
+    column = nw.col(name)
+    return series.to_frame().select(nw.when(~column.is_nan()).then(column))[name].to_native()
 
 
 def as_mask(frame: Frame, condition: Any) -> BoolArray:
