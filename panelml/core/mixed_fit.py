@@ -22,6 +22,7 @@ from panelml.core.unit_products import MixedMoments
 __all__ = ["MixedOptimum", "MixedProblem", "SingleFactor", "free_entries", "maximise_mixed"]
 
 DECREMENT = 1e-8
+STATIONARY = 1e-16
 CONE = 1e-6
 MOST_STEPS = 100
 
@@ -139,12 +140,18 @@ def maximise_mixed(
         slope = _slope(at, free)
         step, decrement = _newton_step(bend, slope)
         if decrement < DECREMENT:
-            escape = _escape(at, structure, problem.n_units)
-            if escape is None:
-                at, evaluations = _polished(problem, at, free, step, restricted), evaluations + 1
+            before, evaluations = at, evaluations + 1
+            inside = _cone_violation(at, structure, problem.n_units) < CONE
+            if inside or decrement > STATIONARY:
+                at = _polished(problem, at, free, step, restricted)
+            if inside:
                 break
-            at = _descend(problem, at, escape, restricted=restricted)
-            evaluations += 1
+            # Only where nothing is left to gain inside is a fall of the deviance the boundary's.
+            escape = _escape(at, structure, problem.n_units) if at is before else None
+            if escape is not None:
+                at = _descend(problem, at, escape, restricted=restricted)
+            if at is before:
+                break
             continue
         moved = np.zeros_like(at.factor)
         moved[free] = step

@@ -14,7 +14,7 @@ from panelml.core.moments import Gram
 __all__ = ["MixedBasis", "MixedMoments", "UnitProducts", "residual_products"]
 
 RANK_TOLERANCE = 1e-11
-LOST_DIGITS = 1e-6
+LOST_DIGITS = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,16 @@ class MixedBasis:
         if block.weights is not None:
             columns *= np.sqrt(block.weights)
         return columns
+
+    def random(self, z: FloatArray) -> FloatArray:
+        """Return the random working columns of variables as in a block, shape (q, n), unweighted.
+
+        Parameters
+        ----------
+        z : FloatArray, shape (v - 1, n)
+        """
+        source = self.source[-self.n_random :]
+        return np.asarray(source[:, :1] + source[:, 1:] @ (z - self.centre[:, None]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +124,9 @@ class UnitProducts:
         root = _semidefinite_root(self.s)
         c = _solve_root(root, self.c)
         within = self.m - np.einsum("akg,alg->kl", c, c, optimize=True)
-        imprecise = bool(within[-1, -1] < LOST_DIGITS * self.m[-1, -1])
+        coef = np.linalg.lstsq(within[:-1, :-1], within[:-1, -1], rcond=1e-10)[0]
+        left = within[-1, -1] - within[-1, :-1] @ coef
+        imprecise = bool(left < LOST_DIGITS * self.m[-1, -1])
         return MixedMoments(root.swapaxes(0, 1), c, within, self.n, self.log_weight, imprecise)
 
 
@@ -138,7 +150,7 @@ class MixedMoments:
     log_weight : float
         Sum of the logarithms of the weights.
     imprecise : bool
-        Whether ``within`` came from a difference that lost half its digits.
+        Whether ``within`` came from a difference that lost digits of the residuals.
     """
 
     r: FloatArray

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from panelml._typing import IntArray
+from panelml._typing import FloatArray, IntArray
 from panelml.core.blup import CrossedPrediction
 from panelml.core.linalg import Solution, solve_normal
 from panelml.core.mixed_basis import RandomBlock, WorkingColumns, working_columns
@@ -23,9 +23,13 @@ from panelml.errors import ConvergenceError, IdentificationError, SpecificationE
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.models.base import LeastSquares, assemble, describe, dropped_notes
-from panelml.results.mixed import Certificate, MixedResults, RandomCoefficients, RandomPart
+from panelml.results.mixed import MixedResults
+from panelml.results.random_part import Certificate, RandomCoefficients, RandomPart
 
 __all__ = ["MixedModel"]
+
+# Relative to the residual variance, in columns of mean square one.
+ZERO_VARIANCE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +195,7 @@ def _solved(
     levels: LevelsFit, columns: WorkingColumns, sample: Sample, chosen: Solution, constant: bool
 ) -> LeastSquares:
     at, names = levels.optimum.criterion, sample.names
-    params = columns.fixed_back @ at.coef
-    if constant:
-        params[0] += columns.offset
+    params = columns.fixed_back @ at.coef + columns.offset
     slopes = np.zeros(len(names))
     slopes[chosen.kept] = params[int(constant) :]
     kept_names = (("Intercept",) if constant else ()) + tuple(names[j] for j in chosen.kept)
@@ -220,11 +222,12 @@ def _random(
 ) -> RandomCoefficients:
     optimum = levels.optimum
     at, relative, back = optimum.criterion, levels.relative, columns.random_back
-    cov = at.sigma2 * back @ relative @ back.T
+    cov = at.sigma2 * _without_zeros(back @ relative @ back.T, back)
     parts = tuple(
         RandomPart(
             factor.group, tuple(layout.labels[j] for j in factor.random), factor.random,
             cov[np.ix_(factor.random, factor.random)],
+            columns.structure[np.ix_(factor.random, factor.random)],
             relative[np.ix_(factor.random, factor.random)],
             back[np.ix_(factor.random, factor.random)],
         )
@@ -235,3 +238,9 @@ def _random(
         parts, levels.prediction, at.sigma2, -deviance / 2,
         Certificate(optimum.converged, optimum.decrement, optimum.cone, optimum.evaluations),
     )  # fmt: skip
+
+
+def _without_zeros(cov: FloatArray, back: FloatArray) -> FloatArray:
+    """Make zero what is too small, in well-scaled columns, to be told from it."""
+    zero = np.diag(cov) <= ZERO_VARIANCE * (back**2).sum(axis=1)
+    return np.where(zero[:, None] | zero, 0.0, cov)

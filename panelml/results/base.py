@@ -64,7 +64,7 @@ class Results(Shown, MaketablesPlugin):
         panel = self.panel if data is None else self.predictor.panel_of(data)
         values = self._in_sample() if data is None else self.predictor.on(panel)
         if effects:
-            values = values + effect_values(self._effect_tables(), panel)
+            values = values + self._row_effects(panel)
         return to_series(values, panel, "prediction")
 
     def fitted(self, *, effects: bool | None = None) -> pd.Series[float]:
@@ -123,7 +123,11 @@ class Results(Shown, MaketablesPlugin):
 
     def _effects_if(self, effects: bool | None) -> Any:
         wanted = self.attached.effects is not None if effects is None else effects
-        return effect_values(self._effect_tables(), self.panel) if wanted else 0.0
+        return self._row_effects(self.panel) if wanted else 0.0
+
+    def _row_effects(self, panel: Panel) -> FloatArray:
+        """Sum the effects of each row in the user's order; missing for levels never estimated."""
+        return effect_values(self._effect_tables(), panel)
 
     def _effect_tables(self) -> dict[Effect, pd.DataFrame]:
         model = self.attached.effects

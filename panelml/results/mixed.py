@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from panelml._typing import FloatArray, IntArray
-from panelml.core.block import Block
-from panelml.core.blup import CrossedPrediction, UnitPrediction
-from panelml.data.formula import Effect
-from panelml.data.sample import Sample
-from panelml.engine.fold import fold
+from panelml._typing import FloatArray
+from panelml.data.panel import Panel
+from panelml.errors import SpecificationError
 from panelml.results.base import Results
-from panelml.results.prediction import RowValues
+from panelml.results.prediction import to_series
+from panelml.results.random_part import RandomCoefficients
 from panelml.results.variance import (
     ComponentErrors,
     component_errors,
@@ -23,155 +21,7 @@ from panelml.results.variance import (
     variance_interval,
 )
 
-__all__ = ["Certificate", "MixedResults", "RandomCoefficients", "RandomPart"]
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """Why a mixed model's iteration counts as converged.
-
-    Attributes
-    ----------
-    converged : bool
-    decrement : float
-        Deviance that one more Newton step would gain.
-    cone : float
-        Largest violation, per group, of the first-order condition on covariance matrices.
-    evaluations : int
-        Evaluations of the likelihood with its derivatives.
-    """
-
-    converged: bool
-    decrement: float
-    cone: float
-    evaluations: int
-
-
-@dataclass(frozen=True, slots=True)
-class RandomPart:
-    """The random coefficients of one grouping factor.
-
-    Attributes
-    ----------
-    group : tuple of str
-        The grouping factor's columns.
-    labels : tuple of str
-        Random coefficients, in the user's terms.
-    random : IntArray, shape (q,)
-        Their positions among all random coefficients.
-    cov : FloatArray, shape (q, q)
-        Their covariance.
-    relative : FloatArray, shape (q, q)
-        Covariance of the working coefficients over the residual variance.
-    back : FloatArray, shape (q, q)
-        From the working to the user's coefficients.
-    """
-
-    group: tuple[str, ...]
-    labels: tuple[str, ...]
-    random: IntArray
-    cov: FloatArray
-    relative: FloatArray
-    back: FloatArray
-
-    @property
-    def name(self) -> str:
-        """The grouping factor in words, as ``school:class``."""
-        return ":".join(self.group)
-
-    @property
-    def deviations(self) -> FloatArray:
-        """Standard deviations of the coefficients, shape (q,)."""
-        return np.sqrt(np.maximum(np.diag(self.cov), 0.0))
-
-    def correlations(self) -> dict[tuple[int, int], float]:
-        """Correlations of the pairs of coefficients that may be correlated."""
-        scale = np.outer(self.deviations, self.deviations)
-        return {
-            (a, b): float(self.cov[a, b] / scale[a, b]) if scale[a, b] > 0 else float("nan")
-            for b in range(len(self.labels))
-            for a in range(b)
-            if self.cov[a, b] != 0
-        }
-
-    def note(self) -> str:
-        """Boundaries in words; empty inside."""
-        zero = [
-            label
-            for label, size in zip(self.labels, np.diag(self.relative), strict=True)
-            if size < 1e-10
-        ]
-        if zero:
-            return (
-                f"The variance of {', '.join(zero)} between {self.name} is estimated at 0: the "
-                "likelihood is highest there."
-            )
-        values = np.linalg.eigvalsh(self.relative)
-        if values[0] < 1e-9 * values[-1]:
-            return (
-                f"The random coefficients of {self.name} are estimated to be perfectly "
-                "correlated: the likelihood is highest there."
-            )
-        return ""
-
-    def table(self, sample: Sample, working: FloatArray) -> pd.DataFrame:
-        """Frame of the user's coefficients by level, from the working ones, shape (q, levels)."""
-        single = self.group == (sample.panel.unit,) or self.name == sample.panel.unit
-        labels = sample.unit_labels if single else sample.panel.labels(self.group)
-        columns = ["effect" if label == "Intercept" else label for label in self.labels]
-        index = pd.Index(labels, name=self.name)
-        return pd.DataFrame((self.back @ working).T, index=index, columns=columns)
-
-
-@dataclass(frozen=True, slots=True)
-class RandomCoefficients:
-    """The random side of a mixed model.
-
-    Attributes
-    ----------
-    parts : tuple of RandomPart
-        One for each grouping factor, that with most levels first.
-    prediction : UnitPrediction or CrossedPrediction
-    sigma2 : float
-        Residual variance.
-    loglik : float
-        Maximum of the (restricted) log-likelihood.
-    certificate : Certificate
-    """
-
-    parts: tuple[RandomPart, ...]
-    prediction: UnitPrediction | CrossedPrediction
-    sigma2: float
-    loglik: float
-    certificate: Certificate
-
-    def extras(self) -> dict[str, float]:
-        """Standard deviations and correlations, by readable names."""
-        found: dict[str, float] = {}
-        for part in self.parts:
-            for label, deviation in zip(part.labels, part.deviations, strict=True):
-                found[f"sd({label} | {part.name})"] = float(deviation)
-            for (a, b), correlation in part.correlations().items():
-                found[f"corr({part.labels[a]}, {part.labels[b]} | {part.name})"] = correlation
-        return {**found, "sd(residual)": float(np.sqrt(self.sigma2))}
-
-    def notes(self) -> tuple[str, ...]:
-        """Boundaries in words."""
-        return tuple(note for part in self.parts if (note := part.note()))
-
-    def tables(
-        self, sample: Sample, error: Callable[[Block], FloatArray]
-    ) -> dict[Effect, pd.DataFrame]:
-        """Best linear unbiased predictions of the random coefficients of each level."""
-        prediction = self.prediction
-        if isinstance(prediction, UnitPrediction):
-            values = fold(sample, lambda block: RowValues(prediction.coefficients(block))).values
-            return {Effect(self.parts[0].group): self.parts[0].table(sample, values)}
-        working = (prediction.units, *(values for _, values in prediction.others))
-        return {
-            Effect(part.group): part.table(sample, values)
-            for part, values in zip(self.parts, working, strict=True)
-        }
+__all__ = ["MixedResults"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -241,9 +91,54 @@ class MixedResults(Results):
     def random_effects(self) -> dict[str, pd.DataFrame]:
         """Predicted random coefficients: for each grouping factor, a frame by level."""
         return {
-            name: table.rename(columns={"effect": "Intercept"})
-            for name, table in self.effects().items()
+            part.name: part.table(levels, values).rename(columns={"effect": "Intercept"})
+            for part, levels, values in self.random.working(self._sample)
         }
+
+    def predict(
+        self, data: Any = None, *, effects: bool = False,
+        new_levels: Literal["missing", "zero"] = "missing",
+    ) -> pd.Series[float]:  # fmt: skip
+        """Predict the outcome in the user's row order; missing where a regressor is.
+
+        Parameters
+        ----------
+        data : data frame or Panel, optional
+            New rows with the columns of the formula, without the outcome if it is not known; the
+            fitted rows by default. Keys are needed as in ``Results.predict``.
+        effects : bool
+            Add the random part z . b, with the columns of all grouping factors.
+        new_levels : {"missing", "zero"}
+            What the random coefficients of a level are that was not in the sample: unknown, or
+            zero, which predicts it at the mean of all levels. A row without a level is missing.
+
+        Raises
+        ------
+        SpecificationError
+            If ``new_levels`` is neither.
+        UnknownNameError
+            If a column is missing.
+        DetachedResultError
+            If the result was pickled and the fitted rows or effects are asked for.
+        """
+        if new_levels not in ("missing", "zero"):
+            raise SpecificationError(f"new_levels is 'missing' or 'zero', not {new_levels!r}.")
+        values = super().predict(data)
+        if not effects:
+            return values
+        panel = self.panel if data is None else self.predictor.panel_of(data)
+        new = 0.0 if new_levels == "zero" else np.nan
+        return to_series(values.to_numpy() + self._row_effects(panel, new), panel, "prediction")
+
+    def _row_effects(self, panel: Panel, new: float = np.nan) -> FloatArray:
+        sample, random = self._sample, self.random
+        if panel is not sample.panel:
+            return random.row_effects(sample, self.predictor.rows(panel), new=new)
+        values = random.row_effects(sample, sample, new=new)
+        if sample.keep is None:
+            return values
+        others = random.row_effects(sample, self.predictor.rows(panel), new=new)
+        return np.where(np.isnan(values), others, values)
 
     def icc(self) -> pd.Series[float]:
         """Share of the variance of random intercepts of each level in the total."""

@@ -98,7 +98,9 @@ class Predictor:
     @property
     def by_unit(self) -> bool:
         """Whether a row's prediction takes other rows of its unit: lags, unit means."""
-        return bool(self.steps) or bool(_PANEL_CALL.search(self.design.formula.regressors))
+        formula = self.design.formula
+        texts = (formula.regressors, *(term.regressors for term in formula.random))
+        return bool(self.steps) or any(_PANEL_CALL.search(text) for text in texts)
 
     def xb(self, block: Block) -> FloatArray:
         """Predict a block's rows, shape (n,)."""
@@ -140,19 +142,27 @@ class Predictor:
         MissingValueError
             If a row that is complete otherwise has a level that the estimation sample has not.
         """
+        return sample_values(self.rows(panel), self.xb)
+
+    def rows(self, panel: Panel) -> Sample:
+        """Return the rows of a panel whose regressors are all there.
+
+        Raises
+        ------
+        MissingValueError
+            If a row that is complete otherwise has a level that the estimation sample has not.
+        """
         sample = _complete(Sample(panel, _numbers(self.design), ()))
         sample = _complete(replace(sample, design=self.design.without_outcome()))
-        if sample.nobs == 0:
-            return np.full(panel.nobs, np.nan)
         weighted = self.weights is not None and self.weights.column in panel.columns
         weights = self.weights if weighted else None
-        return sample_values(
-            replace(sample, names=self.names, steps=self.steps, weights=weights), self.xb
-        )
+        return replace(sample, names=self.names, steps=self.steps, weights=weights)
 
 
 def sample_values(sample: Sample, value: Callable[[Block], FloatArray]) -> FloatArray:
     """Evaluate rows of a sample in the user's order; missing for rows outside it."""
+    if sample.nobs == 0:
+        return np.full(sample.panel.nobs, np.nan)
     return sample.scatter(fold(sample, lambda block: RowValues(value(block)[None])).values[0])
 
 
@@ -169,10 +179,11 @@ def _numbers(design: Design) -> Design:
     """Reduce a design to its regressors that are numbers, each on its own."""
     factors: dict[str, Factor] = {}
     parts: list[Part] = []
-    for text, factor in design.regressors.factors.items():
-        if not isinstance(factor, Category):
-            factors[text] = factor
-            parts.append(Part(((text, None),), factor.names))
+    for terms in (design.regressors, *design.random):
+        for text, factor in terms.factors.items():
+            if not isinstance(factor, Category) and text not in factors:
+                factors[text] = factor
+                parts.append(Part(((text, None),), factor.names))
     return replace(design, outcome=None, regressors=Terms(factors, tuple(parts)), random=())
 
 
