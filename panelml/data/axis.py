@@ -67,7 +67,7 @@ class TimeAxis:
         if delta is not None:
             raise SpecificationError("delta is the length of a period where times are numbers.")
         if kind in ("date", "datetime", "datetime64"):
-            return cls._of_dates(pd.DatetimeIndex(times).tz_localize(None))
+            return cls._of_dates(_without_zone(pd.DatetimeIndex(times)))
         if kind in ("timedelta", "timedelta64"):
             return cls._of_spans(pd.TimedeltaIndex(times).as_unit("us").asi8)
         if kind == "period":
@@ -101,8 +101,7 @@ class TimeAxis:
 
     @classmethod
     def _of_dates(cls, dates: pd.DatetimeIndex) -> TimeAxis:
-        same_day = len(set(dates.day)) == 1 or bool(dates.is_month_end.all())
-        if not same_day or not bool((dates == dates.normalize()).all()):
+        if not _same_day_of_month(dates):
             return cls._of_spans(dates.as_unit("us").asi8)
         months = np.asarray(dates.year * 12 + dates.month, dtype=np.int64)
         steps, step = _divided(months)
@@ -144,6 +143,22 @@ def shift_places(unit: IntArray, time: IntArray, steps: IntArray, periods: int) 
     hit = (key[found] == sought[wrong]) & (target[wrong] >= 0)
     place[wrong] = np.where(hit, found, -1)
     return place
+
+
+def _same_day_of_month(dates: pd.DatetimeIndex) -> bool:
+    same_day = len(set(dates.day)) == 1 or bool(dates.is_month_end.all())
+    return same_day and bool((dates == dates.normalize()).all())
+
+
+def _without_zone(dates: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Read zoned times off the local clock where days or months are equal there, else in UTC."""
+    if dates.tz is None:
+        return dates
+    local, universal = dates.tz_localize(None), dates.tz_convert(None)
+    if not (local.is_monotonic_increasing and local.is_unique):
+        return universal
+    coarser = _divided(local.as_unit("us").asi8)[1] > _divided(universal.as_unit("us").asi8)[1]
+    return local if coarser or _same_day_of_month(local) else universal
 
 
 def _divided(positions: IntArray) -> tuple[IntArray, int]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, IntArray
+from panelml.errors import ColumnTypeError
 
 __all__ = ["Codes", "combine", "factorize", "run_starts"]
 
@@ -110,13 +111,31 @@ def _factorize_values(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
         return _factorize_integers(series.to_numpy())
     if dtype in (nw.Categorical, nw.Enum):
         return _factorize_categories(series)
-    native = series.to_native()
-    values = native if isinstance(native, pd.Series) else pd.Series(series.to_numpy())
+    values = _pandas_series(series)
     try:
         codes, labels = pd.factorize(values, sort=True)
     except TypeError:
-        codes, labels = pd.factorize(values)
+        codes, labels = _factorize_unordered(values)
     return codes.astype(np.int64, copy=False), _label_array(labels)
+
+
+def _pandas_series(series: nw.Series[Any]) -> pd.Series[Any]:
+    native = series.to_native()
+    if isinstance(native, pd.Series):
+        return native
+    values: pd.Series[Any] = pd.Series(series.to_numpy())
+    zone = series.dtype.time_zone if isinstance(series.dtype, nw.Datetime) else None
+    return values.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else values
+
+
+def _factorize_unordered(values: pd.Series[Any]) -> tuple[IntArray, Any]:
+    try:
+        return pd.factorize(values)
+    except TypeError as error:
+        raise ColumnTypeError(
+            f"Column {values.name!r} holds values such as {values.dropna().iloc[0]!r}, which "
+            "cannot be told apart by hashing. Turn them into text or tuples."
+        ) from error
 
 
 def _label_array(labels: Any) -> AnyArray:

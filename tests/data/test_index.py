@@ -135,6 +135,31 @@ def test_times_of_polars_and_ordered_categories() -> None:
     assert panel.index.times.tolist() == ["pre", "post"]
 
 
+def test_zoned_times_follow_the_local_clock_or_the_universal_one() -> None:
+    local = pd.date_range("2020-10-24", periods=4, freq="D", tz="Europe/Berlin")
+    hours = pd.date_range("2020-10-24 22:00", periods=5, freq="h", tz="UTC")
+    spring = pd.date_range("2020-03-28 23:00", periods=5, freq="h", tz="UTC")
+    years = pd.to_datetime(["2000-01-01", "2001-01-01"]).tz_localize("US/Eastern")
+    for times, delta in (
+        (local, "1 day"),
+        (hours.tz_convert("Europe/Berlin"), "1 hour"),
+        (spring.tz_convert("Europe/Berlin"), "1 hour"),
+        (years, "1 year"),
+    ):
+        frame = pd.DataFrame({"unit": 1, "time": times})
+        for data in (frame, pl.from_pandas(frame), pa.Table.from_pandas(frame)):
+            index = pm.Panel(data, "unit", "time").index
+            assert index.delta == delta
+            assert index.steps.tolist() == list(range(len(times)))
+
+
+def test_arrow_dictionaries_are_categories() -> None:
+    table = pa.table({"unit": pa.array(["b", "a", "b"]).dictionary_encode(), "time": [2, 1, 1]})
+    panel = pm.Panel(table, "unit", "time")
+    assert panel.index.units.tolist() == ["b", "a"]
+    assert panel.index.sizes.tolist() == [2, 1]
+
+
 def test_delta_sets_the_grid() -> None:
     frame = pd.DataFrame({"unit": 1, "time": [2000, 2002, 2006], "x": [1.0, 2.0, 3.0]})
     assert pm.Panel(frame, "unit", "time").lag("x").isna().all()
@@ -328,6 +353,12 @@ def refusals() -> dict[str, tuple[Callable[[], object], type[Exception], str]]:
             lambda: pm.Panel([1, 2], "unit", "time"),
             ColumnTypeError,
             "A panel is made from a pandas, polars or pyarrow data frame, not from builtins.list.",
+        ),
+        "lists as units": (
+            lambda: pm.Panel(pd.DataFrame({"unit": [[1], [2]], "time": 1}), "unit", "time"),
+            ColumnTypeError,
+            "Column 'unit' holds values such as [1], which cannot be told apart by hashing. Turn "
+            "them into text or tuples.",
         ),
         "no rows": (
             lambda: pm.Panel(frame.iloc[:0], "unit", "time"),
