@@ -84,19 +84,21 @@ Tests = dict[tuple[str, str, str], TestResult | str]
 
 def _hausman_tests(fits: Mapping[str, Results]) -> Tests:
     """Run the tests that the fits allow; a text says why one is not defined."""
-    wanted: tuple[tuple[str, str, Method], ...] = (
-        ("Fixed effects", "Random effects", "robust"),
-        ("Fixed effects", "Random effects", "classical"),
-        ("Fixed effects", "First differences", "robust"),
-    )
     tests: Tests = {}
-    for one, other, method in wanted:
+
+    def run(one: str, other: str, method: Method) -> TestResult | None:
         if one not in fits or other not in fits:
-            continue
+            return None
         try:
             tests[one, other, method] = hausman(fits[one], fits[other], method)
         except PanelmlError as error:
             tests[one, other, method] = str(error)
+        return _defined(tests[one, other, method])
+
+    run("Fixed effects", "Random effects", "robust")
+    if run("Fixed effects", "Random effects", "classical") is None:
+        run("Fixed effects", "Random effects", "sigmamore")
+    run("Fixed effects", "First differences", "robust")
     return tests
 
 
@@ -138,14 +140,11 @@ def _effects(both: WithinBetween | None, without: str) -> tuple[Part, ...]:
 
 
 def _conclusions(both: WithinBetween | None, tests: Tests) -> list[str]:
-    random = {
-        "within = between in the hybrid": _defined(both.test if both else None),
-        "robust Hausman test": _defined(tests.get(("Fixed effects", "Random effects", "robust"))),
-        "classical Hausman test": _defined(
-            tests.get(("Fixed effects", "Random effects", "classical"))
-        ),
+    found = {"within = between in the hybrid": both.test if both else None} | {
+        f"{method} Hausman test": tests.get(("Fixed effects", "Random effects", method))
+        for method in ("robust", "classical", "sigmamore")
     }
-    defined = {name: test for name, test in random.items() if test is not None}
+    defined = {name: test for name, value in found.items() if (test := _defined(value))}
     return [
         _on_equality(both, next(iter(defined.values()), None)),
         *_on_disagreement(defined),
@@ -192,9 +191,10 @@ def _closest_to_apart(both: WithinBetween | None) -> str:
     if both is None:
         return ""
     i = int(np.argmin(both.pvalues))
+    most = " It stands out most there." if len(both.names) > 1 else ""
     return (
-        f" The difference stands out most for {both.names[i]}, where its interval runs from "
-        f"{number(both.lower[i])} to {number(both.upper[i])}."
+        f" The interval of the difference for {both.names[i]} runs from {number(both.lower[i])} "
+        f"to {number(both.upper[i])}.{most}"
     )
 
 
@@ -203,8 +203,8 @@ def _on_disagreement(tests: Mapping[str, TestResult]) -> list[str]:
         return []
     found = "; ".join(f"{name}: {test.pvalue_text}" for name, test in tests.items())
     return [
-        f"The tests do not agree ({found}). The classical one is valid only with independent "
-        "errors of equal variance, and the others need many clusters; the evidence is not clear."
+        f"The tests do not agree ({found}). Classical ones are valid only with independent errors "
+        "of equal variance, and the others need many clusters; the evidence is not clear."
     ]
 
 

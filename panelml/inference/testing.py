@@ -50,7 +50,7 @@ class TestResult:
         lines = [
             self.name,
             f"  H0: {self.null}",
-            f"  {self.distribution} = {self.statistic:.4f}, {self.pvalue_text}",
+            f"  {self.distribution} = {self._outcome}",
         ]
         lines += [f"  {text}" for text in (self.advice, *self.notes) if text]
         wrapped = (
@@ -61,7 +61,7 @@ class TestResult:
 
     def _repr_html_(self) -> str:
         rows = [("Null hypothesis", self.null),
-                (self.distribution, f"{self.statistic:.4f}, {self.pvalue_text}"),
+                (self.distribution, self._outcome),
                 *(("", text) for text in (self.advice, *self.notes) if text)]  # fmt: skip
         left = "style='text-align:left'"
         bold = "style='text-align:left;font-weight:bold'"
@@ -70,6 +70,12 @@ class TestResult:
             for label, text in rows
         )
         return f"<table><caption {bold}>{escape(self.name)}</caption><tbody>{cells}</tbody></table>"
+
+    @property
+    def _outcome(self) -> str:
+        if np.isnan(self.statistic):
+            return "not defined"
+        return f"{self.statistic:.4f}, {self.pvalue_text}"
 
     @property
     def pvalue_text(self) -> str:
