@@ -37,5 +37,7 @@ class SplitMeans:
         x = block.z[1:]
         varying = x[self.varying]
         mean = spread(group_means(varying, block.starts, block.weights), block.unit)
-        first = varying - mean if self.form == "within-between" else varying
+        deviation = varying - mean
+        mean += spread(group_means(deviation, block.starts, block.weights), block.unit)
+        first = deviation if self.form == "within-between" else varying
         return block.with_z(np.concatenate([block.z[:1], first, mean, x[self.others]]))

@@ -16,6 +16,8 @@ __all__ = ["CrossProducts", "Gram", "PanelMoments", "UnitMeans"]
 # A mean is accurate to about 1e-15, so that squared deviations from it, relative to its square,
 # are rounding below this.
 CONSTANT = 1e-26
+# Where squared means exceed the variance by so much, unit means are computed twice.
+FAR = 1e8
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,11 @@ class PanelMoments:
         rows = block.sizes
         weight = rows.astype(np.float64) if w is None else group_sums(w, block.starts)
         between = CrossProducts.of(mean, weight)
+        variation = np.diag(between.centred + within)
+        if (between.weight * between.mean**2 > FAR * variation).any():
+            # Sums of deviations keep the digits that sums of large numbers lose.
+            mean += group_means(deviation, block.starts, w)
+            between = CrossProducts.of(mean, weight)
         overall = CrossProducts(between.weight, between.mean, between.centred + within)
         log_weight = 0.0 if w is None else float(np.log(w).sum())
         return cls(block.n, overall, within, UnitMeans(mean, rows, weight), log_weight)

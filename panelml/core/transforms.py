@@ -153,7 +153,7 @@ class Between:
 
     def __call__(self, block: Block) -> Rows:
         """Transform one block."""
-        mean = group_means(block.z, block.starts, block.weights) - self.centre[:, None]
+        mean = group_means(block.z - self.centre[:, None], block.starts, block.weights)
         weights: FloatArray | None = None
         if self.weighted:
             weights = block.sizes.astype(np.float64)

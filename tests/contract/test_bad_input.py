@@ -120,7 +120,7 @@ def test_weights(name: str, frame: pd.DataFrame) -> None:
         fit(estimator, frame.assign(w=frame["w"].astype(str)), weights="w")
     with refuses(SpecificationError, "Unknown kind of weights 'sampling'"):
         fit(estimator, frame, weights="sampling:w")
-    with refuses(EmptyDataError, "No row is complete"):
+    with refuses(EmptyDataError, "Every row has weight zero."):
         fit(estimator, frame.assign(w=0.0), weights="w")
     some = fit(estimator, frame.assign(w=frame["w"].mask(frame["unit"] == 11, 0.0)), weights="w")
     rows = int((frame["unit"] == 11).sum())
