@@ -1,49 +1,69 @@
-"""Three ways to solve for absorbed levels give the same fit and the same rank."""
+"""The system of absorbed levels, by factorisation and by iteration."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
-from panelml.core.levels import solve_by_units, solve_dense, solve_iteratively
+from panelml.core import levels
+from panelml.core.levels import solve_dense, solve_iteratively
+from panelml.errors import ConvergenceError
+from tests.laws.panels import dummies, off
 
 
-def crossed_system(
-    units: int, levels: int, seed: int, *, split: bool
-) -> tuple[np.ndarray, sparse.csr_array, np.ndarray]:
-    """Own products, sums by orthonormal unit effects and right-hand sides of a random panel."""
+def system(seed: int, workers: int, firms: int, rows: int) -> tuple[np.ndarray, ...]:
+    """Dummies of workers (normalised) and of firms, and two variables."""
     rng = np.random.default_rng(seed)
-    unit, level = np.divmod(np.arange(units * levels), levels)
-    keep = rng.random(units * levels) < 0.7
-    if split:
-        keep &= (unit < units // 2) == (level < levels // 2)
-    unit, level = unit[keep], level[keep]
-    weight = rng.uniform(0.5, 2.0, unit.size)
-    d = np.zeros((unit.size, levels))
-    d[np.arange(unit.size), level] = 1.0
-    u = np.zeros((unit.size, units))
-    u[np.arange(unit.size), unit] = 1.0
-    present = u.sum(axis=0) > 0
-    q = u[:, present] / np.sqrt((u[:, present] * weight[:, None]).sum(axis=0))
-    a = (q * weight[:, None]).T @ d
-    z = rng.normal(size=(unit.size, 3))
-    swept = z - q @ ((q * weight[:, None]).T @ z)
-    own = (d * weight[:, None]).T @ d
-    return np.diag(own).copy(), sparse.csr_array(a), (d * weight[:, None]).T @ swept
+    worker = np.concatenate([np.arange(workers), rng.integers(0, workers, rows - workers)])
+    d = dummies(np.sort(worker))
+    firm = rng.integers(0, firms, rows)
+    return d / np.sqrt(d.sum(axis=0)), (firm[:, None] == np.arange(firms)) * 1.0, rng.normal(
+        size=(rows, 2)
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize("split", [False, True])
-@pytest.mark.parametrize(("units", "levels"), [(6, 15), (9, 9), (4, 40)])
-@pytest.mark.parametrize("seed", range(3))
-def test_ways_agree(units: int, levels: int, seed: int, split: bool) -> None:
-    own, a, cross = crossed_system(units, levels, seed, split=split)
-    s = np.diag(own) - (a.T @ a).toarray()
-    dense = solve_dense(s, own, cross)
-    by_units = solve_by_units(own, a, cross)
-    iterated = solve_iteratively(sparse.csr_array(np.diag(own)), (a,), cross, (slice(0, levels),))
-    assert by_units.rank == dense.rank == iterated.rank == np.linalg.matrix_rank(s, tol=1e-8)
-    # Solutions may differ by what the unit effects absorb; what they explain may not.
-    for other in (by_units, iterated):
-        np.testing.assert_allclose(s @ other.coef, s @ dense.coef, rtol=0, atol=1e-9)
-        np.testing.assert_allclose(cross.T @ other.coef, cross.T @ dense.coef, rtol=1e-9, atol=1e-9)
+@settings(max_examples=30)
+@given(
+    seed=st.integers(0, 2**32 - 1), workers=st.integers(1, 12), firms=st.integers(1, 8),
+    more=st.integers(0, 30),
+)  # fmt: skip
+def test_both_solutions_project_alike(seed: int, workers: int, firms: int, more: int) -> None:
+    """Coefficients may differ where levels are redundant; what they predict may not."""
+    q, d, z = system(seed, workers, firms, workers + more)
+    swept = d - q @ (q.T @ d)
+    cross = swept.T @ z
+    a = sparse.csr_array(q.T @ d)
+    dense = solve_dense(d.T @ d - a.T @ a, (d * d).sum(axis=0), cross)
+    iterated = solve_iteratively(sparse.csr_array(d.T @ d), [a], cross, [slice(0, firms)])
+    expected = off(z, q) - off(z, np.concatenate([q, d], axis=1))
+    assert swept @ dense.coef == pytest.approx(expected, abs=1e-9)
+    assert swept @ iterated.coef == pytest.approx(expected, abs=1e-9)
+    rank = np.linalg.matrix_rank(np.concatenate([q, d], axis=1), tol=1e-8) - workers
+    assert dense.rank == iterated.rank == rank
+
+
+def test_levels_that_occur_nowhere_get_zero() -> None:
+    q, d, z = system(1, 6, 4, 30)
+    d[:, 1] += d[:, 2]
+    d[:, 2] = 0.0
+    a = sparse.csr_array(q.T @ d)
+    s, before = d.T @ d - a.T @ a, (d * d).sum(axis=0)
+    cross = (d - q @ (q.T @ d)).T @ z
+    found = solve_dense(s, before, cross)
+    assert found.rank == 2
+    np.testing.assert_array_equal(found.coef[2], 0.0)
+    by_steps = solve_iteratively(sparse.csr_array(d.T @ d), [a], cross, [slice(0, 4)])
+    assert by_steps.rank == 2
+    np.testing.assert_array_equal(by_steps.coef[2], 0.0)
+
+
+def test_an_iteration_without_certificate_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    q, d, z = system(2, 20, 15, 60)
+    monkeypatch.setattr(levels, "MOST_ITERATIONS", 2)
+    with pytest.raises(ConvergenceError, match="levels are hardly connected"):
+        solve_iteratively(
+            sparse.csr_array(d.T @ d), [sparse.csr_array(q.T @ d)], d.T @ z, [slice(0, 15)]
+        )
