@@ -23,7 +23,7 @@ from panelml.core.batched import (
     transposed_multiply,
 )
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
-from panelml.core.mixed_criterion import bending, covariance_changes
+from panelml.core.mixed_criterion import bending, covariance_changes, shares, unit_changes
 
 __all__ = ["CrossedCriterion", "CrossedModel"]
 
@@ -47,7 +47,11 @@ class CrossedCriterion:
     gradient : FloatArray, shape (q, q)
         T, the derivative of the deviance in the relative covariance, within factors.
     average : FloatArray, shape (t, t)
-        Average information of the free entries, the residual variance profiled out.
+        Average information on the free entries of the relative covariance.
+    scale : FloatArray, shape (t,)
+        Derivatives of ``r' Sigma^-1 r / s2`` in them, with the sign turned.
+    free : pair of IntArray, shape (t,)
+        Rows and columns of the free entries.
     df : float
     """
 
@@ -58,11 +62,30 @@ class CrossedCriterion:
     phi: FloatArray
     gradient: FloatArray
     average: FloatArray
+    scale: FloatArray
+    free: tuple[IntArray, IntArray]
     df: float
 
     def hessian(self, free: tuple[IntArray, IntArray], *, restricted: bool) -> FloatArray:
         """Approximate second derivatives in the free entries of the factor, shape (t, t)."""
-        return self.average + bending(self.gradient, free)
+        change = covariance_changes(self.factor, free)
+        return self.average_information(change, restricted=restricted) + bending(
+            self.gradient, free
+        )
+
+    def average_information(self, change: FloatArray, *, restricted: bool) -> FloatArray:
+        """Average information on changes of D, the residual variance profiled out, (t, t)."""
+        entries = change[:, *self.free]
+        profiled = self.average - np.outer(self.scale, self.scale) / self.df
+        return np.asarray(entries @ profiled @ entries.T)
+
+    def identification(self, change: FloatArray, *, restricted: bool) -> FloatArray:
+        """Average information on changes of D, shape (t, t).
+
+        What the unknown residual variance leaves, as a share of what there would be without it.
+        """
+        entries = change[:, *self.free]
+        return shares(entries @ self.average @ entries.T, entries @ self.scale, self.df)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +133,6 @@ class CrossedModel:
     others: tuple[OtherFactor, ...]
     free: tuple[IntArray, IntArray]
 
-    @property
-    def n_units(self) -> int:
-        """Levels of the first factor."""
-        return self.products.units.n_units
-
     def start(self, structure: BoolArray) -> FloatArray:
         """Start from equal shares of variance, whatever the data."""
         return 0.5 * np.eye(len(structure))
@@ -139,10 +157,10 @@ class CrossedModel:
         parts = self._parts(left, solved, h1)
         direction = np.append(-coef, 1.0)
         gradient = self._gradient(parts, direction, phi if restricted else None, sigma2)
-        average = self._average(factor, parts, left, solved, direction, phi, sigma2, df)
+        average, scale = self._average(parts, left, solved, direction, phi, sigma2)
         return CrossedCriterion(
             float(deviance - units.log_weight), factor, coef, sigma2, phi, gradient, average,
-            float(df),
+            scale, self.free, float(df),
         )  # fmt: skip
 
     def coefficients(self, at: CrossedCriterion) -> tuple[FloatArray, list[FloatArray]]:
@@ -225,11 +243,10 @@ class CrossedModel:
         return gradient
 
     def _average(
-        self, factor: FloatArray, parts: list[tuple[IntArray, FloatArray, FloatArray]],
-        left: _Eliminated, solved: _Solved, direction: FloatArray, phi: FloatArray, sigma2: float,
-        df: float,
-    ) -> FloatArray:  # fmt: skip
-        change = covariance_changes(factor, self.free)
+        self, parts: list[tuple[IntArray, FloatArray, FloatArray]], left: _Eliminated,
+        solved: _Solved, direction: FloatArray, phi: FloatArray, sigma2: float,
+    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+        change = unit_changes(self.free, sum(random.size for random, _, _ in parts))
         residual = [np.einsum("akj,k->aj", h, direction) for _, _, h in parts]
         v1 = np.einsum("tab,bg->tag", change[:, self.first[:, None], self.first], residual[0])
         v2 = np.concatenate(
@@ -246,8 +263,7 @@ class CrossedModel:
         x = np.einsum("tag,akg->tk", v1, parts[0][2][:, :-1]) + v2.T @ solved.h[:, :-1]
         scale = np.einsum("tag,ag->t", v1, residual[0])
         scale = scale + v2.T @ (solved.h @ direction)
-        average = (inner - x @ phi @ x.T) / sigma2
-        return np.asarray(average - np.outer(scale, scale) / (sigma2**2 * df))
+        return np.asarray((inner - x @ phi @ x.T) / sigma2), np.asarray(scale / sigma2)
 
 
 def _solve(left: _Eliminated, spread: sparse.csr_array) -> _Solved:

@@ -17,7 +17,7 @@ __all__ = ["RandomBlock", "WorkingColumns", "working_columns"]
 
 @dataclass(frozen=True, slots=True)
 class RandomBlock:
-    """Random regressors whose coefficients may be correlated.
+    """Regressors of one random term, whose coefficients may be correlated, or the fixed ones.
 
     Attributes
     ----------
@@ -45,9 +45,9 @@ class WorkingColumns:
     structure : BoolArray, shape (q, q)
         Which random coefficients may be correlated.
     fixed_back : FloatArray, shape (p, p)
-        From working to the user's fixed effects, but for the centre of the outcome.
-    offset : float
-        Centre of the outcome, part of the user's constant.
+        From working to the user's fixed effects, but for the offset.
+    offset : FloatArray, shape (p,)
+        Least squares coefficients in the user's terms: the working outcome is their residual.
     random_back : FloatArray, shape (q, q)
         From working to the user's random coefficients.
     log_scale : float
@@ -57,7 +57,7 @@ class WorkingColumns:
     basis: MixedBasis
     structure: BoolArray
     fixed_back: FloatArray
-    offset: float
+    offset: FloatArray
     random_back: FloatArray
     log_scale: float
 
@@ -65,7 +65,7 @@ class WorkingColumns:
 def working_columns(
     overall: CrossProducts, constant: bool, fixed: IntArray, blocks: tuple[RandomBlock, ...]
 ) -> WorkingColumns:
-    """Centre and scale the fixed regressors, and orthonormalise each block of random ones.
+    """Make regressors orthonormal, fixed and in each random block, and take their fit off y.
 
     Parameters
     ----------
@@ -81,28 +81,18 @@ def working_columns(
     """
     v = overall.mean.size
     centre = overall.mean if constant else np.zeros(v)
-    size = _sizes(overall, centred=constant)
-    axes = np.eye(v + 1)
-    first = [axes[0]] if constant else []
-    x = [axes[1 + j] / size[j] for j in fixed]
-    z, back = [], []
-    for block in blocks:
-        rows, to_user = _orthonormal(overall, centre, block)
-        z.append(rows)
-        back.append(to_user)
-    source = np.stack([*first, *x, axes[1], *np.concatenate(z)])
-    p = len(first) + len(x)
-    fixed_back = np.diag(np.concatenate([np.ones(len(first)), 1 / size[fixed]]))
-    if constant:
-        fixed_back[0, 1:] = -centre[fixed] / size[fixed]
+    x, fixed_back = _orthonormal(overall, centre, RandomBlock(constant, fixed))
+    z, back = zip(*(_orthonormal(overall, centre, block) for block in blocks), strict=True)
     sizes = [block.size for block in blocks]
+    trend = x @ _second_moments(overall, centre)[1]
+    outcome = np.eye(1, v + 1, 1) - trend @ x
     return WorkingColumns(
-        MixedBasis(source, centre, sum(sizes)),
+        MixedBasis(np.concatenate([x, outcome, *z]), centre, sum(sizes)),
         np.asarray(linalg.block_diag(*[np.ones((m, m), dtype=bool) for m in sizes]), dtype=bool),
-        fixed_back.reshape(p, p),
-        float(centre[0]),
+        fixed_back,
+        fixed_back @ trend + np.where(np.arange(len(x)) < constant, centre[0], 0.0),
         np.asarray(linalg.block_diag(*back)),
-        float(np.log(size[fixed]).sum()),
+        -float(np.log(np.diag(fixed_back)).sum()),
     )
 
 
@@ -111,6 +101,14 @@ def _sizes(overall: CrossProducts, *, centred: bool) -> FloatArray:
     if not centred:
         square = square + overall.mean**2
     return np.sqrt(np.where(square > 0, square, 1.0))
+
+
+def _second_moments(overall: CrossProducts, centre: FloatArray) -> FloatArray:
+    """Mean products of [1, variables - centre]."""
+    shift = np.append(1.0, overall.mean - centre)
+    moments = np.outer(shift, shift)
+    moments[1:, 1:] += overall.centred / overall.weight
+    return moments
 
 
 def _orthonormal(

@@ -28,7 +28,10 @@ from panelml.core.batched import (
 )
 from panelml.core.unit_products import MixedMoments
 
-__all__ = ["Criterion", "Curvature", "bending", "covariance_changes", "evaluate", "information"]
+__all__ = [
+    "Criterion", "Curvature", "bending", "covariance_changes", "evaluate", "information",
+    "shares", "unit_changes",
+]  # fmt: skip
 
 # So many units at a time stay in a core's cache.
 UNITS = 8192
@@ -95,6 +98,24 @@ class Criterion:
         curved = 2 * average - expected - np.outer(scale, scale) / self.df
         return curved + bending(self.gradient, free)
 
+    def average_information(self, change: FloatArray, *, restricted: bool) -> FloatArray:
+        """Average information on changes of D, the residual variance profiled out, (t, t)."""
+        average, _, scale = information(self, change, restricted=restricted)
+        return average - np.outer(scale, scale) / self.df
+
+    def identification(self, change: FloatArray, *, restricted: bool) -> FloatArray:
+        """Expected information on changes of D, shape (t, t).
+
+        What the unknown residual variance leaves, as a share of what there would be without it.
+        """
+        _, expected, _ = information(self, change, restricted=restricted)
+        total = self.curvature.g
+        if restricted:
+            p = len(self.coef)
+            total = total - np.einsum("akbl,kl->ab", self.curvature.hh[:, :p, :, :p], self.phi)
+        trace = np.einsum("kab,ab->k", change, total)
+        return shares(expected, trace, self.df)
+
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
@@ -140,6 +161,20 @@ def evaluate(moments: MixedMoments, factor: FloatArray, *, restricted: bool) -> 
         float(deviance - moments.log_weight), factor, coef, sigma2, phi, gradient, curvature,
         float(df),
     )  # fmt: skip
+
+
+def unit_changes(free: tuple[IntArray, IntArray], size: int) -> FloatArray:
+    """Return the unit changes of the free entries of D, shape (t, q, q), q being ``size``."""
+    rows, columns = free
+    place, change = np.arange(len(rows)), np.zeros((len(rows), size, size))
+    change[place, rows, columns] = change[place, columns, rows] = 1.0
+    return change
+
+
+def shares(table: FloatArray, single: FloatArray, df: float) -> FloatArray:
+    """Profile the residual variance out of information, as a share of each parameter's own."""
+    own = np.sqrt(np.where(np.diag(table) > 0, np.diag(table), 1.0))
+    return np.asarray((table - np.outer(single, single) / df) / np.outer(own, own))
 
 
 def covariance_changes(factor: FloatArray, free: tuple[IntArray, IntArray]) -> FloatArray:

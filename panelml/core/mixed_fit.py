@@ -1,10 +1,10 @@
 """Maximising the likelihood of a mixed model, with a certificate of the optimum.
 
 The factor L of the relative covariance is free but for its structure; Newton steps use the exact
-Hessian. A fit counts as converged only with two scale-free certificates: the Newton decrement (the
-deviance that one more step would gain) and, since variances may be zero, the first-order condition
-on the cone of covariance matrices: the derivative T in D is positive semi-definite and vanishes
-along D.
+Hessian, or the average information. A fit counts as converged only with two certificates, both in
+units of deviance: what one more step would gain, which is nothing where the derivative T in D
+vanishes along D, and, since variances may be zero, what more variance in some direction would
+gain, which is nothing where T is positive semi-definite.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.batched import transposed_multiply
-from panelml.core.mixed_criterion import Criterion, evaluate
+from panelml.core.mixed_criterion import Criterion, evaluate, unit_changes
 from panelml.core.unit_products import MixedMoments
 
 __all__ = ["MixedOptimum", "MixedProblem", "SingleFactor", "free_entries", "maximise_mixed"]
 
-DECREMENT = 1e-8
+DECREMENT = 1e-10
 STATIONARY = 1e-16
 CONE = 1e-6
 MOST_STEPS = 100
@@ -49,6 +49,14 @@ class MixedState(Protocol):
         """Second derivatives, shape (t, t)."""
         ...
 
+    def average_information(self, change: FloatArray, *, restricted: bool) -> FloatArray:
+        """Average information on changes of D, shape (t, t)."""
+        ...
+
+    def identification(self, change: FloatArray, *, restricted: bool) -> FloatArray:
+        """Information on changes of D that an unknown residual variance leaves, as a share."""
+        ...
+
 
 State = TypeVar("State", bound=MixedState)
 StateOut = TypeVar("StateOut", bound=MixedState, covariant=True)
@@ -56,11 +64,6 @@ StateOut = TypeVar("StateOut", bound=MixedState, covariant=True)
 
 class MixedProblem(Protocol[StateOut]):
     """A likelihood to be maximised over the relative covariance factor."""
-
-    @property
-    def n_units(self) -> int:
-        """Levels of the largest grouping factor."""
-        ...
 
     def start(self, structure: BoolArray) -> FloatArray:
         """Return a first factor."""
@@ -76,11 +79,6 @@ class SingleFactor:
     """The problem of one grouping factor."""
 
     moments: MixedMoments
-
-    @property
-    def n_units(self) -> int:
-        """Levels of the factor."""
-        return self.moments.n_units
 
     def start(self, structure: BoolArray) -> FloatArray:
         """Return the MINQUE(0) estimate."""
@@ -105,10 +103,13 @@ class MixedOptimum(Generic[State]):
     decrement : float
         Deviance that one more Newton step would gain.
     cone : float
-        Largest violation of the first-order condition, per unit.
+        Deviance that more variance in some direction would gain.
     evaluations : int
     converged : bool
         Whether both certificates hold.
+    identified : float
+        Least information on a change of D, as a share of what there would be if the residual
+        variance were known; zero where the data cannot tell variances apart.
     """
 
     criterion: State
@@ -118,6 +119,7 @@ class MixedOptimum(Generic[State]):
     cone: float
     evaluations: int
     converged: bool
+    identified: float
 
 
 def maximise_mixed(
@@ -137,32 +139,26 @@ def maximise_mixed(
     evaluations = 1
     for _ in range(MOST_STEPS):
         bend = at.hessian(free, restricted=restricted)
-        slope = _slope(at, free)
-        step, decrement = _newton_step(bend, slope)
-        if decrement < DECREMENT:
-            before, evaluations = at, evaluations + 1
-            inside = _cone_violation(at, structure, problem.n_units) < CONE
-            if inside or decrement > STATIONARY:
-                at = _polished(problem, at, free, step, restricted)
-            if inside:
-                break
-            # Only where nothing is left to gain inside is a fall of the deviance the boundary's.
-            escape = _escape(at, structure, problem.n_units) if at is before else None
-            if escape is not None:
-                at = _descend(problem, at, escape, restricted=restricted)
-            if at is before:
-                break
-            continue
+        step, decrement = _newton_step(bend, _slope(at, free))
         moved = np.zeros_like(at.factor)
         moved[free] = step
-        ahead = _search(problem, at, moved, decrement, restricted=restricted)
-        evaluations += ahead[1]
-        if ahead[0] is None:
+        if decrement < DECREMENT:
+            at, evaluations = _polished(problem, at, moved, restricted), evaluations + 1
+            direction, cone = _escape(at, structure, restricted)
+            if cone < DECREMENT:
+                break
+            ahead, tries = _descend(problem, at, direction, restricted=restricted)
+        else:
+            cone = np.inf
+            ahead, tries = _search(problem, at, moved, decrement, restricted=restricted)
+        evaluations += tries
+        if ahead is None:
             break
-        at = ahead[0]
-    cone = _cone_violation(at, structure, problem.n_units)
-    certain = bool(decrement < 100 * DECREMENT and cone < CONE)
-    return MixedOptimum(at, free, bend, decrement, cone, evaluations, certain)
+        at = ahead
+    certain = bool(max(decrement, cone) < 100 * DECREMENT)
+    table = at.identification(unit_changes(free, len(structure)), restricted=restricted)
+    least = float(np.linalg.eigvalsh(table)[0])
+    return MixedOptimum(at, free, bend, decrement, cone, evaluations, certain, least)
 
 
 def free_entries(structure: BoolArray) -> tuple[IntArray, IntArray]:
@@ -171,14 +167,9 @@ def free_entries(structure: BoolArray) -> tuple[IntArray, IntArray]:
     return rows.astype(np.int64), columns.astype(np.int64)
 
 
-def _polished(
-    problem: MixedProblem[State], at: State, free: tuple[IntArray, IntArray], step: FloatArray,
-    restricted: bool,
-) -> State:  # fmt: skip
+def _polished(problem: MixedProblem[State], at: State, step: FloatArray, restricted: bool) -> State:
     """Take the last step, which the certificate has found too small to be worth a search."""
-    factor = at.factor.copy()
-    factor[free] += step
-    ahead = problem.evaluate(factor, restricted=restricted)
+    ahead = problem.evaluate(at.factor + step, restricted=restricted)
     return ahead if ahead.deviance <= at.deviance + 1e-12 * abs(at.deviance) else at
 
 
@@ -213,41 +204,34 @@ def _search(
     return None, tries
 
 
-def _escape(at: MixedState, structure: BoolArray, n_units: int) -> FloatArray | None:
-    """Find a direction out of the boundary in which the deviance falls, None at an optimum."""
+def _escape(at: MixedState, structure: BoolArray, restricted: bool) -> tuple[FloatArray, float]:
+    """Find the direction in which more variance gains most deviance, and how much."""
+    best, most = np.zeros(len(structure)), 0.0
     for block in _blocks(structure):
-        place = np.ix_(block, block)
-        values, vectors = np.linalg.eigh(at.gradient[place])
-        if values[0] < -CONE * n_units:
-            direction = np.zeros(len(structure))
-            direction[block] = vectors[:, 0]
-            return direction
-    return None
+        values, vectors = np.linalg.eigh(at.gradient[np.ix_(block, block)])
+        direction = np.zeros(len(structure))
+        direction[block] = vectors[:, 0]
+        change = np.outer(direction, direction)[None]
+        curved = float(at.average_information(change, restricted=restricted)[0, 0])
+        gain = float(values[0] ** 2) / (2 * max(curved, 1e-300)) if values[0] < 0 else 0.0
+        if gain > most:
+            best, most = direction, gain
+    return best, most
 
 
 def _descend(
     problem: MixedProblem[State], at: State, direction: FloatArray, *, restricted: bool
-) -> State:
+) -> tuple[State | None, int]:
     """Add variance along a direction, as much as lowers the deviance."""
     d = at.factor @ at.factor.T
     size = max(float(np.trace(d)) / len(d), 1e-2)
-    for _ in range(40):
+    for tries in range(1, 41):
         factor = _lower_root(d + size * np.outer(direction, direction))
         ahead = problem.evaluate(factor, restricted=restricted)
         if ahead.deviance < at.deviance:
-            return ahead
+            return ahead, tries
         size /= 4
-    return at
-
-
-def _cone_violation(at: MixedState, structure: BoolArray, n_units: int) -> float:
-    worst = 0.0
-    for block in _blocks(structure):
-        place = np.ix_(block, block)
-        t, d = at.gradient[place], (at.factor @ at.factor.T)[place]
-        worst = max(worst, -float(np.linalg.eigvalsh(t)[0]))
-        worst = max(worst, float(np.abs(t @ d).max()) / (1 + float(np.abs(d).max())))
-    return worst / n_units
+    return None, tries
 
 
 def _blocks(structure: BoolArray) -> list[IntArray]:

@@ -30,6 +30,8 @@ __all__ = ["MixedModel"]
 
 # Relative to the residual variance, in columns of mean square one.
 ZERO_VARIANCE = 1e-10
+# Share of the information on variances that must be left when the residual variance is unknown.
+LEAST_INFORMATION = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +185,16 @@ def _independent(moments: PanelMoments, fixed: IntArray, constant: bool) -> Solu
 
 def _require_certificate(levels: LevelsFit) -> None:
     optimum = levels.optimum
+    if optimum.identified < LEAST_INFORMATION:
+        raise IdentificationError(
+            "The data cannot tell the variances of the random coefficients apart, or from the "
+            "residual variance: there are too few rows or levels for so many random "
+            "coefficients, or grouping factors that coincide. Leave some out."
+        )
     if not optimum.converged:
         raise ConvergenceError(
             f"The likelihood was not maximised: one more step would gain {optimum.decrement:.2g} "
-            f"in deviance (cone condition {optimum.cone:.2g}). Rows are few for so many random "
+            f"in deviance, more variance {optimum.cone:.2g}. Rows are few for so many random "
             "coefficients: try fewer, or uncorrelated ones with ||."
         )
 

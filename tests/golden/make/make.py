@@ -20,15 +20,15 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT), str(HERE)]
 
-from tests.panels import write_csv  # noqa: E402  (the path above makes it importable)
+from tests import mixed_data, panels  # noqa: E402  (the path above makes it importable)
 
 FIELDS = ("id", "tool", "version", "script", "data", "spec", "value", "tolerance")
 
 
-def from_r(script: Path, panels: Path) -> list[dict[str, Any]]:
+def from_r(script: Path, folder: Path) -> list[dict[str, Any]]:
     """Run an R script and read the cases it writes."""
-    output = panels / f"{script.stem}.json"
-    subprocess.run(["Rscript", "--vanilla", script, panels, output], check=True, cwd=HERE)
+    output = folder / f"{script.stem}.json"
+    subprocess.run(["Rscript", "--vanilla", script, folder, output], check=True, cwd=HERE)
     cases: list[dict[str, Any]] = json.loads(output.read_text())
     return cases
 
@@ -43,12 +43,12 @@ def from_python(script: Path) -> list[dict[str, Any]]:
     return cases
 
 
-def make(topic: str, panels: Path) -> None:
+def make(topic: str, folder: Path) -> None:
     """Write one topic and say which tools made it."""
     made: list[dict[str, Any]] = []
     for script in (HERE / f"{topic}.R", HERE / f"{topic}_python.py"):
         if script.exists():
-            found = from_r(script, panels) if script.suffix == ".R" else from_python(script)
+            found = from_r(script, folder) if script.suffix == ".R" else from_python(script)
             made += [{**case, "script": str(script.relative_to(ROOT))} for case in found]
     ids = [case["id"] for case in made]
     assert made and len(set(ids)) == len(ids), f"{topic}: no cases, or an id twice"
@@ -64,7 +64,8 @@ def main(topics: list[str]) -> None:
     scripts = {path.stem for path in HERE.glob("*.R") if "\nfinish()" in path.read_text()}
     scripts |= {path.stem.removesuffix("_python") for path in HERE.glob("*_python.py")}
     with tempfile.TemporaryDirectory() as directory:
-        write_csv(Path(directory))
+        panels.write_csv(Path(directory))
+        mixed_data.write_csv(Path(directory))
         for topic in topics or sorted(scripts):
             make(topic, Path(directory))
 
