@@ -25,7 +25,6 @@ from panelml.errors import IdentificationError, SpecificationError, UnknownNameE
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.models.base import (
-    LeastSquares,
     assemble,
     describe,
     gaussian_loglik,
@@ -187,51 +186,52 @@ def _finish(
         absorbed.rank,
     )  # fmt: skip
     rss, tss = solved.solution.rss, float(absorbed.gram[0, 0])
+    has_constant = any(effect.intercept for effect in effects)
+    constant = solved.intercept(moments.overall.mean) if has_constant else 0.0
+    sigma2 = rss / max(counts.df_resid, 1)
+    extras = {
+        "sigma_e": float(np.sqrt(sigma2)),
+        "constant": constant,
+        "rsquared_inclusive": 1 - rss / float(moments.overall.centred[0, 0]),
+    }
+    if effects == (Effect((sample.panel.unit,)),):
+        extras = {**_unit_effects(moments, solved.slopes, sigma2), **extras}
     statistics = describe(
         sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
-        loglik=gaussian_loglik(rss, n, log_weights(sample, moments.log_weight)),
-        extras=_extras(effects, moments, solved, counts),
+        loglik=gaussian_loglik(rss, n, log_weights(sample, moments.log_weight)), extras=extras,
     )  # fmt: skip
-    constant = statistics.extras["constant"]
+    if any(effect.columns == (sample.panel.unit,) for effect in effects):
+        statistics = replace(statistics, rsquared_within=1 - rss / tss)
     if sample.weighting == "analytic":
         statistics = _unweighted(statistics, sample, solved.slopes)
     return assemble(
         model="Fixed effects", spec=spec, formula=formula, cov=spec.cov, sample=sample,
-        transform=absorbed.transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
-        counts=counts, statistics=replace(statistics, rsquared_within=1 - rss / tss),
-        intercept=constant, effects=AbsorbedEffects(effects, absorbed.plan), absorbed=words,
-        notes=notes,
+        transform=absorbed.transform, solved=solved, sigma2=sigma2, counts=counts,
+        statistics=statistics, intercept=constant,
+        effects=AbsorbedEffects(effects, absorbed.plan), absorbed=words, notes=notes,
     )  # fmt: skip
 
 
-def _extras(
-    effects: tuple[Effect, ...], moments: PanelMoments, solved: LeastSquares, counts: Counts
-) -> dict[str, float]:
-    """Variance shares of the unit effect, as Stata's xtreg reports them."""
-    has_constant = any(effect.intercept for effect in effects)
-    rss = solved.solution.rss
-    slopes = solved.slopes
+def _unit_effects(moments: PanelMoments, slopes: FloatArray, sigma2_e: float) -> dict[str, float]:
+    """Spread of the units' effects, their share, and correlation with xb, as Stata's xtreg."""
     between = moments.means.cross_products(moments.means.weight).centred
     direction = np.concatenate([[1.0], -slopes])
     xb_total = float(slopes @ moments.overall.centred[1:, 1:] @ slopes)
     u_total = float(direction @ between @ direction)
     joint = float(slopes @ between[1:] @ direction)
     u = direction @ moments.means.mean
-    sigma_u = float(np.std(u, ddof=1)) if u.size > 1 else 0.0
-    sigma_e = float(np.sqrt(rss / max(counts.df_resid, 1)))
-    total = sigma_u**2 + sigma_e**2
+    sigma2_u = float(np.var(u, ddof=1)) if u.size > 1 else 0.0
+    total, size = sigma2_u + sigma2_e, float(np.sqrt(xb_total * u_total))
     return {
-        "sigma_u": sigma_u,
-        "sigma_e": sigma_e,
-        "rho": sigma_u**2 / total if total > 0 else float("nan"),
-        "corr_u_xb": joint / float(np.sqrt(xb_total * u_total)) if u_total > 0 else float("nan"),
-        "constant": solved.intercept(moments.overall.mean) if has_constant else 0.0,
-        "rsquared_inclusive": 1 - rss / float(moments.overall.centred[0, 0]),
+        "sigma_u": float(np.sqrt(sigma2_u)),
+        "sigma_e": float(np.sqrt(sigma2_e)),
+        "rho": sigma2_u / total if total > 0 else float("nan"),
+        "corr_u_xb": joint / size if size > 0 else float("nan"),
     }
 
 
 def _unweighted(statistics: FitStatistics, sample: Sample, slopes: FloatArray) -> FitStatistics:
-    """Correlate y and u_i with xb over rows, from which Stata's xtreg leaves the weights out."""
+    """Correlate y and u_i with xb over rows, where Stata's xtreg leaves the weights out."""
 
     def products(block: Block) -> CrossProducts:
         y, xb = block.z[0], slopes @ block.z[1:]
@@ -241,11 +241,10 @@ def _unweighted(statistics: FitStatistics, sample: Sample, slopes: FloatArray) -
     c = fold(sample, products).centred
     with np.errstate(invalid="ignore", divide="ignore"):
         y, u = c[[0, 2], 1] / np.sqrt(np.diag(c)[[0, 2]] * c[1, 1])
-    return replace(
-        statistics,
-        rsquared_overall=float(y**2),
-        extras={**statistics.extras, "corr_u_xb": float(u)},
-    )
+    extras = dict(statistics.extras)
+    if "corr_u_xb" in extras:
+        extras["corr_u_xb"] = float(u)
+    return replace(statistics, rsquared_overall=float(y**2), extras=extras)
 
 
 def _require_variation(absorbed: _Absorbed, words: str) -> None:
