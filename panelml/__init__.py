@@ -12,6 +12,7 @@ from panelml.diagnostics.effects import (
     honda,
     king_wu,
 )
+from panelml.diagnostics.explained import snijders_bosker
 from panelml.diagnostics.hausman import hausman
 from panelml.diagnostics.likelihood_ratio import lr_test
 from panelml.diagnostics.serial import wooldridge_test
@@ -45,6 +46,7 @@ __all__ = [
     "lr_test",
     "pesaran_cd",
     "simulate",
+    "snijders_bosker",
     "within_between",
     "wooldridge_test",
 ]

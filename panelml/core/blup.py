@@ -12,7 +12,8 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
-from panelml.core.crossed_moments import OtherFactor
+from panelml.core.conditional import crossed_spreads, unit_spreads
+from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.groups import group_sums, spread
 from panelml.core.transforms import Rows
 from panelml.core.unit_products import MixedBasis
@@ -44,6 +45,11 @@ class UnitPrediction:
         """Predict the working random coefficients of a block's units, shape (q, g)."""
         return self._predict(self.basis.columns(block), block)
 
+    def spreads(self, block: Block) -> FloatArray:
+        """Conditional covariances of the coefficients over the residual variance, (q, q, g)."""
+        z = self.basis.columns(block)[-self.basis.n_random :]
+        return unit_spreads(_squares(z, block), self.relative)
+
     def __call__(self, block: Block) -> Rows:
         """Return the outcome less its random part, and the working fixed regressors."""
         columns = self.basis.columns(block)
@@ -56,10 +62,15 @@ class UnitPrediction:
         q = self.basis.n_random
         z = columns[-q:]
         residual = columns[-q - 1] - self.coef @ columns[: -q - 1]
-        s = np.stack([group_sums(z * z[a], block.starts) for a in range(q)])
+        s = _squares(z, block)
         total = group_sums(z * residual, block.starts)
         inner = np.eye(q) + np.moveaxis(s, 2, 0) @ self.relative
         return np.asarray(self.relative @ np.linalg.solve(inner, total.T[:, :, None])[:, :, 0].T)
+
+
+def _squares(z: FloatArray, block: Block) -> FloatArray:
+    """Return Z_i' Z_i, shape (q, q, g)."""
+    return np.stack([group_sums(z * row, block.starts) for row in z])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +105,21 @@ class CrossedPrediction:
         for factor, values in self.others:
             outcome -= (z[factor.random] * spread(values, block.keys[factor.key])).sum(axis=0)
         return Rows(np.concatenate([outcome[None], columns[: -q - 1]]), None, None, block.starts)
+
+    def products(self, block: Block) -> CrossedProducts:
+        """Compute the products of a block, of whose sum ``spreads`` is made."""
+        others = tuple(factor for factor, _ in self.others)
+        return CrossedProducts.of(block, self.basis, self.first, others)
+
+    def spreads(
+        self, products: CrossedProducts, relatives: tuple[FloatArray, ...]
+    ) -> list[FloatArray]:
+        """Conditional covariances over the residual variance: (q, q, levels) for each factor.
+
+        Parameters
+        ----------
+        products : CrossedProducts
+        relatives : tuple of FloatArray, each (q, q)
+            Relative covariance of each factor's working coefficients, the first factor first.
+        """
+        return crossed_spreads(products, tuple(factor for factor, _ in self.others), relatives)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.core.block import Block
 from panelml.data.panel import Panel
 from panelml.errors import SpecificationError
 from panelml.results.base import Results
-from panelml.results.prediction import to_series
+from panelml.results.explained import explained_shares
+from panelml.results.prediction import random_rows, sample_values, to_series
 from panelml.results.random_part import RandomCoefficients
 from panelml.results.variance import (
     ComponentErrors,
     component_errors,
     correlation_interval,
+    share_interval,
     variance_interval,
 )
 
@@ -88,12 +93,25 @@ class MixedResults(Results):
             return None
         return component_errors(curvature.information(), self.random.parts[0].back)
 
-    def random_effects(self) -> dict[str, pd.DataFrame]:
-        """Predicted random coefficients: for each grouping factor, a frame by level."""
-        return {
-            part.name: part.table(levels, values).rename(columns={"effect": "Intercept"})
-            for part, levels, values in self.random.working(self._sample)
-        }
+    def random_effects(self, *, sd: bool = False) -> dict[str, pd.DataFrame]:
+        """Predicted random coefficients: for each grouping factor, a frame by level.
+
+        Parameters
+        ----------
+        sd : bool
+            Add columns ``sd(...)`` with the conditional standard deviations, given the outcomes,
+            the variances and the fixed effects.
+        """
+        working = self.random.working(self._sample)
+        spreads = self.random.spreads(self._sample) if sd else []
+        found = {}
+        for part, levels, values in working:
+            table = part.table(levels, values).rename(columns={"effect": "Intercept"})
+            found[part.name] = table
+        for part, spread in zip(self.random.parts if sd else (), spreads, strict=True):
+            deviations = np.sqrt(np.maximum(np.einsum("aag->ga", spread), 0.0))
+            found[part.name][[f"sd({label})" for label in part.labels]] = deviations
+        return found
 
     def predict(
         self, data: Any = None, *, effects: bool = False,
@@ -142,12 +160,90 @@ class MixedResults(Results):
 
     def icc(self) -> pd.Series[float]:
         """Share of the variance of random intercepts of each level in the total."""
-        variances = {
-            part.name: float(
-                part.cov[part.labels.index("Intercept"), part.labels.index("Intercept")]
-            )
-            for part in self.random.parts
-            if "Intercept" in part.labels
-        }
+        variances = self._intercept_variances()
         total = sum(variances.values()) + self.sigma2
         return pd.Series({name: value / total for name, value in variances.items()}, name="icc")
+
+    def icc_table(self, level: float = 0.95) -> pd.DataFrame:
+        """Intraclass correlations by grouping factor, of rows whose random slopes are zero.
+
+        Returns
+        -------
+        DataFrame
+            ``icc`` is the share of the level in the variance; ``correlation`` that of two rows
+            of the same level, which share the levels around theirs too: pupils of a class share
+            its school. With one grouping factor, the standard error of ``icc`` by the delta
+            method and an interval that is symmetric on the scale of its logit.
+        """
+        variances = self._intercept_variances()
+        total = sum(variances.values()) + self.sigma2
+        groups = {part.name: set(part.group) for part in self.random.parts}
+        errors = self._component_errors()
+        rows = []
+        for name, value in variances.items():
+            around = [variances[other] for other in variances if groups[other] <= groups[name]]
+            found = (np.nan, np.nan, np.nan)
+            if errors:
+                a = self.random.parts[0].labels.index("Intercept")
+                found = share_interval(errors, value, self.sigma2, a, level)
+            rows.append((value / total, sum(around) / total, *found))
+        names = ["icc", "correlation", "std_error", "conf_low", "conf_high"]
+        return pd.DataFrame(rows, columns=names, index=pd.Index(list(variances), name="group"))
+
+    @property
+    def rsquared_marginal(self) -> float:
+        """Share of the variance that the fixed part explains (Nakagawa and Schielzeth 2013)."""
+        return self._explained()[0]
+
+    @property
+    def rsquared_conditional(self) -> float:
+        """Share of the variance that the fixed and the random part explain together."""
+        return self._explained()[1]
+
+    def variance_at(self, data: Any) -> pd.DataFrame:
+        """Variance of the outcome around its fixed part, where random slopes make it vary.
+
+        Parameters
+        ----------
+        data : data frame or dict of str to array
+            Values of the random regressors' columns.
+
+        Returns
+        -------
+        DataFrame
+            By row of ``data``: its columns, the variance between the levels of each grouping
+            factor, z' D z, the residual one and their total.
+        """
+        frame = pd.DataFrame(data) if isinstance(data, Mapping) else data
+        basis, parts = self.random.prediction.basis, self.random.parts
+        rows = random_rows(self.predictor, frame)
+
+        def variance(block: Block, place: int) -> FloatArray:
+            z = np.zeros((basis.centre.size, block.n))
+            z[z.shape[0] - len(rows.names) :] = block.z[1:]
+            values: FloatArray = self.random.variances(basis.random(z))[place]
+            return values
+
+        found = {
+            part.name: sample_values(rows, partial(variance, place=place))
+            for place, part in enumerate(parts)
+        }
+        columns = {name: rows.panel.series(name).to_numpy() for name in list(frame.columns)}
+        table = pd.DataFrame({**columns, **found}, index=rows.panel.row_labels())
+        return table.assign(residual=self.sigma2, total=sum(found.values()) + self.sigma2)
+
+    def _explained(self) -> tuple[float, float]:
+        basis, sample = self.random.prediction.basis, self._sample
+        fixed = sample_values(sample, self.predictor.xb)
+        random = sample_values(
+            sample, lambda block: self.random.variances(basis.random(block.z)).sum(axis=0)
+        )
+        return explained_shares(fixed, random, self.sigma2)
+
+    def _intercept_variances(self) -> dict[str, float]:
+        found = {}
+        for part in self.random.parts:
+            if "Intercept" in part.labels:
+                a = part.labels.index("Intercept")
+                found[part.name] = float(part.cov[a, a])
+        return found

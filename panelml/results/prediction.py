@@ -23,7 +23,15 @@ from panelml.data.weights import Weights
 from panelml.engine.fold import fold
 from panelml.errors import UnknownNameError
 
-__all__ = ["EffectModel", "Predictor", "RowValues", "effect_values", "sample_values", "to_series"]
+__all__ = [
+    "EffectModel",
+    "Predictor",
+    "RowValues",
+    "effect_values",
+    "random_rows",
+    "sample_values",
+    "to_series",
+]
 
 _PANEL_CALL = re.compile(rf"(?<![\w.])(?:{'|'.join(PANEL_FUNCTIONS)})\s*\(")
 _OWN_KEYS = ("(row)", "(no time)")
@@ -122,9 +130,7 @@ class Predictor:
             return data
         frame = nw.from_native(_with_index_levels(data, (self.unit, self.time)), eager_only=True)
         if not self.by_unit:
-            row, time = _OWN_KEYS
-            alone = frame.with_row_index(row).with_columns(nw.lit(0).alias(time))
-            return Panel(alone.to_native(), row, time)
+            return alone(frame)
         missing = [name for name in (self.unit, self.time) if name not in frame.columns]
         if missing:
             raise UnknownNameError(
@@ -157,6 +163,27 @@ class Predictor:
         weighted = self.weights is not None and self.weights.column in panel.columns
         weights = self.weights if weighted else None
         return replace(sample, names=self.names, steps=self.steps, weights=weights)
+
+
+def alone(frame: nw.DataFrame[Any]) -> Panel:
+    """Index rows each on its own."""
+    row, time = _OWN_KEYS
+    indexed = frame.with_row_index(row).with_columns(nw.lit(0).alias(time))
+    return Panel(indexed.to_native(), row, time)
+
+
+def random_rows(predictor: Predictor, data: Any) -> Sample:
+    """Return rows as the sample of a model that has the random regressors alone.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    data : data frame
+        With the columns of the random regressors.
+    """
+    panel = alone(nw.from_native(data, eager_only=True))
+    design = replace(predictor.design, outcome=None, regressors=Terms({}, ()))
+    return _complete(Sample(panel, design, design.names))
 
 
 def sample_values(sample: Sample, value: Callable[[Block], FloatArray]) -> FloatArray:

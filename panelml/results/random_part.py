@@ -31,7 +31,7 @@ class Certificate:
     decrement : float
         Deviance that one more Newton step would gain.
     cone : float
-        Largest violation, per group, of the first-order condition on covariance matrices.
+        Deviance that more variance of the random coefficients in some direction would gain.
     evaluations : int
         Evaluations of the likelihood with its derivatives.
     """
@@ -175,6 +175,40 @@ class RandomCoefficients:
             levels, present = sample_levels(sample, part.group)
             found.append((part, levels, values[:, present]))
         return found
+
+    def spreads(self, sample: Sample) -> list[FloatArray]:
+        """Conditional covariances of the user's coefficients, (q, q, levels) for each part.
+
+        Levels are those of ``working``, in the same order.
+        """
+        prediction = self.prediction
+        if isinstance(prediction, UnitPrediction):
+            q = len(self.parts[0].labels)
+
+            def flat(block: Block) -> RowValues:
+                return RowValues(prediction.spreads(block).reshape(q * q, -1))
+
+            found = [fold(sample, flat).values.reshape(q, q, -1)]
+        else:
+            products = fold(sample, prediction.products)
+            found = prediction.spreads(products, tuple(part.relative for part in self.parts))
+            for place, part in enumerate(self.parts[1:], start=1):
+                found[place] = found[place][:, :, sample_levels(sample, part.group)[1]]
+        return [
+            self.sigma2 * np.einsum("ab,bcg,dc->adg", part.back, spread, part.back)
+            for part, spread in zip(self.parts, found, strict=True)
+        ]
+
+    def variances(self, z: FloatArray) -> FloatArray:
+        """Variance of the random part of rows by grouping factor, shape (parts, n).
+
+        Parameters
+        ----------
+        z : FloatArray, shape (q, n)
+            Working random regressors.
+        """
+        found = [(z[p.random] * (p.relative @ z[p.random])).sum(axis=0) for p in self.parts]
+        return self.sigma2 * np.stack(found)
 
     def row_effects(self, sample: Sample, rows: Sample, *, new: float) -> FloatArray:
         """Sum the random part of rows in their user's order, z . b.

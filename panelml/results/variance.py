@@ -10,7 +10,13 @@ from panelml._typing import FloatArray
 from panelml.core.mixed_information import VarianceInformation
 from panelml.inference.distributions import normal_quantile
 
-__all__ = ["ComponentErrors", "component_errors", "correlation_interval", "variance_interval"]
+__all__ = [
+    "ComponentErrors",
+    "component_errors",
+    "correlation_interval",
+    "share_interval",
+    "variance_interval",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +87,28 @@ def correlation_interval(
     half = normal_quantile(0.5 + level / 2) * error / (1 - correlation**2)
     centre = np.arctanh(correlation)
     return error, float(np.tanh(centre - half)), float(np.tanh(centre + half))
+
+
+def share_interval(
+    errors: ComponentErrors, value: float, residual: float, place: int, level: float
+) -> tuple[float, float, float]:
+    """Standard error and interval of value / (value + residual), symmetric for its logit.
+
+    Parameters
+    ----------
+    errors : ComponentErrors
+    value, residual : float
+    place : int
+        Which coefficient's variance the value is.
+    level : float
+    """
+    if not value > 0:
+        return float("nan"), float("nan"), float("nan")
+    q = len(errors.single)
+    slope = np.zeros(1 + q * q)
+    slope[[0, 1 + place * q + place]] = -1 / residual, 1 / value
+    error = float(np.sqrt(slope @ errors.joint @ slope))
+    centre, half = np.log(value / residual), normal_quantile(0.5 + level / 2) * error
+    share = value / (value + residual)
+    low, high = (float(1 / (1 + np.exp(-(centre + sign * half)))) for sign in (-1, 1))
+    return share * (1 - share) * error, low, high

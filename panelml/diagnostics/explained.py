@@ -1,0 +1,74 @@
+"""How much variance a mixed model explains at each level, against the model without regressors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from panelml.errors import SpecificationError
+from panelml.results.mixed import MixedResults
+
+__all__ = ["ExplainedVariance", "snijders_bosker"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedVariance:
+    """Proportional reductions of the error of prediction.
+
+    Attributes
+    ----------
+    level1 : float
+        For single rows.
+    level2 : float
+        For the means of groups.
+    group_size : float
+        Rows of the groups whose means are predicted.
+    """
+
+    level1: float
+    level2: float
+    group_size: float
+
+
+def snijders_bosker(
+    null: MixedResults, fit: MixedResults, group_size: float | None = None
+) -> ExplainedVariance:
+    """Compare the error of prediction of a random-intercept model with that of the null model.
+
+    Parameters
+    ----------
+    null : MixedResults
+        With random intercepts and no regressors.
+    fit : MixedResults
+        With regressors, and the same random intercepts. Of a model with random slopes, take the
+        fit without them: the measures hardly differ, and are defined.
+    group_size : float, optional
+        Rows of a representative group; the harmonic mean of the sample's by default.
+
+    Raises
+    ------
+    SpecificationError
+        If a fit has anything but one random intercept, or the rows differ.
+
+    Notes
+    -----
+    Can be negative where a regressor makes things worse between groups. Source: Snijders and
+    Bosker (1994), *Sociological Methods & Research* 22, 342-363.
+    """
+    for result in (null, fit):
+        if [part.labels for part in result.random.parts] != [("Intercept",)]:
+            raise SpecificationError(
+                "Explained variance by Snijders and Bosker is of models with one random intercept."
+            )
+    if null.nobs != fit.nobs or null.depvar != fit.depvar or null.n_units != fit.n_units:
+        raise SpecificationError("The two models must be fitted to the same rows and outcome.")
+    size = _harmonic_mean(fit) if group_size is None else float(group_size)
+    between = [float(result.random.parts[0].cov[0, 0]) for result in (null, fit)]
+    row = 1 - (fit.sigma2 + between[1]) / (null.sigma2 + between[0])
+    mean = 1 - (fit.sigma2 / size + between[1]) / (null.sigma2 / size + between[0])
+    return ExplainedVariance(row, mean, size)
+
+
+def _harmonic_mean(fit: MixedResults) -> float:
+    rows = fit.attached.estimate.influence.sample.unit_rows
+    rows = rows[rows > 0]
+    return float(rows.size / (1 / rows).sum())
