@@ -125,9 +125,8 @@ def _code(source: str | Expression, chunk: Chunk) -> tuple[IntArray, AnyArray]:
     if isinstance(source, str):
         names = (source,)
         return chunk.panel.codes(names)[chunk.rows], chunk.panel.labels(names)
-    values = np.broadcast_to(np.asarray(source.raw(chunk)), (chunk.n,))
-    codes, labels = pd.factorize(pd.Series(values), sort=True)
-    return np.where(source.missing(chunk), -1, codes), np.asarray(labels)
+    codes, labels = pd.factorize(pd.Series(source.values(chunk)), sort=True)
+    return codes.astype(np.int64), np.asarray(labels)
 
 
 def _levels(source: str | Expression, whole: Chunk) -> AnyArray:

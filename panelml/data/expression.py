@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import CodeType
@@ -15,35 +15,64 @@ import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, FloatArray
 from panelml.data.columns import missing_values
-from panelml.data.functions import CODING, FUNCTION_NAMES, PANEL_FUNCTIONS, STATEFUL, State
-from panelml.data.functions import functions as bind_functions
+from panelml.data.functions import (
+    CALL,
+    CODING,
+    FUNCTION_NAMES,
+    PANEL_FUNCTIONS,
+    STATEFUL,
+    State,
+    panel_functions,
+    row_functions,
+)
 from panelml.data.panel import Panel
 from panelml.data.source import Chunk
 from panelml.errors import ColumnTypeError, FormulaError, PanelmlError, UnknownNameError, suggest
 
-__all__ = ["Expression", "parse_expression", "read_call"]
+__all__ = ["Expression", "PanelCall", "parse_expression", "read_call"]
 
-_CALL = "__call_"
 _QUOTED = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class PanelCall:
+    """A call that looks at other rows of the unit, such as ``L(x > 0, 2)``.
+
+    Attributes
+    ----------
+    function : str
+    argument : Expression
+    options : tuple
+        Its other arguments.
+    """
+
+    function: str
+    argument: Expression
+    options: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
     """An expression of columns and functions.
 
+    A row in which a column or a panel call is missing has no value, whatever Python makes of it:
+    ``x > 0`` is not false where x is missing.
+
     Attributes
     ----------
     text : str
         As it stands in the formula.
     source : str
-        As Python code, in which calls of functions with a state carry its key.
+        As Python code, in which a name stands for each panel call, and calls of functions with a
+        state carry its key.
     columns : dict of str to str
         Column behind each name in the code.
-    own : tuple of str
-        Columns read in the row itself, rather than by a lag or a mean: a row with one of them
-        missing has no value, whatever the expression makes of it.
+    calls : dict of str to PanelCall
+        Panel call behind each name in the code.
+    has_state : bool
+        Whether a function in it takes a state from the estimation sample.
     states : State
-        What functions with a state took from the estimation sample.
+        These states.
     names : tuple of str
         Names of the variables that it gives; set by fitting.
     """
@@ -51,17 +80,13 @@ class Expression:
     text: str
     source: str
     columns: dict[str, str]
-    own: tuple[str, ...]
+    calls: dict[str, PanelCall]
+    has_state: bool
     states: State = field(default_factory=dict)
     names: tuple[str, ...] = ()
 
-    @property
-    def has_state(self) -> bool:
-        """Whether it depends on the estimation sample beyond the row's unit."""
-        return "_call=" in self.source
-
     def evaluate(self, chunk: Chunk) -> FloatArray:
-        """Return the variables on a chunk, shape (k, n), missing where a column is.
+        """Return the variables on a chunk, shape (k, n).
 
         Raises
         ------
@@ -70,25 +95,44 @@ class Expression:
         ColumnTypeError
             If it gives something else than numbers.
         """
-        parts = _variables(self.text, self.raw(chunk), chunk.n)
+        value, missing = self.run(chunk, self.states)
+        parts = _variables(self.text, value, chunk.n)
         values = np.stack([_as_row(self.text, part, chunk.n) for part in parts.values()])
-        if self.own:
-            values[:, self.missing(chunk)] = np.nan
+        values[:, missing] = np.nan
         return values
 
-    def raw(self, chunk: Chunk, fitted: dict[str, dict[str, Any]] | None = None) -> Any:
-        """Return whatever the expression gives on a chunk."""
-        context = bind_functions(chunk, self.states, fitted)
-        calls = {f"{_CALL}{name}": function for name, function in context.items()}
-        columns = {name: _column(chunk, column) for name, column in self.columns.items()}
-        return run(self.source, {**context, **calls, **columns}, self.text)
+    def values(self, chunk: Chunk) -> AnyArray:
+        """Return values of any kind on a chunk, shape (n,), None or NaN where missing."""
+        value, missing = self.run(chunk, self.states)
+        if np.asarray(value).dtype == bool:
+            # As numbers, True and False would change with a missing value beside them.
+            value = np.asarray(value).astype(object)
+        return self._masked(chunk, value, missing)
 
-    def missing(self, chunk: Chunk) -> BoolArray:
-        """Tell in which rows a column that is read there is missing."""
+    def run(
+        self, chunk: Chunk, states: State, fitted: dict[str, dict[str, Any]] | None = None
+    ) -> tuple[Any, BoolArray]:
+        """Return whatever the expression gives on a chunk, and the rows where it is missing.
+
+        Parameters
+        ----------
+        fitted : dict, optional
+            Takes up the states that are not in ``states``.
+        """
+        context = row_functions(chunk, states, fitted)
         missing = np.zeros(chunk.n, dtype=bool)
-        for name in self.own:
-            missing |= missing_values(chunk.values(name))
-        return missing
+        for name, column in self.columns.items():
+            values = chunk.values(column)
+            missing |= missing_values(values)
+            is_number = values.dtype.kind in "iufb"
+            context[name] = values if is_number else pd.Series(values).infer_objects()
+        functions = panel_functions(chunk) if self.calls else {}
+        for name, call in self.calls.items():
+            inner = call.argument
+            argument = inner._masked(chunk, *inner.run(chunk, states, fitted))
+            context[name] = functions[call.function](argument, *call.options)
+            missing |= missing_values(context[name])
+        return evaluate(self.source, context, self.text), missing
 
     def fit(self, whole: Chunk) -> Expression:
         """Take states from the whole panel, and names from a part of it.
@@ -100,24 +144,34 @@ class Expression:
         """
         fitted: dict[str, dict[str, Any]] = {}
         if self.has_state:
-            self.raw(whole, fitted)
+            self.run(whole, {}, fitted)
         ready = replace(self, states=fitted)
-        few, other, both = _probes(whole)
-        fields = ready._fields(both)
-        first, second = ready._fields(few), ready._fields(other)
-        if not all(
-            _agree(part, np.concatenate([first[key], second[key]])) for key, part in fields.items()
-        ):
-            raise FormulaError(
-                f"{self.text!r} gives a row a value that depends on the other units' rows. Add it "
-                "to the data as a column, or use center(), scale() or between()."
-            )
-        names = tuple(f"{self.text}[{key}]" if key is not None else self.text for key in fields)
+        first, second, both = (ready._fields(chunk) for chunk in _probes(whole))
+        for key, part in both.items():
+            if not _agree(part, np.concatenate([first[key], second[key]])):
+                raise FormulaError(
+                    f"{self.text!r} gives a row a value that depends on the other units' rows. Add "
+                    "it to the data as a column, or use center(), scale() or between()."
+                )
+        names = tuple(f"{self.text}[{key}]" if key is not None else self.text for key in both)
         return replace(ready, names=names)
 
     def _fields(self, chunk: Chunk) -> dict[Any, AnyArray]:
-        parts = _variables(self.text, self.raw(chunk), chunk.n)
+        parts = _variables(self.text, self.run(chunk, self.states)[0], chunk.n)
         return {key: np.broadcast_to(part, (chunk.n,)) for key, part in parts.items()}
+
+    def _masked(self, chunk: Chunk, value: Any, missing: BoolArray) -> AnyArray:
+        parts = _variables(self.text, value, chunk.n)
+        if len(parts) > 1:
+            raise FormulaError(f"{self.text!r} gives {len(parts)} variables where one is needed.")
+        values = np.broadcast_to(next(iter(parts.values())), (chunk.n,))
+        if not missing.any():
+            return values
+        if values.dtype.kind in "iufb":
+            return np.where(missing, np.nan, values.astype(np.float64))
+        masked = values.astype(object)
+        masked[missing] = None
+        return masked
 
 
 def parse_expression(text: str, panel: Panel) -> Expression:
@@ -128,31 +182,80 @@ def parse_expression(text: str, panel: Panel) -> Expression:
     UnknownNameError
         If a name is neither.
     FormulaError
-        If it is no expression, or calls a function that looks at neighbouring rows.
+        If it is no expression, or calls a function that shifts rows.
     """
     quoted: dict[str, str] = {}
 
     def plain(match: re.Match[str]) -> str:
         return quoted.setdefault(match[1], f"quoted_{len(quoted)}")
 
-    code = _QUOTED.sub(plain, text)
+    tree = _parse(_QUOTED.sub(plain, text), text)
     behind = {name: column for column, name in quoted.items()}
-    tree = _parse(code, text)
-    columns: dict[str, str] = {}
-    own: list[str] = []
-    for name, role in _names(tree):
-        column = behind.get(name, name)
-        if role == "call" and name == "C":
-            raise FormulaError(f"C(...) must stand alone, not inside another function: {text!r}.")
-        if role == "call" and name in FUNCTION_NAMES:
-            continue
-        if column in panel.columns and role != "call":
-            columns[name] = column
-            own += [column] if role == "own" else []
-        elif role == "call" or column not in FUNCTION_NAMES:
-            _refuse_name(column, panel, is_call=role == "call")
-    _mark_calls(tree)
-    return Expression(text, ast.unparse(tree), columns, tuple(dict.fromkeys(own)))
+    return _Reader(text, panel, behind).read(tree)
+
+
+class _Reader(ast.NodeTransformer):
+    """Takes the panel calls out of an expression, and marks the other calls."""
+
+    def __init__(self, text: str, panel: Panel, quoted: dict[str, str]) -> None:
+        self.text = text
+        self.panel = panel
+        self.quoted = quoted
+        self.columns: dict[str, str] = {}
+        self.calls: dict[str, PanelCall] = {}
+        self.has_state = False
+
+    def read(self, tree: ast.expr) -> Expression:
+        source = ast.unparse(self.visit(tree))
+        return Expression(self.text, source, self.columns, self.calls, self.has_state)
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        column = self.quoted.get(node.id, node.id)
+        if column in self.panel.columns:
+            self.columns[node.id] = column
+        elif column not in FUNCTION_NAMES:
+            choices = [*self.panel.columns, *FUNCTION_NAMES]
+            raise UnknownNameError(
+                f"The formula names {column!r}, which is no column.{suggest(column, choices)}"
+            )
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if not isinstance(node.func, ast.Name):
+            self.generic_visit(node)
+            return node
+        name = node.func.id
+        _refuse_function(name, self.text)
+        if name in PANEL_FUNCTIONS:
+            return self._lift(name, node)
+        key = ast.unparse(node)
+        node.args = [self.visit(child) for child in node.args]
+        node.keywords = [self.visit(child) for child in node.keywords]
+        if name in STATEFUL:
+            self.has_state = True
+            node.keywords.append(ast.keyword("_call", ast.Constant(key)))
+        # A column may have the name of the function.
+        node.func.id = f"{CALL}{name}"
+        return node
+
+    def _lift(self, function: str, node: ast.Call) -> ast.expr:
+        if not node.args:
+            raise FormulaError(f"{self.text!r}: {function}() names no variable.")
+        inner = _Reader(ast.unparse(node.args[0]), self.panel, self.quoted)
+        argument = inner.read(node.args[0])
+        self.has_state |= inner.has_state
+        others = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
+        options = tuple(_literal(other) for other in others)
+        name = f"panel_call_{len(self.calls)}"
+        self.calls[name] = PanelCall(function, argument, options)
+        return ast.Name(name, ast.Load())
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return ast.unparse(node)
 
 
 def read_call(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
@@ -171,14 +274,12 @@ def read_call(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
     inner = ast.unparse(node.args[0])
     for i, name in enumerate(quoted):
         inner = inner.replace(f"quoted_{i}", name)
-    arguments = tuple(run(ast.unparse(a), dict(CODING), text) for a in node.args[1:])
-    options = {
-        str(k.arg): run(ast.unparse(k.value), dict(CODING), text) for k in node.keywords
-    }  # fmt: skip
+    arguments = tuple(evaluate(ast.unparse(a), CODING, text) for a in node.args[1:])
+    options = {str(k.arg): evaluate(ast.unparse(k.value), CODING, text) for k in node.keywords}
     return inner, arguments, options
 
 
-def run(source: str, context: dict[str, Any], text: str) -> Any:
+def evaluate(source: str, context: Mapping[str, Any], text: str) -> Any:
     """Evaluate code in a context; ``text`` is what the user wrote.
 
     Raises
@@ -207,47 +308,19 @@ def _parse(code: str, text: str) -> ast.expr:
         raise FormulaError(f"Cannot read {text!r} in the formula: {error.msg}.") from error
 
 
-def _names(node: ast.AST, role: str = "own") -> Iterator[tuple[str, str]]:
-    """Yield each name with its role: own (a value of the row), other (of other rows) or call."""
-    if isinstance(node, ast.Name):
-        yield node.id, role
+def _refuse_function(name: str, text: str) -> None:
+    if name in FUNCTION_NAMES and name != "C":
         return
-    children: list[ast.AST] = list(ast.iter_child_nodes(node))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        yield node.func.id, "call"
-        children.remove(node.func)
-        if node.func.id in PANEL_FUNCTIONS:
-            role = "other"
-    for child in children:
-        yield from _names(child, role)
-
-
-def _mark_calls(tree: ast.expr) -> None:
-    """Tell calls from columns of the same name, and give those with a state their key."""
-    calls = [
-        (node, node.func, ast.unparse(node)) for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    ]  # fmt: skip
-    for node, function, key in calls:
-        if function.id in STATEFUL:
-            node.keywords.append(ast.keyword("_call", ast.Constant(key)))
-        function.id = f"{_CALL}{function.id}"
-
-
-def _refuse_name(name: str, panel: Panel, *, is_call: bool) -> None:
-    if name == "lag" and is_call:
+    if name == "C":
+        raise FormulaError(f"C(...) must stand alone, not inside another function: {text!r}.")
+    if name == "lag":
         raise FormulaError(
             "lag() shifts rows, whatever their unit and period. Write L(x, 1) for the value of the "
             "same unit one period earlier."
         )
-    what, choices = ("function", FUNCTION_NAMES) if is_call else ("column", panel.columns)
-    near = suggest(name, [*choices, *(() if is_call else FUNCTION_NAMES)])
-    raise UnknownNameError(f"The formula names {name!r}, which is no {what}.{near}")
-
-
-def _column(chunk: Chunk, name: str) -> Any:
-    values = chunk.values(name)
-    return values if values.dtype.kind in "iufb" else pd.Series(values).infer_objects()
+    raise UnknownNameError(
+        f"The formula names {name!r}, which is no function.{suggest(name, FUNCTION_NAMES)}"
+    )
 
 
 def _probes(whole: Chunk) -> tuple[Chunk, Chunk, Chunk]:

@@ -13,7 +13,16 @@ from panelml.data.axis import shift_places
 from panelml.data.source import Chunk
 from panelml.errors import ColumnTypeError, FormulaError
 
-__all__ = ["CODING", "FUNCTION_NAMES", "PANEL_FUNCTIONS", "STATEFUL", "State", "functions"]
+__all__ = [
+    "CALL",
+    "CODING",
+    "FUNCTION_NAMES",
+    "PANEL_FUNCTIONS",
+    "STATEFUL",
+    "State",
+    "panel_functions",
+    "row_functions",
+]
 
 State: TypeAlias = Mapping[str, Mapping[str, Any]]
 
@@ -26,15 +35,18 @@ ELEMENTWISE: dict[str, Any] = {
     "log": np.log,
     "log10": np.log10,
     "log2": np.log2,
-    "np": np,
     "sqrt": np.sqrt,
 }
 CODING = {name: TRANSFORMS[name] for name in ("contr", "Treatment", "Poly", "Sum", "Helmert")}
-FUNCTION_NAMES = ("C", *PANEL_FUNCTIONS, *STATEFUL, *ELEMENTWISE)
+FUNCTION_NAMES = ("C", *PANEL_FUNCTIONS, *STATEFUL, *ELEMENTWISE, "np")
+# Before the names of functions, which columns may have too.
+CALL = "__call_"
 
 
-def functions(chunk: Chunk, states: State, fitted: dict[str, dict[str, Any]] | None) -> Any:
-    """Bind every function to the rows of a chunk.
+def row_functions(
+    chunk: Chunk, states: State, fitted: dict[str, dict[str, Any]] | None
+) -> dict[str, Any]:
+    """Bind what is computed row by row, once states are known, to the rows of a chunk.
 
     Parameters
     ----------
@@ -44,12 +56,12 @@ def functions(chunk: Chunk, states: State, fitted: dict[str, dict[str, Any]] | N
     fitted : dict, optional
         Takes up the states of calls that have none yet; without it these are an error.
     """
-    stateful = {name: _stateful(name, chunk.keep, states, fitted) for name in STATEFUL}
-    return {**ELEMENTWISE, **stateful, **_panel_functions(chunk)}
+    stateful = {f"{CALL}{name}": _stateful(name, chunk.keep, states, fitted) for name in STATEFUL}
+    return {"np": np, **{f"{CALL}{k}": v for k, v in ELEMENTWISE.items()}, **stateful}
 
 
-def _panel_functions(chunk: Chunk) -> dict[str, Callable[..., Any]]:
-    """Lag, lead and difference by time value; means over the estimation sample.
+def panel_functions(chunk: Chunk) -> dict[str, Callable[..., AnyArray]]:
+    """Bind lag, lead and difference by time value, and means over the estimation sample.
 
     A gap gives a missing value. ``between(x)`` is the unit's mean over the rows of the
     estimation sample and ``within(x)`` the deviation from it.
@@ -57,23 +69,23 @@ def _panel_functions(chunk: Chunk) -> dict[str, Callable[..., Any]]:
     unit, index = chunk.unit, chunk.panel.index
     time = index.time[chunk.rows]
 
-    def lag(x: Any, k: int = 1) -> AnyArray:
+    def lag(x: AnyArray, k: int = 1) -> AnyArray:
         places = shift_places(unit, time, index.steps, _whole(k))
-        return _take(_column(x, chunk.n), places)
+        return _take(x, places)
 
-    def lead(x: Any, k: int = 1) -> AnyArray:
+    def lead(x: AnyArray, k: int = 1) -> AnyArray:
         return lag(x, -_whole(k))
 
-    def difference(x: Any, k: int = 1) -> FloatArray:
-        values = _floats(x, "D", chunk.n)
-        return values - _floats(lag(values, k), "D", chunk.n)
+    def difference(x: AnyArray, k: int = 1) -> AnyArray:
+        values = _floats(x, "D")
+        return values - _floats(lag(values, k), "D")
 
-    def between(x: Any) -> FloatArray:
-        values = _floats(x, "between", chunk.n)
+    def between(x: AnyArray) -> AnyArray:
+        values = _floats(x, "between")
         return _unit_means(values, unit, chunk.starts.size - 1, chunk.keep)
 
-    def within(x: Any) -> FloatArray:
-        values = _floats(x, "within", chunk.n)
+    def within(x: AnyArray) -> AnyArray:
+        values = _floats(x, "within")
         return values - _unit_means(values, unit, chunk.starts.size - 1, chunk.keep)
 
     return {"L": lag, "F": lead, "D": difference, "within": within, "between": between}
@@ -86,7 +98,7 @@ def _stateful(
     transform = TRANSFORMS[name]
 
     def apply(x: Any, *args: Any, _call: str, **options: Any) -> Any:
-        values = _floats(x, name, None)
+        values = _floats(x, name)
         complete = ~np.isnan(values)
         kept = complete if keep is None else keep & complete
         if _call in states:
@@ -133,13 +145,8 @@ def _take(values: AnyArray, places: IntArray) -> AnyArray:
     return np.concatenate([values.astype(object), missing])[places]
 
 
-def _column(x: Any, n: int) -> AnyArray:
+def _floats(x: Any, function: str) -> FloatArray:
     values = np.asarray(x)
-    return np.broadcast_to(values, (n,)) if values.ndim == 0 else values
-
-
-def _floats(x: Any, function: str, n: int | None) -> FloatArray:
-    values = np.asarray(x) if n is None else _column(x, n)
     if values.dtype.kind not in "iufb":
         raise ColumnTypeError(
             f"{function}() needs numbers, not values such as {values.ravel()[0]!r}."

@@ -139,6 +139,8 @@ PANEL_WISE = [
     "y ~ center(L(x)) + L(center(x))",
     "y ~ bs(L(x), df=4) + poly(within(z), 2)",
     "y ~ between(x > 0):z + within(flag)",
+    "y ~ C(L(x) > 0) + C(L(x > 0)) + I(D(x) > 0) + C(x > 0)",
+    "y ~ np.where(L(g) == 'low', z, x) + D(poly(x, 1))",
 ]
 
 
@@ -204,10 +206,22 @@ def test_a_lag_needs_the_lag_only() -> None:
 
 def test_rows_without_a_value_have_no_comparison() -> None:
     frame = panel_frame(missing=True)
-    found = evaluated("y ~ I(x > 0) + I(g == 'low')", frame)
+    found = evaluated(
+        "y ~ I(x > 0) + I(g == 'low') + L(x > 0) + I(L(x) > 0) + C(L(x > 0)) + between(x > 0)",
+        frame,
+    )
+    panel = pm.Panel(frame, "unit", "time")
+    lag = panel.index.sort(panel.lag("x").to_numpy())
     ordered = frame.sort_values(["unit", "time"])
-    for variable, column in (("I(x > 0)", "x"), ("I(g == 'low')", "g")):
-        np.testing.assert_array_equal(found[variable].isna(), ordered[column].isna())
+    positive = (ordered["x"] > 0).where(ordered["x"].notna()).astype(float).to_numpy()
+    later = np.where(np.isnan(lag), np.nan, lag > 0)
+    means = pd.Series(positive).groupby(ordered["unit"].to_numpy()).transform("mean")
+    np.testing.assert_array_equal(found["I(x > 0)"], positive)
+    np.testing.assert_array_equal(found["I(g == 'low')"].isna(), ordered["g"].isna())
+    np.testing.assert_array_equal(found["L(x > 0)"], later)
+    np.testing.assert_array_equal(found["I(L(x) > 0)"], later)
+    np.testing.assert_array_equal(found["C(L(x > 0))[T.1.0]"], later)
+    np.testing.assert_allclose(found["between(x > 0)"], np.where(np.isnan(positive), np.nan, means))
 
 
 def test_columns_win_over_functions_of_the_same_name() -> None:
@@ -343,6 +357,10 @@ def refused() -> dict[str, tuple[str, type[Exception], str]]:
         "C with more": ("y ~ C(g, ref='low')", FormulaError, "C takes a variable, contrasts= and"),
         "no such base": (
             "y ~ C(g, contr.treatment(base='none'))", FormulaError, "Cannot code the levels of",
+        ),
+        "lag of nothing": ("y ~ L()", FormulaError, "'L()': L() names no variable."),
+        "lag of two": (
+            "y ~ L(poly(x, 2))", FormulaError, "'poly(x, 2)' gives 2 variables where one is need",
         ),
         "lag by a half": (
             "y ~ L(x, 0.5)", FormulaError, "The number of periods must be a whole number, not 0.5.",
