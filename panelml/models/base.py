@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,18 +19,23 @@ from panelml.core.transforms import Between, Transform
 from panelml.data.formula import Formula, parse_formula
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
+from panelml.engine.mixed import MultilevelFit, fit_sample
+from panelml.engine.multilevel import LevelCurvature
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate, parse
 from panelml.inference.influence import Influence
 from panelml.inference.likelihood import Curvature
 from panelml.results.base import Attached, FitStatistics, Results, named
+from panelml.results.mixed import MixedResults
 from panelml.results.prediction import EffectModel, Predictor
+from panelml.results.random_part import RandomCoefficients
 
 __all__ = [
     "LeastSquares",
     "assemble",
     "describe",
+    "fit_mixed",
     "gaussian_loglik",
     "least_squares",
     "level_scale",
@@ -134,7 +139,7 @@ def least_squares(
     """
     names = (("Intercept",) if transform.constant else ()) + sample.names
     solution = solve_normal(gram, scale)
-    notes = dropped_notes(solution, names, absorbed)
+    notes = _dropped_notes(solution, names, absorbed)
     if solution.kept.size == 0:
         raise IdentificationError(" ".join(["No regressor is left to estimate.", *notes]))
     if solution.doubtful:
@@ -284,6 +289,58 @@ def assemble(
     )
 
 
+def fit_mixed(
+    spec: object, model: str, formula: Formula, sample: Sample,
+    groups: tuple[tuple[str, ...], ...], *, restricted: bool, cov: CovLike, notes: tuple[str, ...],
+) -> MixedResults:  # fmt: skip
+    """Fit a mixed model to a sample, and put its results together.
+
+    See ``panelml.engine.mixed.fit_sample`` for the parameters and the errors.
+    """
+    fit = fit_sample(sample, groups, restricted=restricted)
+    solved, random = _solved(fit, formula.intercept), RandomCoefficients.of(fit)
+    counts = Counts(
+        fit.levels.nobs, len(solved.names) - solved.constant, solved.constant, normal=True
+    )
+    at = fit.levels.optimum.criterion
+    statistics = describe(
+        sample, fit.moments, solved.slopes, rss=at.sigma2 * at.df, rsquared=float("nan"),
+        loglik=random.loglik, extras=random.extras(),
+    )  # fmt: skip
+    base = assemble(
+        model=f"{model} by {'REML' if restricted else 'ML'}", spec=spec, formula=formula,
+        cov=cov, sample=sample, transform=fit.levels.prediction, solved=solved,
+        sigma2=at.sigma2, counts=counts, statistics=statistics,
+        intercept=float(solved.params[0]) if solved.constant else 0.0, effects=random,
+        notes=(*notes, *random.notes()), curvature=_curvature(fit),
+    )  # fmt: skip
+    return MixedResults.of(base, random)
+
+
+def _solved(fit: MultilevelFit, constant: bool) -> LeastSquares:
+    at, names = fit.levels.optimum.criterion, fit.sample.names
+    chosen, columns = fit.chosen, fit.columns
+    params = columns.fixed_back @ at.coef + columns.offset
+    slopes = np.zeros(len(names))
+    slopes[chosen.kept] = params[int(constant) :]
+    kept_names = (("Intercept",) if constant else ()) + tuple(names[j] for j in chosen.kept)
+    solution = replace(
+        chosen, coef=at.coef, bread=at.phi, rss=at.sigma2 * at.df,
+        kept=np.arange(at.coef.size), doubtful=False,
+    )  # fmt: skip
+    return LeastSquares(
+        kept_names, params, columns.fixed_back @ at.phi, columns.fixed_back, solution, slopes,
+        _dropped_notes(chosen, names, ""),
+    )  # fmt: skip
+
+
+def _curvature(fit: MultilevelFit) -> LevelCurvature | None:
+    if len(fit.layout.factors) > 1:
+        return None
+    factor = fit.levels.optimum.criterion.factor
+    return LevelCurvature(fit.sample, fit.columns, factor, fit.restricted)
+
+
 def _counts_rows(sample: Sample, transform: Transform) -> bool:
     """Whether weights say how many equal rows of the fit there are: means of units are one each."""
     return sample.weighting == "frequency" and not isinstance(transform, Between)
@@ -303,7 +360,7 @@ def _weighted_rows(transform: Transform, block: Block) -> FloatArray:
     return rows.z if rows.weights is None else rows.z * np.sqrt(rows.weights)
 
 
-def dropped_notes(solution: Solution, names: tuple[str, ...], absorbed: str) -> tuple[str, ...]:
+def _dropped_notes(solution: Solution, names: tuple[str, ...], absorbed: str) -> tuple[str, ...]:
     causes: dict[str, list[str]] = {}
     for j, others in solution.dropped.items():
         cause = f"no variation within {absorbed}" if absorbed else "no variation"

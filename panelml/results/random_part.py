@@ -15,10 +15,14 @@ from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.data.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
+from panelml.engine.mixed import MultilevelFit
 from panelml.results.grouping import by_code, readable, sample_levels, unit_levels
 from panelml.results.prediction import RowValues, sample_values
 
 __all__ = ["Certificate", "RandomCoefficients", "RandomPart"]
+
+# Relative to the residual variance, in columns of mean square one.
+ZERO_VARIANCE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,28 @@ class RandomCoefficients:
     loglik: float
     certificate: Certificate
 
+    @classmethod
+    def of(cls, fit: MultilevelFit) -> RandomCoefficients:
+        """Carry the working coefficients of a fit over to the user's."""
+        optimum, columns, layout = fit.levels.optimum, fit.columns, fit.layout
+        at, relative, back = optimum.criterion, fit.levels.relative, columns.random_back
+        cov = at.sigma2 * _without_zeros(back @ relative @ back.T, back)
+        parts = tuple(
+            RandomPart(
+                factor.group, tuple(layout.labels[j] for j in factor.random), factor.random,
+                cov[np.ix_(factor.random, factor.random)],
+                columns.structure[np.ix_(factor.random, factor.random)],
+                relative[np.ix_(factor.random, factor.random)],
+                back[np.ix_(factor.random, factor.random)],
+            )
+            for factor in layout.factors
+        )  # fmt: skip
+        deviance = at.deviance + (2 * columns.log_scale if fit.restricted else 0.0)
+        return cls(
+            parts, fit.levels.prediction, at.sigma2, -deviance / 2,
+            Certificate(optimum.converged, optimum.decrement, optimum.cone, optimum.evaluations),
+        )  # fmt: skip
+
     def extras(self) -> dict[str, float]:
         """Standard deviations and correlations, by readable names."""
         found: dict[str, float] = {}
@@ -236,3 +262,9 @@ class RandomCoefficients:
             return total
 
         return sample_values(rows.with_keys(*(part.group for part in self.parts)), value)
+
+
+def _without_zeros(cov: FloatArray, back: FloatArray) -> FloatArray:
+    """Make zero what is too small, in well-scaled columns, to be told from it."""
+    zero = np.diag(cov) <= ZERO_VARIANCE * (back**2).sum(axis=1)
+    return np.where(zero[:, None] | zero, 0.0, cov)

@@ -1,0 +1,185 @@
+"""From a sample to the maximised likelihood of its mixed model: layout, checks, certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from panelml._typing import IntArray
+from panelml.core.linalg import Solution, solve_normal
+from panelml.core.mixed_basis import RandomBlock, WorkingColumns, working_columns
+from panelml.core.moments import PanelMoments
+from panelml.data.formula import Formula, has_constant, read_terms
+from panelml.data.grouping import count_levels
+from panelml.data.sample import Sample
+from panelml.engine.fold import fold
+from panelml.engine.multilevel import FactorLayout, LevelsFit, fit_levels
+from panelml.errors import ConvergenceError, IdentificationError, SpecificationError
+
+__all__ = ["Layout", "MultilevelFit", "fit_sample", "ordered_groups"]
+
+# Share of the information on variances that must be left when the residual variance is unknown.
+LEAST_INFORMATION = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each random regressor stands.
+
+    Attributes
+    ----------
+    blocks : tuple of RandomBlock
+        Terms whose coefficients may be correlated.
+    factors : tuple of FactorLayout
+        Grouping factors, the one with most levels first.
+    labels : tuple of str
+        Random coefficients, in the order of the blocks.
+    """
+
+    blocks: tuple[RandomBlock, ...]
+    factors: tuple[FactorLayout, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MultilevelFit:
+    """A mixed model fitted to a sample.
+
+    Attributes
+    ----------
+    sample : Sample
+    moments : PanelMoments
+        Of the outcome and all regressors.
+    chosen : Solution
+        Which fixed regressors are independent.
+    columns : WorkingColumns
+    layout : Layout
+    levels : LevelsFit
+    restricted : bool
+    """
+
+    sample: Sample
+    moments: PanelMoments
+    chosen: Solution
+    columns: WorkingColumns
+    layout: Layout
+    levels: LevelsFit
+    restricted: bool
+
+
+def fit_sample(
+    sample: Sample, groups: tuple[tuple[str, ...], ...], *, restricted: bool
+) -> MultilevelFit:
+    """Maximise the likelihood of the model whose random regressors stand last in the blocks.
+
+    Parameters
+    ----------
+    sample : Sample
+        Laid out by the first group; carries the codes of the others.
+    groups : tuple of tuple of str
+    restricted : bool
+
+    Raises
+    ------
+    IdentificationError
+        If rows do not repeat within levels, or nothing varies.
+    ConvergenceError
+        If the likelihood was not maximised with a certificate.
+    """
+    constant = sample.design.formula.intercept
+    moments = fold(sample, PanelMoments.of)
+    fixed = np.arange(1, 1 + _fixed_regressors(sample))
+    _require_repeats(moments, sample, groups)
+    chosen = _independent(moments, fixed, constant)
+    layout = _lay_out(sample, groups)
+    columns = working_columns(moments.overall, constant, fixed[chosen.kept], layout.blocks)
+    levels = fit_levels(sample, columns, layout.factors, restricted=restricted)
+    _require_certificate(levels)
+    return MultilevelFit(sample, moments, chosen, columns, layout, levels, restricted)
+
+
+def ordered_groups(formula: Formula, data: Any) -> tuple[tuple[str, ...], ...]:
+    """Return the grouping factors of a formula, the one with most levels first.
+
+    Raises
+    ------
+    SpecificationError
+        Without a random term.
+    """
+    if not formula.random:
+        raise SpecificationError(
+            f"{formula.text!r} has no random term. Add one, as (1 | id), or use PooledOLS."
+        )
+    groups = dict.fromkeys(term.group for term in formula.random)
+    return tuple(sorted(groups, key=lambda group: -count_levels(data, group)))
+
+
+def _fixed_regressors(sample: Sample) -> int:
+    """Count the regressors that are not random, without the constant."""
+    return len(sample.names) - sum(len(part.names) for part in sample.design.random)
+
+
+def _lay_out(sample: Sample, groups: tuple[tuple[str, ...], ...]) -> Layout:
+    blocks: list[RandomBlock] = []
+    labels: list[str] = []
+    owner: list[tuple[str, ...]] = []
+    first = 1 + _fixed_regressors(sample)
+    for term, part in zip(sample.design.formula.random, sample.design.random, strict=True):
+        places = first + np.arange(len(part.names))
+        first += len(part.names)
+        intercept = has_constant(read_terms(term.regressors))
+        if term.correlated:
+            blocks.append(RandomBlock(intercept, places))
+        else:
+            blocks += [RandomBlock(True, places[:0])] * intercept
+            blocks += [RandomBlock(False, places[j : j + 1]) for j in range(places.size)]
+        own = ["Intercept"] * intercept + [sample.names[j - 1] for j in places]
+        labels += own
+        owner += [term.group] * len(own)
+    factors = tuple(
+        FactorLayout(group, np.flatnonzero([group == other for other in owner])) for group in groups
+    )
+    return Layout(tuple(blocks), factors, tuple(labels))
+
+
+def _require_repeats(
+    moments: PanelMoments, sample: Sample, groups: tuple[tuple[str, ...], ...]
+) -> None:
+    for group in groups:
+        levels = sample.panel.levels(group)
+        if levels < 2:
+            raise IdentificationError(f"The grouping factor {':'.join(group)!r} has one level.")
+    if moments.n == moments.n_units:
+        raise IdentificationError(
+            f"Each level of {sample.panel.unit!r} has a single row: its random effect cannot be "
+            "told from the residual."
+        )
+    if moments.overall.centred[0, 0] <= 1e-14 * moments.weight * moments.overall.mean[0] ** 2:
+        raise IdentificationError("The outcome does not vary.")
+
+
+def _independent(moments: PanelMoments, fixed: IntArray, constant: bool) -> Solution:
+    table = moments.overall.centred
+    if not constant:
+        mean = moments.overall.mean
+        table = table + moments.weight * np.outer(mean, mean)
+    places = np.concatenate([[0], fixed])
+    return solve_normal(table[np.ix_(places, places)])
+
+
+def _require_certificate(levels: LevelsFit) -> None:
+    optimum = levels.optimum
+    if optimum.identified < LEAST_INFORMATION:
+        raise IdentificationError(
+            "The data cannot tell the variances of the random coefficients apart, or from the "
+            "residual variance: there are too few rows or levels for so many random "
+            "coefficients, or grouping factors that coincide. Leave some out."
+        )
+    if not optimum.converged:
+        raise ConvergenceError(
+            f"The likelihood was not maximised: one more step would gain {optimum.decrement:.2g} "
+            f"in deviance, more variance {optimum.cone:.2g}. Rows are few for so many random "
+            "coefficients: try fewer, or uncorrelated ones with ||."
+        )
