@@ -15,3 +15,4 @@ AnyArray: TypeAlias = NDArray[np.generic]
 VarianceMethod: TypeAlias = Literal[
     "swamy-arora", "baltagi-chang", "wallace-hussain", "amemiya", "nerlove", "ml", "reml"
 ]
+InteractionCentring: TypeAlias = Literal["double-demeaned", "demeaned", "raw"]

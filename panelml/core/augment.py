@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from panelml._typing import IntArray
+from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import group_means, spread
 
 __all__ = ["SplitMeans"]
+
+
+NONE: IntArray = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +24,47 @@ class SplitMeans:
     Attributes
     ----------
     varying : IntArray, shape (v,)
-        Positions of the regressors that vary within units.
+        Positions of the regressors that are split: all vary within units.
     others : IntArray
-        Positions of the regressors that do not.
+        Positions of the regressors that are not.
     form : {"within-between", "mundlak"}
         First the deviations from unit means, or the regressors as they are; then the means.
+    products : tuple of (int, IntArray)
+        Interactions of deviations: the place among the split ones, and the positions of its
+        factors.
+    random : IntArray
+        Positions of the random regressors, which stay last.
+    centred : IntArray
+        Those of them that vary within units, of which deviations are taken.
     """
 
     varying: IntArray
     others: IntArray
     form: Literal["within-between", "mundlak"]
+    products: tuple[tuple[int, IntArray], ...] = ()
+    random: IntArray = field(default_factory=NONE.copy)
+    centred: IntArray = field(default_factory=NONE.copy)
 
     def __call__(self, block: Block) -> Block:
         """Replace the regressors of one block."""
         x = block.z[1:]
-        varying = x[self.varying]
-        mean = spread(group_means(varying, block.starts, block.weights), block.unit)
-        deviation = varying - mean
-        mean += spread(group_means(deviation, block.starts, block.weights), block.unit)
-        first = deviation if self.form == "within-between" else varying
-        return block.with_z(np.concatenate([block.z[:1], first, mean, x[self.others]]))
+        mean, deviation = _split(x[self.varying], block)
+        first = deviation if self.form == "within-between" else x[self.varying]
+        if self.products:
+            moved = x.copy()
+            moved[self.varying] = deviation
+            for place, factors in self.products:
+                first[place] = _split(moved[factors].prod(axis=0)[None], block)[1][0]
+        last = x
+        if self.centred.size:
+            last = x.copy()
+            last[self.centred] = _split(x[self.centred], block)[1]
+        parts = [block.z[:1], first, mean, x[self.others], last[self.random]]
+        return block.with_z(np.concatenate(parts))
+
+
+def _split(x: FloatArray, block: Block) -> tuple[FloatArray, FloatArray]:
+    """Unit means of variables on their rows, and deviations from them, both (v, n)."""
+    mean = spread(group_means(x, block.starts, block.weights), block.unit)
+    deviation = x - mean
+    return mean + spread(group_means(deviation, block.starts, block.weights), block.unit), deviation

@@ -80,6 +80,15 @@ class Terms:
         return tuple(name for part in self.parts for name in part.names)
 
     @property
+    def components(self) -> tuple[tuple[str, ...], ...]:
+        """The factors' variables whose product each variable is."""
+        found: list[tuple[str, ...]] = []
+        for part in self.parts:
+            names = [_variables(self.factors[text], coding) for text, coding in part.factors]
+            found += [tuple(reversed(combo)) for combo in product(*reversed(names))]
+        return tuple(found)
+
+    @property
     def has_state(self) -> bool:
         """Whether levels, centres or knots come from the rows of the estimation sample."""
         return any(
@@ -256,6 +265,13 @@ def _refuse_number_texts(name: str, panel: Panel) -> None:
         f"{listing(sorted(panel.index.position(int(i)) for i in rows))}). Convert it with "
         f"pandas.to_numeric, or write C({name}) if these are names."
     )
+
+
+def _variables(factor: Factor, coding: Coding | None) -> tuple[str, ...]:
+    """Return the names of a factor's variables, those of a category by its coding."""
+    if isinstance(factor, Category):
+        return coding.names if coding else ()
+    return factor.names
 
 
 def _expand(factor: tuple[str, Coding | None], values: dict[str, Any], out: FloatArray) -> None:

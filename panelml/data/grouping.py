@@ -11,9 +11,10 @@ import numpy as np
 from panelml.data.panel import Panel
 from panelml.errors import SpecificationError, UnknownNameError, suggest
 
-__all__ = ["count_levels", "group_rows", "refuse_panel_functions"]
+__all__ = ["ROW", "count_levels", "group_rows", "refuse_panel_functions"]
 
-_ROW = "(row in group)"
+# The time of rows that have none: their place in their group.
+ROW = "(row in group)"
 _PANEL_CALL = re.compile(r"\b(L|F|D|within|between)\s*\(")
 
 
@@ -40,10 +41,10 @@ def group_rows(data: Any, group: tuple[str, ...]) -> Panel:
     if len(group) > 1:
         columns = [nw.col(column).cast(nw.String) for column in group]
         frame = frame.with_columns(nw.concat_str(columns, separator=":").alias(name))
-    rough = Panel(frame.with_row_index(_ROW).to_native(), unit=name, time=_ROW)
+    rough = Panel(frame.with_row_index(ROW).to_native(), unit=name, time=ROW)
     place = np.arange(rough.nobs) - np.repeat(rough.index.starts[:-1], rough.index.sizes)
-    counted = nw.new_series(_ROW, rough.index.unsort(place), backend=frame.implementation)
-    return Panel(frame.with_columns(counted).to_native(), unit=name, time=_ROW)
+    counted = nw.new_series(ROW, rough.index.unsort(place), backend=frame.implementation)
+    return Panel(frame.with_columns(counted).to_native(), unit=name, time=ROW)
 
 
 def count_levels(data: Any, group: tuple[str, ...]) -> int:

@@ -8,25 +8,27 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from panelml._typing import FloatArray, VarianceMethod
-from panelml.core.augment import SplitMeans
+from panelml._typing import FloatArray, InteractionCentring, VarianceMethod
 from panelml.core.components import Components, estimate_components
-from panelml.core.linalg import RANK_TOLERANCE
 from panelml.core.moments import PanelMoments
 from panelml.core.transforms import QuasiDemean
 from panelml.core.twoway import MOST_PERIODS, TwoWayMoments, TwoWayQuasiDemean
 from panelml.core.twoway_components import TwoWayComponents, estimate_two_way
 from panelml.data.formula import Formula
+from panelml.data.grouping import group_rows, refuse_panel_functions
+from panelml.data.random_terms import RandomTerm
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
 from panelml.engine.sampling import make_sample, require_panel
-from panelml.errors import IdentificationError, SpecificationError, suggest
+from panelml.engine.splitting import split_means
+from panelml.errors import SpecificationError, suggest
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.models.base import (
     assemble,
     describe,
+    fit_mixed,
     least_squares,
     level_scale,
     log_weights,
@@ -123,60 +125,87 @@ class Hybrid:
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
+    random : str, optional
+        Random regressors of the units, as ``"1 + x"``: a mixed model by REML, or by ML with
+        ``method="ml"``. They too are deviations from unit means, where they vary within units.
+        ``"1 + x | school"`` names the units of a data frame without a time column.
+    interactions : {"double-demeaned", "demeaned", "raw"}, optional
+        What is the within part of ``x:z``: the product of deviations from unit means, itself
+        made a deviation; the deviation of the product, which differs if both vary within units;
+        or the product as it is, not split. By default "double-demeaned" with ``random``, and
+        "demeaned" without.
 
     Notes
     -----
     Source: Allison (2009), *Fixed Effects Regression Models*, chapter 2; Bell and Jones (2015),
-    *Political Science Research and Methods* 3, 133-153.
+    *Political Science Research and Methods* 3, 133-153; for interactions Giesselmann and
+    Schmidt-Catran (2022), *Sociological Methods & Research* 51, 1100-1127.
     """
 
     formula: str
     method: VarianceMethod = "swamy-arora"
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
+    random: str | None = None
+    interactions: InteractionCentring | None = None
+
+    @property
+    def reml(self) -> bool:
+        """Whether the likelihood, of a mixed model, is the restricted one."""
+        return self.method != "ml"
 
     @capped
     def fit(self, data: Any) -> Results:
-        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
-        return _fit(self, "Hybrid (within-between)", "within-between", data)
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex.
+
+        With ``random`` the results are MixedResults, and see MixedModel for the errors.
+        """
+        if self.interactions not in (None, *get_args(InteractionCentring)):
+            raise SpecificationError(
+                f"interactions is one of {', '.join(map(repr, get_args(InteractionCentring)))}, "
+                f"not {self.interactions!r}."
+            )
+        if self.random is None:
+            model, centring = "Hybrid (within-between)", self.interactions or "demeaned"
+            return _fit(self, model, "within-between", data, centring)
+        return _fit_slopes(self, self.random, data)
+
+
+def _fit_slopes(spec: Hybrid, random: str, data: Any) -> Results:
+    """Fit the within-between model with random slopes, as a mixed model."""
+    if spec.method not in ("swamy-arora", "reml", "ml"):
+        raise SpecificationError(
+            f"With random slopes the method is 'reml' or 'ml', not {spec.method!r}."
+        )
+    correlated = "||" not in random
+    regressors, _, group = (t.strip() for t in random.replace("||", "|").partition("|"))
+    panel = group_rows(data, (group,)) if group else require_panel(data)
+    if panel is not data and group:
+        refuse_panel_functions(f"{spec.formula} {random}", group)
+    fixed = plain_formula(spec.formula, "Hybrid")
+    term = RandomTerm(regressors, (panel.unit,), correlated)
+    text = f"{fixed.text} + ({regressors} {'|' if correlated else '||'} {panel.unit})"
+    formula = replace(fixed, text=text, random=(term,))
+    sample, notes = make_sample(panel, formula, parse_weights(spec.weights))
+    split = split_means(sample, "within-between", spec.interactions or "double-demeaned")
+    return fit_mixed(
+        spec, "Hybrid (within-between)", formula, split, (term.group,), restricted=spec.reml,
+        cov=spec.cov, notes=notes,
+    )  # fmt: skip
 
 
 def _fit(
-    spec: Mundlak | Hybrid, model: str, form: Literal["within-between", "mundlak"], data: Any
-) -> Results:
+    spec: Mundlak | Hybrid, model: str, form: Literal["within-between", "mundlak"], data: Any,
+    interactions: InteractionCentring = "demeaned",
+) -> Results:  # fmt: skip
     formula = plain_formula(spec.formula, type(spec).__name__)
     sample, notes = make_sample(require_panel(data), formula, parse_weights(spec.weights))
     levels = None
     if form == "within-between" and spec.method in ("amemiya", "nerlove"):
         # Their estimated effects, mean(y) - mean(x) b, need x itself.
         levels = split_means(sample, "mundlak")
-    return fit_random(
-        spec, model, formula, split_means(sample, form), spec.method, spec.cov, notes, levels
-    )
-
-
-def split_means(sample: Sample, form: Literal["within-between", "mundlak"]) -> Sample:
-    """Find the regressors that vary within units and split them.
-
-    Raises
-    ------
-    IdentificationError
-        If none does.
-    """
-    moments = fold(sample, PanelMoments.of)
-    within = np.diag(moments.within)[1:]
-    moves = within > RANK_TOLERANCE * moments.overall.variation[1:]
-    if not moves.any():
-        raise IdentificationError(
-            f"No regressor varies within {sample.panel.unit}: there is no within effect to "
-            "tell from the between effect. Use Between or PooledOLS."
-        )
-    varying, others = np.flatnonzero(moves), np.flatnonzero(~moves)
-    names = np.array(sample.names, dtype=object)
-    labels = ("within({})", "between({})") if form == "within-between" else ("{}", "mean({})")
-    first, second = ([label.format(name) for name in names[varying]] for label in labels)
-    renamed = (*first, *second, *names[others])
-    return sample.then(renamed, SplitMeans(varying, others, form))
+    split = split_means(sample, form, interactions)
+    return fit_random(spec, model, formula, split, spec.method, spec.cov, notes, levels)
 
 
 def fit_random(

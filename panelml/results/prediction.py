@@ -17,6 +17,7 @@ from panelml.data.category import Category
 from panelml.data.design import Design, Factor, Part, Terms
 from panelml.data.formula import Effect
 from panelml.data.functions import PANEL_FUNCTIONS
+from panelml.data.grouping import ROW, group_rows
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights
@@ -131,6 +132,8 @@ class Predictor:
         frame = nw.from_native(_with_index_levels(data, (self.unit, self.time)), eager_only=True)
         if not self.by_unit:
             return alone(frame)
+        if self.time == ROW:
+            return group_rows(frame.to_native(), (self.unit,))
         missing = [name for name in (self.unit, self.time) if name not in frame.columns]
         if missing:
             raise UnknownNameError(
