@@ -18,7 +18,14 @@ from panelml.core.groups import group_sums, spread
 from panelml.core.levels import LevelSolution, solve_by_units, solve_dense, solve_iteratively
 from panelml.core.transforms import Rows
 
-__all__ = ["Absorb", "AbsorbPlan", "AbsorbSystem", "Factor", "level_values"]
+__all__ = [
+    "SLOPE_TOLERANCE",
+    "Absorb",
+    "AbsorbPlan",
+    "AbsorbSystem",
+    "Factor",
+    "level_values",
+]
 
 # Up to so many levels beside the units, the system is dense and solved without iteration.
 DENSE_LEVELS = 2_500

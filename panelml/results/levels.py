@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import AbsorbPlan, AbsorbSystem, level_values
+from panelml.core.absorb import SLOPE_TOLERANCE, AbsorbPlan, AbsorbSystem, level_values
 from panelml.core.block import Block
-from panelml.core.groups import group_sums
+from panelml.core.groups import group_means, group_sums, spread
 from panelml.data.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
@@ -59,23 +59,27 @@ class AbsorbedEffects:
         left = _only(block, error).z
         if coef.size:
             left = left - level_values(self.plan, coef, block)
-        columns = [np.ones(block.n)] if self.plan.unit_intercept else []
-        columns += [block.slopes[name] for name in self.plan.unit_slopes]
-        x = np.stack(columns)
         w = np.ones(block.n) if block.weights is None else block.weights
-        products = group_sums(x[:, None] * x[None] * w, block.starts)
-        right = group_sums(x * left * w, block.starts)
-        inverse = np.linalg.pinv(np.moveaxis(products, -1, 0), rcond=1e-12, hermitian=True)
-        return np.einsum("gij,jg->ig", inverse, right)
+        x = np.stack([np.ones(block.n), *(block.slopes[name] for name in self.plan.unit_slopes)])
+        squares = group_sums(x**2 * w, block.starts)
+        if not self.plan.unit_intercept:
+            return _by_unit(x[1:], left, w, block, squares[1:])
+        mean = group_means(x[1:], block.starts, w)
+        x[1:] -= spread(mean, block.unit)
+        coef = _by_unit(x, left, w, block, squares)
+        coef[0] -= (coef[1:] * mean).sum(axis=0)
+        return coef
 
     def _level_table(self, sample: Sample, effect: Effect, coef: FloatArray) -> pd.DataFrame:
         panel = sample.panel
         codes, levels = sample.codes(effect.columns), panel.levels(effect.columns)
         present = np.bincount(codes, minlength=levels) > 0
-        columns = {
-            factor.slope or "effect": coef[factor.first : factor.first + factor.levels][present]
-            for factor in self.plan.factors if factor.key == effect.name
-        }  # fmt: skip
+        columns: dict[str, FloatArray] = {}
+        for factor in (f for f in self.plan.factors if f.key == effect.name):
+            values = coef[factor.first : factor.first + factor.levels]
+            columns[factor.slope or "effect"] = values[present]
+            if factor.centre is not None:
+                columns["effect"] = columns["effect"] - (values * factor.centre)[present]
         index = pd.Index(panel.labels(effect.columns)[present], name=effect.name)
         return pd.DataFrame(columns, index=index)
 
@@ -114,19 +118,44 @@ def _only(block: Block, error: Callable[[Block], FloatArray]) -> Block:
     return block.with_z(error(block)[None])
 
 
-def _centred(
-    tables: dict[Effect, pd.DataFrame], sample: Sample
-) -> dict[Effect, pd.DataFrame]:
-    """Move the mean of each effect's intercepts to the first one, whose mean stays zero."""
+def _by_unit(
+    x: FloatArray, y: FloatArray, w: FloatArray, block: Block, before: FloatArray
+) -> FloatArray:
+    """Regress y on x in each unit, shapes (k, n) and (1, n) to (k, g); zero if not identified.
+
+    ``before``, shape (k, g), holds the sums of squares against which x counts as vanished.
+    """
+    products = group_sums(x[:, None] * x[None] * w, block.starts)
+    squares = np.einsum("iig->ig", products)
+    varies = squares > SLOPE_TOLERANCE * before
+    scale = np.where(varies, 1 / np.sqrt(np.where(varies, squares, 1.0)), 0.0)
+    right = group_sums(x * y * w, block.starts) * scale
+    correlations = np.moveaxis(products * scale[:, None] * scale[None], -1, 0)
+    inverse = np.linalg.pinv(correlations, rcond=1e-10, hermitian=True)
+    return np.asarray(np.einsum("gij,jg->ig", inverse, right) * scale)
+
+
+def _centred(tables: dict[Effect, pd.DataFrame], sample: Sample) -> dict[Effect, pd.DataFrame]:
+    """Move the mean of each effect's intercepts to the first effect that has any."""
+    with_intercept = [effect for effect, table in tables.items() if "effect" in table]
     moved = 0.0
-    result: dict[Effect, pd.DataFrame] = {}
-    for effect, table in reversed(tables.items()):
-        first = effect is next(iter(tables))
-        if "effect" in table and not effect.slopes:
-            rows = np.bincount(sample.codes(effect.columns))
-            rows = rows[rows > 0]
-            mean = float(np.average(table["effect"], weights=rows)) if not first else -moved
-            table = table.assign(effect=table["effect"] - mean)
+    result = dict(tables)
+    for effect in with_intercept[1:]:
+        if not effect.slopes:
+            mean = float(np.average(tables[effect]["effect"], weights=_weight(sample, effect)))
+            result[effect] = tables[effect].assign(effect=tables[effect]["effect"] - mean)
             moved += mean
-        result[effect] = table
-    return dict(reversed(result.items()))
+    for effect in with_intercept[:1]:
+        result[effect] = tables[effect].assign(effect=tables[effect]["effect"] + moved)
+    return result
+
+
+def _weight(sample: Sample, effect: Effect) -> FloatArray:
+    """Sum of the weights of each level that occurs."""
+    codes = sample.codes(effect.columns)
+    rows = np.bincount(codes)
+    if sample.weights is None:
+        return rows[rows > 0].astype(np.float64)
+    weights = sample.panel.values(sample.weights.column).astype(np.float64)
+    kept = weights if sample.keep is None else weights[sample.keep]
+    return np.asarray(np.bincount(codes, kept)[rows > 0], dtype=np.float64)

@@ -96,3 +96,18 @@ def test_kept_singletons_count_but_do_not_move_the_coefficients(frame: pd.DataFr
     assert kept.nobs == without.nobs + 1 and kept.df_resid == without.df_resid
     assert any("1 levels of absorbed effects have a single row" in note for note in kept.notes)
     assert kept.residuals().to_numpy()[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_slope_variable_that_does_not_vary_in_a_unit_has_no_slope_there(
+    frame: pd.DataFrame,
+) -> None:
+    """Not even one of rounding errors."""
+    first = frame["unit"] == frame["unit"].min()
+    frame = frame.assign(trend=frame["trend"].mask(first, 0.1) / 3)
+    result = pm.FixedEffects("y ~ x1 | unit[trend]").fit(pm.Panel(frame, "unit", "time"))
+    (table,) = result.effects().values()
+    assert table["trend"].iloc[0] == 0
+    assert (table["trend"].iloc[1:] != 0).all()
+    assert result.counts.absorbed == 2 * 30 - 1
+    left = frame["y"] - result.params["x1"] * frame["x1"] - result.extras["constant"]
+    assert table["effect"].iloc[0] == pytest.approx(left[first].mean())
