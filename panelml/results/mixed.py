@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,11 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.core.block import Block
 from panelml.data.panel import Panel
-from panelml.errors import SpecificationError
+from panelml.errors import SpecificationError, UnknownNameError, suggest
+from panelml.inference.distributions import normal_quantile
 from panelml.results.base import Results
 from panelml.results.explained import explained_shares
+from panelml.results.plot_mixed import plot_caterpillar, plot_curves, plot_variances
 from panelml.results.prediction import random_rows, sample_values, to_series
 from panelml.results.random_part import RandomCoefficients
 from panelml.results.variance import (
@@ -25,6 +28,9 @@ from panelml.results.variance import (
     share_interval,
     variance_interval,
 )
+
+if TYPE_CHECKING:
+    from panelml.results.plot_mixed import Axes
 
 __all__ = ["MixedResults"]
 
@@ -231,6 +237,122 @@ class MixedResults(Results):
         columns = {name: rows.panel.series(name).to_numpy() for name in list(frame.columns)}
         table = pd.DataFrame({**columns, **found}, index=rows.panel.row_labels())
         return table.assign(residual=self.sigma2, total=sum(found.values()) + self.sigma2)
+
+    def plot_effects(
+        self, group: str | None = None, term: str = "Intercept", *, level: float = 0.95,
+        ax: Axes | None = None,
+    ) -> Axes:  # fmt: skip
+        """Plot the predicted coefficients of levels in order of size: a caterpillar.
+
+        Intervals are conditional on the variances and the fixed effects. Those that leave out
+        zero are in colour.
+
+        Parameters
+        ----------
+        group : str, optional
+            Grouping factor; that with most levels by default.
+        term : str
+            Random coefficient.
+        level : float
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such grouping factor or coefficient.
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        tables = self.random_effects(sd=True)
+        name = next(iter(tables)) if group is None else group
+        if name not in tables:
+            raise UnknownNameError(f"No grouping factor {name!r}.{suggest(name, list(tables))}")
+        table = tables[name]
+        if f"sd({term})" not in table:
+            terms = list(table.columns[: len(table.columns) // 2])
+            raise UnknownNameError(f"No random coefficient {term!r}.{suggest(term, terms)}")
+        return plot_caterpillar(
+            table[term], table[f"sd({term})"].to_numpy(), half=normal_quantile(0.5 + level / 2),
+            label=f"{term}, with {100 * level:g}% intervals", ax=ax,
+        )  # fmt: skip
+
+    def plot_growth(self, x: str, *, units: int = 12, ax: Axes | None = None) -> Axes:
+        """Plot rows of some units, the curves fitted to each, and the mean of the fixed part.
+
+        Parameters
+        ----------
+        x : str
+            Column of the horizontal axis, such as age or time.
+        units : int
+            How many levels of the largest grouping factor are drawn, evenly spread over them.
+        ax : matplotlib Axes, optional
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such column.
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        panel = self.panel
+        values = panel.numbers(x).astype(np.float64)
+        series = self.fitted(), self.residuals(), self.fitted(effects=False)
+        fitted, left, mean = (
+            panel.index.sort(column.to_numpy(np.float64)).astype(np.float64) for column in series
+        )
+        present = np.flatnonzero(self._sample.unit_rows > 0)
+        shown = present[np.unique(np.linspace(0, present.size - 1, units).round().astype(int))]
+        return plot_curves(
+            values, fitted + left, fitted, mean, panel.index.unit, shown.tolist(),
+            labels=(x, self.depvar), ax=ax,
+        )  # fmt: skip
+
+    def plot_variance(self, x: str, *, ax: Axes | None = None) -> Axes:
+        """Plot the variance function over a random regressor, by level.
+
+        Other random regressors are held at their means.
+
+        Parameters
+        ----------
+        x : str
+            Column of a random regressor.
+        ax : matplotlib Axes, optional
+
+        Raises
+        ------
+        UnknownNameError
+            If no random regressor is made of it.
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        columns = self._random_columns()
+        if x not in columns:
+            raise UnknownNameError(f"No random regressor is made of {x!r}.{suggest(x, columns)}")
+        values = {name: self._random_values(name) for name in columns}
+        grid = np.linspace(np.nanmin(values[x]), np.nanmax(values[x]), 101)
+        held = {name: np.full(101, np.nanmean(column)) for name, column in values.items()}
+        found = self.variance_at({**held, x: grid})
+        names = ["residual", *(part.name for part in self.random.parts)]
+        parts = {name: found[name].to_numpy() for name in names}
+        return plot_variances(grid, parts, label=x, ax=ax)
+
+    def _random_values(self, name: str) -> FloatArray:
+        """Return a column, as deviations from unit means where a hybrid model takes these."""
+        values = self.panel.numbers(name).astype(np.float64)
+        if not any(f"within({name})" in part.labels for part in self.random.parts):
+            return values
+        by_unit = pd.Series(values).groupby(self.panel.index.unit)
+        return np.asarray(values - by_unit.transform("mean"), dtype=np.float64)
+
+    def _random_columns(self) -> list[str]:
+        """Numeric columns of the random regressors."""
+        found: dict[str, None] = {}
+        for terms in self.predictor.design.random:
+            for text in terms.factors:
+                words = set(re.findall(r"[^\W\d]\w*", text))
+                found.update(dict.fromkeys(c for c in self.panel.columns if c in words))
+        return list(found)
 
     def _explained(self) -> tuple[float, float]:
         basis, sample = self.random.prediction.basis, self._sample

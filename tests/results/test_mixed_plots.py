@@ -1,0 +1,83 @@
+"""Plots of mixed models show the numbers that the results report."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+import panelml as pm
+from panelml.errors import MissingDependencyError, UnknownNameError
+from panelml.results.mixed import MixedResults
+from tests.mixed_data import orthodont
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("agg")
+from matplotlib import pyplot  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> object:
+    yield
+    pyplot.close("all")
+
+
+@pytest.fixture(scope="module")
+def growth() -> MixedResults:
+    return pm.MixedModel("distance ~ age * male + (1 + age | Subject)").fit(orthodont())
+
+
+def test_caterpillar(growth: MixedResults) -> None:
+    axes = growth.plot_effects(term="age", level=0.9)
+    table = growth.random_effects(sd=True)["Subject"].sort_values("age")
+    marks = np.concatenate([bar.lines[0].get_xydata() for bar in axes.containers])
+    marks = marks[np.argsort(marks[:, 1])]
+    np.testing.assert_allclose(marks[:, 0], table["age"])
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == list(table.index)
+    away = (table["age"].abs() > 1.6448536 * table["sd(age)"]).sum()
+    coloured = [bar for bar in axes.containers if bar.lines[0].get_color() == "C0"]
+    assert sum(len(bar.lines[0].get_xdata()) for bar in coloured) == away
+    with pytest.raises(UnknownNameError, match="No random coefficient 'aged'"):
+        growth.plot_effects(term="aged")
+    with pytest.raises(UnknownNameError, match="No grouping factor 'subject'"):
+        growth.plot_effects("subject")
+
+
+def test_growth_curves(growth: MixedResults) -> None:
+    axes = growth.plot_growth("age", units=3)
+    frame = orthodont()
+    # For each of three children points and a curve, then the mean.
+    assert len(axes.lines) == 7
+    names = sorted(frame["Subject"].unique())
+    last = frame["Subject"] == names[-1]
+    np.testing.assert_allclose(axes.lines[4].get_ydata(), frame.loc[last, "distance"])
+    np.testing.assert_allclose(axes.lines[5].get_ydata(), growth.fitted()[last])
+    mean = growth.predict().groupby(frame["age"]).mean()
+    np.testing.assert_allclose(axes.lines[6].get_xydata(), list(mean.items()))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("age", "distance")
+
+
+def test_variance_function(growth: MixedResults) -> None:
+    axes = growth.plot_variance("age")
+    top = axes.collections[-1].get_paths()[0].vertices
+    expected = growth.variance_at({"age": [8.0, 14.0]})["total"]
+    np.testing.assert_allclose(top[:, 1].max(), expected.max(), rtol=1e-9)
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["Subject", "residual"]
+    with pytest.raises(UnknownNameError, match="No random regressor is made of 'male'"):
+        growth.plot_variance("male")
+
+
+def test_variance_function_of_a_hybrid_goes_by_deviations() -> None:
+    frame = pm.datasets.wage_panel()
+    result = pm.Hybrid("lwage ~ exper + educ", random="1 + exper | nr").fit(frame)
+    axes = result.plot_variance("exper")
+    deviation = frame["exper"] - frame.groupby("nr")["exper"].transform("mean")
+    assert axes.get_xlim() == pytest.approx((deviation.min(), deviation.max()))
+
+
+def test_without_matplotlib(growth: MixedResults, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingDependencyError, match="matplotlib"):
+        growth.plot_variance("age")
