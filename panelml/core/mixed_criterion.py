@@ -134,7 +134,7 @@ def evaluate(moments: MixedMoments, factor: FloatArray, *, restricted: bool) -> 
     ----------
     moments : MixedMoments
     factor : FloatArray, shape (q, q)
-        Lower triangular L.
+        L, of any form.
     restricted : bool
     """
     p = moments.n_fixed

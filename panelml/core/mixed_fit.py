@@ -1,9 +1,9 @@
 """Maximising the likelihood of a mixed model, with a certificate of the optimum.
 
-The factor L of the relative covariance is free but for its structure; Newton steps use the exact
-Hessian, or the average information. A fit counts as converged only with two certificates, both in
-units of deviance: what one more step would gain, which is nothing where the derivative T in D
-vanishes along D, and, since variances may be zero, what more variance in some direction would
+A factor L of the relative covariance, D = L L', is free but for its blocks; Newton steps use the
+exact Hessian, or the average information. A fit counts as converged only with two certificates,
+both in units of deviance: what one more step would gain, which is nothing where the derivative T in
+D vanishes along D, and, since variances may be zero, what more variance in some direction would
 gain, which is nothing where T is positive semi-definite.
 """
 
@@ -97,9 +97,6 @@ class MixedOptimum(Generic[State]):
     ----------
     criterion : Criterion or CrossedCriterion
         At the optimum.
-    free : pair of IntArray, shape (t,)
-        Rows and columns of the free entries of L.
-    hessian : FloatArray, shape (t, t)
     decrement : float
         Deviance that one more Newton step would gain.
     cone : float
@@ -113,8 +110,6 @@ class MixedOptimum(Generic[State]):
     """
 
     criterion: State
-    free: tuple[IntArray, IntArray]
-    hessian: FloatArray
     decrement: float
     cone: float
     evaluations: int
@@ -134,35 +129,31 @@ def maximise_mixed(
         Which entries of D may differ from zero: blocks of correlated terms.
     restricted : bool
     """
-    free = free_entries(structure)
     at = problem.evaluate(problem.start(structure), restricted=restricted)
     evaluations = 1
     for _ in range(MOST_STEPS):
-        bend = at.hessian(free, restricted=restricted)
-        step, decrement = _newton_step(bend, _slope(at, free))
-        moved = np.zeros_like(at.factor)
-        moved[free] = step
+        step, decrement = _newton_step(at, structure, restricted)
         if decrement < DECREMENT:
-            at, evaluations = _polished(problem, at, moved, restricted), evaluations + 1
+            at, evaluations = _polished(problem, at, step, restricted), evaluations + 1
             direction, cone = _escape(at, structure, restricted)
             if cone < DECREMENT:
                 break
             ahead, tries = _descend(problem, at, direction, restricted=restricted)
         else:
-            cone = np.inf
-            ahead, tries = _search(problem, at, moved, decrement, restricted=restricted)
+            ahead, tries = _search(problem, at, step, decrement, restricted=restricted)
         evaluations += tries
         if ahead is None:
             break
         at = ahead
+    cone = _escape(at, structure, restricted)[1]
     certain = bool(max(decrement, cone) < 100 * DECREMENT)
-    table = at.identification(unit_changes(free, len(structure)), restricted=restricted)
-    least = float(np.linalg.eigvalsh(table)[0])
-    return MixedOptimum(at, free, bend, decrement, cone, evaluations, certain, least)
+    change = unit_changes(free_entries(structure), len(structure))
+    least = float(np.linalg.eigvalsh(at.identification(change, restricted=restricted))[0])
+    return MixedOptimum(at, decrement, cone, evaluations, certain, least)
 
 
 def free_entries(structure: BoolArray) -> tuple[IntArray, IntArray]:
-    """Rows and columns of the entries of L that may differ from zero."""
+    """Rows and columns of the entries of D that may differ from zero, the lower triangle."""
     rows, columns = np.nonzero(np.tril(structure))
     return rows.astype(np.int64), columns.astype(np.int64)
 
@@ -173,17 +164,25 @@ def _polished(problem: MixedProblem[State], at: State, step: FloatArray, restric
     return ahead if ahead.deviance <= at.deviance + 1e-12 * abs(at.deviance) else at
 
 
-def _slope(at: MixedState, free: tuple[IntArray, IntArray]) -> FloatArray:
-    slope: FloatArray = (2 * at.gradient @ at.factor)[free]
-    return slope
+def _newton_step(
+    at: MixedState, structure: BoolArray, restricted: bool
+) -> tuple[FloatArray, float]:
+    """Return the step, and what it would gain.
 
-
-def _newton_step(bend: FloatArray, slope: FloatArray) -> tuple[FloatArray, float]:
+    All entries of L within a block are moved: those of a triangle alone are no coordinates where
+    its first variance is zero. Rotations, which change nothing, have no slope and get no step.
+    """
+    rows, columns = np.nonzero(structure)
+    free = rows.astype(np.int64), columns.astype(np.int64)
+    size = 0.1 + np.sqrt((at.factor**2).sum(axis=1))[rows]
+    bend = at.hessian(free, restricted=restricted) * np.outer(size, size)
+    slope = (2 * at.gradient @ at.factor)[free] * size
     values, vectors = np.linalg.eigh((bend + bend.T) / 2)
-    size = np.abs(values)
-    size = np.maximum(size, 1e-8 * max(float(size.max()), 1e-300))
-    step = -(vectors / size) @ (vectors.T @ slope)
-    return step, float(-slope @ step) / 2
+    flat = np.maximum(np.abs(values), 1e-8 * max(float(np.abs(values).max()), 1e-300))
+    moved = -(vectors / flat) @ (vectors.T @ slope)
+    step = np.zeros_like(at.factor)
+    step[free] = size * moved
+    return step, float(-slope @ moved) / 2
 
 
 def _search(

@@ -21,7 +21,7 @@ DEVIANCE = 1e-7
 def cases() -> list[Any]:
     return [
         pytest.param(case, id=case.id, marks=[pytest.mark.slow] * (case.data in SLOW))
-        for topic in ("mixed",)
+        for topic in ("mixed", "mixed_slow")
         for case in load(topic)
     ]
 
