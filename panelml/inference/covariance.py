@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from panelml._typing import FloatArray
 from panelml.core.keyed import KeyedSums
 from panelml.errors import SpecificationError, UnknownNameError, suggest
 from panelml.inference.clusters import (
+    FEW,
     Columns,
     cluster_products,
     is_nested,
@@ -245,11 +246,19 @@ class DriscollKraay:
         time = (fit.influence.sample.panel.time,)
         require_whole_units(fit.influence, [time])
         sums = fit.influence.sums(time)
-        lags = choose_lags(self.bandwidth, sums.codes.size)
-        return _over_time(
-            kernel_sum(_period_products(sums, lags)), fit, rule, sums.codes.size, [time],
-            f"Driscoll-Kraay, {lags} lags ({sums.codes.size} periods)",
+        periods = sums.codes.size
+        lags = choose_lags(self.bandwidth, periods)
+        found = _over_time(
+            kernel_sum(_period_products(sums, lags)), fit, rule, periods, [time],
+            f"Driscoll-Kraay, {lags} lags ({periods} periods)",
         )  # fmt: skip
+        if periods >= FEW:
+            return found
+        note = (
+            f"Driscoll-Kraay standard errors rely on many periods; with {periods}, fewer than "
+            f"{FEW}, they tend to be too small."
+        )
+        return replace(found, notes=(*found.notes, note))
 
 
 @dataclass(frozen=True, slots=True)

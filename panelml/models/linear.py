@@ -88,8 +88,8 @@ class Between:
     ----------
     formula : str
     cov : str or covariance
-        HC1 by default: each unit is one row, so that clustering by unit is the same but for
-        the small-sample factor.
+        By default clustered by unit; each unit is one row, so that this is robustness to
+        heteroskedasticity.
     weights : str or Weights, optional
     weighted : bool
         Weight each unit by its number of rows (the sum of its weights) rather than equally.
