@@ -102,14 +102,14 @@ def exam() -> pd.DataFrame:
 
 @cache
 def bdf() -> pd.DataFrame:
-    """Language scores of 2,287 Dutch pupils in 131 schools (mlmRev), covariates centred."""
+    """Language scores of 2,287 Dutch pupils in 131 schools (mlmRev), centred IQ and school SES."""
     frame = _read("mlmRev", "bdf")
     return pd.DataFrame(
         {
             "school": frame["schoolNR"],
             "lang": frame["langPOST"],
             "iqvc": frame["IQ.verb"] - frame["IQ.verb"].mean(),
-            "sesc": frame["ses"] - frame["ses"].mean(),
+            "sesc": frame["schoolSES"] - frame["schoolSES"].mean(),
         }
     )
 

@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from panelml.data.panel import Panel
-from panelml.errors import SpecificationError, UnknownNameError, suggest
+from panelml.errors import MissingValueError, SpecificationError, UnknownNameError, suggest
 
 __all__ = ["ROW", "count_levels", "group_rows", "refuse_panel_functions"]
 
@@ -48,7 +48,15 @@ def group_rows(data: Any, group: tuple[str, ...]) -> Panel:
 
 
 def count_levels(data: Any, group: tuple[str, ...]) -> int:
-    """Count the levels of a column or combination of columns."""
+    """Count the levels of a column or combination of columns.
+
+    Raises
+    ------
+    UnknownNameError
+        If a column does not exist.
+    MissingValueError
+        If a row has no level.
+    """
     if isinstance(data, Panel) and (data.unit,) == group:
         return data.n_units
     frame = _frame(data)
@@ -81,3 +89,9 @@ def _check_columns(frame: nw.DataFrame[Any], group: tuple[str, ...]) -> None:
     for name in group:
         if name not in frame.columns:
             raise UnknownNameError(f"No column {name!r} to group by.{suggest(name, frame.columns)}")
+        missing = frame[name].is_null().sum()
+        if missing:
+            raise MissingValueError(
+                f"{missing} rows have no level of the grouping factor {name!r}. Drop or complete "
+                "these rows."
+            )

@@ -22,6 +22,11 @@ __all__ = ["Layout", "MultilevelFit", "fit_sample", "ordered_groups"]
 
 # Share of the information on variances that must be left when the residual variance is unknown.
 LEAST_INFORMATION = 1e-8
+# Share of the outcome's variation in residuals below which iterations may fail for rounding.
+LOST_DIGITS = 1e-6
+# Shares of the outcome's variation that are rounding, in residuals and in differences of squares.
+EXACT = 1e-24
+EXACT_IN_SQUARES = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,8 @@ def fit_sample(
     Raises
     ------
     IdentificationError
-        If rows do not repeat within levels, or nothing varies.
+        If rows do not repeat within levels, nothing varies, nothing is left to chance, or
+        variances cannot be told apart.
     ConvergenceError
         If the likelihood was not maximised with a certificate.
     """
@@ -93,10 +99,13 @@ def fit_sample(
     fixed = np.arange(1, 1 + _fixed_regressors(sample))
     _require_repeats(moments, sample, groups)
     chosen = _independent(moments, fixed, constant)
+    _require_residuals(chosen.rss, EXACT_IN_SQUARES, moments)
     layout = _lay_out(sample, groups)
     columns = working_columns(moments.overall, constant, fixed[chosen.kept], layout.blocks)
     levels = fit_levels(sample, columns, layout.factors, restricted=restricted)
-    _require_certificate(levels)
+    at = levels.optimum.criterion
+    _require_residuals(at.sigma2 * at.df, EXACT, moments)
+    _require_certificate(levels, moments)
     return MultilevelFit(sample, moments, chosen, columns, layout, levels, restricted)
 
 
@@ -135,6 +144,10 @@ def _lay_out(sample: Sample, groups: tuple[tuple[str, ...], ...]) -> Layout:
         else:
             blocks += [RandomBlock(True, places[:0])] * intercept
             blocks += [RandomBlock(False, places[j : j + 1]) for j in range(places.size)]
+        if not part.names and not intercept:
+            raise SpecificationError(
+                f"The random term ({term.regressors} | {term.group_name}) has no regressor."
+            )
         own = ["Intercept"] * intercept + [sample.names[j - 1] for j in places]
         labels += own
         owner += [term.group] * len(own)
@@ -160,6 +173,13 @@ def _require_repeats(
         raise IdentificationError("The outcome does not vary.")
 
 
+def _require_residuals(rss: float, exact: float, moments: PanelMoments) -> None:
+    if rss <= exact * moments.overall.centred[0, 0]:
+        raise IdentificationError(
+            "The model explains the outcome exactly: no residual variance is left to be estimated."
+        )
+
+
 def _independent(moments: PanelMoments, fixed: IntArray, constant: bool) -> Solution:
     table = moments.overall.centred
     if not constant:
@@ -169,13 +189,21 @@ def _independent(moments: PanelMoments, fixed: IntArray, constant: bool) -> Solu
     return solve_normal(table[np.ix_(places, places)])
 
 
-def _require_certificate(levels: LevelsFit) -> None:
+def _require_certificate(levels: LevelsFit, moments: PanelMoments) -> None:
     optimum = levels.optimum
+    certain = optimum.converged and optimum.identified >= LEAST_INFORMATION
+    left = optimum.criterion.sigma2 * optimum.criterion.df / moments.overall.centred[0, 0]
+    if not certain and left < LOST_DIGITS:
+        raise ConvergenceError(
+            f"All but {left:.1g} of the outcome's variation is explained: rows are too few for so "
+            "many random coefficients, or digits to estimate the residual variance beside the "
+            "others. Try fewer random coefficients, or fixed effects."
+        )
     if optimum.identified < LEAST_INFORMATION:
         raise IdentificationError(
             "The data cannot tell the variances of the random coefficients apart, or from the "
             "residual variance: there are too few rows or levels for so many random "
-            "coefficients, or grouping factors that coincide. Leave some out."
+            "coefficients, or terms or levels that coincide. Leave some out."
         )
     if not optimum.converged:
         raise ConvergenceError(

@@ -11,6 +11,7 @@ from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped
 from panelml.engine.mixed import ordered_groups
 from panelml.engine.sampling import make_sample
+from panelml.errors import SpecificationError
 from panelml.inference.covariance import CovLike
 from panelml.models.base import fit_mixed
 from panelml.results.mixed import MixedResults
@@ -40,6 +41,10 @@ class MixedModel:
     cov: CovLike = "iid"
     weights: str | Weights | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.reml, bool):
+            raise SpecificationError(f"reml is True or False, not {self.reml!r}.")
+
     @capped
     def fit(self, data: Any) -> MixedResults:
         """Estimate the model on a Panel or on any data frame that has the columns.
@@ -49,7 +54,8 @@ class MixedModel:
         SpecificationError
             Without a random term.
         IdentificationError
-            If rows do not repeat within levels, or nothing varies.
+            If rows do not repeat within levels, nothing varies, nothing is left to chance, or
+            variances cannot be told apart.
         ConvergenceError
             If the likelihood was not maximised with a certificate.
         """
