@@ -23,12 +23,16 @@ from panelml.core.batched import (
     transposed_multiply,
 )
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.core.crossed_start import moment_start
 from panelml.core.mixed_criterion import bending, covariance_changes, shares, unit_changes
+from panelml.core.mixed_fit import start_factor
 
 __all__ = ["CrossedCriterion", "CrossedModel"]
 
-# So many dense entries are held at once when the first factor's traces are taken.
+# So many dense entries are held at once.
 DENSE_ENTRIES = 4_000_000
+# Sparse matrices fuller than this are multiplied faster as dense ones.
+DENSE_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class CrossedCriterion:
         Derivatives of ``r' Sigma^-1 r / s2`` in them, with the sign turned.
     free : pair of IntArray, shape (t,)
         Rows and columns of the free entries.
+    scores : tuple of FloatArray, each (q, levels)
+        Z_j' V^-1 r of the levels of each factor.
     df : float
     """
 
@@ -64,6 +70,7 @@ class CrossedCriterion:
     average: FloatArray
     scale: FloatArray
     free: tuple[IntArray, IntArray]
+    scores: tuple[FloatArray, ...]
     df: float
 
     def hessian(self, free: tuple[IntArray, IntArray], *, restricted: bool) -> FloatArray:
@@ -97,7 +104,6 @@ class _Eliminated:
     g: FloatArray
     h: FloatArray
     logdet: float
-    w: tuple[sparse.csr_array, ...]
     k: tuple[sparse.csr_array, ...]
     own: FloatArray
     right: FloatArray
@@ -105,12 +111,12 @@ class _Eliminated:
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """The system of the other factors, solved."""
+    """The system of the other factors, solved; ``half' half`` is what it takes off ``own``."""
 
     p: FloatArray
     logdet: float
     explained: FloatArray
-    g: FloatArray
+    half: FloatArray
     h: FloatArray
 
 
@@ -134,16 +140,17 @@ class CrossedModel:
     free: tuple[IntArray, IntArray]
 
     def start(self, structure: BoolArray) -> FloatArray:
-        """Start from equal shares of variance, whatever the data."""
-        return 0.5 * np.eye(len(structure))
+        """Start from moments of the residuals."""
+        return start_factor(
+            moment_start(self.products, self.first, self.others, self.free), structure
+        )
 
     def evaluate(self, factor: FloatArray, *, restricted: bool) -> CrossedCriterion:
         """Evaluate the criterion, its gradient and its average information."""
         units = self.products.units
         p = units.n_fixed
         left = self._eliminate(factor[np.ix_(self.first, self.first)])
-        spread = self._spread(factor)
-        solved = _solve(left, spread)
+        solved = self._solve(left, factor)
         total = units.m - np.einsum("akg,alg->kl", left.b, left.b) - solved.explained
         root = linalg.cholesky(total, lower=False)
         df = units.n - p if restricted else units.n
@@ -156,23 +163,21 @@ class CrossedModel:
         h1 = left.h - _blocks_times(left.k, solved.p @ left.right)
         parts = self._parts(left, solved, h1)
         direction = np.append(-coef, 1.0)
-        gradient = self._gradient(parts, direction, phi if restricted else None, sigma2)
-        average, scale = self._average(parts, left, solved, direction, phi, sigma2)
+        scores = tuple(np.einsum("akj,k->aj", h, direction) for _, _, h in parts)
+        gradient = self._gradient(parts, scores, phi if restricted else None, sigma2)
+        average, scale = self._average(parts, scores, left, solved, phi, sigma2)
         return CrossedCriterion(
             float(deviance - units.log_weight), factor, coef, sigma2, phi, gradient, average,
-            scale, self.free, float(df),
+            scale, self.free, scores, float(df),
         )  # fmt: skip
 
     def coefficients(self, at: CrossedCriterion) -> tuple[FloatArray, list[FloatArray]]:
         """Predict the working random coefficients: (q_1, g), and (q, levels) for each other."""
-        left = self._eliminate(at.factor[np.ix_(self.first, self.first)])
-        solved = _solve(left, self._spread(at.factor))
-        h1 = left.h - _blocks_times(left.k, solved.p @ left.right)
-        direction = np.append(-at.coef, 1.0)
         relative = at.factor @ at.factor.T
+        factors = (self.first, *(other.random for other in self.others))
         found = [
-            relative[np.ix_(random, random)] @ np.einsum("akj,k->aj", h, direction)
-            for random, _, h in self._parts(left, solved, h1)
+            relative[np.ix_(random, random)] @ score
+            for random, score in zip(factors, at.scores, strict=True)
         ]
         return found[0], found[1:]
 
@@ -183,34 +188,43 @@ class CrossedModel:
         lower = cholesky(inner)
         u = solve_lower(lower, root.T[:, :, None])
         b, us = multiply(u, units.c), multiply(u, units.s)
-        w = tuple(_combined(u[a], cross) for a in range(len(root)))
         drop = -transposed_multiply(us, u)
         drop[np.diag_indices(len(root))] += 1.0
         own = self.products.own.toarray()
         right = self.products.right.copy()
-        for a, part in enumerate(w):
-            own -= (part.T @ part).toarray()
+        for a in range(len(root)):
+            part = _combined(u[a], cross)
+            own -= _gram(part, part)
             right -= part.T @ b[a].T
         logs = np.log(np.stack([lower[a, a] for a in range(len(root))]))
         return _Eliminated(
             u, b, units.s - transposed_multiply(us, us), units.c - transposed_multiply(us, b),
-            2 * float(logs.sum()), w, tuple(_combined(drop[a], cross) for a in range(len(root))),
+            2 * float(logs.sum()), tuple(_combined(drop[a], cross) for a in range(len(root))),
             own, right,
         )  # fmt: skip
 
-    def _spread(self, factor: FloatArray) -> sparse.csr_array:
-        """Block diagonal factor of all other coefficients, shape (m, m)."""
-        return sparse.csr_array(
-            sparse.block_diag(
-                [
-                    sparse.kron(
-                        sparse.eye_array(other.levels), factor[np.ix_(other.random, other.random)]
-                    )
-                    for other in self.others
-                ],
-                format="csr",
-            )
-        )
+    def _solve(self, left: _Eliminated, factor: FloatArray) -> _Solved:
+        scaled = self._times(factor.T, left.own)
+        system = self._times(factor.T, scaled.T)
+        system[np.diag_indices(len(system))] += 1.0
+        lower = linalg.cholesky(system.T, lower=True, overwrite_a=True, check_finite=False)
+        half = linalg.solve_triangular(lower, scaled, lower=True, check_finite=False)
+        logdet = 2 * float(np.log(np.diag(lower)).sum())
+        inverse = linalg.lapack.dpotri(lower, lower=1, overwrite_c=1)[0]
+        inverse[np.diag_indices(len(inverse))] /= 2
+        p = self._times(factor, self._times(factor, inverse + inverse.T).T)
+        applied = p @ left.right
+        return _Solved(p, logdet, left.right.T @ applied, half, left.right - left.own @ applied)
+
+    def _times(self, factor: FloatArray, rows: FloatArray) -> FloatArray:
+        """Multiply rows by the block diagonal factor of all other coefficients, shape (m, m)."""
+        result = np.empty_like(rows, order="C")
+        for other in self.others:
+            span = slice(other.first, other.first + other.size)
+            root = factor[np.ix_(other.random, other.random)]
+            shape = (other.levels, other.random.size, rows.shape[1])
+            np.matmul(root, rows[span].reshape(shape), out=result[span].reshape(shape))
+        return result
 
     def _parts(
         self, left: _Eliminated, solved: _Solved, h1: FloatArray
@@ -219,22 +233,21 @@ class CrossedModel:
         parts = [(self.first, left.g.sum(axis=2) - _traces(left.k, solved.p), h1)]
         for other in self.others:
             q, span = other.random.size, slice(other.first, other.first + other.size)
-            blocks = np.diagonal(
-                solved.g[span, span].reshape(other.levels, q, other.levels, q), axis1=0, axis2=2
-            )
+            own = left.own[span, span].reshape(other.levels, q, other.levels, q)
+            half = solved.half.T[span].reshape(other.levels, q, -1)
+            g = np.einsum("jajb->ab", own) - np.tensordot(half, half, ((0, 2), (0, 2)))
             h = solved.h[span].reshape(other.levels, q, -1)
-            parts.append((other.random, blocks.sum(axis=2), np.moveaxis(h, 0, 2)))
+            parts.append((other.random, g, np.moveaxis(h, 0, 2)))
         return parts
 
     def _gradient(
-        self, parts: list[tuple[IntArray, FloatArray, FloatArray]], direction: FloatArray,
+        self, parts: list[tuple[IntArray, FloatArray, FloatArray]], scores: tuple[FloatArray, ...],
         phi: FloatArray | None, sigma2: float,
     ) -> FloatArray:  # fmt: skip
         q = sum(random.size for random, _, _ in parts)
         gradient = np.zeros((q, q))
-        for random, g, h in parts:
-            residual = np.einsum("akj,k->aj", h, direction)
-            slope = g - residual @ residual.T / sigma2
+        for (random, g, h), score in zip(parts, scores, strict=True):
+            slope = g - score @ score.T / sigma2
             if phi is not None:
                 slope = slope - np.einsum(
                     "akj,kl,blj->ab", h[:, :-1], phi, h[:, :-1], optimize=True
@@ -243,42 +256,24 @@ class CrossedModel:
         return gradient
 
     def _average(
-        self, parts: list[tuple[IntArray, FloatArray, FloatArray]], left: _Eliminated,
-        solved: _Solved, direction: FloatArray, phi: FloatArray, sigma2: float,
+        self, parts: list[tuple[IntArray, FloatArray, FloatArray]], scores: tuple[FloatArray, ...],
+        left: _Eliminated, solved: _Solved, phi: FloatArray, sigma2: float,
     ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
         change = unit_changes(self.free, sum(random.size for random, _, _ in parts))
-        residual = [np.einsum("akj,k->aj", h, direction) for _, _, h in parts]
-        v1 = np.einsum("tab,bg->tag", change[:, self.first[:, None], self.first], residual[0])
-        v2 = np.concatenate(
-            [
-                np.einsum("tab,bj->tja", change[:, o.random[:, None], o.random], r).reshape(
-                    len(change), -1
-                )
-                for o, r in zip(self.others, residual[1:], strict=True)
-            ],
-            axis=1,
-        ).T
+        v = [
+            np.einsum("tab,bj->taj", change[:, random[:, None], random], score)
+            for (random, _, _), score in zip(parts, scores, strict=True)
+        ]
+        v1 = v[0]
+        v2 = np.concatenate([w.swapaxes(1, 2).reshape(len(w), -1) for w in v[1:]], axis=1).T
         applied1, applied2 = _apply(left, solved, v1, v2)
         inner = np.einsum("tag,sag->ts", v1, applied1) + v2.T @ applied2
         x = np.einsum("tag,akg->tk", v1, parts[0][2][:, :-1]) + v2.T @ solved.h[:, :-1]
-        scale = np.einsum("tag,ag->t", v1, residual[0])
-        scale = scale + v2.T @ (solved.h @ direction)
+        scale = sum(
+            (np.einsum("taj,aj->t", w, score) for w, score in zip(v, scores, strict=True)),
+            np.zeros(len(change)),
+        )
         return np.asarray((inner - x @ phi @ x.T) / sigma2), np.asarray(scale / sigma2)
-
-
-def _solve(left: _Eliminated, spread: sparse.csr_array) -> _Solved:
-    scaled = spread.T @ (spread.T @ left.own).T
-    scaled[np.diag_indices(len(scaled))] += 1.0
-    lower = linalg.cholesky(scaled, lower=True, overwrite_a=True, check_finite=False)
-    inverse = linalg.lapack.dpotri(lower, lower=1)[0]
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    p = spread @ (spread @ inverse).T
-    right = left.right
-    applied = p @ right
-    return _Solved(
-        p, 2 * float(np.log(np.diag(lower)).sum()), right.T @ applied,
-        left.own - left.own @ p @ left.own, right - left.own @ applied,
-    )  # fmt: skip
 
 
 def _apply(
@@ -297,10 +292,28 @@ def _apply(
 
 def _combined(u: FloatArray, cross: tuple[sparse.csr_array, ...]) -> sparse.csr_array:
     """Sum of the cross-products with coefficients of each unit, u of shape (q, g)."""
-    total = sparse.diags_array(u[0]) @ cross[0]
-    for coefficient, part in zip(u[1:], cross[1:], strict=True):
-        total = total + sparse.diags_array(coefficient) @ part
-    return sparse.csr_array(total)
+    first = cross[0]
+    each = np.diff(first.indptr)
+    data = sum(
+        (
+            np.repeat(coefficient, each) * part.data
+            for coefficient, part in zip(u, cross, strict=True)
+        ),
+        np.zeros(first.nnz),
+    )
+    return sparse.csr_array((data, first.indices, first.indptr), shape=first.shape)
+
+
+def _gram(left: sparse.csr_array, right: sparse.csr_array) -> FloatArray:
+    """Return left' right, dense, shape (m, m)."""
+    g, m = left.shape
+    if left.nnz < DENSE_SHARE * g * m:
+        return np.asarray((left.T @ right).toarray())
+    total, step = np.zeros((m, m)), max(DENSE_ENTRIES // m, 1)
+    for start in range(0, g, step):
+        rows = slice(start, start + step)
+        total += left[rows].toarray().T @ right[rows].toarray()
+    return total
 
 
 def _blocks_times(k: tuple[sparse.csr_array, ...], values: FloatArray) -> FloatArray:
@@ -308,14 +321,9 @@ def _blocks_times(k: tuple[sparse.csr_array, ...], values: FloatArray) -> FloatA
 
 
 def _traces(k: tuple[sparse.csr_array, ...], p: FloatArray) -> FloatArray:
-    """Sum over units of K_i P K_i', shape (q, q), some units at a time."""
-    q, step = len(k), max(DENSE_ENTRIES // max(p.shape[0], 1), 1)
-    total = np.zeros((q, q))
-    for start in range(0, k[0].shape[0], step):
-        rows = [part[start : start + step] for part in k]
-        for a in range(q):
-            dense = rows[a] @ p
-            for b in range(a + 1):
-                total[a, b] += rows[b].multiply(dense).sum()
-                total[b, a] = total[a, b]
+    """Sum over units of K_i P K_i', shape (q, q)."""
+    total = np.zeros((len(k), len(k)))
+    for a in range(len(k)):
+        for b in range(a + 1):
+            total[a, b] = total[b, a] = np.vdot(_gram(k[a], k[b]), p)
     return total

@@ -53,7 +53,8 @@ class CrossedProducts:
     units : UnitProducts
         Of the first factor.
     cross : tuple of sparse arrays, shape (g, m)
-        For each random regressor of the first factor, its products with Z_2, unit by unit.
+        For each random regressor of the first factor, its products with Z_2, unit by unit; all
+        with the same entries.
     own : sparse array, shape (m, m)
         Z_2' Z_2.
     right : FloatArray, shape (m, p + 1)
@@ -83,13 +84,9 @@ class CrossedProducts:
         w, z = columns[: -basis.n_random], columns[-basis.n_random :]
         design = _design(block, z, others)
         own = UnitProducts.of_columns(w, z[first], block)
-        indicators = (
-            sparse.csr_array((z[a], np.arange(block.n), block.starts), (block.n_units, block.n))
-            for a in first
-        )
         return cls(
             own,
-            tuple(sparse.csr_array(indicator @ design) for indicator in indicators),
+            _unit_products(block, z[first], design),
             sparse.csr_array(design.T @ design),
             np.asarray(design.T @ w.T),
         )
@@ -117,3 +114,18 @@ def _design(block: Block, z: FloatArray, others: tuple[OtherFactor, ...]) -> spa
     width = sum(factor.size for factor in others)
     data = np.concatenate(values, axis=1).ravel()
     return sparse.csr_array((data, joined.ravel(), pointers), shape=(block.n, width))
+
+
+def _unit_products(
+    block: Block, z: FloatArray, design: sparse.csr_array
+) -> tuple[sparse.csr_array, ...]:
+    """Z_1' Z_2 by unit, shape (g, m), for each regressor of the first factor, shape (q, n)."""
+    width, m = np.diff(design.indptr), design.shape[1]
+    cells, place = np.unique(np.repeat(block.unit, width) * m + design.indices, return_inverse=True)
+    pointers = np.searchsorted(cells, np.arange(block.n_units + 1) * m)
+    parts = (
+        np.bincount(place, np.repeat(row, width) * design.data, minlength=cells.size) for row in z
+    )
+    return tuple(
+        sparse.csr_array((data, cells % m, pointers), shape=(block.n_units, m)) for data in parts
+    )

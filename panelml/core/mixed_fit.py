@@ -19,7 +19,10 @@ from panelml.core.batched import transposed_multiply
 from panelml.core.mixed_criterion import Criterion, evaluate, unit_changes
 from panelml.core.unit_products import MixedMoments
 
-__all__ = ["MixedOptimum", "MixedProblem", "SingleFactor", "free_entries", "maximise_mixed"]
+__all__ = [
+    "MixedOptimum", "MixedProblem", "SingleFactor", "free_entries", "maximise_mixed",
+    "start_factor",
+]  # fmt: skip
 
 DECREMENT = 1e-10
 STATIONARY = 1e-16
@@ -244,33 +247,37 @@ def _blocks(structure: BoolArray) -> list[IntArray]:
 
 
 def _start(moments: MixedMoments, structure: BoolArray) -> FloatArray:
-    """Start from MINQUE(0): moments of ordinary least squares residuals, kept positive definite.
+    """Start from MINQUE(0): moments of the outcome, which is the residual of least squares.
 
     Source: Rao (1971), *Journal of Multivariate Analysis* 1, 257-275.
     """
-    q, p = moments.n_random, moments.n_fixed
-    total = moments.within + np.einsum("akg,alg->kl", moments.c, moments.c)
-    direction = np.append(-np.linalg.solve(total[:p, :p], total[:p, p]), 1.0)
-    residual = np.einsum("akg,k->ag", moments.c, direction)
-    sigma2 = _residual_variance(moments, direction, float(direction @ total @ direction))
+    q = moments.n_random
+    sigma2 = _residual_variance(moments)
     s = transposed_multiply(moments.r, moments.r)
-    z = np.einsum("abg,ag->bg", moments.r, residual)
+    z = np.einsum("abg,ag->bg", moments.r, moments.c[:, -1])
     flat = s.reshape(q * q, -1)
     system = (flat @ flat.T).reshape(q, q, q, q).transpose(0, 2, 1, 3).reshape(q * q, q * q)
     right = (z @ z.T / sigma2 - s.sum(axis=2)).ravel()
     d = np.linalg.lstsq(system, right, rcond=1e-10)[0].reshape(q, q)
-    d = np.where(structure, (d + d.T) / 2, 0.0)
-    values, vectors = np.linalg.eigh(d)
-    floor = 1e-3 * max(float(values.max()), 1e-2)
-    return np.where(structure, _lower_root((vectors * np.maximum(values, floor)) @ vectors.T), 0.0)
+    return start_factor((d + d.T) / 2, structure)
 
 
-def _residual_variance(moments: MixedMoments, direction: FloatArray, rss: float) -> float:
+def _residual_variance(moments: MixedMoments) -> float:
     """Variance orthogonal to the random regressors, a guess where too few rows are left."""
     q = moments.n_random
     df = moments.n - sum(int((moments.r[a, a] > 0).sum()) for a in range(q))
-    left = float(direction @ moments.within @ direction)
+    within = moments.within
+    rss = float(within[-1, -1] + (moments.c[:, -1] ** 2).sum())
+    coef = np.linalg.lstsq(within[:-1, :-1], within[:-1, -1], rcond=1e-10)[0]
+    left = float(within[-1, -1] - within[-1, :-1] @ coef)
     return left / df if df > 0.05 * moments.n and left > 0 else 0.5 * rss / moments.n
+
+
+def start_factor(d: FloatArray, structure: BoolArray) -> FloatArray:
+    """Return a factor of the positive definite part of a relative covariance."""
+    values, vectors = np.linalg.eigh(np.where(structure, d, 0.0))
+    floor = 1e-3 * max(float(values.max()), 1e-2)
+    return np.where(structure, _lower_root((vectors * np.maximum(values, floor)) @ vectors.T), 0.0)
 
 
 def _lower_root(d: FloatArray) -> FloatArray:
