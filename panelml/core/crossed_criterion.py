@@ -33,6 +33,8 @@ __all__ = ["CrossedCriterion", "CrossedModel"]
 DENSE_ENTRIES = 4_000_000
 # Sparse matrices fuller than this are multiplied faster as dense ones.
 DENSE_SHARE = 0.1
+# Factors with a smaller singular value are not inverted.
+LEAST_ROOT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,12 @@ class _Eliminated:
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """The system of the other factors, solved; ``half' half`` is what it takes off ``own``."""
+    """The system of the other factors, solved."""
 
     p: FloatArray
     logdet: float
     explained: FloatArray
-    half: FloatArray
+    g: list[FloatArray]
     h: FloatArray
 
 
@@ -208,22 +210,21 @@ class CrossedModel:
         system = self._times(factor.T, scaled.T)
         system[np.diag_indices(len(system))] += 1.0
         lower = linalg.cholesky(system.T, lower=True, overwrite_a=True, check_finite=False)
-        half = linalg.solve_triangular(lower, scaled, lower=True, check_finite=False)
         logdet = 2 * float(np.log(np.diag(lower)).sum())
-        inverse = linalg.lapack.dpotri(lower, lower=1, overwrite_c=1)[0]
+        inverse = linalg.lapack.dpotri(lower, lower=1)[0]
+        g = [_level_sum(other, factor, left.own, scaled, lower, inverse) for other in self.others]
         inverse[np.diag_indices(len(inverse))] /= 2
         p = self._times(factor, self._times(factor, inverse + inverse.T).T)
         applied = p @ left.right
-        return _Solved(p, logdet, left.right.T @ applied, half, left.right - left.own @ applied)
+        return _Solved(p, logdet, left.right.T @ applied, g, left.right - left.own @ applied)
 
     def _times(self, factor: FloatArray, rows: FloatArray) -> FloatArray:
         """Multiply rows by the block diagonal factor of all other coefficients, shape (m, m)."""
         result = np.empty_like(rows, order="C")
         for other in self.others:
-            span = slice(other.first, other.first + other.size)
             root = factor[np.ix_(other.random, other.random)]
             shape = (other.levels, other.random.size, rows.shape[1])
-            np.matmul(root, rows[span].reshape(shape), out=result[span].reshape(shape))
+            np.matmul(root, rows[other.span].reshape(shape), out=result[other.span].reshape(shape))
         return result
 
     def _parts(
@@ -231,12 +232,8 @@ class CrossedModel:
     ) -> list[tuple[IntArray, FloatArray, FloatArray]]:
         """For each factor: its random regressors, the sum of G over levels, and H, (q, p1, J)."""
         parts = [(self.first, left.g.sum(axis=2) - _traces(left.k, solved.p), h1)]
-        for other in self.others:
-            q, span = other.random.size, slice(other.first, other.first + other.size)
-            own = left.own[span, span].reshape(other.levels, q, other.levels, q)
-            half = solved.half.T[span].reshape(other.levels, q, -1)
-            g = np.einsum("jajb->ab", own) - np.tensordot(half, half, ((0, 2), (0, 2)))
-            h = solved.h[span].reshape(other.levels, q, -1)
+        for other, g in zip(self.others, solved.g, strict=True):
+            h = solved.h[other.span].reshape(other.levels, other.random.size, -1)
             parts.append((other.random, g, np.moveaxis(h, 0, 2)))
         return parts
 
@@ -274,6 +271,35 @@ class CrossedModel:
             np.zeros(len(change)),
         )
         return np.asarray((inner - x @ phi @ x.T) / sigma2), np.asarray(scale / sigma2)
+
+
+def _level_sum(
+    other: OtherFactor, factor: FloatArray, own: FloatArray, scaled: FloatArray, lower: FloatArray,
+    inverse: FloatArray,
+) -> FloatArray:  # fmt: skip
+    """Sum over a factor's levels of Z_j' V^-1 Z_j, shape (q, q).
+
+    With A = I + L' M L it is M - M L A^-1 L' M, and L' of it L is I - A^-1, which needs no more
+    products where L can be inverted.
+
+    Parameters
+    ----------
+    own, scaled : FloatArray, shape (m, m)
+        M and L' M.
+    lower, inverse : FloatArray, shape (m, m)
+        The Cholesky factor of A and, in the lower triangle, its inverse.
+    """
+    q, span = other.random.size, other.span
+    root = factor[np.ix_(other.random, other.random)]
+    if np.linalg.svd(root, compute_uv=False)[-1] > LEAST_ROOT:
+        inside = -np.tril(np.einsum("jajb->ab", other.blocks(inverse)))
+        inside += np.tril(inside, -1).T + other.levels * np.eye(q)
+        back = np.linalg.inv(root)
+        return np.asarray(back.T @ inside @ back)
+    half = linalg.solve_triangular(lower, scaled[:, span], lower=True, check_finite=False)
+    rows = half.T.reshape(other.levels, q, -1)
+    taken = np.tensordot(rows, rows, ((0, 2), (0, 2)))
+    return np.asarray(np.einsum("jajb->ab", other.blocks(own)) - taken)
 
 
 def _apply(

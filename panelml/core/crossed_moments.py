@@ -43,6 +43,15 @@ class OtherFactor:
         """Number of its columns in Z_2."""
         return self.levels * self.random.size
 
+    @property
+    def span(self) -> slice:
+        """Its columns in Z_2."""
+        return slice(self.first, self.first + self.size)
+
+    def blocks(self, table: FloatArray) -> FloatArray:
+        """View of its part of a table, shape (m, m), by level: (levels, q, levels, q)."""
+        return table[self.span, self.span].reshape((self.levels, self.random.size) * 2)
+
 
 @dataclass(frozen=True, slots=True)
 class CrossedProducts:

@@ -63,8 +63,9 @@ def _cells(
         data = np.stack([part.data[inside] for part in products.cross], axis=-1)
         return data.reshape(-1, one.random.size, len(products.cross))
     two = others[b - 1]
-    block = own[one.first : one.first + one.size, two.first : two.first + two.size]
-    block = block.reshape(one.levels, one.random.size, two.levels, two.random.size)
+    block = own[one.span, two.span].reshape(
+        one.levels, one.random.size, two.levels, two.random.size
+    )
     return block.transpose(0, 2, 1, 3).reshape(-1, one.random.size, two.random.size)
 
 
@@ -74,10 +75,7 @@ def _squares(
     """Sum over the levels of a factor of Z_j' Z_j, shape (q, q)."""
     if a == 0:
         return np.asarray(products.units.s.sum(axis=2))
-    one = others[a - 1]
-    block = own[one.first : one.first + one.size, one.first : one.first + one.size]
-    shape = (one.levels, one.random.size) * 2
-    return np.asarray(np.einsum("jajb->ab", block.reshape(shape)))
+    return np.asarray(np.einsum("jajb->ab", others[a - 1].blocks(own)))
 
 
 def _residual_sums(
@@ -87,4 +85,4 @@ def _residual_sums(
     if a == 0:
         return products.units.c[:, -1].T
     one = others[a - 1]
-    return products.right[one.first : one.first + one.size, -1].reshape(one.levels, -1)
+    return products.right[one.span, -1].reshape(one.levels, -1)
