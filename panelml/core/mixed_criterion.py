@@ -121,6 +121,7 @@ class Criterion:
 class _Slice:
     """One slice of units at a given factor."""
 
+    count: FloatArray
     g: FloatArray
     h: FloatArray
     logdet: float
@@ -220,15 +221,15 @@ def information(
 
 
 def _slice(moments: MixedMoments, factor: FloatArray, units: slice) -> _Slice:
-    r, c = moments.r[:, :, units], moments.c[:, :, units]
+    r, c, count = moments.r[:, :, units], moments.c[:, :, units], moments.count[units]
     k = multiply(r, factor[:, :, None])
     inner = multiply(k, k.swapaxes(0, 1))
     inner[np.diag_indices(len(factor))] += 1.0
     root = cholesky(inner)
     u, b = solve_lower(root, r), solve_lower(root, c)
-    logdet = 2 * float(np.log(np.stack([root[a, a] for a in range(len(factor))])).sum())
+    logdet = 2 * sum(float(np.log(root[a, a]) @ count) for a in range(len(factor)))
     return _Slice(
-        transposed_multiply(u, u), transposed_multiply(u, b), logdet,
+        count, transposed_multiply(u, u), transposed_multiply(u, b), logdet,
         np.einsum("akg,alg->kl", b, b, optimize=True),
     )  # fmt: skip
 
@@ -242,9 +243,9 @@ def _curvature(slices: list[_Slice], coef: FloatArray, inverse: FloatArray) -> C
     for part in slices:
         flat = part.h.reshape(q * p1, -1)
         hh += flat @ flat.T
-        g += part.g.sum(axis=2)
+        g += part.g @ part.count
         gs = part.g.reshape(q * q, -1)
-        gg += gs @ gs.T
+        gg += (gs * part.count) @ gs.T
         residual = np.einsum("akg,k->ag", part.h, direction)
         gr += gs @ (residual[:, None] * residual[None]).reshape(q * q, -1).T
         x = np.einsum("akg,kl->alg", part.h[:, :-1], inverse, optimize=True)

@@ -256,8 +256,13 @@ def _start(moments: MixedMoments, structure: BoolArray) -> FloatArray:
     s = transposed_multiply(moments.r, moments.r)
     z = np.einsum("abg,ag->bg", moments.r, moments.c[:, -1])
     flat = s.reshape(q * q, -1)
-    system = (flat @ flat.T).reshape(q, q, q, q).transpose(0, 2, 1, 3).reshape(q * q, q * q)
-    right = (z @ z.T / sigma2 - s.sum(axis=2)).ravel()
+    system = (
+        ((flat * moments.count) @ flat.T)
+        .reshape(q, q, q, q)
+        .transpose(0, 2, 1, 3)
+        .reshape(q * q, q * q)
+    )
+    right = (z @ z.T / sigma2 - s @ moments.count).ravel()
     d = np.linalg.lstsq(system, right, rcond=1e-10)[0].reshape(q, q)
     return start_factor((d + d.T) / 2, structure)
 
@@ -265,7 +270,7 @@ def _start(moments: MixedMoments, structure: BoolArray) -> FloatArray:
 def _residual_variance(moments: MixedMoments) -> float:
     """Variance orthogonal to the random regressors, a guess where too few rows are left."""
     q = moments.n_random
-    df = moments.n - sum(int((moments.r[a, a] > 0).sum()) for a in range(q))
+    df = moments.n - sum(float((moments.r[a, a] > 0) @ moments.count) for a in range(q))
     within = moments.within
     rss = float(within[-1, -1] + (moments.c[:, -1] ** 2).sum())
     coef = np.linalg.lstsq(within[:-1, :-1], within[:-1, -1], rcond=1e-10)[0]

@@ -127,7 +127,10 @@ class UnitProducts:
         coef = np.linalg.lstsq(within[:-1, :-1], within[:-1, -1], rcond=1e-10)[0]
         left = within[-1, -1] - within[-1, :-1] @ coef
         imprecise = bool(left < LOST_DIGITS * self.m[-1, -1])
-        return MixedMoments(root.swapaxes(0, 1), c, within, self.n, self.log_weight, imprecise)
+        return MixedMoments(
+            root.swapaxes(0, 1), c, np.ones(self.n_units), within, self.n, self.log_weight,
+            imprecise,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,8 @@ class MixedMoments:
         R_i, upper triangular, with zero rows where Z_i is short of rank.
     c : FloatArray, shape (q, p + 1, g)
         Q_i' [X_i, y_i].
+    count : FloatArray, shape (g,)
+        How many units each one stands for: one, unless they were collapsed.
     within : FloatArray, shape (p + 1, p + 1)
         Cross-products of [X, y] orthogonal to all Q_i.
     n : int
@@ -155,6 +160,7 @@ class MixedMoments:
 
     r: FloatArray
     c: FloatArray
+    count: FloatArray
     within: FloatArray
     n: int
     log_weight: float

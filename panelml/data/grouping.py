@@ -8,6 +8,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from panelml._typing import IntArray
+from panelml.data.codes import factorize
 from panelml.data.panel import Panel
 from panelml.errors import MissingValueError, SpecificationError, UnknownNameError, suggest
 
@@ -41,9 +43,7 @@ def group_rows(data: Any, group: tuple[str, ...]) -> Panel:
     if len(group) > 1:
         columns = [nw.col(column).cast(nw.String) for column in group]
         frame = frame.with_columns(nw.concat_str(columns, separator=":").alias(name))
-    rough = Panel(frame.with_row_index(ROW).to_native(), unit=name, time=ROW)
-    place = np.arange(rough.nobs) - np.repeat(rough.index.starts[:-1], rough.index.sizes)
-    counted = nw.new_series(ROW, rough.index.unsort(place), backend=frame.implementation)
+    counted = nw.new_series(ROW, _places(frame[name]), backend=frame.implementation)
     return Panel(frame.with_columns(counted).to_native(), unit=name, time=ROW)
 
 
@@ -78,6 +78,15 @@ def refuse_panel_functions(text: str, group: str) -> None:
             f"{found.group(1)}() goes by the panel's units, but the rows are grouped by "
             f"{group!r}. Compute the column with Panel first, or group by the unit."
         )
+
+
+def _places(level: nw.Series[Any]) -> IntArray:
+    """Number each row within its level, in the order of rows."""
+    codes, _ = factorize(level)
+    order, sizes = np.argsort(codes, kind="stable"), np.bincount(codes)
+    place = np.empty(codes.size, dtype=np.int64)
+    place[order] = np.arange(codes.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return place
 
 
 def _frame(data: Any) -> nw.DataFrame[Any]:

@@ -122,6 +122,8 @@ def ordered_groups(formula: Formula, data: Any) -> tuple[tuple[str, ...], ...]:
             f"{formula.text!r} has no random term. Add one, as (1 | id), or use PooledOLS."
         )
     groups = dict.fromkeys(term.group for term in formula.random)
+    if len(groups) == 1:
+        return tuple(groups)
     return tuple(sorted(groups, key=lambda group: -count_levels(data, group)))
 
 

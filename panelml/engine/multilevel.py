@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.blup import CrossedPrediction, UnitPrediction
+from panelml.core.collapse import collapse
 from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.mixed_basis import WorkingColumns
@@ -120,10 +121,10 @@ def fit_levels(
 def _single_moments(sample: Sample, columns: WorkingColumns) -> MixedMoments:
     """Fold the rows once, and again where groups explain all but the last digits."""
     moments = fold(sample, lambda block: UnitProducts.of(block, columns.basis)).reduce()
-    if not moments.imprecise:
-        return moments
-    exact = fold(sample, lambda block: residual_products(block, columns.basis))
-    return replace(moments, within=exact.products, imprecise=False)
+    if moments.imprecise:
+        exact = fold(sample, lambda block: residual_products(block, columns.basis))
+        moments = replace(moments, within=exact.products, imprecise=False)
+    return collapse(moments)
 
 
 def _others(sample: Sample, factors: tuple[FactorLayout, ...]) -> tuple[OtherFactor, ...]:
