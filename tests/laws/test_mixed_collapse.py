@@ -67,6 +67,9 @@ def test_units_whose_designs_share_a_key_by_chance_are_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     full = moments(2, 700)
-    monkeypatch.setattr(np, "unique", lambda keys, **_: (keys[:1], np.zeros(1, dtype=np.int64),
-                                                         np.zeros(keys.size, dtype=np.int64)))  # fmt: skip
+
+    def one_key(keys: np.ndarray, **_: bool) -> tuple[np.ndarray, ...]:
+        return keys[:1], np.zeros(1, dtype=np.int64), np.zeros(keys.size, dtype=np.int64)
+
+    monkeypatch.setattr(np, "unique", one_key)
     assert collapse(full) is full
