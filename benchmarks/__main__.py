@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.cases import ALL, CASES, QUICK, SIZES, find
 from benchmarks.cell import Cell, measure
+from benchmarks.mixed_cases import MIXED, PEERS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,6 +29,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--package", action="append", choices=ALL, help="panelml and these only")
     run.add_argument("--limit", type=float, default=900.0, help="seconds for one cell")
     run.set_defaults(command=_run)
+    mixed = commands.add_parser("mixed", help="measure mixed models; writes results/mixed.md")
+    mixed.add_argument("--case", action="append", help="a case by name; prints only")
+    mixed.add_argument("--package", action="append", choices=PEERS, help="panelml and these only")
+    mixed.add_argument("--limit", type=float, default=900.0, help="seconds for one cell")
+    mixed.set_defaults(command=_mixed)
     profile = commands.add_parser("profile", help="where one call spends its time, in one thread")
     profile.add_argument("case")
     profile.add_argument("--size", type=_rows, default=SIZES[1])
@@ -48,12 +55,10 @@ def _rows(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from benchmarks import machine, report
-    from benchmarks.run import Limits, installed, run_cells
+    from benchmarks.run import Limits, run_cells
 
     names = options.case or (QUICK if options.quick else [case.name for case in CASES])
-    asked = ["panelml", *(p for p in options.package or ALL if p != "panelml")]
-    packages = [package for package in asked if installed(package)]
-    missing = tuple(package for package in asked if package not in packages)
+    packages, missing = _packages(options.package or ALL)
     sizes = options.size or (SIZES[:1] if options.quick else SIZES)
     for rows in sizes:
         facts = machine.describe()
@@ -66,6 +71,34 @@ def _run(options: argparse.Namespace) -> int:
         if not (options.quick or options.case or options.package):
             print(f"Written to {report.save(run)}")
     return 0
+
+
+def _mixed(options: argparse.Namespace) -> int:
+    from benchmarks import machine, report
+    from benchmarks.run import Limits, run_cells
+
+    packages, missing = _packages(options.package or PEERS)
+    facts, limits = machine.describe(), Limits.of_machine(options.limit)
+    names = options.case or [case.name for case in MIXED]
+    cells = [
+        cell
+        for case in map(find, names)
+        for cell in run_cells([case], case.only_rows or 0, packages, limits, _progress)
+    ]
+    run = report.Run(None, facts, missing, tuple(cells))
+    print(f"\n{report.markdown(run)}")
+    if not (options.case or options.package):
+        print(f"Written to {report.save(run)}")
+    return 0
+
+
+def _packages(names: Iterable[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Split packages into those that can be run here, panelml first, and those that cannot."""
+    from benchmarks.run import installed
+
+    asked = ["panelml", *(name for name in names if name != "panelml")]
+    found = [name for name in asked if installed(name)]
+    return found, tuple(name for name in asked if name not in found)
 
 
 def _progress(cell: Cell) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from benchmarks.case import Case, Faster
+from benchmarks.mixed_cases import MIXED
 
 __all__ = ["CASES", "LAGS", "QUICK", "REGRESSORS", "SIZES", "Case", "Faster", "find"]
 
@@ -19,78 +18,10 @@ FIRST_CALL_ROWS = 900_000
 MEMORY_SHARE = 0.6
 """Of pyfixest's peak."""
 
-LARGEST = {
-    "panelml": 9_000_000,
-    "pyfixest": 9_000_000,
-    "fixest": 9_000_000,
-    "linearmodels": 900_000,
-    "plm": 900_000,
-}
-
 PYTHON = ("panelml", "pyfixest", "linearmodels")
 HDFE = (*PYTHON, "fixest")
 CLASSICAL = ("panelml", "linearmodels", "plm")
 ALL = (*HDFE, "plm")
-
-
-@dataclass(frozen=True, slots=True)
-class Faster:
-    """A target: how many times faster than a rival."""
-
-    rival: str
-    factor: float
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One regression, said without any package's words.
-
-    Attributes
-    ----------
-    name, title : str
-    model : str
-        The estimator; ``hausman`` fits fixed and random effects and compares them.
-    packages : tuple of str
-        Those that have it.
-    data : str
-        A data set of ``benchmarks.data``.
-    effects : tuple of str
-        Columns that ``fixed`` absorbs.
-    cov : str
-    clusters : tuple of str
-        Columns, where cov is ``cluster``.
-    only_rows : int, optional
-        The one size it is run at, where sizes make no sense.
-    largest : dict of str to int
-        Rows beyond which a package fails, or takes minutes.
-    targets : tuple of Faster
-    """
-
-    name: str
-    title: str
-    model: Literal["pooled", "between", "difference", "random", "fixed", "hausman"]
-    packages: tuple[str, ...]
-    data: Literal["panel", "shuffled", "long", "matched"] = "panel"
-    effects: tuple[str, ...] = ()
-    cov: Literal["iid", "cluster", "driscoll-kraay"] = "cluster"
-    clusters: tuple[str, ...] = ("unit",)
-    only_rows: int | None = None
-    largest: Mapping[str, int] = field(default_factory=dict)
-    targets: tuple[Faster, ...] = ()
-
-    @property
-    def unit(self) -> str:
-        """The column of the units."""
-        return "worker" if self.data == "matched" else "unit"
-
-    @property
-    def iterates(self) -> bool:
-        """Whether some package approaches the solution only up to its tolerance."""
-        return len(self.effects) > 1
-
-    def takes(self, package: str, rows: int) -> bool:
-        """Whether a package is asked for this many rows."""
-        return package in self.packages and rows <= self.largest.get(package, LARGEST[package])
 
 
 FIXEST = (Faster("pyfixest", 5), Faster("fixest", 2))
@@ -133,7 +64,7 @@ QUICK = ("re", "fe1-cluster", "fe2-cluster", "hausman")
 
 def find(name: str) -> Case:
     """Return the case of that name."""
-    cases = {case.name: case for case in CASES}
+    cases = {case.name: case for case in (*CASES, *MIXED)}
     if name not in cases:
         raise SystemExit(f"No case {name!r}. There are: {', '.join(cases)}.")
     return cases[name]

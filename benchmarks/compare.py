@@ -108,6 +108,7 @@ def verdicts(cells: Iterable[Cell], missing: Iterable[str] = ()) -> list[Verdict
             *_speed(table, case, cell.rows, absent),
             *_first_call(cell),
             *_memory(table, case, cell.rows, absent),
+            *_most_memory(cell),
         )
     ]
 
@@ -127,7 +128,7 @@ def _speed(table: Table, case: str, rows: int, absent: set[str]) -> list[Verdict
 
 
 def _first_call(cell: Cell) -> list[Verdict]:
-    if cell.rows > FIRST_CALL_ROWS:
+    if cell.rows > FIRST_CALL_ROWS or find(cell.case).model == "mixed":
         return []
     words = f"first call below {FIRST_CALL_SECONDS:g} s"
     if cell.measured is None:
@@ -144,6 +145,17 @@ def _memory(table: Table, case: str, rows: int, absent: set[str]) -> list[Verdic
     if share is None:
         return [Verdict(case, words, _why(table, case, "pyfixest", absent), None)]
     return [Verdict(case, words, f"{share:.0%}", share <= MEMORY_SHARE)]
+
+
+def _most_memory(cell: Cell) -> list[Verdict]:
+    most = find(cell.case).most_mb
+    if most is None:
+        return []
+    words = f"peak memory at most {most:.0f} MB"
+    if cell.measured is None:
+        return [Verdict(cell.case, words, cell.failure, False)]
+    peak = cell.measured.peak_mb
+    return [Verdict(cell.case, words, f"{peak:.0f} MB", peak <= most)]
 
 
 def _why(table: Table, case: str, rival: str, absent: set[str]) -> str:

@@ -26,9 +26,9 @@ VERDICTS = {True: "pass", False: "**miss**", None: "not measured"}
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All cells of one size, from one run."""
+    """All cells of one size, or of all mixed models, from one run."""
 
-    rows: int
+    rows: int | None
     machine: Mapping[str, str]
     missing: tuple[str, ...]
     cells: tuple[Cell, ...]
@@ -38,7 +38,7 @@ def markdown(run: Run) -> str:
     """Render the targets, the measurements, and where packages disagree."""
     found = agreements(run.cells)
     parts = [
-        f"# About {run.rows:,} rows",
+        "# Mixed models" if run.rows is None else f"# About {run.rows:,} rows",
         _machine(run),
         f"## Targets\n\n{_targets(run)}",
         f"## Measurements\n\n{_measurements(run, found)}",
@@ -48,9 +48,9 @@ def markdown(run: Run) -> str:
 
 
 def save(run: Run) -> Path:
-    """Write results/ROWS.md and .json; return the former's path."""
+    """Write results/ROWS.md (or mixed.md) and .json; return the former's path."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{run.rows}.md"
+    path = RESULTS / f"{run.rows or 'mixed'}.md"
     record = {
         **asdict(run),
         "verdicts": [asdict(verdict) for verdict in verdicts(run.cells, run.missing)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from benchmarks.mixed_data import MIXED_DATA
 from panelml import simulate
 
 __all__ = ["draw"]
@@ -20,8 +21,11 @@ def draw(name: str, rows: int) -> pd.DataFrame:
 
     ``panel`` has units of about 9 of 10 periods, sorted, and 500 firms between which units
     move freely; ``shuffled`` is the same with its rows in random order; ``long`` has 2,000
-    periods; ``matched`` has ten workers per firm, a fifth of whom move in a period.
+    periods; ``matched`` has ten workers per firm, a fifth of whom move in a period. Those of
+    ``benchmarks.mixed_data`` have their own sizes.
     """
+    if name in MIXED_DATA:
+        return MIXED_DATA[name](rows)
     if name == "matched":
         workers = max(rows // (PERIODS - 1), 10)
         return simulate.matched(workers, workers // 10, PERIODS - 1, mobility=0.2)

@@ -19,6 +19,9 @@ FORMULA = f"y ~ {' + '.join(REGRESSORS)}"
 
 def fit(case: Case, frame: pd.DataFrame, package: str = "fixest") -> Estimates:
     """Fit with the conventions of a package; panelml's own are fixest's."""
+    if case.model == "mixed":
+        mixed = pm.MixedModel(case.formula).fit(frame)
+        return Estimates(mixed.params.to_dict(), mixed.std_errors.to_dict())
     panel = pm.Panel(frame, case.unit, "time")
     if case.model == "hausman":
         fixed = pm.FixedEffects(FORMULA, cov="iid").fit(panel)

@@ -1,0 +1,30 @@
+"""Mixed models: what is measured, by whom, and what panelml has to reach."""
+
+from __future__ import annotations
+
+from benchmarks.case import Case, Faster
+
+__all__ = ["MIXED", "PEERS"]
+
+PEERS = ("panelml", "lme4", "mixedlm", "mixedlm_rs", "statsmodels")
+#: mixedlm_rs and statsmodels have no crossed levels that would finish.
+CROSSED = ("panelml", "lme4", "mixedlm")
+GROWTH = "y ~ t + x + (t | id)"
+
+MIXED = (
+    Case("growth-1e5", "Random slope of time, 1e4 units, 1e5 rows", "mixed", PEERS,
+         data="growth", only_rows=100_000, formula=GROWTH, targets=(Faster("lme4", 20),)),
+    Case("growth-1e6", "Random slope of time, 1e5 units, 1e6 rows", "mixed", PEERS,
+         data="growth", only_rows=1_000_000, formula=GROWTH, most_mb=400,
+         targets=(Faster("lme4", 50), Faster("mixedlm_rs", 2))),
+    Case("slope-1e6", "Random slope of a continuous regressor, 1e5 units, 1e6 rows", "mixed",
+         PEERS, data="growth", only_rows=1_000_000, formula="y ~ t + x + (x | id)"),
+    Case("insteval", "InstEval: students, lecturers and departments, 73,421 rows", "mixed",
+         CROSSED, data="insteval", only_rows=73_421,
+         formula="y ~ service + (1 | s) + (1 | d) + (1 | dept)",
+         targets=(Faster("lme4", 10), Faster("mixedlm", 5))),
+    Case("crossed", "2e4 subjects crossed with 500 items, 2e5 rows", "mixed", CROSSED,
+         data="crossed", only_rows=200_000, formula="y ~ x + (1 | subject) + (1 | item)"),
+    Case("nested", "Growth of 2e4 pupils in 500 schools, 1e5 rows", "mixed", CROSSED,
+         data="nested", only_rows=100_000, formula="y ~ t + (t | school) + (t | pupil)"),
+)  # fmt: skip
