@@ -8,18 +8,16 @@ from typing import Any, Literal
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
-from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbPlan, AbsorbSystem, Factor
 from panelml.core.block import Block
 from panelml.core.groups import group_means, spread
-from panelml.core.keyed import KeyedSums
-from panelml.core.moments import CrossProducts, Gram, PanelMoments
-from panelml.core.pair import Pair
-from panelml.core.transforms import Transform, Within
+from panelml.core.moments import CrossProducts, PanelMoments
 from panelml.data.formula import Effect, Formula, parse_formula
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
+from panelml.engine.absorbing import Absorbed, absorb, absorbed_levels
 from panelml.engine.fold import capped, fold
+from panelml.engine.least_squares import least_squares
 from panelml.engine.sampling import make_sample, normalised, require_panel
 from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
 from panelml.inference.correction import Counts
@@ -28,7 +26,6 @@ from panelml.models.base import (
     assemble,
     describe,
     gaussian_loglik,
-    least_squares,
     log_weights,
 )
 from panelml.results.base import FitStatistics, Results
@@ -73,19 +70,8 @@ class FixedEffects:
             panel, formula, parse_weights(self.weights), tuple(dict.fromkeys(others)), slopes
         )
         sample, more = _singletons(sample, effects, drop=self.singletons == "drop")
-        absorbed = _absorb(sample, effects)
+        absorbed = absorb(sample, effects)
         return _finish(self, formula, sample, absorbed, (*notes, *more))
-
-
-@dataclass(frozen=True, slots=True)
-class _Absorbed:
-    """The transformed regression, before it is solved."""
-
-    plan: AbsorbPlan
-    transform: Transform
-    moments: PanelMoments
-    gram: FloatArray
-    rank: int
 
 
 def _spanned(formula: Formula, panel: Panel) -> Formula:
@@ -111,65 +97,8 @@ def _merged(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
     return tuple(merged.values())
 
 
-def make_plan(sample: Sample, effects: tuple[Effect, ...]) -> AbsorbPlan:
-    """Sort effects into those of the units, eliminated row by row, and the columns of D."""
-    own = [effect for effect in effects if effect.columns == (sample.panel.unit,)]
-    slopes = tuple(dict.fromkeys(name for effect in own for name in effect.slopes))
-    factors: list[Factor] = []
-    for effect in effects:
-        if effect in own:
-            continue
-        levels = sample.panel.levels(effect.columns)
-        centres = _level_means(sample, effect, levels) if effect.intercept else {}
-        parts: list[str | None] = [None] if effect.intercept else []
-        for slope in (*parts, *effect.slopes):
-            first = sum(factor.levels for factor in factors)
-            factors.append(Factor(effect.name, levels, slope, first, centres.get(slope)))
-    return AbsorbPlan(any(effect.intercept for effect in own), slopes, tuple(factors))
-
-
-def _level_means(sample: Sample, effect: Effect, levels: int) -> dict[str | None, FloatArray]:
-    """Mean of each slope variable in each level, zero in levels without rows."""
-    if not effect.slopes:
-        return {}
-
-    def sums(block: Block) -> KeyedSums:
-        rows = [np.ones(block.n), *(block.slopes[name] for name in effect.slopes)]
-        return KeyedSums.of(np.stack(rows), block.keys[effect.name])
-
-    total = fold(sample, sums).dense(levels)
-    return dict(zip(effect.slopes, total[1:] / np.maximum(total[0], 1.0), strict=True))
-
-
-def _absorb(sample: Sample, effects: tuple[Effect, ...]) -> _Absorbed:
-    plan = make_plan(sample, effects)
-    if plan.unit_intercept and not plan.unit_slopes and not plan.factors:
-        moments = fold(sample, PanelMoments.of)
-        return _Absorbed(plan, Within(), moments, moments.within, moments.n_units)
-    found = fold(sample, lambda b: Pair(PanelMoments.of(b), AbsorbSystem.of(b, plan)))
-    levels = found.second.solve(plan)
-    transform = Absorb(plan, levels.coef)
-    gram = _swept_gram(sample, plan, found.first, found.second.cross, levels.coef)
-    if gram is None:
-        gram = fold(sample, lambda block: Gram.of(transform(block))).products
-    return _Absorbed(plan, transform, found.first, gram, found.second.unit_rank + levels.rank)
-
-
-def _swept_gram(
-    sample: Sample, plan: AbsorbPlan, moments: PanelMoments, cross: FloatArray, coef: FloatArray
-) -> FloatArray | None:
-    """Cross-products after absorption by subtraction, None where that would cost digits."""
-    if not plan.unit_intercept or plan.unit_slopes or plan.levels > DENSE_LEVELS:
-        return None
-    gram = moments.within
-    left = gram - cross.T @ coef
-    if (np.diag(left) < 1e-3 * np.diag(gram)).any():
-        return None
-    return (left + left.T) / 2
-
-
 def _finish(
-    spec: FixedEffects, formula: Formula, sample: Sample, absorbed: _Absorbed,
+    spec: FixedEffects, formula: Formula, sample: Sample, absorbed: Absorbed,
     notes: tuple[str, ...],
 ) -> Results:  # fmt: skip
     effects = formula.effects or ()
@@ -182,7 +111,7 @@ def _finish(
     )  # fmt: skip
     n = round(moments.weight)
     counts = Counts(
-        n, len(solved.names), False, {e.columns: _levels(sample, e) for e in effects},
+        n, len(solved.names), False, {e.columns: absorbed_levels(sample, e) for e in effects},
         absorbed.rank,
     )  # fmt: skip
     rss, tss = solved.solution.rss, float(absorbed.gram[0, 0])
@@ -247,16 +176,11 @@ def _unweighted(statistics: FitStatistics, sample: Sample, slopes: FloatArray) -
     return replace(statistics, rsquared_overall=float(y**2), extras=extras)
 
 
-def _require_variation(absorbed: _Absorbed, words: str) -> None:
+def _require_variation(absorbed: Absorbed, words: str) -> None:
     if absorbed.gram[0, 0] <= 1e-14 * absorbed.moments.overall.variation[0]:
         raise IdentificationError(
             f"The outcome does not vary within {words}: there is nothing left to explain."
         )
-
-
-def _levels(sample: Sample, effect: Effect) -> int:
-    levels = int((sample.level_rows(effect.columns) > 0).sum())
-    return levels * (effect.intercept + len(effect.slopes))
 
 
 def _singletons(

@@ -14,6 +14,7 @@ from panelml.core.transforms import Between as BetweenTransform
 from panelml.core.transforms import Difference, Level
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
+from panelml.engine.least_squares import least_squares
 from panelml.engine.sampling import make_sample, require_panel
 from panelml.errors import IdentificationError
 from panelml.inference.correction import Counts
@@ -22,7 +23,6 @@ from panelml.models.base import (
     assemble,
     describe,
     gaussian_loglik,
-    least_squares,
     level_scale,
     log_weights,
     plain_formula,

@@ -20,6 +20,7 @@ from panelml.data.random_terms import RandomTerm
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
+from panelml.engine.least_squares import least_squares
 from panelml.engine.sampling import make_sample, require_panel
 from panelml.engine.splitting import split_means
 from panelml.errors import SpecificationError, suggest
@@ -29,7 +30,6 @@ from panelml.models.base import (
     assemble,
     describe,
     fit_mixed,
-    least_squares,
     level_scale,
     log_weights,
     plain_formula,

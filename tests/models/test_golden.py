@@ -13,8 +13,8 @@ from panelml.core.transforms import QuasiDemean
 from panelml.data.formula import parse_formula
 from panelml.data.weights import parse_weights
 from panelml.engine.fold import fold
+from panelml.engine.least_squares import least_squares
 from panelml.engine.sampling import make_sample
-from panelml.models.base import least_squares
 from panelml.models.random import quasi_gram
 from tests.golden import Case, assert_close, load
 from tests.models import replay
