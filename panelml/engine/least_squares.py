@@ -1,0 +1,133 @@
+"""Solve a transformed regression from its cross-products, or its rows where rank is doubtful."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from panelml._typing import FloatArray
+from panelml.core.block import Block
+from panelml.core.linalg import Solution, TriangularFactor, solve_normal, solve_triangular
+from panelml.core.transforms import Transform
+from panelml.data.sample import Sample
+from panelml.engine.fold import fold
+from panelml.errors import IdentificationError, listing
+
+__all__ = ["LeastSquares", "dropped_notes", "least_squares"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeastSquares:
+    """A solved transformed regression, in the user's parameters.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Parameters that were kept, the constant first.
+    params : FloatArray, shape (k,)
+    bread : FloatArray, shape (k, k)
+        Inverse cross-products, as ``Influence.bread``.
+    basis : FloatArray, shape (k, k)
+        From the coefficients of the centred regression to the parameters.
+    solution : Solution
+        Of the centred regression.
+    slopes : FloatArray, shape (number of regressors,)
+        Coefficients of all regressors without the constant, zero where dropped.
+    notes : tuple of str
+        Collinear regressors that were dropped.
+    """
+
+    names: tuple[str, ...]
+    params: FloatArray
+    bread: FloatArray
+    basis: FloatArray
+    solution: Solution
+    slopes: FloatArray
+    notes: tuple[str, ...]
+
+    @property
+    def constant(self) -> bool:
+        """Whether a constant was estimated."""
+        return bool(self.names) and self.names[0] == "Intercept"
+
+    def model_cov(self, sigma2: float) -> FloatArray:
+        """Covariance for independent errors of variance sigma2, shape (k, k)."""
+        return sigma2 * self.basis @ self.solution.bread @ self.basis.T
+
+    def intercept(self, centre: FloatArray) -> float:
+        """Return the constant, estimated or implied by the means, of y - xb."""
+        if self.constant:
+            return float(self.params[0])
+        return float(centre[0] - self.slopes @ centre[1:])
+
+
+def least_squares(
+    sample: Sample,
+    transform: Transform,
+    gram: FloatArray,
+    *,
+    centre: FloatArray | None = None,
+    scale: FloatArray | None = None,
+    absorbed: str = "",
+) -> LeastSquares:
+    """Solve a transformed regression from its cross-products.
+
+    Parameters
+    ----------
+    sample : Sample
+    transform : Transform
+        What was done to the rows, the constant included.
+    gram : FloatArray, shape (1 + k, 1 + k)
+        Cross-products of the transformed outcome and regressors.
+    centre : FloatArray, shape (p,), optional
+        What the transform subtracted from outcome and regressors; zero by default.
+    scale : FloatArray, shape (k,), optional
+        Sums of squares before the transformation, against which a column counts as vanished.
+    absorbed : str
+        What may have absorbed a column, for the notes.
+
+    Raises
+    ------
+    IdentificationError
+        If no regressor is left.
+    """
+    names = (("Intercept",) if transform.constant else ()) + sample.names
+    solution = solve_normal(gram, scale)
+    notes = dropped_notes(solution, names, absorbed)
+    if solution.kept.size == 0:
+        raise IdentificationError(" ".join(["No regressor is left to estimate.", *notes]))
+    if solution.doubtful:
+        factor = fold(sample, lambda block: TriangularFactor.of(_weighted_rows(transform, block)))
+        solution = solve_triangular(factor, solution)
+    kept_names = tuple(names[j] for j in solution.kept)
+    basis = np.eye(len(kept_names))
+    params = solution.coef.copy()
+    first = int(transform.constant)
+    if transform.constant and centre is not None and kept_names[0] == "Intercept":
+        basis[0, 1:] = -centre[1:][solution.kept[1:] - 1]
+        params = basis @ params
+        params[0] += centre[0]
+    slopes = np.zeros(len(sample.names))
+    is_slope = solution.kept >= first
+    slopes[solution.kept[is_slope] - first] = solution.coef[is_slope]
+    return LeastSquares(kept_names, params, basis @ solution.bread, basis, solution, slopes, notes)
+
+
+def _weighted_rows(transform: Transform, block: Block) -> FloatArray:
+    rows = transform(block)
+    return rows.z if rows.weights is None else rows.z * np.sqrt(rows.weights)
+
+
+def dropped_notes(solution: Solution, names: tuple[str, ...], absorbed: str) -> tuple[str, ...]:
+    """Say which columns were dropped, and on which others they depend."""
+    causes: dict[str, list[str]] = {}
+    for j, others in solution.dropped.items():
+        cause = f"no variation within {absorbed}" if absorbed else "no variation"
+        if others:
+            cause = f"collinear with {listing((names[i] for i in others), most=8)}"
+        causes.setdefault(cause, []).append(names[j])
+    return tuple(
+        f"Dropped {listing((repr(name) for name in dropped), most=8)}: {cause}."
+        for cause, dropped in causes.items()
+    )
