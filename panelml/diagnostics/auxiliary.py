@@ -86,8 +86,8 @@ def auxiliary_regression(pair: Pair, cov: CovSpec) -> Auxiliary:
     Panel Data*, section 10.7.3.
     """
     estimate = pair.second.attached.estimate
-    influence, transform = estimate.influence, estimate.influence.transform
-    within = isinstance(pair.first.attached.estimate.influence.transform, Within)
+    influence, transform = estimate.rows, estimate.rows.transform
+    within = isinstance(pair.first.attached.estimate.rows.transform, Within)
     if not within or not isinstance(transform, Level | QuasiDemean):
         raise SpecificationError(
             "The auxiliary regression compares fixed effects of the units with random effects or "

@@ -54,7 +54,7 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
     """
     if kind not in get_args(Kind):
         raise SpecificationError(f"No kind {kind!r}.{suggest(kind, get_args(Kind))}")
-    influence = result.attached.estimate.influence
+    influence = result.attached.estimate.rows
     if influence.sample.weights is not None:
         raise SpecificationError("The test is not defined for weighted fits.")
     if result.model == "Between":

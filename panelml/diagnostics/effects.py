@@ -51,7 +51,7 @@ def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
     if restricted is None:
         effects = parse_formula(fe.formula).effects
         constant = effects is None or any(effect.intercept for effect in effects)
-        sample = fe.attached.estimate.influence.sample
+        sample = fe.attached.estimate.rows.sample
         pooled = pooled_least_squares(sample, list(fe.params.index), constant=constant)
         rss, df = pooled.rss, fe.nobs - pooled.rank
         null = f"the effects of {fe.effects_absorbed} are zero"

@@ -69,6 +69,6 @@ def snijders_bosker(
 
 
 def _harmonic_mean(fit: MixedResults) -> float:
-    rows = fit.attached.estimate.influence.sample.unit_rows
+    rows = fit.attached.estimate.rows.sample.unit_rows
     rows = rows[rows > 0]
     return float(rows.size / (1 / rows).sum())

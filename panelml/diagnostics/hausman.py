@@ -149,13 +149,15 @@ def _robust(pair: Pair, cov: CovLike | None) -> TestResult:
         raise SpecificationError(
             "method='robust' sums influences over clusters: cov is 'cluster' or 'cluster:column'."
         )
-    influences = [fit.attached.estimate.influence for fit in (pair.first, pair.second)]
+    influences = [fit.attached.estimate.rows for fit in (pair.first, pair.second)]
     dimensions = read_dimensions(spec.columns or (pair.first.panel.unit,))
     for influence in influences:
         require_whole_units(influence, dimensions)
     rows = (pair.positions(pair.first), pair.positions(pair.second))
     joint = JointInfluence(influences[0], influences[1], rows)
-    found = multiway(joint.products, dimensions, parse_small_sample(spec.small_sample))
+    found = multiway(
+        joint.products, dimensions, parse_small_sample(spec.small_sample, pair.first.counts)
+    )
     notes = found.notes
     if not pair.same_rows:
         notes += ("The fits use different rows or weights; their joint influence allows for it.",)
@@ -280,4 +282,4 @@ def _require_same_rows(pair: Pair, method: str) -> None:
 
 
 def _is_iid(fit: Results) -> bool:
-    return np.array_equal(fit.covariance.matrix, fit.attached.estimate.model_cov)
+    return np.array_equal(fit.covariance.matrix, fit.attached.estimate.iid_cov)

@@ -55,12 +55,12 @@ class Pair:
     def model_cov(self, fit: Results) -> FloatArray:
         """Return the covariance that a fit's model implies for the coefficients, (k, k)."""
         at = self.positions(fit)
-        return fit.attached.estimate.model_cov[np.ix_(at, at)]
+        return fit.attached.estimate.iid_cov[np.ix_(at, at)]
 
     def bread(self, fit: Results) -> FloatArray:
         """Return a fit's inverse cross-products for the coefficients, (k, k)."""
         at = self.positions(fit)
-        return fit.attached.estimate.influence.bread[np.ix_(at, at)]
+        return fit.attached.estimate.rows.bread[np.ix_(at, at)]
 
     def error_variance(self, fit: Results) -> float:
         """Return the variance by which a fit's model scales its inverse cross-products."""
@@ -69,7 +69,7 @@ class Pair:
     @property
     def same_rows(self) -> bool:
         """Whether both fits use the same rows with the same weights."""
-        a, b = (fit.attached.estimate.influence.sample for fit in (self.first, self.second))
+        a, b = (fit.attached.estimate.rows.sample for fit in (self.first, self.second))
         kept, other = (np.ones(s.panel.nobs, bool) if s.keep is None else s.keep for s in (a, b))
         return a.weights == b.weights and bool(np.array_equal(kept, other))
 

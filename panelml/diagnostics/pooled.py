@@ -60,7 +60,7 @@ def fit_pooled(model: Results | str, data: Any = None) -> PooledFit:
     if isinstance(model, Results):
         if data is not None:
             raise SpecificationError("A result knows its data: leave data out, or pass a formula.")
-        influence = model.attached.estimate.influence
+        influence = model.attached.estimate.rows
         return pooled_least_squares(influence.sample)
     if data is None:
         raise SpecificationError("A formula needs data: pass a Panel too, or a result.")

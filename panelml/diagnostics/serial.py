@@ -60,7 +60,7 @@ def wooldridge_test(
     """
     if errors not in get_args(Errors):
         raise SpecificationError(f"No errors {errors!r}.{suggest(errors, get_args(Errors))}")
-    influence = result.attached.estimate.influence
+    influence = result.attached.estimate.rows
     if influence.sample.weights is not None:
         raise SpecificationError("The test is not defined for weighted fits.")
     rho = {"levels": -0.5, "differences": 0.0, "within": _within_correlation(result)}[errors]

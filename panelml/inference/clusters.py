@@ -10,10 +10,9 @@ from typing import TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
-from panelml.core.transforms import Between
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import SmallSample
-from panelml.inference.influence import Influence
+from panelml.inference.influence import InfluenceFunction
 
 __all__ = [
     "Columns",
@@ -102,7 +101,7 @@ def multiway(products: Products, dimensions: Sequence[Columns], rule: SmallSampl
     return Multiway(matrix, clusters, (*notes, *few_clusters(clusters)))
 
 
-def cluster_products(influence: Influence, nobs: int) -> Products:
+def cluster_products(influence: InfluenceFunction, nobs: int) -> Products:
     """Return what sums products of a fit's influences within clusters.
 
     Parameters
@@ -122,7 +121,7 @@ def cluster_products(influence: Influence, nobs: int) -> Products:
     return products
 
 
-def is_nested(influence: Influence, inner: Columns, outer: Columns) -> bool:
+def is_nested(influence: InfluenceFunction, inner: Columns, outer: Columns) -> bool:
     """Whether each level of one combination of columns lies in one level of another."""
     if set(outer) <= set(inner):
         return True
@@ -136,15 +135,15 @@ def is_nested(influence: Influence, inner: Columns, outer: Columns) -> bool:
     return True
 
 
-def require_whole_units(influence: Influence, dimensions: Sequence[Columns]) -> None:
-    """Refuse clusters that cut across units where each row of the fit is the mean of a unit.
+def require_whole_units(influence: InfluenceFunction, dimensions: Sequence[Columns]) -> None:
+    """Refuse clusters that cut across units where the influences are those of whole units.
 
     Raises
     ------
     SpecificationError
         If a unit lies in several clusters.
     """
-    if not isinstance(influence.transform, Between):
+    if not influence.by_unit:
         return
     unit = (influence.sample.panel.unit,)
     for columns in dimensions:

@@ -29,6 +29,8 @@ class Counts:
         Coefficients absorbed altogether, the implied constant among them.
     normal : bool
         Whether the model's own inference is asymptotic, by the normal distribution.
+    rule : str
+        Preset of small-sample rules where a covariance names none.
     """
 
     nobs: int
@@ -37,6 +39,7 @@ class Counts:
     effects: dict[tuple[str, ...], int] = field(default_factory=dict)
     absorbed: int = 0
     normal: bool = False
+    rule: str = "fixest"
 
     @property
     def df_resid(self) -> int:
@@ -61,8 +64,8 @@ class SmallSample:
         Factor G / (G - 1) for G clusters, or periods.
     multiway : {"min", "each"}
         G of several cluster dimensions: the smallest, or each term's own.
-    df : {"clusters", "residual"}
-        Degrees of freedom of t: G - 1, or N - K with all effects.
+    df : {"clusters", "residual", "normal"}
+        Degrees of freedom of t: G - 1, N - K with all effects, or infinitely many.
     robust : bool
         Whether HC1 takes N / (N - K) with all effects counted, not only the slopes.
     """
@@ -72,8 +75,14 @@ class SmallSample:
     implied_constant: bool = True
     groups: bool = True
     multiway: Literal["min", "each"] = "min"
-    df: Literal["clusters", "residual"] = "clusters"
+    df: Literal["clusters", "residual", "normal"] = "clusters"
     robust: bool = True
+
+    def degrees(self, groups: int, counts: Counts) -> float:
+        """Degrees of freedom of t for so many clusters or periods."""
+        if self.df == "normal":
+            return float("inf")
+        return float(groups - 1 if self.df == "clusters" else counts.df_resid)
 
     def exempt(
         self, nesting: Mapping[tuple[str, ...], tuple[bool, ...]]
@@ -116,11 +125,14 @@ PRESETS: dict[str, SmallSample] = {
         df="residual",
     ),
     "none": SmallSample(scale="none", groups=False, multiway="each", robust=False),
+    "asymptotic": SmallSample(
+        scale="none", groups=False, multiway="each", df="normal", robust=False
+    ),
 }  # fmt: skip
 
 
-def parse_small_sample(rule: str | SmallSample) -> SmallSample:
-    """Read a preset's name.
+def parse_small_sample(rule: str | SmallSample | None, counts: Counts) -> SmallSample:
+    """Read a preset's name; None stands for that of the fit.
 
     Raises
     ------
@@ -129,6 +141,7 @@ def parse_small_sample(rule: str | SmallSample) -> SmallSample:
     """
     if isinstance(rule, SmallSample):
         return rule
+    rule = counts.rule if rule is None else rule
     if rule not in PRESETS:
         raise UnknownNameError(f"No small-sample rule {rule!r}.{suggest(rule, PRESETS)}")
     return PRESETS[rule]

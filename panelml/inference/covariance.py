@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -21,12 +20,11 @@ from panelml.inference.clusters import (
     require_whole_units,
     semidefinite,
 )
-from panelml.inference.correction import Counts, SmallSample, parse_small_sample
+from panelml.inference.correction import SmallSample, parse_small_sample
+from panelml.inference.estimate import Covariance, CovLike, CovSpec, Estimate
 from panelml.inference.hac import Bandwidth, choose_lags, kernel_sum
-from panelml.inference.influence import Influence
 from panelml.inference.likelihood import (
     ContrastRule,
-    Curvature,
     KenwardRogerRule,
     SatterthwaiteRule,
     require_curvature,
@@ -36,6 +34,7 @@ from panelml.inference.likelihood import (
 __all__ = [
     "HC1",
     "Clustered",
+    "CovLike",
     "CovSpec",
     "Covariance",
     "DriscollKraay",
@@ -49,73 +48,13 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a covariance estimator needs to know of a fit.
-
-    Attributes
-    ----------
-    influence : Influence
-    model_cov : FloatArray, shape (k, k)
-        The covariance the model itself implies.
-    counts : Counts
-    curvature : Curvature, or None
-        Of the likelihood, for fits that have one.
-    """
-
-    influence: Influence
-    model_cov: FloatArray
-    counts: Counts
-    curvature: Curvature | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Covariance:
-    """An estimated covariance of parameters.
-
-    Attributes
-    ----------
-    matrix : FloatArray, shape (k, k)
-    df : float
-        Degrees of freedom of t; infinite for the normal distribution.
-    description : str
-        In words, for tables.
-    clusters : dict of str to int
-        Number of clusters by cluster variable.
-    notes : tuple of str
-    rule : ContrastRule, or None
-        Where degrees of freedom depend on the contrast; ``df`` is then the least of the terms'.
-    term_df : FloatArray, shape (k,), or None
-        Degrees of freedom of each parameter, where they differ.
-    """
-
-    matrix: FloatArray
-    df: float
-    description: str
-    clusters: Mapping[str, int]
-    notes: tuple[str, ...] = ()
-    rule: ContrastRule | None = None
-    term_df: FloatArray | None = None
-
-
-class CovSpec(Protocol):
-    """A covariance estimator: a frozen value."""
-
-    def estimate(self, fit: Estimate) -> Covariance:
-        """Estimate the covariance of a fit."""
-        ...
-
-
-CovLike: TypeAlias = str | CovSpec
-
-
-@dataclass(frozen=True, slots=True)
 class Iid:
     """What the model itself implies: independent errors of equal variance, given the effects."""
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Return the model's own covariance."""
         df = np.inf if fit.counts.normal else float(fit.counts.df_resid)
-        return Covariance(fit.model_cov, df, "iid: as the model implies", {})
+        return Covariance(fit.iid_cov, df, "iid: as the model implies", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +71,7 @@ class Satterthwaite:
         curvature = require_curvature(fit.curvature, "Satterthwaite")
         rule = SatterthwaiteRule(curvature.information(), curvature.back)
         return _by_contrast(
-            fit.model_cov, rule, "as the model implies, Satterthwaite degrees of freedom"
+            fit.iid_cov, rule, "as the model implies, Satterthwaite degrees of freedom"
         )
 
 
@@ -166,11 +105,11 @@ class HC1:
         "none" leaves the factor out, which is HC0.
     """
 
-    small_sample: str | SmallSample = "fixest"
+    small_sample: str | SmallSample | None = None
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum squared influences over rows."""
-        rule = parse_small_sample(self.small_sample)
+        rule = parse_small_sample(self.small_sample, fit.counts)
         counts = fit.counts
         k = counts.nobs - counts.df_resid if rule.robust else counts.slopes + counts.constant
         factor = 1.0 if rule.scale == "none" else counts.nobs / max(counts.nobs - k, 1)
@@ -189,7 +128,8 @@ class Clustered:
     columns : tuple of str
         Cluster columns, ``state^year`` for combinations; none for the units of the panel.
     small_sample : str or SmallSample
-        A rule, or the name of a preset: fixest, stata, plm, linearmodels, none.
+        A rule, or the name of a preset: fixest, stata, plm, linearmodels, none, asymptotic. By
+        default that of the estimator: fixest's for coefficients of regressions.
 
     Notes
     -----
@@ -199,21 +139,21 @@ class Clustered:
     """
 
     columns: tuple[str, ...]
-    small_sample: str | SmallSample
+    small_sample: str | SmallSample | None
 
-    def __init__(self, *columns: str, small_sample: str | SmallSample = "fixest") -> None:
+    def __init__(self, *columns: str, small_sample: str | SmallSample | None = None) -> None:
         object.__setattr__(self, "columns", tuple(columns))
         object.__setattr__(self, "small_sample", small_sample)
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum influences within clusters, then their squares over clusters."""
-        rule = parse_small_sample(self.small_sample)
+        rule = parse_small_sample(self.small_sample, fit.counts)
         influence, counts = fit.influence, fit.counts
         dimensions = read_dimensions(self.columns or (influence.sample.panel.unit,))
         require_whole_units(influence, dimensions)
         found = multiway(cluster_products(influence, counts.nobs), dimensions, rule)
         k = rule.parameters(counts, rule.exempt(_nesting(fit, dimensions)))
-        df = float(found.least - 1 if rule.df == "clusters" else counts.df_resid)
+        df = rule.degrees(found.least, counts)
         words = " and ".join(f"{name} ({n:,} clusters)" for name, n in found.clusters.items())
         return Covariance(
             rule.scaling(counts.nobs, k) * found.matrix, df, f"clustered by {words}",
@@ -238,11 +178,11 @@ class DriscollKraay:
     """
 
     bandwidth: Bandwidth = None
-    small_sample: str | SmallSample = "fixest"
+    small_sample: str | SmallSample | None = None
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum influences within periods, then their products over nearby periods."""
-        rule = parse_small_sample(self.small_sample)
+        rule = parse_small_sample(self.small_sample, fit.counts)
         time = (fit.influence.sample.panel.time,)
         require_whole_units(fit.influence, [time])
         sums = fit.influence.sums(time)
@@ -273,11 +213,11 @@ class NeweyWest:
     """
 
     bandwidth: Bandwidth = None
-    small_sample: str | SmallSample = "fixest"
+    small_sample: str | SmallSample | None = None
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum products of influences over nearby rows of the same unit."""
-        rule = parse_small_sample(self.small_sample)
+        rule = parse_small_sample(self.small_sample, fit.counts)
         panel = fit.influence.sample.panel
         unit, time = (panel.unit,), (panel.time,)
         require_whole_units(fit.influence, [time])
@@ -347,7 +287,7 @@ def _over_time(
     nesting = _nesting(fit, dimensions) if rule.effects == "nested" else {}
     factor = rule.scaling(fit.counts.nobs, rule.parameters(fit.counts, rule.exempt(nesting)))
     factor *= periods / (periods - 1) if rule.groups else 1.0
-    df = float(periods - 1) if rule.df == "clusters" else float(fit.counts.df_resid)
+    df = rule.degrees(periods, fit.counts)
     fixed, notes = semidefinite(factor * matrix)
     return Covariance(fixed, df, description, {}, notes)
 

@@ -3,18 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.keyed import KeyedSums
-from panelml.core.transforms import Rows, Transform
+from panelml.core.transforms import Between, Rows, Transform
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
-from panelml.errors import MissingValueError, listing
+from panelml.errors import MissingValueError, SpecificationError, listing
 
-__all__ = ["Influence", "SerialProducts"]
+__all__ = ["Influence", "InfluenceFunction", "SerialProducts", "UnitInfluence"]
+
+
+class InfluenceFunction(Protocol):
+    """How rows or units moved the estimates."""
+
+    @property
+    def sample(self) -> Sample:
+        """Where the rows come from."""
+        ...
+
+    @property
+    def frequency(self) -> bool:
+        """Whether weights are counts of equal rows."""
+        ...
+
+    @property
+    def by_unit(self) -> bool:
+        """Whether a unit counts as a whole, and cannot be cut into clusters."""
+        ...
+
+    def sums(self, names: tuple[str, ...]) -> KeyedSums:
+        """Sum psi over the rows with the same value of a column or combination."""
+        ...
+
+    def row_products(self) -> FloatArray:
+        """Sum psi psi' over rows, shape (k, k)."""
+        ...
+
+    def serial_products(self, lags: int) -> FloatArray:
+        """Sum psi_t psi_(t-l)' over rows of the same unit: (lags + 1, k, k)."""
+        ...
+
+    def mapped(self, matrix: FloatArray) -> InfluenceFunction:
+        """Return the influence on linear functions of the parameters, ``matrix`` (m, k)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +98,15 @@ class Influence:
     bread: FloatArray
     frequency: bool = False
 
+    @property
+    def by_unit(self) -> bool:
+        """Whether each row of the fit is the mean of a unit."""
+        return isinstance(self.transform, Between)
+
+    def mapped(self, matrix: FloatArray) -> Influence:
+        """Return the influence on linear functions of the parameters, ``matrix`` (m, k)."""
+        return replace(self, bread=matrix @ self.bread)
+
     def scores(self, block: Block) -> tuple[Rows, FloatArray]:
         """Return the transformed rows of a block and their scores, shape (m, rows)."""
         rows = self.transform(block)
@@ -87,7 +132,7 @@ class Influence:
         if names == (self.sample.panel.unit,):
             total = fold(self.sample, self._unit_sums)
         else:
-            self._refuse_missing(names)
+            _refuse_missing(self.sample, names)
             key = "^".join(names)
 
             def keyed(block: Block) -> KeyedSums:
@@ -135,15 +180,78 @@ class Influence:
     def _around(self, middle: FloatArray) -> FloatArray:
         return self.bread @ middle @ self.bread.T
 
-    def _refuse_missing(self, names: tuple[str, ...]) -> None:
-        codes = self.sample.codes(names)
-        missing = np.flatnonzero(codes < 0)
-        if missing.size:
-            kept = np.arange(codes.size)
-            if self.sample.keep is not None:
-                kept = np.flatnonzero(self.sample.keep)
-            rows = sorted(self.sample.panel.index.position(int(kept[i])) for i in missing[:5])
-            raise MissingValueError(
-                f"The cluster column {'^'.join(names)!r} is missing in {missing.size} rows of the "
-                f"estimation sample (row {listing(rows)}). Complete it or drop these rows."
-            )
+
+@dataclass(frozen=True, slots=True)
+class UnitInfluence:
+    """The influence function of estimates in which each unit counts as a whole.
+
+    Attributes
+    ----------
+    sample : Sample
+        Where the units come from.
+    psi : FloatArray, shape (k, g)
+        How each unit of the sample moved each parameter, in the order of the units.
+    """
+
+    sample: Sample
+    psi: FloatArray
+
+    @property
+    def frequency(self) -> bool:
+        """Whether weights are counts of equal rows: units are what is counted here."""
+        return False
+
+    @property
+    def by_unit(self) -> bool:
+        """Whether a unit counts as a whole."""
+        return True
+
+    def mapped(self, matrix: FloatArray) -> UnitInfluence:
+        """Return the influence on linear functions of the parameters, ``matrix`` (m, k)."""
+        return replace(self, psi=matrix @ self.psi)
+
+    def sums(self, names: tuple[str, ...]) -> KeyedSums:
+        """Sum psi over the units with the same value of a column or combination.
+
+        Raises
+        ------
+        MissingValueError
+            If a row of the sample has no value.
+        """
+        if names == (self.sample.panel.unit,):
+            return KeyedSums(np.arange(self.psi.shape[1]), self.psi)
+        _refuse_missing(self.sample, names)
+        rows = self.sample.unit_rows
+        first = np.cumsum(rows) - rows
+        return KeyedSums.of(self.psi, self.sample.codes(names)[first[rows > 0]])
+
+    def row_products(self) -> FloatArray:
+        """Sum psi psi' over units, shape (k, k)."""
+        return self.psi @ self.psi.T
+
+    def serial_products(self, lags: int) -> FloatArray:
+        """Refuse: units have no rows to follow over time.
+
+        Raises
+        ------
+        SpecificationError
+            Always.
+        """
+        raise SpecificationError(
+            "Each unit counts as a whole in this fit: there are no rows of it to follow over time. "
+            "Cluster by units or by groups of them."
+        )
+
+
+def _refuse_missing(sample: Sample, names: tuple[str, ...]) -> None:
+    codes = sample.codes(names)
+    missing = np.flatnonzero(codes < 0)
+    if missing.size:
+        kept = np.arange(codes.size)
+        if sample.keep is not None:
+            kept = np.flatnonzero(sample.keep)
+        rows = sorted(sample.panel.index.position(int(kept[i])) for i in missing[:5])
+        raise MissingValueError(
+            f"The cluster column {'^'.join(names)!r} is missing in {missing.size} rows of the "
+            f"estimation sample (row {listing(rows)}). Complete it or drop these rows."
+        )
