@@ -23,6 +23,7 @@ from panelml.models.linear import Between, FirstDifference, PooledOLS
 from panelml.models.mixed import MixedModel
 from panelml.models.random import Hybrid, Mundlak, RandomEffects
 from panelml.results.table import compare
+from panelml.results.timing import Timing
 
 __all__ = [
     "Between",
@@ -34,6 +35,7 @@ __all__ = [
     "Panel",
     "PooledOLS",
     "RandomEffects",
+    "Timing",
     "breusch_pagan",
     "compare",
     "cov",

@@ -10,6 +10,7 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.core.keyed import KeyedSums
 from panelml.errors import SpecificationError, UnknownNameError, suggest
+from panelml.inference.bootstrap import MultiplierBootstrap
 from panelml.inference.clusters import (
     FEW,
     Columns,
@@ -41,6 +42,7 @@ __all__ = [
     "Estimate",
     "Iid",
     "KenwardRoger",
+    "MultiplierBootstrap",
     "NeweyWest",
     "Satterthwaite",
     "parse",

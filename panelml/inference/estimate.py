@@ -85,6 +85,8 @@ class Covariance:
         Where degrees of freedom depend on the contrast; ``df`` is then the least of the terms'.
     term_df : FloatArray, shape (k,), or None
         Degrees of freedom of each parameter, where they differ.
+    draws : FloatArray, shape (reps, k), or None
+        Deviations of a bootstrap's draws from the estimates.
     """
 
     matrix: FloatArray
@@ -94,6 +96,7 @@ class Covariance:
     notes: tuple[str, ...] = ()
     rule: ContrastRule | None = None
     term_df: FloatArray | None = None
+    draws: FloatArray | None = None
 
 
 class CovSpec(Protocol):

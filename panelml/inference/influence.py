@@ -210,6 +210,10 @@ class UnitInfluence:
         """Return the influence on linear functions of the parameters, ``matrix`` (m, k)."""
         return replace(self, psi=matrix @ self.psi)
 
+    def plus(self, other: UnitInfluence) -> UnitInfluence:
+        """Return the influence on sums of parameters of the same units."""
+        return replace(self, psi=self.psi + other.psi)
+
     def sums(self, names: tuple[str, ...]) -> KeyedSums:
         """Sum psi over the units with the same value of a column or combination.
 

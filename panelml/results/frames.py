@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from panelml.results.fitted import FittedModel
 
-__all__ = ["TermRow", "glance", "term_rows", "tidy"]
+__all__ = ["TermRow", "glance", "label_frame", "term_rows", "tidy"]
 
 
 class TermRow(NamedTuple):
@@ -30,6 +31,11 @@ def term_rows(model: FittedModel, level: float) -> list[TermRow]:
                interval["lower"], interval["upper"])  # fmt: skip
     values = zip(*(column.tolist() for column in columns), strict=True)
     return [TermRow(str(name), *row) for name, row in zip(model.params.index, values, strict=True)]
+
+
+def label_frame(names: Sequence[str], columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Return columns that label the terms of a result, indexed by their names."""
+    return pd.DataFrame(dict(columns), index=pd.Index(list(names), name="term"))
 
 
 def tidy(model: FittedModel, level: float = 0.95) -> pd.DataFrame:

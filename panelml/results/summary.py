@@ -130,6 +130,8 @@ def _fit(model: FittedModel) -> Facts:
         "R-squared between": model.rsquared_between,
         "R-squared overall": model.rsquared_overall,
     }
+    if np.isnan([*values.values(), model.rsquared]).all():
+        values = {}
     known = [np.nan, *values.values()]
     if not np.isclose(model.rsquared, known, rtol=1e-9, equal_nan=True).any():
         values["R-squared, regression"] = model.rsquared

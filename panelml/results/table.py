@@ -208,10 +208,13 @@ class Comparison:
         )
 
     def _fit(self) -> tuple[Row, ...]:
+        have = [not np.isnan(result.rsquared_overall) or not np.isnan(result.rsquared)
+                for result in self.results]  # fmt: skip
         return tuple(
-            (label, *(number(getattr(result, name), self.digits) for result in self.results))
-            for label, name in _RSQUARED.items()
-        )
+            (label, *(number(getattr(result, name), self.digits) if fitted else ""
+                      for result, fitted in zip(self.results, have, strict=True)))
+            for label, name in _RSQUARED.items() if any(have)
+        )  # fmt: skip
 
     def _sizes(self) -> tuple[Row, ...]:
         results = self.results

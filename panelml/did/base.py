@@ -1,0 +1,118 @@
+"""What all estimators of policy effects share: who adopts when, and putting results together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.aggregation import Cells
+from panelml.data.adoption import Adoption
+from panelml.data.sample import Sample
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import CovLike, Estimate, parse
+from panelml.inference.influence import InfluenceFunction, UnitInfluence
+from panelml.results.averages import horizon_name, label_text
+from panelml.results.effects import EffectResults, EffectTie, effect_statistics
+from panelml.results.fitted import named
+from panelml.results.frames import label_frame
+from panelml.results.prediction import Predictor
+
+__all__ = ["assemble_effects", "cell_labels", "horizon_labels", "sample_start"]
+
+
+def sample_start(adoption: Adoption, sample: Sample) -> IntArray:
+    """Return the step at which each unit of a sample adopts, in the order of its units."""
+    return adoption.start[sample.unit_rows > 0]
+
+
+def cell_labels(adoption: Adoption, cells: Cells) -> Any:
+    """Label effects by cohort and time: ``att(2004, 2006)``."""
+    cohorts = [adoption.label(step) for step in cells.cohort]
+    times = [adoption.label(step) for step in cells.time]
+    names = [
+        f"att({label_text(cohort)}, {label_text(time)})"
+        for cohort, time in zip(cohorts, times, strict=True)
+    ]
+    columns = {"cohort": cohorts, "time": times, "horizon": cells.horizon, "size": cells.size}
+    return label_frame(names, columns)
+
+
+def horizon_labels(horizons: Sequence[int], size: FloatArray) -> Any:
+    """Label effects by horizon."""
+    names = [horizon_name(horizon) for horizon in horizons]
+    return label_frame(names, {"horizon": np.asarray(horizons), "size": size})
+
+
+def assemble_effects(
+    *,
+    model: str,
+    spec: object,
+    sample: Sample,
+    labels: Any,
+    params: FloatArray,
+    influence: InfluenceFunction,
+    counts: Counts,
+    cov: CovLike,
+    cells: Cells | None = None,
+    sizes: UnitInfluence | None = None,
+    model_cov: FloatArray | None = None,
+    references: tuple[int, ...] = (),
+    anticipation: int = 0,
+    absorbed: str = "",
+    notes: tuple[str, ...] = (),
+) -> EffectResults:
+    """Put estimated effects together and estimate their covariance.
+
+    Parameters
+    ----------
+    model : str
+        Name of the estimator.
+    spec : object
+        The specification that was fitted.
+    sample : Sample
+    labels : DataFrame
+        As ``EffectResults.labels``, indexed by the names of the effects.
+    params : FloatArray, shape (k,)
+    influence : InfluenceFunction
+        On the k effects.
+    counts : Counts
+        ``rule="asymptotic"`` for estimators without small-sample factors.
+    cov : str or covariance
+    cells : Cells, optional
+        Where effects were estimated, for those by cohort and time.
+    sizes : UnitInfluence, optional
+        On the k sizes of the cells, where these are estimates too.
+    model_cov : FloatArray, shape (k, k), optional
+        Under independent errors of equal variance, where the estimator has such a model.
+    references : tuple of int
+        Horizons that are zero by normalisation.
+    anticipation : int
+    absorbed : str
+        Effects that were absorbed, for tables.
+    notes : tuple of str
+    """
+    estimate = Estimate(influence, model_cov, counts)
+    outcome, formula = sample.design.outcome, sample.design.formula
+    return EffectResults(
+        model=model,
+        spec=spec,
+        params=named(params, list(labels.index), "param"),
+        covariance=parse(cov).estimate(estimate),
+        counts=counts,
+        statistics=effect_statistics(sample),
+        predictor=Predictor.of(sample, np.zeros(len(sample.names)), 0.0),
+        depvar=outcome.names[0] if outcome else "",
+        formula=formula.text,
+        effects_absorbed=absorbed,
+        weights=str(sample.weights) if sample.weights else "",
+        notes=notes,
+        _attached=EffectTie(estimate, None, sizes),
+        labels=labels,
+        cells=cells,
+        references=references,
+        anticipation=anticipation,
+        cov_spec=cov,
+    )

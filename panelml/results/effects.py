@@ -1,0 +1,222 @@
+"""Effects of a policy by cohort, period or horizon, and their averages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from panelml.core.aggregation import Cells, LinearMap
+from panelml.data.sample import Sample
+from panelml.errors import SpecificationError
+from panelml.inference.bands import critical_value
+from panelml.inference.covariance import CovLike, parse
+from panelml.inference.estimate import Estimate
+from panelml.inference.influence import UnitInfluence
+from panelml.inference.testing import TestResult
+from panelml.inference.wald import wald_test
+from panelml.results.adapter_maketables import MaketablesPlugin
+from panelml.results.averages import Averages, averages_of
+from panelml.results.display import Shown
+from panelml.results.fitted import Attached, FitStatistics, named
+from panelml.results.formats import number
+from panelml.results.summary import Summary, summarize
+
+__all__ = ["EffectResults", "EffectTie", "effect_statistics"]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectTie(Attached):
+    """What ties effects to their data; left out of pickles.
+
+    Attributes
+    ----------
+    sizes : UnitInfluence, or None
+        How units moved the sizes of the effects' cells, where these are estimates too.
+    """
+
+    sizes: UnitInfluence | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EffectResults(Shown, MaketablesPlugin):
+    """Estimated effects; the attributes beyond these are those of every result.
+
+    Attributes
+    ----------
+    labels : DataFrame
+        For each effect, as far as they apply: its ``cohort`` and ``time`` as the user writes
+        them, its ``horizon`` in periods since adoption, and its ``size``, by which averages
+        weight it.
+    cells : Cells, or None
+        The same in steps of time, for effects by cohort and time.
+    references : tuple of int
+        Horizons that are zero by normalisation.
+    anticipation : int
+        Periods before adoption in which there may be effects already.
+    overall : EffectResults, or None
+        The single average of averaged effects.
+    cov_spec : str or covariance
+        How the covariance was estimated; averages take the same.
+    """
+
+    labels: pd.DataFrame
+    cells: Cells | None = None
+    references: tuple[int, ...] = ()
+    anticipation: int = 0
+    overall: EffectResults | None = None
+    cov_spec: CovLike = "cluster"
+
+    def aggregate(
+        self,
+        by: str | Mapping[str, Any] | Callable[[pd.DataFrame], Any] = "simple",
+        *,
+        balance: int | None = None,
+        min_horizon: int | None = None,
+        max_horizon: int | None = None,
+    ) -> EffectResults:
+        """Average effects by cohort and time.
+
+        Parameters
+        ----------
+        by : str, mapping or callable
+            ``"simple"``: all effects from adoption on, weighted by the size of their cohorts.
+            ``"group"``: for each cohort over its periods; ``"calendar"``: for each period over
+            its cohorts; ``"event"``: for each horizon, leads included. A callable takes
+            ``labels`` and returns a name for each effect, missing to leave it out; a mapping
+            gives weights for each name, one for each effect, which are used as they are.
+        balance : int, optional
+            For ``"event"``: only cohorts observed for so many periods after adoption, so that
+            the same ones make up every horizon up to this one.
+        min_horizon, max_horizon : int, optional
+            For ``"event"``: the window of horizons.
+
+        Returns
+        -------
+        EffectResults
+            Its ``overall`` is the single average: for ``"event"`` and ``"calendar"`` the mean
+            over horizons from 0 on, and over periods; for ``"group"`` weighted by cohort size.
+
+        Raises
+        ------
+        SpecificationError
+            If these are not effects by cohort and time, or no effect is left to average.
+        DetachedResultError
+            If the result was pickled.
+        """
+        if self.cells is None:
+            raise SpecificationError(
+                f"{self.model} has no effects by cohort and time left to average."
+            )
+        window = (min_horizon, max_horizon)
+        found = averages_of(self.cells, self.labels, self._estimates, by, balance, window)
+        overall = None
+        if found.overall is not None:
+            overall = self._averaged(found.single(), None)
+        return self._averaged(found, overall)
+
+    def with_cov(self, cov: CovLike) -> Self:
+        """Return the result with another covariance, its overall effect included."""
+        covariance = parse(cov).estimate(self.attached.estimate)
+        overall = self.overall.with_cov(cov) if self.overall else None
+        return replace(self, covariance=covariance, overall=overall, cov_spec=cov)
+
+    def pretrend_test(self) -> TestResult:
+        """Test that all effects before adoption, and before its anticipation, are zero.
+
+        Raises
+        ------
+        SpecificationError
+            If there are none.
+        """
+        horizon = self.labels.get("horizon")
+        early = [] if horizon is None else np.flatnonzero(horizon < -self.anticipation).tolist()
+        early = [i for i in early if self.covariance.matrix[i, i] > 0]
+        if not early:
+            raise SpecificationError(f"{self.model} estimates no effects before adoption.")
+        return wald_test(
+            np.eye(len(self.params))[early], list(self.params.index), self._estimates,
+            self.covariance.matrix, self.df_t, name="Test of pre-trends",
+            null=f"the {len(early)} effects before adoption are zero", rule=self.covariance.rule,
+        )  # fmt: skip
+
+    def model_test(self) -> TestResult | None:
+        """Test pre-trends; None where no effect before adoption is estimated."""
+        try:
+            return self.pretrend_test()
+        except SpecificationError:
+            return None
+
+    def conf_band(self, level: float = 0.95, *, reps: int = 10_000, seed: int = 0) -> pd.DataFrame:
+        """Return intervals that cover all effects at once, columns lower and upper.
+
+        Where the covariance comes from a bootstrap, by its draws; otherwise by ``reps`` draws
+        from the normal distribution with the estimated covariance.
+
+        Notes
+        -----
+        Source: Montiel Olea and Plagborg-Møller (2019), *Journal of Applied Econometrics* 34,
+        1-17: sup-t bands.
+
+        Raises
+        ------
+        SpecificationError
+            If the level is not between 0 and 1.
+        """
+        half = critical_value(self.covariance, level, reps=reps, seed=seed) * self.std_errors
+        return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
+
+    def tidy(self, level: float = 0.95) -> pd.DataFrame:
+        """Return a flat frame with one row for each effect: its labels, then as ``Results``."""
+        flat = super().tidy(level)
+        labels = self.labels.reset_index(drop=True)
+        return pd.concat([flat[["term"]], labels, flat.drop(columns="term")], axis=1)
+
+    def summary(self, level: float = 0.95) -> Summary:
+        """Return what there is to read about the effects."""
+        found = summarize(self, level)
+        if self.overall is None:
+            return found
+        [(low, high)] = self.overall.conf_int(level).to_numpy().tolist()
+        words = (
+            f"{number(self.overall.params.iloc[0])} (std. error "
+            f"{number(self.overall.std_errors.iloc[0])}, {100 * level:g}% interval "
+            f"{number(low)} to {number(high)})"
+        )
+        return replace(found, facts=(("Overall effect", words), *found.facts))
+
+    def _averaged(self, found: Averages, overall: EffectResults | None) -> EffectResults:
+        estimate = _averaged_estimate(self.attached, found.map)
+        return replace(
+            self, params=named(found.map.weights @ self._estimates, found.names, "param"),
+            model=f"{self.model}, {found.words}", labels=found.labels, cells=None,
+            references=self.references if found.by_horizon else (),
+            covariance=parse(self.cov_spec).estimate(estimate), overall=overall,
+            _attached=EffectTie(estimate, None),
+        )  # fmt: skip
+
+
+def _averaged_estimate(tie: Attached, linear: LinearMap) -> Estimate:
+    """Carry influence and covariance over to averages whose weights may be estimates too."""
+    old = tie.estimate
+    influence = old.influence.mapped(linear.weights)
+    if isinstance(influence, UnitInfluence) and isinstance(tie, EffectTie) and tie.sizes:
+        influence = influence.plus(tie.sizes.mapped(linear.by_size))
+    cov = old.model_cov
+    model_cov = None if cov is None else linear.weights @ cov @ linear.weights.T
+    return replace(old, influence=influence, model_cov=model_cov, curvature=None)
+
+
+def effect_statistics(sample: Sample, extras: Mapping[str, float] | None = None) -> FitStatistics:
+    """Count the rows, units and periods of a sample; effects have no R-squared."""
+    rows = sample.unit_rows
+    rows = rows[rows > 0]
+    periods = sample.level_rows((sample.panel.time,)) > 0
+    return FitStatistics(
+        sample.nobs, rows.size, int(periods.sum()),
+        (int(rows.min()), float(rows.mean()), int(rows.max())),
+        *(float("nan"),) * 6, extras=dict(extras or {}),
+    )  # fmt: skip

@@ -1,0 +1,165 @@
+"""Who is treated when, and with whom each cohort can be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from panelml._typing import IntArray
+from panelml.data.adoption import NEVER, Adoption, read_adoption
+from panelml.data.panel import Panel
+from panelml.data.show import Listing, count, html_prose, percent, prose
+from panelml.errors import SpecificationError
+from panelml.results.averages import label_text
+
+__all__ = ["Timing"]
+
+
+class Timing:
+    """When the units of a panel adopt a policy.
+
+    Parameters
+    ----------
+    panel : Panel
+        Or a pandas frame with a (unit, time) MultiIndex.
+    cohort : str, optional
+        Column with the first treated period of each unit; missing, infinite or 0 for units that
+        are never treated.
+    treatment : str, optional
+        Column of 0 and 1, instead of ``cohort``.
+    absorbing : bool
+        Whether a treatment that ends again is refused.
+
+    Raises
+    ------
+    SpecificationError
+        Unless exactly one of both columns is given.
+    DataError
+        If the cohort varies within a unit, or the treatment is not 0 or 1.
+    IdentificationError
+        If the treatment ends again in some units, or the panel has a single period.
+    """
+
+    __slots__ = ("adoption", "panel")
+
+    def __init__(
+        self, panel: Any, cohort: str | None = None, treatment: str | None = None,
+        *, absorbing: bool = True,
+    ) -> None:  # fmt: skip
+        self.panel = panel if isinstance(panel, Panel) else Panel(panel)
+        self.adoption: Adoption = read_adoption(self.panel, cohort, treatment, absorbing=absorbing)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done unasked."""
+        return self.adoption.notes
+
+    def cohorts(self) -> pd.DataFrame:
+        """Count units, rows and treated rows by cohort: never treated last, always treated first.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by cohort: ``units``, ``rows``, ``treated_rows``, ``share`` of the units, and
+            the numbers of periods ``before`` and ``after`` adoption.
+        """
+        adoption, index = self.adoption, self.panel.index
+        step = adoption.steps[index.time]
+        start = np.where(adoption.always, adoption.steps[0], adoption.start)
+        by_row = start[index.unit]
+        found = {}
+        for value in np.unique(start):
+            rows = by_row == value
+            found[self._name(int(value))] = {
+                "units": int((start == value).sum()), "rows": int(rows.sum()),
+                "treated_rows": int((rows & (step >= value)).sum()),
+                "share": float((start == value).mean()),
+                "before": int((adoption.steps < value).sum()),
+                "after": int((adoption.steps >= value).sum()),
+            }  # fmt: skip
+        return pd.DataFrame.from_dict(found, orient="index").rename_axis("cohort")
+
+    def comparisons(self, anticipation: int = 0) -> pd.DataFrame:
+        """Count the units with which each cohort can be compared in each period.
+
+        Parameters
+        ----------
+        anticipation : int
+            Periods before adoption in which units no longer count as untreated.
+
+        Returns
+        -------
+        DataFrame
+            For each cohort and period: ``treated`` units of the cohort that are observed, and the
+            observed units ``never`` treated and ``not_yet`` treated by then, those included.
+        """
+        if anticipation < 0:
+            raise SpecificationError(f"anticipation must not be negative, but is {anticipation}.")
+        adoption, index = self.adoption, self.panel.index
+        table = self._observed()
+        starts = np.unique(adoption.start)
+        rows = []
+        for cohort in adoption.cohorts:
+            for j, step in enumerate(adoption.steps):
+                later = (starts > max(step, cohort - 1) + anticipation) & (starts != cohort)
+                rows.append((
+                    adoption.label(cohort), index.times[j], int(table[starts == cohort, j].sum()),
+                    int(table[starts == NEVER, j].sum()), int(table[later, j].sum()),
+                ))  # fmt: skip
+        names = ["cohort", "time", "treated", "never", "not_yet"]
+        return pd.DataFrame(rows, columns=names)
+
+    def means(self, column: str) -> pd.DataFrame:
+        """Average a variable by cohort (columns) and period (rows)."""
+        values = self.panel.numbers(column).astype(np.float64)
+        start = np.where(self.adoption.always, self.adoption.steps[0], self.adoption.start)
+        cells = pd.DataFrame({
+            "time": self.panel.index.times[self.panel.index.time],
+            "start": start[self.panel.index.unit], "value": values,
+        })  # fmt: skip
+        table = cells.pivot_table(index="time", columns="start", values="value", aggfunc="mean")
+        table.columns = pd.Index([self._name(int(value)) for value in table.columns], name="cohort")
+        return table.rename_axis(self.panel.time)
+
+    def __str__(self) -> str:
+        return "\n".join([self._title, self._listing.text(), *map(prose, self.notes)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self._listing.html(self._title) + "".join(map(html_prose, self.notes))
+
+    @property
+    def _title(self) -> str:
+        treated = int((~self.adoption.never).sum())
+        return (
+            f"Treatment by {self.adoption.column}: {treated:,} of {self.panel.n_units:,} units "
+            f"({self.panel.unit}) adopt, in {self.adoption.cohorts.size} cohorts"
+        )
+
+    @property
+    def _listing(self) -> Listing:
+        heads = ("Cohort", "Units", "Share, %", "Rows", "Treated rows", "Periods before", "After")
+        rows = tuple(
+            (str(name), count(row["units"]), percent(row["share"]), count(row["rows"]),
+             count(row["treated_rows"]), count(row["before"]), count(row["after"]))
+            for name, row in self.cohorts().iterrows()
+        )  # fmt: skip
+        return Listing(heads, rows)
+
+    def _observed(self) -> IntArray:
+        """Count observed units by adoption (increasing) and period."""
+        starts, cohort = np.unique(self.adoption.start, return_inverse=True)
+        index = self.panel.index
+        key = cohort[index.unit] * index.times.size + index.time
+        table = np.bincount(key, minlength=starts.size * index.times.size)
+        return table.reshape(starts.size, index.times.size)
+
+    def _name(self, step: int) -> str:
+        if step == NEVER:
+            return "never treated"
+        if step <= self.adoption.steps[0]:
+            return "always treated"
+        return label_text(self.adoption.label(step))
