@@ -1,8 +1,4 @@
-"""Panels whose true parameters are known, for documentation, tests and benchmarks.
-
-Every function returns a DataFrame sorted by unit and time, the same for the same seed, with the
-values it was made from in ``frame.attrs``.
-"""
+"""Panels with unit effects, matched workers and firms, and pupils in schools."""
 
 from __future__ import annotations
 
@@ -13,8 +9,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
-from panelml.errors import SpecificationError
+from panelml._typing import AnyArray, FloatArray, IntArray
+from panelml.simulate.draws import (
+    autoregression,
+    mixed,
+    observed,
+    require,
+    require_counts,
+    require_spreads,
+)
 
 __all__ = ["matched", "multilevel", "panel"]
 
@@ -74,22 +77,22 @@ def panel(
         If a parameter is outside its range.
     """
     slopes = _slopes(n_regressors, coefficients)
-    _require_counts(n_units=n_units, n_periods=n_periods)
-    _require(0 <= unbalanced < 1, f"unbalanced must be in [0, 1), not {unbalanced}.")
-    _require(-1 <= correlated <= 1, f"correlated must be in [-1, 1], not {correlated}.")
-    _require(-1 < rho < 1, f"rho must be in (-1, 1), not {rho}.")
-    _require_spreads(sigma_u=sigma_u, sigma_t=sigma_t, sigma_e=sigma_e)
+    require_counts(n_units=n_units, n_periods=n_periods)
+    require(0 <= unbalanced < 1, f"unbalanced must be in [0, 1), not {unbalanced}.")
+    require(-1 <= correlated <= 1, f"correlated must be in [-1, 1], not {correlated}.")
+    require(-1 < rho < 1, f"rho must be in (-1, 1), not {rho}.")
+    require_spreads(sigma_u=sigma_u, sigma_t=sigma_t, sigma_e=sigma_e)
     rng = np.random.default_rng(seed)
-    observed = _observed(rng, n_units, n_periods, unbalanced)
-    unit, time = np.nonzero(observed)
+    present = observed(rng, n_units, n_periods, unbalanced)
+    unit, time = np.nonzero(present)
 
     means = rng.standard_normal((n_regressors, n_units))
     x = rng.standard_normal((n_regressors, len(unit)))
     for k in range(n_regressors):
         x[k] += means[k, unit]
     shared = means.sum(axis=0) / math.sqrt(n_regressors)
-    effects = sigma_u * _mix(rng, shared, correlated)
-    y = _autoregression(rng, n_units, n_periods, rho)[observed]
+    effects = sigma_u * mixed(rng, shared, correlated)
+    y = autoregression(rng, n_units, n_periods, rho)[present]
     y *= sigma_e * _spread(x[0], heteroskedastic)
     y += slopes @ x + effects[unit] + sigma_t * rng.standard_normal(n_periods)[time]
     frame = _frame({"unit": unit + 1, "time": time + 1, "y": y}, x)
@@ -157,10 +160,10 @@ def matched(
         If a parameter is outside its range.
     """
     slopes = _slopes(n_regressors, coefficients)
-    _require_counts(n_workers=n_workers, n_firms=n_firms, n_periods=n_periods)
-    _require(0 <= mobility <= 1, f"mobility must be in [0, 1], not {mobility}.")
-    _require(-1 <= sorting <= 1, f"sorting must be in [-1, 1], not {sorting}.")
-    _require_spreads(sigma_worker=sigma_worker, sigma_firm=sigma_firm, sigma_e=sigma_e)
+    require_counts(n_workers=n_workers, n_firms=n_firms, n_periods=n_periods)
+    require(0 <= mobility <= 1, f"mobility must be in [0, 1], not {mobility}.")
+    require(-1 <= sorting <= 1, f"sorting must be in [-1, 1], not {sorting}.")
+    require_spreads(sigma_worker=sigma_worker, sigma_firm=sigma_firm, sigma_e=sigma_e)
     rng = np.random.default_rng(seed)
     ability = rng.standard_normal(n_workers)
     rank = _ranks_over_time(rng, ability, n_firms, n_periods, mobility, sorting)
@@ -234,16 +237,16 @@ def multilevel(
     SpecificationError
         If a parameter is outside its range.
     """
-    _require_counts(n_schools=n_schools, n_pupils=n_pupils)
-    _require(len(coefficients) == 4, f"coefficients needs 4 values, not {len(coefficients)}.")
-    _require(-1 <= correlation <= 1, f"correlation must be in [-1, 1], not {correlation}.")
-    _require_spreads(sd_intercept=sd_intercept, sd_slope=sd_slope, sigma=sigma)
+    require_counts(n_schools=n_schools, n_pupils=n_pupils)
+    require(len(coefficients) == 4, f"coefficients needs 4 values, not {len(coefficients)}.")
+    require(-1 <= correlation <= 1, f"correlation must be in [-1, 1], not {correlation}.")
+    require_spreads(sd_intercept=sd_intercept, sd_slope=sd_slope, sigma=sigma)
     rng = np.random.default_rng(seed)
     sizes = rng.integers((n_pupils + 1) // 2, n_pupils + n_pupils // 2, n_schools, endpoint=True)
     school = np.repeat(np.arange(n_schools), sizes)
 
     z, background, u0 = rng.standard_normal((3, n_schools))
-    u1 = _mix(rng, u0, correlation)
+    u1 = mixed(rng, u0, correlation)
     x = 0.5 * background[school] + rng.standard_normal(len(school))
     intercept, slope_x, slope_z, slope_xz = (float(value) for value in coefficients)
     intercepts = intercept + slope_z * z + sd_intercept * u0
@@ -262,28 +265,13 @@ def multilevel(
     return frame
 
 
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise SpecificationError(message)
-
-
-def _require_counts(**counts: int) -> None:
-    for name, count in counts.items():
-        _require(count >= 1, f"{name} must be at least 1, not {count}.")
-
-
-def _require_spreads(**spreads: float) -> None:
-    for name, spread in spreads.items():
-        _require(spread >= 0, f"{name} must not be negative, but is {spread}.")
-
-
 def _slopes(n_regressors: int, coefficients: Sequence[float] | None) -> FloatArray:
     """Give one slope per regressor: (k,)."""
-    _require_counts(n_regressors=n_regressors)
+    require_counts(n_regressors=n_regressors)
     if coefficients is None:
         coefficients = [(-1) ** k / (k + 1) for k in range(n_regressors)]
     given = len(coefficients)
-    _require(given == n_regressors, f"coefficients needs {n_regressors} values, not {given}.")
+    require(given == n_regressors, f"coefficients needs {n_regressors} values, not {given}.")
     return np.asarray(coefficients, dtype=np.float64)
 
 
@@ -295,32 +283,6 @@ def _frame(keys: Mapping[str, AnyArray], x: FloatArray) -> pd.DataFrame:
     """Put the regressors, (k, n), beside the keys and the response."""
     regressors = {f"x{k}": row for k, row in enumerate(x, start=1)}
     return pd.DataFrame({**keys, **regressors}, copy=False)
-
-
-def _observed(rng: np.random.Generator, units: int, periods: int, missing: float) -> BoolArray:
-    """Mark the rows that exist, (units, periods), at least one per unit."""
-    if missing == 0:
-        return np.ones((units, periods), dtype=np.bool_)
-    observed = rng.random((units, periods)) >= missing
-    kept = rng.integers(periods, size=units)
-    observed[np.arange(units), kept] |= ~observed.any(axis=1)
-    return observed
-
-
-def _mix(rng: np.random.Generator, values: FloatArray, correlation: float) -> FloatArray:
-    """Draw standard normals with a given correlation to standard normals."""
-    noise = rng.standard_normal(values.shape)
-    return correlation * values + math.sqrt(1 - correlation**2) * noise
-
-
-def _autoregression(rng: np.random.Generator, units: int, periods: int, rho: float) -> FloatArray:
-    """Draw stationary AR(1) errors of unit variance: (units, periods)."""
-    errors = rng.standard_normal((units, periods))
-    if rho != 0:
-        errors[:, 1:] *= math.sqrt(1 - rho**2)
-        for t in range(1, periods):
-            errors[:, t] += rho * errors[:, t - 1]
-    return errors
 
 
 def _spread(x: FloatArray, heteroskedastic: float) -> FloatArray | float:
@@ -341,7 +303,7 @@ def _ranks_over_time(
     """Draw each worker's firm, by its rank in quality, in each period: (workers, periods)."""
     rank = np.empty((len(ability), n_periods), dtype=np.int64)
     for t in range(n_periods):
-        drawn = (ndtr(_mix(rng, ability, sorting)) * n_firms).astype(np.int64)
+        drawn = (ndtr(mixed(rng, ability, sorting)) * n_firms).astype(np.int64)
         np.minimum(drawn, n_firms - 1, out=drawn)
         moves = rng.random(len(ability)) < (mobility if t else 1.0)
         rank[:, t] = np.where(moves, drawn, rank[:, t - 1])

@@ -1,0 +1,174 @@
+"""Panels in which a policy is adopted at different times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from panelml._typing import FloatArray, IntArray
+from panelml.simulate.draws import (
+    autoregression,
+    observed,
+    require,
+    require_counts,
+    require_spreads,
+)
+
+__all__ = ["staggered"]
+
+# By cohort and periods since adoption, to the effect.
+Effect = Callable[[int, int], float]
+
+
+def staggered(
+    n_units: int,
+    n_periods: int,
+    cohorts: Mapping[int, float] | Sequence[int] | None = None,
+    *,
+    effect: Effect | float | None = None,
+    anticipation: Sequence[float] = (),
+    trend: float = 0.0,
+    selection: float = 0.5,
+    covariate: float = 0.0,
+    unbalanced: float = 0.0,
+    rho: float = 0.0,
+    n_clusters: int | None = None,
+    sigma_u: float = 1.0,
+    sigma_c: float = 0.0,
+    sigma_e: float = 1.0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    r"""Simulate the staggered adoption of a policy with known effects.
+
+    .. math:: y_{it} = u_i + t / 10 + \beta x_i (t - 1) / (T - 1) + \tau(g_i, t - g_i)
+        + \delta t\, 1\{g_i < \infty\} + c_{k(i) t} + e_{it}
+
+    Units that adopt have higher x and, by ``selection``, higher u: comparisons of levels are
+    biased. Trends are parallel where ``trend`` is zero and, unconditionally, where ``covariate``
+    is zero.
+
+    Parameters
+    ----------
+    n_units, n_periods : int
+        Periods are numbered from 1.
+    cohorts : mapping of int to float, or sequence of int, optional
+        First treated periods with their shares of the units, or with equal shares beside one of
+        the same size that never adopts; by default a third, a half and two thirds of the way.
+    effect : callable or float, optional
+        Effect of adoption, by cohort and periods since; by default
+        ``(1 + periods) * (1 + rank of the cohort / 2) / 4``, so that effects grow, and differ.
+    anticipation : sequence of float
+        Effects 1, 2, ... periods before adoption.
+    trend : float
+        Slope by which the outcome of units that adopt departs from parallel trends.
+    selection : float
+        By how much u is higher in units that adopt.
+    covariate : float
+        The coefficient beta: trends then are parallel given x only.
+    unbalanced : float
+        Chance, in [0, 1), that a row is missing.
+    rho : float
+        Autocorrelation of the errors.
+    n_clusters : int, optional
+        Number of clusters, which adopt as a whole; by default each unit on its own.
+    sigma_u, sigma_c, sigma_e : float
+        Standard deviations of unit effects, cluster shocks and errors.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``unit``, ``time``, ``y``, ``cohort`` (missing where never), ``treated``, ``x``,
+        ``cluster`` and ``effect``, the row's true effect; ``attrs["att"]`` holds the effect of
+        each cohort and period as a dict.
+
+    Raises
+    ------
+    SpecificationError
+        If a parameter is outside its range.
+    """
+    require_counts(n_units=n_units, n_periods=n_periods, n_clusters=n_clusters or 1)
+    require(0 <= unbalanced < 1, f"unbalanced must be in [0, 1), not {unbalanced}.")
+    require(-1 < rho < 1, f"rho must be in (-1, 1), not {rho}.")
+    require_spreads(sigma_u=sigma_u, sigma_c=sigma_c, sigma_e=sigma_e)
+    shares = _shares(cohorts, n_periods)
+    rng = np.random.default_rng(seed)
+    clusters = n_clusters or n_units
+    cluster = np.arange(n_units) * clusters // n_units
+    first = _drawn_cohorts(rng, shares, clusters)[cluster]
+
+    adopts = first > 0
+    x = rng.standard_normal(n_units) + 0.5 * adopts
+    u = sigma_u * rng.standard_normal(n_units) + selection * adopts
+    time = np.arange(1, n_periods + 1)
+    effects = _effects(shares, time, effect, anticipation)
+    table = np.stack([effects[int(g)] for g in first])
+    shocks = sigma_c * rng.standard_normal((clusters, n_periods))
+    y = u[:, None] + time / 10 + table + trend * time * adopts[:, None] + shocks[cluster]
+    y += covariate * x[:, None] * (time - 1) / max(n_periods - 1, 1)
+    y += sigma_e * autoregression(rng, n_units, n_periods, rho)
+    unit, place = np.nonzero(observed(rng, n_units, n_periods, unbalanced))
+    frame = pd.DataFrame({
+        "unit": unit + 1, "time": time[place], "y": y[unit, place],
+        "cohort": np.where(adopts, first, np.nan)[unit],
+        "treated": (adopts[unit] & (time[place] >= first[unit])).astype(np.int64),
+        "x": x[unit], "cluster": cluster[unit] + 1, "effect": table[unit, place],
+    })  # fmt: skip
+    frame.attrs = {
+        "att": {
+            (int(g), int(t)): float(effects[g][t - 1]) for g in shares if g > 0 for t in time
+        },
+        "trend": trend, "selection": selection, "covariate": covariate, "rho": rho,
+        "sigma_u": sigma_u, "sigma_c": sigma_c, "sigma_e": sigma_e,
+    }  # fmt: skip
+    return frame
+
+
+def _shares(
+    cohorts: Mapping[int, float] | Sequence[int] | None, n_periods: int
+) -> dict[int, float]:
+    """Share of the units by first treated period, 0 for those that never adopt."""
+    if cohorts is None:
+        cohorts = sorted({max(2, 1 + round(n_periods * part)) for part in (1 / 3, 1 / 2, 2 / 3)})
+    if not isinstance(cohorts, Mapping):
+        cohorts = dict.fromkeys(cohorts, 1 / (len(cohorts) + 1))
+    total = sum(cohorts.values())
+    require(len(cohorts) > 0, "cohorts needs a first treated period at least.")
+    require(all(g >= 1 for g in cohorts), "cohorts are periods, numbered from 1.")
+    require(
+        min(cohorts.values()) > 0 and total <= 1 + 1e-9, "Shares must be positive, and add up to 1."
+    )
+    return {0: max(1 - total, 0.0), **{int(g): float(cohorts[g]) for g in sorted(cohorts)}}
+
+
+def _drawn_cohorts(rng: np.random.Generator, shares: dict[int, float], n: int) -> IntArray:
+    """Assign cohorts in proportion, in random order, shape (n,)."""
+    ends = np.rint(np.cumsum(list(shares.values())) * n).astype(np.int64)
+    first = np.repeat(list(shares), np.diff(ends, prepend=0))
+    return np.asarray(rng.permutation(first), dtype=np.int64)
+
+
+def _effects(
+    shares: dict[int, float], time: IntArray, effect: Effect | float | None,
+    anticipation: Sequence[float],
+) -> dict[int, FloatArray]:  # fmt: skip
+    """Effect in each period by cohort, zero for units that never adopt, shape (T,)."""
+    found = {0: np.zeros(time.size)}
+    for rank, g in enumerate((g for g in shares if g > 0), start=1):
+        row = np.zeros(time.size)
+        for j, t in enumerate(time.tolist()):
+            since = t - g
+            if since >= 0:
+                row[j] = _effect_of(effect, g, since, rank)
+            elif -since <= len(anticipation):
+                row[j] = anticipation[-since - 1]
+        found[g] = row
+    return found
+
+
+def _effect_of(effect: Effect | float | None, cohort: int, since: int, rank: int) -> float:
+    if effect is None:
+        return (1 + since) * (1 + rank / 2) / 4
+    return float(effect(cohort, since) if callable(effect) else effect)
