@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import AnyArray, FloatArray, IntArray
 from panelml.simulate.draws import (
     autoregression,
     observed,
@@ -110,20 +110,26 @@ def staggered(
     y += covariate * x[:, None] * (time - 1) / max(n_periods - 1, 1)
     y += sigma_e * autoregression(rng, n_units, n_periods, rho)
     unit, place = np.nonzero(observed(rng, n_units, n_periods, unbalanced))
-    frame = pd.DataFrame({
-        "unit": unit + 1, "time": time[place], "y": y[unit, place],
-        "cohort": np.where(adopts, first, np.nan)[unit],
-        "treated": (adopts[unit] & (time[place] >= first[unit])).astype(np.int64),
-        "x": x[unit], "cluster": cluster[unit] + 1, "effect": table[unit, place],
-    })  # fmt: skip
+    frame = _rows(unit, time[place], first, {"x": x[unit], "cluster": cluster[unit] + 1})
+    frame.insert(2, "y", y[unit, place])
+    frame["effect"] = table[unit, place]
+    att = {(int(g), int(t)): float(effects[g][t - 1]) for g in shares if g > 0 for t in time}
     frame.attrs = {
-        "att": {
-            (int(g), int(t)): float(effects[g][t - 1]) for g in shares if g > 0 for t in time
-        },
-        "trend": trend, "selection": selection, "covariate": covariate, "rho": rho,
+        "att": att, "trend": trend, "selection": selection, "covariate": covariate, "rho": rho,
         "sigma_u": sigma_u, "sigma_c": sigma_c, "sigma_e": sigma_e,
     }  # fmt: skip
     return frame
+
+
+def _rows(
+    unit: IntArray, time: IntArray, first: IntArray, columns: Mapping[str, AnyArray]
+) -> pd.DataFrame:
+    adopts = (first > 0)[unit]
+    own = {
+        "unit": unit + 1, "time": time, "cohort": np.where(adopts, first[unit], np.nan),
+        "treated": (adopts & (time >= first[unit])).astype(np.int64),
+    }  # fmt: skip
+    return pd.DataFrame({**own, **columns})
 
 
 def _shares(
