@@ -17,6 +17,7 @@ from panelml.diagnostics.hausman import hausman
 from panelml.diagnostics.likelihood_ratio import lr_test
 from panelml.diagnostics.serial import wooldridge_test
 from panelml.diagnostics.within_between import within_between
+from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.inference import covariance as cov
 from panelml.models.fixed import FixedEffects
 from panelml.models.linear import Between, FirstDifference, PooledOLS
@@ -27,6 +28,7 @@ from panelml.results.timing import Timing
 
 __all__ = [
     "Between",
+    "BorusyakJaravelSpiess",
     "FirstDifference",
     "FixedEffects",
     "Hybrid",
@@ -36,6 +38,7 @@ __all__ = [
     "PooledOLS",
     "RandomEffects",
     "Timing",
+    "TwoStageDiD",
     "breusch_pagan",
     "compare",
     "cov",

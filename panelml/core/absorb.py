@@ -24,7 +24,9 @@ __all__ = [
     "AbsorbPlan",
     "AbsorbSystem",
     "Factor",
+    "level_products",
     "level_values",
+    "row_levels",
 ]
 
 # Up to so many levels beside the units, the system is dense and solved without iteration.
@@ -175,7 +177,7 @@ class AbsorbSystem:
         own = _own_products(block, plan)
         before = own.diagonal()
         if plan.levels > FEW_LEVELS:
-            unit = tuple(_sparse_sums(q, block, plan) for q in basis)
+            unit = tuple(level_products(q, block, plan) for q in basis)
             return cls(own, unit, before, cross, rank)
         dense = own.toarray()
         for q in basis:
@@ -253,6 +255,19 @@ def level_values(plan: AbsorbPlan, coef: FloatArray, block: Block) -> FloatArray
     return total
 
 
+def level_products(q: FloatArray, block: Block, plan: AbsorbPlan) -> sparse.csr_array:
+    """Sum a column times D over each unit, weighted: sparse, shape (g, levels)."""
+    indicator = sparse.csr_array(
+        (_weighted(q, block), np.arange(block.n), block.starts), shape=(block.n_units, block.n)
+    )
+    return sparse.csr_array(indicator @ _dummies(block, plan))
+
+
+def row_levels(plan: AbsorbPlan, block: Block) -> list[tuple[IntArray, FloatArray | None]]:
+    """Return the column of D that each row touches and its entry, None for ones, by effect."""
+    return [(factor.columns(block), factor.values(block)) for factor in plan.factors]
+
+
 def _unit_dot(q: FloatArray, values: FloatArray, block: Block) -> FloatArray:
     product = q * values if block.weights is None else q * values * block.weights
     return group_sums(product, block.starts)
@@ -291,13 +306,6 @@ def _dense_sums(q: FloatArray, block: Block, plan: AbsorbPlan) -> FloatArray:
         weight = _weighted(factor.values(block), block) * q
         total += np.bincount(place + factor.columns(block), weight, minlength=g * levels)
     return total.reshape(g, levels)
-
-
-def _sparse_sums(q: FloatArray, block: Block, plan: AbsorbPlan) -> sparse.csr_array:
-    indicator = sparse.csr_array(
-        (_weighted(q, block), np.arange(block.n), block.starts), shape=(block.n_units, block.n)
-    )
-    return sparse.csr_array(indicator @ _dummies(block, plan))
 
 
 def _level_sums(weighted: FloatArray, block: Block, plan: AbsorbPlan) -> FloatArray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["Block"]
 
@@ -69,6 +69,28 @@ class Block:
     def step(self) -> IntArray:
         """Position of each row's period on the time axis, shape (n,)."""
         return self.steps[self.time]
+
+    @property
+    def units(self) -> IntArray:
+        """Numbers of the block's units among those of the estimation sample, shape (g,)."""
+        return np.arange(self.first_unit, self.first_unit + self.n_units)
+
+    def subset(self, keep: BoolArray) -> tuple[Block, IntArray]:
+        """Return the block with some rows, and which of its units have any left.
+
+        Parameters
+        ----------
+        keep : BoolArray, shape (n,)
+        """
+        rows = np.add.reduceat(keep.astype(np.int64), self.starts[:-1])
+        units = np.flatnonzero(rows)
+        block = replace(
+            self, z=self.z[:, keep], starts=np.concatenate([[0], np.cumsum(rows[units])]),
+            time=self.time[keep], weights=None if self.weights is None else self.weights[keep],
+            keys={name: codes[keep] for name, codes in self.keys.items()},
+            slopes={name: values[keep] for name, values in self.slopes.items()},
+        )  # fmt: skip
+        return block, units
 
     def with_z(self, z: FloatArray) -> Block:
         """Return the block with other variables."""

@@ -89,6 +89,14 @@ class Sample:
         """Return the sample with its blocks transformed, and the regressors renamed."""
         return replace(self, names=names, steps=(*self.steps, step))
 
+    def only(self, rows: BoolArray) -> Sample:
+        """Return the sample with some of its rows, shape (rows of the sample,)."""
+        if rows.all():
+            return self
+        keep: BoolArray = np.zeros(self.panel.nobs, dtype=bool)
+        keep[slice(None) if self.keep is None else self.keep] = rows
+        return replace(self, keep=keep)
+
     def with_keys(self, *keys: tuple[str, ...]) -> Sample:
         """Return the sample with blocks that carry further codes."""
         return replace(self, keys=tuple(dict.fromkeys([*self.keys, *keys])))

@@ -20,7 +20,7 @@ from panelml.results.fitted import named
 from panelml.results.frames import label_frame
 from panelml.results.prediction import Predictor
 
-__all__ = ["assemble_effects", "cell_labels", "horizon_labels", "sample_start"]
+__all__ = ["assemble_effects", "cell_labels", "horizon_labels", "sample_start", "single_label"]
 
 
 def sample_start(adoption: Adoption, sample: Sample) -> IntArray:
@@ -44,6 +44,11 @@ def horizon_labels(horizons: Sequence[int], size: FloatArray) -> Any:
     """Label effects by horizon."""
     names = [horizon_name(horizon) for horizon in horizons]
     return label_frame(names, {"horizon": np.asarray(horizons), "size": size})
+
+
+def single_label() -> Any:
+    """Label the one effect."""
+    return label_frame(["att"], {})
 
 
 def assemble_effects(

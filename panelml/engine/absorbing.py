@@ -22,13 +22,28 @@ __all__ = ["Absorbed", "absorb", "absorbed_levels", "make_plan"]
 
 @dataclass(frozen=True, slots=True)
 class Absorbed:
-    """The transformed regression, before it is solved."""
+    """The transformed regression, before it is solved.
+
+    Attributes
+    ----------
+    plan : AbsorbPlan
+    transform : Transform
+    moments : PanelMoments
+        Of outcome and regressors before.
+    gram : FloatArray, shape (p, p)
+        Their cross-products after.
+    rank : int
+        Coefficients that were absorbed.
+    system : AbsorbSystem, or None
+        Of the effects beside the units', where there are some.
+    """
 
     plan: AbsorbPlan
     transform: Transform
     moments: PanelMoments
     gram: FloatArray
     rank: int
+    system: AbsorbSystem | None = None
 
 
 def make_plan(sample: Sample, effects: tuple[Effect, ...]) -> AbsorbPlan:
@@ -73,7 +88,8 @@ def absorb(sample: Sample, effects: tuple[Effect, ...]) -> Absorbed:
     gram = _swept_gram(sample, plan, found.first, found.second.cross, levels.coef)
     if gram is None:
         gram = fold(sample, lambda block: Gram.of(transform(block))).products
-    return Absorbed(plan, transform, found.first, gram, found.second.unit_rank + levels.rank)
+    rank = found.second.unit_rank + levels.rank
+    return Absorbed(plan, transform, found.first, gram, rank, found.second)
 
 
 def _swept_gram(

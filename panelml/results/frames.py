@@ -9,7 +9,7 @@ import pandas as pd
 
 from panelml.results.fitted import FittedModel
 
-__all__ = ["TermRow", "glance", "label_frame", "term_rows", "tidy"]
+__all__ = ["TermRow", "glance", "joined_labels", "label_frame", "term_rows", "tidy"]
 
 
 class TermRow(NamedTuple):
@@ -36,6 +36,11 @@ def term_rows(model: FittedModel, level: float) -> list[TermRow]:
 def label_frame(names: Sequence[str], columns: Mapping[str, Any]) -> pd.DataFrame:
     """Return columns that label the terms of a result, indexed by their names."""
     return pd.DataFrame(dict(columns), index=pd.Index(list(names), name="term"))
+
+
+def joined_labels(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Put the labels of further terms below; what they do not have is missing."""
+    return pd.concat([first.astype(object), second.astype(object)]).convert_dtypes()
 
 
 def tidy(model: FittedModel, level: float = 0.95) -> pd.DataFrame:

@@ -81,8 +81,8 @@ def staggered(
     -------
     pandas.DataFrame
         Columns ``unit``, ``time``, ``y``, ``cohort`` (missing where never), ``treated``, ``x``,
-        ``cluster`` and ``effect``, the row's true effect; ``attrs["att"]`` holds the effect of
-        each cohort and period as a dict.
+        ``cluster`` and ``effect``, the row's true effect; ``attrs["att"]`` lists the effect
+        ``att`` of each ``cohort`` and ``time``.
 
     Raises
     ------
@@ -113,7 +113,10 @@ def staggered(
     frame = _rows(unit, time[place], first, {"x": x[unit], "cluster": cluster[unit] + 1})
     frame.insert(2, "y", y[unit, place])
     frame["effect"] = table[unit, place]
-    att = {(int(g), int(t)): float(effects[g][t - 1]) for g in shares if g > 0 for t in time}
+    att = [
+        {"cohort": g, "time": t, "att": float(effects[g][t - 1])}
+        for g in shares if g > 0 for t in time.tolist()
+    ]  # fmt: skip
     frame.attrs = {
         "att": att, "trend": trend, "selection": selection, "covariate": covariate, "rho": rho,
         "sigma_u": sigma_u, "sigma_c": sigma_c, "sigma_e": sigma_e,

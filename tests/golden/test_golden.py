@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.did.stress import POLICIES
 from tests.golden import FOLDER, assert_close, load
 from tests.mixed_data import MIXED
 from tests.panels import PANELS
@@ -30,7 +31,7 @@ def test_cases_are_whole(topic: str) -> None:
     cases = load(topic)
     assert len({case.id for case in cases}) == len(cases) > 0
     for case in cases:
-        assert case.data in {*PANELS, *MIXED}
+        assert case.data in {*PANELS, *MIXED, *POLICIES}
         assert (FOLDER.parents[1] / case.script).exists()
         assert 0 < case.tolerance <= 1e-6
         found = list(numbers(case.value))

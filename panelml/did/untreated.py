@@ -1,0 +1,214 @@
+"""What untreated rows say: which treated rows they can predict, and their regression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.aggregation import Cells
+from panelml.core.imputation import Assignment
+from panelml.data.adoption import NEVER, Adoption
+from panelml.data.formula import Effect, Formula
+from panelml.data.sample import Sample
+from panelml.did.base import sample_start
+from panelml.engine.absorbing import Absorbed, absorb
+from panelml.engine.least_squares import least_squares
+from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
+
+__all__ = ["FirstStage", "assign", "first_stage", "imputable", "untreated_rows", "with_effects"]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstStage:
+    """The regression on untreated rows.
+
+    Attributes
+    ----------
+    sample : Sample
+        The untreated rows.
+    absorbed : Absorbed
+    slopes : FloatArray, shape (k,)
+        Coefficients of all regressors, zero where dropped.
+    bread : FloatArray, shape (k, k)
+        Inverse of their cross-products, zero where dropped.
+    notes : tuple of str
+    """
+
+    sample: Sample
+    absorbed: Absorbed
+    slopes: FloatArray
+    bread: FloatArray
+    notes: tuple[str, ...]
+
+    @property
+    def coef(self) -> FloatArray:
+        """Coefficients of the effects beside the units', in outcome and regressors."""
+        system = self.absorbed.system
+        if system is None:
+            return np.zeros((0, len(self.slopes) + 1))
+        return system.solve(self.absorbed.plan).coef
+
+    def solve(self, cross: FloatArray) -> FloatArray:
+        """Solve the system of the effects beside the units' for other right sides."""
+        system = self.absorbed.system
+        if system is None:
+            return cross
+        return replace(system, cross=cross).solve(self.absorbed.plan).coef
+
+
+def with_effects(formula: Formula, sample_unit: str, time: str, columns: list[str]) -> Formula:
+    """Absorb units and periods where the formula does not say what is absorbed.
+
+    Raises
+    ------
+    SpecificationError
+        If units are not absorbed, or an effect has slopes.
+    UnknownNameError
+        If an effect is no column.
+    """
+    effects = formula.effects
+    if effects is None:
+        effects = (Effect((sample_unit,)), Effect((time,)))
+    if Effect((sample_unit,)) not in effects or any(effect.slopes for effect in effects):
+        raise SpecificationError(
+            f"Imputation needs an intercept for each {sample_unit} and no slopes: write "
+            f"'| {sample_unit} + {time}', and further effects after it."
+        )
+    for name in (name for effect in effects for name in effect.columns):
+        if name not in columns:
+            raise UnknownNameError(f"No column {name!r} to absorb.{suggest(name, columns)}")
+    return replace(formula, effects=effects, intercept=True)
+
+
+def untreated_rows(sample: Sample, adoption: Adoption, anticipation: int) -> BoolArray:
+    """Rows of a sample before adoption and its anticipation, shape (rows of the sample,)."""
+    panel = sample.panel
+    step = panel.index.steps[sample.codes((panel.time,))]
+    return np.asarray(step < adoption.start[sample.codes((panel.unit,))] - anticipation)
+
+
+def imputable(
+    sample: Sample, untreated: BoolArray, effects: tuple[Effect, ...]
+) -> tuple[Sample, tuple[str, ...]]:
+    """Leave out treated rows whose effects no untreated row shows.
+
+    Raises
+    ------
+    IdentificationError
+        If no untreated row is there, or no treated row is left.
+    """
+    if not untreated.any():
+        raise IdentificationError("No row is untreated: there is nothing to impute from.")
+    keep: BoolArray = np.ones(untreated.size, dtype=bool)
+    causes = []
+    for effect in effects:
+        codes, levels = sample.codes(effect.columns), sample.panel.levels(effect.columns)
+        shown = np.bincount(codes[untreated], minlength=levels) > 0
+        lost = ~shown[codes]
+        gone = int((np.bincount(codes[lost], minlength=levels) > 0).sum())
+        if gone:
+            causes.append(f"{gone:,} levels of {effect.name} have no untreated row")
+        keep &= ~lost
+    others = [effect for effect in effects if effect.columns != (sample.panel.unit,)]
+    if len(others) == 1:
+        linked = _linked(sample, untreated, others[0])
+        apart = keep & ~linked
+        if apart.any():
+            causes.append(f"{int(apart.sum()):,} rows have a unit and {others[0].name} that no "
+                          "untreated rows link")  # fmt: skip
+        keep &= linked
+    if not (keep & ~untreated).any():
+        raise IdentificationError(
+            "No treated row can be imputed: " + ("; ".join(causes) or "no row is treated") + "."
+        )
+    if keep.all():
+        return sample, ()
+    note = f"Left out {int((~keep).sum()):,} treated rows that cannot be imputed: "
+    return sample.only(keep), (note + "; ".join(causes) + ".",)
+
+
+def assign(
+    sample: Sample, adoption: Adoption, anticipation: int, level: str
+) -> tuple[Assignment, Cells]:
+    """Number the effects that treated rows contribute to.
+
+    Parameters
+    ----------
+    sample : Sample
+    adoption : Adoption
+    anticipation : int
+    level : {"group-time", "event", "static"}
+
+    Returns
+    -------
+    assignment : Assignment
+    cells : Cells
+        Cohort and period of each effect, those of one of its rows where it has several; its size
+        is the number of rows.
+    """
+    panel = sample.panel
+    start = sample_start(adoption, sample)
+    cohorts = np.unique(start)
+    cohort = np.searchsorted(cohorts, start)[_unit_of_rows(sample)]
+    time = sample.codes((panel.time,))
+    key = cohort * panel.n_periods + time
+    rows = np.bincount(key, minlength=cohorts.size * panel.n_periods)
+    step, first = np.tile(adoption.steps, cohorts.size), np.repeat(cohorts, panel.n_periods)
+    since = np.where(first == NEVER, -NEVER, step - first)
+    used = (rows > 0) & (since >= (0 if level == "static" else -anticipation))
+    own = {"group-time": np.arange(since.size), "event": since, "static": np.zeros_like(since)}
+    wanted = own[level]
+    values, place = np.unique(wanted[used], return_inverse=True)
+    effect: IntArray = np.full(since.size, -1)
+    effect[used] = place
+    at = np.flatnonzero(used)[np.unique(place, return_index=True)[1]]
+    cells = Cells(first[at], step[at], np.asarray(np.bincount(place, rows[used]), dtype=np.float64))
+    table = effect.reshape(cohorts.size, panel.n_periods)
+    return Assignment(start, cohorts, table, values.size, anticipation), cells
+
+
+def first_stage(sample: Sample, effects: tuple[Effect, ...]) -> FirstStage:
+    """Regress the outcome on regressors and effects, on untreated rows."""
+    absorbed = absorb(sample, effects)
+    k = len(sample.names)
+    slopes, bread = np.zeros(k), np.zeros((k, k))
+    notes: tuple[str, ...] = ()
+    if k:
+        words = " + ".join(map(str, effects))
+        solved = least_squares(
+            sample, absorbed.transform, absorbed.gram,
+            scale=absorbed.moments.overall.variation[1:], absorbed=words,
+        )  # fmt: skip
+        kept = solved.solution.kept
+        slopes, notes = solved.slopes, solved.notes
+        bread[np.ix_(kept, kept)] = solved.solution.bread
+    return FirstStage(sample, absorbed, slopes, bread, notes)
+
+
+def _linked(sample: Sample, untreated: BoolArray, effect: Effect) -> BoolArray:
+    """Rows whose unit and level untreated rows link, shape (rows of the sample,).
+
+    The difference of their effects is identified if and only if they are.
+    """
+    unit, level = sample.codes((sample.panel.unit,)), sample.codes(effect.columns)
+    shown = np.unique(level[untreated])
+    if (np.bincount(unit[untreated]) == shown.size).any():
+        return np.ones(unit.size, dtype=bool)
+    units, levels = sample.panel.n_units, sample.panel.levels(effect.columns)
+    edges = sparse.coo_array(
+        (np.ones(int(untreated.sum())), (unit[untreated], units + level[untreated])),
+        shape=(units + levels, units + levels),
+    )
+    part = connected_components(edges, directed=False)[1]
+    return np.asarray(part[unit] == part[units + level])
+
+
+def _unit_of_rows(sample: Sample) -> IntArray:
+    """Number of each row's unit among those of the sample, shape (rows,)."""
+    rows = sample.unit_rows
+    rows = rows[rows > 0]
+    return np.repeat(np.arange(rows.size), rows)
