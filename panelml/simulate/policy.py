@@ -113,15 +113,19 @@ def staggered(
     frame = _rows(unit, time[place], first, {"x": x[unit], "cluster": cluster[unit] + 1})
     frame.insert(2, "y", y[unit, place])
     frame["effect"] = table[unit, place]
-    att = [
-        {"cohort": g, "time": t, "att": float(effects[g][t - 1])}
-        for g in shares if g > 0 for t in time.tolist()
-    ]  # fmt: skip
     frame.attrs = {
-        "att": att, "trend": trend, "selection": selection, "covariate": covariate, "rho": rho,
+        "att": _records(effects), "trend": trend, "selection": selection, "covariate": covariate, "rho": rho,
         "sigma_u": sigma_u, "sigma_c": sigma_c, "sigma_e": sigma_e,
     }  # fmt: skip
     return frame
+
+
+def _records(effects: Mapping[int, FloatArray]) -> list[dict[str, float]]:
+    """List the effects of each cohort and period."""
+    return [
+        {"cohort": g, "time": t, "att": float(value)}
+        for g, row in effects.items() if g > 0 for t, value in enumerate(row, start=1)
+    ]  # fmt: skip
 
 
 def _rows(
