@@ -17,12 +17,14 @@ from panelml.diagnostics.hausman import hausman
 from panelml.diagnostics.likelihood_ratio import lr_test
 from panelml.diagnostics.serial import wooldridge_test
 from panelml.diagnostics.within_between import within_between
+from panelml.did.decomposition import bacon_decomposition, twfe_weights
 from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.inference import covariance as cov
 from panelml.models.fixed import FixedEffects
 from panelml.models.linear import Between, FirstDifference, PooledOLS
 from panelml.models.mixed import MixedModel
 from panelml.models.random import Hybrid, Mundlak, RandomEffects
+from panelml.results.effects import event_study_plot
 from panelml.results.table import compare
 from panelml.results.timing import Timing
 
@@ -39,11 +41,13 @@ __all__ = [
     "RandomEffects",
     "Timing",
     "TwoStageDiD",
+    "bacon_decomposition",
     "breusch_pagan",
     "compare",
     "cov",
     "datasets",
     "effects_test",
+    "event_study_plot",
     "gourieroux_holly_monfort",
     "hausman",
     "honda",
@@ -52,6 +56,7 @@ __all__ = [
     "pesaran_cd",
     "simulate",
     "snijders_bosker",
+    "twfe_weights",
     "within_between",
     "wooldridge_test",
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,17 @@ from panelml.inference.influence import UnitInfluence
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
 from panelml.results.adapter_maketables import MaketablesPlugin
-from panelml.results.averages import Averages, averages_of
+from panelml.results.averages import Averages, averages_of, label_text
 from panelml.results.display import Shown
 from panelml.results.fitted import Attached, FitStatistics, named
 from panelml.results.formats import number
+from panelml.results.plot_effects import plot_grid, plot_horizons
 from panelml.results.summary import Summary, summarize
 
-__all__ = ["EffectResults", "EffectTie", "effect_statistics"]
+if TYPE_CHECKING:
+    from panelml.results.plot import Axes
+
+__all__ = ["EffectResults", "EffectTie", "effect_statistics", "event_study_plot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +192,60 @@ class EffectResults(Shown, MaketablesPlugin):
         )
         return replace(found, facts=(("Overall effect", words), *found.facts))
 
+    def plot(
+        self, terms: Sequence[str] | None = None, *, level: float = 0.95, ax: Axes | None = None,
+        band: bool = True,
+    ) -> Axes:  # fmt: skip
+        """Plot effects by horizon as an event study, by cohort and period as a grid of colours.
+
+        Others, or some ``terms``, as coefficients.
+
+        Parameters
+        ----------
+        terms : sequence of str, optional
+        level : float
+        ax : matplotlib Axes, optional
+        band : bool
+            Whether event studies show intervals that cover all effects at once.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        if terms is not None or not {"cohort", "horizon"} & set(self.labels.columns):
+            return super().plot(terms, level=level, ax=ax)
+        if self.cells is not None:
+            texts = self.labels[["cohort", "time"]].map(
+                lambda label: None if pd.isna(label) else label_text(label)
+            )
+            return plot_grid(texts, self._estimates, label="Effect", ax=ax)
+        if "horizon" not in self.labels.columns:
+            return super().plot(terms, level=level, ax=ax)
+        return event_study_plot(self, level=level, band=band, ax=ax)
+
+    def event_frame(self, level: float = 0.95, *, band: bool = True) -> pd.DataFrame:
+        """Return ``horizon``, ``estimate``, ``low``, ``high``, ``band_low`` and ``band_high``.
+
+        Raises
+        ------
+        SpecificationError
+            If these are not effects by horizon.
+        """
+        if "horizon" not in self.labels.columns or self.cells is not None:
+            raise SpecificationError(
+                f"{self.model} has no effects by horizon: take aggregate('event') first."
+            )
+        ends = self.conf_int(level)
+        frame = pd.DataFrame({
+            "horizon": self.labels["horizon"], "estimate": self.params, "low": ends["lower"],
+            "high": ends["upper"],
+        })  # fmt: skip
+        if band:
+            wide = self.conf_band(level)
+            frame = frame.assign(band_low=wide["lower"], band_high=wide["upper"])
+        return frame.reset_index(drop=True)
+
     def _averaged(self, found: Averages, overall: EffectResults | None) -> EffectResults:
         estimate = _averaged_estimate(self.attached, found.map)
         return replace(
@@ -197,6 +255,43 @@ class EffectResults(Shown, MaketablesPlugin):
             covariance=parse(self.cov_spec).estimate(estimate), overall=overall,
             _attached=EffectTie(estimate, None),
         )  # fmt: skip
+
+
+def event_study_plot(
+    *results: EffectResults, level: float = 0.95, band: bool = True, ax: Axes | None = None,
+    **named: EffectResults,
+) -> Axes:  # fmt: skip
+    """Draw event studies of several estimators on common axes, side by side at each horizon.
+
+    Parameters
+    ----------
+    *results : EffectResults
+        By horizon.
+    level : float
+    band : bool
+        Whether to show intervals that cover all effects of an estimator at once.
+    ax : matplotlib Axes, optional
+    **named : EffectResults
+        Results with their names, as ``event_study_plot(twfe=a, imputation=b)``.
+
+    Raises
+    ------
+    SpecificationError
+        Without results, or if one has no effects by horizon.
+    MissingDependencyError
+        If matplotlib is not installed.
+    """
+    everything = {**{result.model.partition(",")[0]: result for result in results}, **named}
+    if len(everything) < max(len(results) + len(named), 1):
+        raise SpecificationError(
+            "Name results of the same estimator: event_study_plot(a=..., b=...)."
+        )
+    frames = {name: result.event_frame(level, band=band) for name, result in everything.items()}
+    references = set.intersection(*(set(result.references) for result in everything.values()))
+    outcomes = ", ".join(dict.fromkeys(result.depvar for result in everything.values()))
+    return plot_horizons(
+        frames, references=sorted(references), level=level, label=f"Effect on {outcomes}", ax=ax
+    )
 
 
 def _averaged_estimate(tie: Attached, linear: LinearMap) -> Estimate:

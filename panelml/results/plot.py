@@ -13,7 +13,7 @@ from panelml.errors import MissingDependencyError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
 
-__all__ = ["plot_intervals"]
+__all__ = ["new_axes", "plot_intervals"]
 
 
 def plot_intervals(
@@ -42,7 +42,7 @@ def plot_intervals(
     MissingDependencyError
         If matplotlib is not installed.
     """
-    axes = _new_axes(len(terms) * len(frames)) if ax is None else ax
+    axes = new_axes(7, 1.2 + 0.25 * max(len(terms) * len(frames), 4)) if ax is None else ax
     rows = np.arange(len(terms))
     step = min(0.8 / len(frames), 0.25)
     for i, (name, frame) in enumerate(frames.items()):
@@ -61,10 +61,17 @@ def plot_intervals(
     return axes
 
 
-def _new_axes(marks: int) -> Axes:
+def new_axes(width: float, height: float) -> Axes:
+    """Make a figure of some inches with one pair of axes.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+    """
     try:
         from matplotlib import pyplot
     except ImportError as error:
         raise MissingDependencyError("Plots need matplotlib: pip install panelml[plot].") from error
-    _, axes = pyplot.subplots(figsize=(7, 1.2 + 0.25 * max(marks, 4)), layout="constrained")
+    _, axes = pyplot.subplots(figsize=(width, height), layout="constrained")
     return axes

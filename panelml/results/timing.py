@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,10 @@ from panelml.data.panel import Panel
 from panelml.data.show import Listing, count, html_prose, percent, prose
 from panelml.errors import SpecificationError
 from panelml.results.averages import label_text
+from panelml.results.plot_policy import plot_means, plot_status
+
+if TYPE_CHECKING:
+    from panelml.results.plot import Axes
 
 __all__ = ["Timing"]
 
@@ -122,6 +126,42 @@ class Timing:
         table = cells.pivot_table(index="time", columns="start", values="value", aggfunc="mean")
         table.columns = pd.Index([self._name(int(value)) for value in table.columns], name="cohort")
         return table.rename_axis(self.panel.time)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw each unit's treatment status over time, in the order of adoption.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        index, adoption = self.panel.index, self.adoption
+        status = np.zeros((index.units.size, index.times.size), dtype=np.int64)
+        treated = adoption.steps[index.time] >= adoption.start[index.unit]
+        status[index.unit, index.time] = 1 + treated
+        order = np.argsort(adoption.start, kind="stable")
+        return plot_status(
+            status[order], [label_text(label) for label in index.units[order]],
+            [label_text(label) for label in index.times], unit=self.panel.unit,
+            time=self.panel.time, ax=ax,
+        )  # fmt: skip
+
+    def plot_means(self, column: str, ax: Axes | None = None) -> Axes:
+        """Draw the means of a variable over time by cohort.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        adoption, means = self.adoption, self.means(column)
+        start = np.unique(np.where(adoption.always, adoption.steps[0], adoption.start))
+        first = [
+            float("nan") if step == NEVER else float(np.searchsorted(adoption.steps, step))
+            for step in start
+        ]
+        means.index = pd.Index([label_text(t) for t in means.index], name=means.index.name)
+        return plot_means(means, first, label=column, ax=ax)
 
     def __str__(self) -> str:
         return "\n".join([self._title, self._listing.text(), *map(prose, self.notes)])

@@ -114,7 +114,8 @@ def staggered(
     frame.insert(2, "y", y[unit, place])
     frame["effect"] = table[unit, place]
     frame.attrs = {
-        "att": _records(effects), "trend": trend, "selection": selection, "covariate": covariate, "rho": rho,
+        "att": _records(effects), "trend": trend, "selection": selection,
+        "covariate": covariate, "rho": rho,
         "sigma_u": sigma_u, "sigma_c": sigma_c, "sigma_e": sigma_e,
     }  # fmt: skip
     return frame
