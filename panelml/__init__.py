@@ -18,6 +18,7 @@ from panelml.diagnostics.likelihood_ratio import lr_test
 from panelml.diagnostics.serial import wooldridge_test
 from panelml.diagnostics.within_between import within_between
 from panelml.did.decomposition import bacon_decomposition, twfe_weights
+from panelml.did.group_time import CallawaySantAnna
 from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.inference import covariance as cov
 from panelml.models.fixed import FixedEffects
@@ -31,6 +32,7 @@ from panelml.results.timing import Timing
 __all__ = [
     "Between",
     "BorusyakJaravelSpiess",
+    "CallawaySantAnna",
     "FirstDifference",
     "FixedEffects",
     "Hybrid",

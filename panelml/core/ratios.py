@@ -1,0 +1,108 @@
+"""Effects as sums of weighted means, with one rule for how estimated parts move them.
+
+Every difference-in-differences estimator of a cohort and period is a signed sum of weighted means
+``sum(w v) / sum(w)``. Weights may hold estimated odds, values estimated regressions. Their
+influence functions then all have the same three terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from panelml._typing import FloatArray
+
+__all__ = ["Ratio", "Regression", "combine", "regress"]
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """A weighted least-squares fit of some rows.
+
+    Attributes
+    ----------
+    fitted : FloatArray, shape (n,)
+        Predictions for all rows.
+    psi : FloatArray, shape (n, k), or None
+        How each row moved the coefficients; None where these leave effects unmoved to first
+        order.
+    """
+
+    fitted: FloatArray
+    psi: FloatArray | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A signed weighted mean.
+
+    Attributes
+    ----------
+    sign : float
+    weight, value : FloatArray, shape (n,)
+    odds : bool
+        Whether the weights are proportional to estimated odds.
+    regressions : tuple of (float, Regression)
+        Predictions in the value, with their factors.
+    """
+
+    sign: float
+    weight: FloatArray
+    value: FloatArray
+    odds: bool = False
+    regressions: tuple[tuple[float, Regression], ...] = ()
+
+
+def regress(x: FloatArray, y: FloatArray, w: FloatArray, *, moves: bool = True) -> Regression:
+    """Fit y to x by weighted least squares, rows of weight zero left out.
+
+    Parameters
+    ----------
+    x : FloatArray, shape (n, k)
+        Of full rank on the rows with weight.
+    y, w : FloatArray, shape (n,)
+    moves : bool
+        Whether the coefficients move effects to first order.
+    """
+    weighted = x * w[:, None]
+    inverse = np.linalg.inv(weighted.T @ x)
+    fitted = x @ (inverse @ (weighted.T @ y))
+    psi = weighted * (y - fitted)[:, None] @ inverse if moves else None
+    return Regression(fitted, psi)
+
+
+def combine(
+    ratios: Sequence[Ratio], x: FloatArray, odds: FloatArray | None
+) -> tuple[float, FloatArray]:
+    """Add up weighted means.
+
+    Parameters
+    ----------
+    ratios : sequence of Ratio
+    x : FloatArray, shape (n, k)
+        Covariates of odds and regressions.
+    odds : FloatArray, shape (n, k), or None
+        How each row moved the coefficients of the odds.
+
+    Returns
+    -------
+    effect : float
+    psi : FloatArray, shape (n,)
+        How each row moved it.
+    """
+    effect, psi = 0.0, np.zeros(len(x))
+    for ratio in ratios:
+        total = ratio.weight.sum()
+        share = ratio.sign * ratio.weight / total
+        mean = float(ratio.weight @ ratio.value / total)
+        effect += ratio.sign * mean
+        own = share * (ratio.value - mean)
+        psi += own
+        if ratio.odds and odds is not None:
+            psi += odds @ (own @ x)
+        for factor, regression in ratio.regressions:
+            if regression.psi is not None:
+                psi += regression.psi @ (factor * (share @ x))
+    return effect, psi

@@ -1,0 +1,295 @@
+"""Run through the effects of cohorts and periods, sharing what several have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.group_time import Contrast, difference_effect, section_effect
+from panelml.core.linalg import solve_normal
+from panelml.did.comparisons import Cell
+from panelml.engine.collect import Collected
+from panelml.errors import ConvergenceError, listing
+
+__all__ = ["Estimates", "SectionRows", "UnitRows", "estimate_cells"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Effects and their influence functions.
+
+    Attributes
+    ----------
+    cells : list of Cell
+        The effects that could be estimated.
+    effects : FloatArray, shape (m,)
+    psi : FloatArray, shape (m, units)
+    notes : tuple of str
+    """
+
+    cells: list[Cell]
+    effects: FloatArray
+    psi: FloatArray
+    notes: tuple[str, ...]
+
+
+class Data(Protocol):
+    """Outcomes and covariates, arranged for comparisons."""
+
+    names: tuple[str, ...]
+    start: IntArray
+
+    def rows(self, cell: Cell, used: BoolArray) -> IntArray:
+        """Rows of the data of those units that a cell uses."""
+        ...
+
+    def key(self, cell: Cell) -> object:
+        """What the covariates of a cell depend on, beside its units."""
+        ...
+
+    def covariates(self, cell: Cell, rows: IntArray) -> FloatArray:
+        """Covariates of these rows, the constant first, shape (n, k)."""
+        ...
+
+    def unit(self, rows: IntArray) -> IntArray:
+        """Units of these rows."""
+        ...
+
+    def weights(self, rows: IntArray) -> FloatArray:
+        """Weights of these rows."""
+        ...
+
+    def effect(self, contrast: Contrast, cell: Cell, rows: IntArray) -> tuple[float, FloatArray]:
+        """Estimate the effect, and how each row moved it."""
+        ...
+
+    def add(self, rows: IntArray, psi: FloatArray, out: FloatArray) -> None:
+        """Add influences of rows to those of their units."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRows:
+    """A balanced panel, a row for each unit.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Covariates, the constant first.
+    start : IntArray, shape (units,)
+    y : FloatArray, shape (T, units)
+    x : FloatArray, shape (T, units, k)
+        With one period where covariates do not change.
+    w : FloatArray, shape (units,)
+    """
+
+    names: tuple[str, ...]
+    start: IntArray
+    y: FloatArray
+    x: FloatArray
+    w: FloatArray
+
+    @classmethod
+    def of(cls, data: Collected, names: tuple[str, ...], start: IntArray) -> UnitRows:
+        """Arrange the rows of a balanced panel."""
+        units = start.size
+        table = data.z.reshape(len(data.z), units, -1)
+        periods = table.shape[2]
+        x = np.ones((periods, units, len(data.z)))
+        x[:, :, 1:] = table[1:].transpose(2, 1, 0)
+        if (x[1:] == x[:1]).all():
+            x = x[:1]
+        w = data.weights.reshape(units, -1)[:, 0]
+        return cls(names, start, np.ascontiguousarray(table[0].T), x, w)
+
+    def rows(self, cell: Cell, used: BoolArray) -> IntArray:
+        """Units that a cell uses."""
+        return np.flatnonzero(used)
+
+    def key(self, cell: Cell) -> object:
+        """The period of the covariates."""
+        return min(cell.earlier, len(self.x) - 1)
+
+    def covariates(self, cell: Cell, rows: IntArray) -> FloatArray:
+        """Covariates of the earlier period."""
+        return np.asarray(self.x[min(cell.earlier, len(self.x) - 1)][rows])
+
+    def unit(self, rows: IntArray) -> IntArray:
+        """Rows are units."""
+        return rows
+
+    def weights(self, rows: IntArray) -> FloatArray:
+        """Weights of these units."""
+        return self.w[rows]
+
+    def effect(self, contrast: Contrast, cell: Cell, rows: IntArray) -> tuple[float, FloatArray]:
+        """Compare changes of outcomes."""
+        return difference_effect(contrast, (self.y[cell.time] - self.y[cell.base])[rows])
+
+    def add(self, rows: IntArray, psi: FloatArray, out: FloatArray) -> None:
+        """Rows are units."""
+        out[rows] = psi
+
+
+@dataclass(frozen=True, slots=True)
+class SectionRows:
+    """Rows of which each counts on its own.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Covariates, the constant first.
+    start : IntArray, shape (units,)
+    y, w : FloatArray, shape (n,)
+    x : FloatArray, shape (n, k)
+    units, time : IntArray, shape (n,)
+        Number of the unit, and of the period.
+    """
+
+    names: tuple[str, ...]
+    start: IntArray
+    y: FloatArray
+    x: FloatArray
+    w: FloatArray
+    units: IntArray
+    time: IntArray
+
+    @classmethod
+    def of(
+        cls, data: Collected, names: tuple[str, ...], start: IntArray, period: IntArray
+    ) -> SectionRows:
+        """Arrange rows; ``period`` numbers the codes of periods, shape (T,)."""
+        x = np.concatenate([np.ones((1, data.unit.size)), data.z[1:]]).T
+        return cls(
+            names, start, data.z[0], np.ascontiguousarray(x), data.weights, data.unit,
+            period[data.time],
+        )  # fmt: skip
+
+    def rows(self, cell: Cell, used: BoolArray) -> IntArray:
+        """Rows of both periods."""
+        both = (self.time == cell.time) | (self.time == cell.base)
+        return np.flatnonzero(both & used[self.units])
+
+    def key(self, cell: Cell) -> object:
+        """Both periods."""
+        return (cell.time, cell.base)
+
+    def covariates(self, cell: Cell, rows: IntArray) -> FloatArray:
+        """Covariates of each row itself."""
+        return self.x[rows]
+
+    def unit(self, rows: IntArray) -> IntArray:
+        """Units of these rows."""
+        return self.units[rows]
+
+    def weights(self, rows: IntArray) -> FloatArray:
+        """Weights of these rows."""
+        return self.w[rows]
+
+    def effect(self, contrast: Contrast, cell: Cell, rows: IntArray) -> tuple[float, FloatArray]:
+        """Compare averages of both periods."""
+        return section_effect(contrast, self.y[rows], self.time[rows] == cell.time)
+
+    def add(self, rows: IntArray, psi: FloatArray, out: FloatArray) -> None:
+        """Add up the rows of each unit."""
+        out += np.bincount(self.units[rows], psi, minlength=out.size)
+
+
+@dataclass(slots=True)
+class _Remarks:
+    """What happened in single comparisons, by kind."""
+
+    found: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, kind: str, where: str) -> None:
+        self.found.setdefault(kind, []).append(where)
+
+    def notes(self) -> tuple[str, ...]:
+        return tuple(
+            f"{kind} ({listing(dict.fromkeys(where), most=4)})."
+            for kind, where in self.found.items()
+        )
+
+
+def estimate_cells(
+    data: Data, cells: Sequence[Cell], control: str, method: str, name: Callable[[Cell], str]
+) -> Estimates:
+    """Estimate every effect that has a cohort and a comparison group.
+
+    Parameters
+    ----------
+    data : UnitRows or SectionRows
+    cells : sequence of Cell
+    control, method : str
+    name : callable
+        How a cell is called in notes.
+    """
+    remarks = _Remarks()
+    psi = np.zeros((len(cells), data.start.size))
+    kept: list[Cell] = []
+    effects: list[float] = []
+    key: object = None
+    for cell in sorted(cells, key=lambda c: (c.cohort, str(_key(data, c, control)))):
+        if key != _key(data, cell, control):
+            key = _key(data, cell, control)
+            rows, contrast = _contrast(data, cell, control, method, name(cell), remarks)
+        if contrast is not None:
+            effect, moved = data.effect(contrast, cell, rows)
+            data.add(rows, moved, psi[len(kept)])
+            kept.append(cell)
+            effects.append(effect)
+    order = sorted(range(len(kept)), key=lambda i: (kept[i].cohort, kept[i].time))
+    return Estimates(
+        [kept[i] for i in order], np.array(effects)[order], psi[order], remarks.notes()
+    )
+
+
+def _key(data: Data, cell: Cell, control: str) -> tuple[object, ...]:
+    return (cell.cohort, cell.after if control == "not-yet" else None, data.key(cell))
+
+
+def _contrast(
+    data: Data, cell: Cell, control: str, method: str, name: str, remarks: _Remarks
+) -> tuple[IntArray, Contrast | None]:
+    cohort = data.start == cell.cohort
+    rows = data.rows(cell, cohort | cell.controls(data.start, control))
+    treated = cohort[data.unit(rows)]
+    x, w = data.covariates(cell, rows), data.weights(rows)
+    if not treated.any() or treated.all():
+        remarks.add("Nobody to compare: effects left out", name)
+        return rows, None
+    others = x[~treated]
+    independent = _independent(others, w[~treated])
+    if independent.size < x.shape[1]:
+        gone = [data.names[j] for j in range(x.shape[1]) if j not in independent]
+        remarks.add(f"Dropped {listing(map(repr, gone))}, collinear in the comparison group", name)
+        x = x[:, independent]
+    try:
+        contrast = Contrast.of(x, treated, w, method)
+    except ConvergenceError as error:
+        remarks.add(f"Effects left out because {error}", name)
+        return rows, None
+    trimmed = int(contrast.trimmed.sum())
+    if trimmed:
+        remarks.add(
+            "Left out rows of comparison groups whose probability of adoption is above 0.995",
+            f"{name}: {trimmed:,}",
+        )
+    return rows, contrast
+
+
+def _independent(x: FloatArray, w: FloatArray) -> IntArray:
+    """Columns that are no combination of those before them, the constant first."""
+    if x.shape[1] == 1:
+        return np.zeros(1, dtype=np.int64)
+    mean = w @ x[:, 1:] / w.sum()
+    centred = x[:, 1:] - mean
+    gram = np.zeros((x.shape[1], x.shape[1]))
+    gram[0, 0] = 1.0
+    gram[1:, 1:] = (centred.T * w) @ centred
+    scale = (x[:, 1:].T ** 2) @ w
+    return np.concatenate([[0], 1 + solve_normal(gram, scale).kept])

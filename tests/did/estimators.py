@@ -1,0 +1,16 @@
+"""Estimators of policy effects that must keep the laws of all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panelml as pm
+
+#: Name to specification, for data with y, x, cohort and w.
+ESTIMATORS: dict[str, Any] = {
+    "imputation": pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort", leads=1),
+    "imputation-weighted": pm.BorusyakJaravelSpiess("y ~ z", cohort="cohort", weights="w"),
+    "two-stage": pm.TwoStageDiD("y ~ z", cohort="cohort", effects="event"),
+    "callaway": pm.CallawaySantAnna("y ~ x", cohort="cohort", panel=False),
+    "callaway-panel": pm.CallawaySantAnna("y ~ 1", cohort="cohort", control="not-yet"),
+}
