@@ -20,6 +20,7 @@ from panelml.diagnostics.within_between import within_between
 from panelml.did.decomposition import bacon_decomposition, twfe_weights
 from panelml.did.group_time import CallawaySantAnna
 from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
+from panelml.did.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
 from panelml.inference import covariance as cov
 from panelml.models.fixed import FixedEffects
 from panelml.models.linear import Between, FirstDifference, PooledOLS
@@ -30,9 +31,12 @@ from panelml.results.table import compare
 from panelml.results.timing import Timing
 
 __all__ = [
+    "TWFE",
     "Between",
     "BorusyakJaravelSpiess",
     "CallawaySantAnna",
+    "EventStudy",
+    "ExtendedTWFE",
     "FirstDifference",
     "FixedEffects",
     "Hybrid",
@@ -41,6 +45,7 @@ __all__ = [
     "Panel",
     "PooledOLS",
     "RandomEffects",
+    "SunAbraham",
     "Timing",
     "TwoStageDiD",
     "bacon_decomposition",

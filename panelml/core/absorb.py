@@ -7,7 +7,7 @@ least squares on ``M (z - D a)`` with ``S a = D' M z``, ``S = D' M D``, absorbs 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -194,6 +194,17 @@ class AbsorbSystem:
             self.cross + other.cross,
             self.unit_rank + other.unit_rank,
         )
+
+    def apply(self, columns: FloatArray) -> FloatArray:
+        """Multiply columns by S, shape (levels, m)."""
+        result = self.own @ columns
+        for a in self.unit:
+            result -= a.T @ (a @ columns)
+        return np.asarray(result)
+
+    def solve_for(self, plan: AbsorbPlan, cross: FloatArray) -> FloatArray:
+        """Solve for other right sides, shape (levels, m)."""
+        return replace(self, cross=cross).solve(plan).coef
 
     def solve(self, plan: AbsorbPlan) -> LevelSolution:
         """Solve for the levels' coefficients.

@@ -21,11 +21,11 @@ from panelml.data.adoption import Adoption, read_adoption
 from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
+from panelml.did.assignment import CohortGrid, assign
 from panelml.did.base import assemble_effects, cell_labels, horizon_labels, single_label
 from panelml.did.leads import Leads, pretrends
 from panelml.did.untreated import (
     FirstStage,
-    assign,
     first_stage,
     imputable,
     untreated_rows,
@@ -161,7 +161,7 @@ def _fit(
     sample, more = imputable(whole, untreated_rows(whole, adoption, spec.anticipation), effects)
     free = sample.only(untreated_rows(sample, adoption, spec.anticipation))
     first = first_stage(free, effects)
-    assignment, cells = assign(sample, adoption, spec.anticipation, level)
+    assignment, cells = _numbered(sample, adoption, spec.anticipation, level)
     sums = fold(sample, lambda b: TreatedSums.of(b, assignment, first.absorbed.plan))
     imputer = solve_effects(sums, first.slopes, first.bread, first.coef, first.solve(sums.levels))
     psi = _influence(sample, assignment, first, sums, imputer, leave_out)
@@ -172,6 +172,16 @@ def _fit(
         spec, model, level, sample, adoption, replace(cells, size=sums.size), imputer.effects,
         psi, pre, (*adoption.notes, *notes, *more, *first.notes, *_lonely(sums, cells, adoption)),
     )  # fmt: skip
+
+
+def _numbered(
+    sample: Sample, adoption: Adoption, anticipation: int, level: Level
+) -> tuple[Assignment, Cells]:
+    grid = CohortGrid.of(sample, adoption)
+    since = grid.horizon
+    label = {"group-time": np.arange(since.size), "event": since, "static": np.zeros_like(since)}
+    used = since >= (0 if level == "static" else -anticipation)
+    return assign(grid, label[level], used, anticipation)
 
 
 def _influence(

@@ -8,18 +8,15 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from panelml._typing import BoolArray, FloatArray, IntArray
-from panelml.core.aggregation import Cells
-from panelml.core.imputation import Assignment
-from panelml.data.adoption import NEVER, Adoption
+from panelml._typing import BoolArray, FloatArray
+from panelml.data.adoption import Adoption
 from panelml.data.formula import Effect, Formula
 from panelml.data.sample import Sample
-from panelml.did.base import sample_start
 from panelml.engine.absorbing import Absorbed, absorb
 from panelml.engine.least_squares import least_squares
 from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
 
-__all__ = ["FirstStage", "assign", "first_stage", "imputable", "untreated_rows", "with_effects"]
+__all__ = ["FirstStage", "first_stage", "imputable", "untreated_rows", "with_effects"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class FirstStage:
         system = self.absorbed.system
         if system is None:
             return cross
-        return replace(system, cross=cross).solve(self.absorbed.plan).coef
+        return system.solve_for(self.absorbed.plan, cross)
 
 
 def with_effects(formula: Formula, sample_unit: str, time: str, columns: list[str]) -> Formula:
@@ -131,46 +128,6 @@ def imputable(
     return sample.only(keep), (note + "; ".join(causes) + ".",)
 
 
-def assign(
-    sample: Sample, adoption: Adoption, anticipation: int, level: str
-) -> tuple[Assignment, Cells]:
-    """Number the effects that treated rows contribute to.
-
-    Parameters
-    ----------
-    sample : Sample
-    adoption : Adoption
-    anticipation : int
-    level : {"group-time", "event", "static"}
-
-    Returns
-    -------
-    assignment : Assignment
-    cells : Cells
-        Cohort and period of each effect, those of one of its rows where it has several; its size
-        is the number of rows.
-    """
-    panel = sample.panel
-    start = sample_start(adoption, sample)
-    cohorts = np.unique(start)
-    cohort = np.searchsorted(cohorts, start)[_unit_of_rows(sample)]
-    time = sample.codes((panel.time,))
-    key = cohort * panel.n_periods + time
-    rows = np.bincount(key, minlength=cohorts.size * panel.n_periods)
-    step, first = np.tile(adoption.steps, cohorts.size), np.repeat(cohorts, panel.n_periods)
-    since = np.where(first == NEVER, -NEVER, step - first)
-    used = (rows > 0) & (since >= (0 if level == "static" else -anticipation))
-    own = {"group-time": np.arange(since.size), "event": since, "static": np.zeros_like(since)}
-    wanted = own[level]
-    values, place = np.unique(wanted[used], return_inverse=True)
-    effect: IntArray = np.full(since.size, -1)
-    effect[used] = place
-    at = np.flatnonzero(used)[np.unique(place, return_index=True)[1]]
-    cells = Cells(first[at], step[at], np.asarray(np.bincount(place, rows[used]), dtype=np.float64))
-    table = effect.reshape(cohorts.size, panel.n_periods)
-    return Assignment(start, cohorts, table, values.size, anticipation), cells
-
-
 def first_stage(sample: Sample, effects: tuple[Effect, ...]) -> FirstStage:
     """Regress the outcome on regressors and effects, on untreated rows."""
     absorbed = absorb(sample, effects)
@@ -205,10 +162,3 @@ def _linked(sample: Sample, untreated: BoolArray, effect: Effect) -> BoolArray:
     )
     part = connected_components(edges, directed=False)[1]
     return np.asarray(part[unit] == part[units + level])
-
-
-def _unit_of_rows(sample: Sample) -> IntArray:
-    """Number of each row's unit among those of the sample, shape (rows,)."""
-    rows = sample.unit_rows
-    rows = rows[rows > 0]
-    return np.repeat(np.arange(rows.size), rows)

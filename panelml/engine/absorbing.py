@@ -17,7 +17,7 @@ from panelml.data.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 
-__all__ = ["Absorbed", "absorb", "absorbed_levels", "make_plan"]
+__all__ = ["Absorbed", "absorb", "absorb_plan", "absorbed_levels", "make_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,11 @@ def _level_means(sample: Sample, effect: Effect, levels: int) -> dict[str | None
 
 def absorb(sample: Sample, effects: tuple[Effect, ...]) -> Absorbed:
     """Absorb effects of units and others, in one or two passes over the data."""
-    plan = make_plan(sample, effects)
+    return absorb_plan(sample, make_plan(sample, effects))
+
+
+def absorb_plan(sample: Sample, plan: AbsorbPlan) -> Absorbed:
+    """Absorb what a plan says, in one or two passes over the data."""
     if plan.unit_intercept and not plan.unit_slopes and not plan.factors:
         moments = fold(sample, PanelMoments.of)
         return Absorbed(plan, Within(), moments, moments.within, moments.n_units)

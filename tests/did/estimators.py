@@ -14,3 +14,9 @@ ESTIMATORS: dict[str, Any] = {
     "callaway": pm.CallawaySantAnna("y ~ x", cohort="cohort", panel=False),
     "callaway-panel": pm.CallawaySantAnna("y ~ 1", cohort="cohort", control="not-yet"),
 }
+ESTIMATORS |= {
+    "twfe": pm.TWFE("y ~ z", cohort="cohort"),
+    "event-study": pm.EventStudy("y ~ z", cohort="cohort", window=(-2, 2), weights="w"),
+    "sun-abraham": pm.SunAbraham("y ~ z", cohort="cohort"),
+    "extended": pm.ExtendedTWFE("y ~ 1", cohort="cohort"),
+}

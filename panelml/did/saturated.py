@@ -1,0 +1,160 @@
+"""Fit a regression on indicators of cohorts, periods or horizons, and assemble its effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from panelml._typing import FloatArray
+from panelml.core.absorb import AbsorbPlan, Factor
+from panelml.core.aggregation import Cells
+from panelml.core.imputation import Assignment
+from panelml.core.saturated import (
+    EFFECT,
+    AddEffects,
+    LevelEffects,
+    level_effects,
+    level_influence,
+)
+from panelml.data.formula import Effect
+from panelml.data.sample import Sample
+from panelml.did.base import assemble_effects
+from panelml.engine.absorbing import Absorbed, absorb_plan, absorbed_levels, make_plan
+from panelml.engine.fold import fold
+from panelml.engine.least_squares import least_squares
+from panelml.errors import IdentificationError, listing
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import CovLike
+from panelml.inference.influence import UnitInfluence
+from panelml.results.effects import EffectResults
+
+__all__ = ["Saturated", "fit_saturated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Saturated:
+    """What a regression on indicators estimates, and how it is called.
+
+    Attributes
+    ----------
+    model : str
+    spec : object
+    sample : Sample
+    effects : tuple of Effect
+        What is absorbed beside the indicators.
+    assignment : Assignment
+        Rows to effects.
+    labels : DataFrame
+    cells : Cells, or None
+    references : tuple of int
+    cov : str or covariance
+    notes : tuple of str
+    """
+
+    model: str
+    spec: object
+    sample: Sample
+    effects: tuple[Effect, ...]
+    assignment: Assignment
+    labels: Any
+    cells: Cells | None
+    references: tuple[int, ...]
+    cov: CovLike
+    notes: tuple[str, ...]
+
+
+def fit_saturated(task: Saturated) -> EffectResults:
+    """Estimate the effects.
+
+    Raises
+    ------
+    IdentificationError
+        If effects are not identified: their names are in the message.
+    """
+    own = Factor(EFFECT, task.assignment.count, EFFECT, 0)
+    plan = _with_effects(make_plan(task.sample, task.effects), own)
+    sample = task.sample.then(task.sample.names, AddEffects(task.assignment))
+    absorbed = absorb_plan(sample, plan)
+    slopes, bread, rss, dropped = _regressors(sample, absorbed, task.effects)
+    fit = _effects(task, absorbed, slopes, bread)
+    psi = fold(sample, lambda b: level_influence(b, absorbed.transform, plan, fit)).sums
+    kept = int((np.diag(bread) > 0).sum())
+    absorbed_rank = absorbed.rank - task.assignment.count
+    counts = Counts(
+        sample.nobs, task.assignment.count + kept, False,
+        {e.columns: absorbed_levels(sample, e) for e in task.effects}, absorbed_rank,
+    )  # fmt: skip
+    if counts.df_resid <= 0:
+        raise IdentificationError(
+            f"{counts.nobs} rows are too few for {counts.nobs - counts.df_resid} parameters."
+        )
+    labels, cells = _sized(task, absorbed)
+    return assemble_effects(
+        model=task.model, spec=task.spec, sample=task.sample, labels=labels,
+        params=fit.effects, influence=UnitInfluence(task.sample, psi), counts=counts,
+        cov=task.cov, cells=cells, model_cov=rss / counts.df_resid * fit.bread,
+        references=task.references, absorbed=" + ".join(map(str, task.effects)),
+        notes=(*task.notes, *dropped),
+    )  # fmt: skip
+
+
+def _sized(task: Saturated, absorbed: Absorbed) -> tuple[Any, Cells | None]:
+    """Give labels and cells the weight of their rows."""
+    if absorbed.system is None or "size" not in task.labels.columns:
+        return task.labels, task.cells
+    size = absorbed.system.before[: task.assignment.count]
+    cells = None if task.cells is None else replace(task.cells, size=size)
+    return task.labels.assign(size=size), cells
+
+
+def _with_effects(plan: AbsorbPlan, own: Factor) -> AbsorbPlan:
+    """Put the indicators before the other effects."""
+    moved = tuple(
+        Factor(f.key, f.levels, f.slope, f.first + own.levels, f.centre) for f in plan.factors
+    )
+    return AbsorbPlan(plan.unit_intercept, plan.unit_slopes, (own, *moved))
+
+
+def _regressors(
+    sample: Sample, absorbed: Absorbed, effects: tuple[Effect, ...]
+) -> tuple[FloatArray, FloatArray, float, tuple[str, ...]]:
+    """Slopes, their inverse cross-products, residual sum of squares, and notes."""
+    k = len(sample.names)
+    slopes, bread = np.zeros(k), np.zeros((k, k))
+    if k == 0:
+        return slopes, bread, float(absorbed.gram[0, 0]), ()
+    solved = least_squares(
+        sample, absorbed.transform, absorbed.gram,
+        scale=absorbed.moments.overall.variation[1:],
+        absorbed=" + ".join(["the effects", *map(str, effects)]),
+    )  # fmt: skip
+    kept = solved.solution.kept
+    bread[np.ix_(kept, kept)] = solved.solution.bread
+    return solved.slopes, bread, solved.solution.rss, solved.notes
+
+
+def _effects(
+    task: Saturated, absorbed: Absorbed, slopes: FloatArray, bread: FloatArray
+) -> LevelEffects:
+    system, plan, m = absorbed.system, absorbed.plan, task.assignment.count
+    if system is None:
+        raise IdentificationError("No effect is left to estimate.")
+    unit = np.eye(plan.levels, m)
+    inverse = system.solve_for(plan, unit)
+    _require_identified(task, system.apply(inverse) - unit)
+    coef = system.solve(plan).coef
+    return level_effects(slice(0, m), coef, inverse, slopes, bread)
+
+
+def _require_identified(task: Saturated, gap: FloatArray) -> None:
+    """Refuse effects for which no combination of rows gives them alone."""
+    lost = np.abs(gap).max(axis=0) > 1e-6
+    if lost.any():
+        names = listing(str(name) for name in task.labels.index[lost])
+        raise IdentificationError(
+            f"{int(lost.sum())} of {lost.size} effects are not identified ({names}): they are "
+            "combinations of each other and of the absorbed effects. Without never-treated units, "
+            "another reference period is needed; a cohort needs rows in a reference period."
+        )

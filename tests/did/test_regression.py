@@ -1,0 +1,161 @@
+"""Two-way regressions of policies: R's fixest, and least squares with all dummies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import panelml as pm
+from panelml.errors import IdentificationError, SpecificationError
+from tests.did.stress import POLICIES
+from tests.golden import assert_close, load
+
+
+@pytest.mark.parametrize("case", load("did_regression"), ids=lambda case: case.id)
+def test_equals_fixest(case: Any) -> None:
+    data = POLICIES[case.data]()
+    data = data[data["g"].isin(case.spec.get("cohorts", [0, 4, 5, 6, 7]))]
+    options = {n: v for n, v in case.spec.items() if n in ("formula", "cov", "weights")}
+    spec = getattr(pm, case.spec["estimator"])(cohort="g", **options)
+    found = spec.fit(pm.Panel(data, "id", "t"))
+    if "aggregate" in case.spec:
+        found = found.aggregate(case.spec["aggregate"])
+    assert_close(found.params.to_dict(), case.value["params"], case.tolerance)
+    assert_close(found.std_errors.to_dict(), case.value["std_errors"], case.tolerance)
+
+
+def draw(never: bool = True) -> pd.DataFrame:
+    shares = {4: 0.25, 6: 0.25} if never else {4: 0.5, 6: 0.5}
+    frame = pm.simulate.staggered(50, 8, shares, unbalanced=0.1, covariate=0.5, seed=6)
+    rng = np.random.default_rng(8)
+    frame = frame.assign(z=rng.standard_normal(len(frame)), w=rng.uniform(0.5, 2, len(frame)))
+    return frame.assign(since=lambda d: d["time"] - d["cohort"])
+
+
+def dense(
+    frame: pd.DataFrame, labels: pd.Series, weights: np.ndarray
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Coefficients of indicators, and errors clustered by unit with fixest's factor."""
+    names = sorted(labels.dropna().unique())
+    indicators = np.column_stack([(labels == name).to_numpy(float) for name in names])
+    dummies = [pd.get_dummies(frame[name], dtype=float).to_numpy() for name in ("unit", "time")]
+    x = np.column_stack([indicators, frame["z"], *dummies])
+    root = np.sqrt(weights)[:, None]
+    inverse = np.linalg.pinv((x * root).T @ (x * root))
+    beta = inverse @ (x.T @ (weights * frame["y"].to_numpy()))
+    scores = x * (weights * (frame["y"].to_numpy() - x @ beta))[:, None]
+    sums = pd.DataFrame(scores).groupby(frame["unit"].to_numpy()).sum().to_numpy()
+    units, n = len(sums), len(frame)
+    k = len(names) + 1 + frame["time"].nunique()
+    factor = units / (units - 1) * (n - 1) / (n - k)
+    cov = inverse @ sums.T @ sums @ inverse * factor
+    m = len(names)
+    return (
+        dict(zip(names, beta[:m], strict=True)),
+        dict(zip(names, np.sqrt(np.diag(cov)[:m]), strict=True)),
+    )
+
+
+def horizons(frame: pd.DataFrame, window: tuple[int, int] = (-9, 9)) -> pd.Series:
+    since = frame["since"].clip(*window)
+    return since.map("horizon {:.0f}".format, na_action="ignore").where(since != -1)
+
+
+def cells(frame: pd.DataFrame) -> pd.Series:
+    words = frame["cohort"].astype("Int64").astype(str) + ", " + frame["time"].astype(str)
+    return ("att(" + words + ")").where(frame["cohort"].notna())
+
+
+LABELS = {
+    "TWFE": lambda d: pd.Series("att", index=d.index).where(d["treated"] == 1),
+    "EventStudy": horizons,
+    "SunAbraham": lambda d: cells(d).where(d["since"] != -1),
+    "ExtendedTWFE": lambda d: cells(d).where(d["since"] >= 0),
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", LABELS)
+def test_equals_least_squares_with_dummies(name: str, weighted: bool) -> None:
+    frame = draw()
+    weights = frame["w"].to_numpy() / frame["w"].mean() if weighted else np.ones(len(frame))
+    fit = getattr(pm, name)("y ~ z", cohort="cohort", weights="w" if weighted else None).fit(
+        pm.Panel(frame, "unit", "time")
+    )
+    params, errors = dense(frame, LABELS[name](frame), weights)
+    assert fit.params.to_dict() == pytest.approx(params, rel=1e-8, abs=1e-10)
+    assert fit.std_errors.to_dict() == pytest.approx(errors, rel=1e-8)
+
+
+def test_windows_bin_or_drop() -> None:
+    frame = draw()
+    panel = pm.Panel(frame, "unit", "time")
+    binned = pm.EventStudy("y ~ z", cohort="cohort", window=(-3, 2)).fit(panel)
+    params, errors = dense(frame, horizons(frame, (-3, 2)), np.ones(len(frame)))
+    assert binned.params.to_dict() == pytest.approx(params, rel=1e-8)
+    assert binned.std_errors.to_dict() == pytest.approx(errors, rel=1e-8)
+    dropped = pm.EventStudy("y ~ z", cohort="cohort", window=(-3, 2), ends="drop").fit(panel)
+    kept = frame[frame["since"].isna() | frame["since"].between(-3, 2)]
+    params, _ = dense(kept, horizons(kept), np.ones(len(kept)))
+    assert dropped.params.to_dict() == pytest.approx(params, rel=1e-8)
+    assert any("rows at horizons outside -3 to 2" in note for note in dropped.notes)
+
+
+def test_extended_regression_equals_imputation_and_never_treated_sun_abraham() -> None:
+    frame = pm.simulate.staggered(50, 8, {4: 0.25, 6: 0.25}, seed=6)
+    panel = pm.Panel(frame, "unit", "time")
+    extended = pm.ExtendedTWFE("y ~ 1", cohort="cohort").fit(panel)
+    imputed = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(panel)
+    assert extended.params.to_dict() == pytest.approx(imputed.params.to_dict(), rel=1e-9)
+    never = pm.ExtendedTWFE("y ~ 1", cohort="cohort", control="never").fit(panel)
+    interacted = pm.SunAbraham("y ~ 1", cohort="cohort").fit(panel)
+    assert never.params.to_dict() == pytest.approx(interacted.params.to_dict(), rel=1e-9)
+
+
+def test_iid_errors_are_those_of_least_squares() -> None:
+    frame = draw()
+    fit = pm.TWFE("y ~ z", cohort="cohort", cov="iid").fit(pm.Panel(frame, "unit", "time"))
+    plain = pm.FixedEffects("y ~ treated + z | unit + time", cov="iid").fit(
+        pm.Panel(frame, "unit", "time")
+    )
+    assert fit.std_errors["att"] == pytest.approx(plain.std_errors["treated"], rel=1e-10)
+    assert fit.df_resid == plain.df_resid
+
+
+def test_further_effects_are_absorbed() -> None:
+    frame = draw().assign(region=lambda d: d["unit"] % 3)
+    panel = pm.Panel(frame, "unit", "time")
+    fit = pm.TWFE("y ~ z | unit + region^time", cohort="cohort").fit(panel)
+    plain = pm.FixedEffects("y ~ treated + z | unit + region^time").fit(panel)
+    assert fit.params["att"] == pytest.approx(plain.params["treated"], rel=1e-10)
+    assert fit.std_errors["att"] == pytest.approx(plain.std_errors["treated"], rel=1e-10)
+
+
+def test_without_never_treated_units() -> None:
+    panel = pm.Panel(draw(never=False), "unit", "time")
+    with pytest.raises(IdentificationError, match="another reference period is needed"):
+        pm.EventStudy("y ~ 1", cohort="cohort").fit(panel)
+    pm.EventStudy("y ~ 1", cohort="cohort", reference=(-1, -5)).fit(panel)
+    fit = pm.SunAbraham("y ~ 1", cohort="cohort").fit(panel)
+    assert set(fit.labels["cohort"]) == {4}
+    assert any("the last cohort (6) is the comparison group" in note for note in fit.notes)
+
+
+def test_one_date_of_adoption_is_the_difference_of_differences() -> None:
+    frame = pm.simulate.staggered(40, 4, {3: 0.5}, seed=1)
+    means = frame.groupby([frame["cohort"].notna(), frame["time"] >= 3])["y"].mean()
+    did = means[True, True] - means[True, False] - means[False, True] + means[False, False]
+    fit = pm.TWFE("y ~ 1", cohort="cohort").fit(pm.Panel(frame, "unit", "time"))
+    assert fit.params["att"] == pytest.approx(did, rel=1e-10)
+
+
+def test_options_that_do_not_exist() -> None:
+    with pytest.raises(SpecificationError, match="'bin' or 'drop'"):
+        pm.EventStudy("y ~ 1", cohort="g", ends="trim")
+    with pytest.raises(SpecificationError, match="first, last"):
+        pm.EventStudy("y ~ 1", cohort="g", window=(3, -3))
+    with pytest.raises(SpecificationError, match="'not-yet' or 'never'"):
+        pm.ExtendedTWFE("y ~ 1", cohort="g", control="last")
