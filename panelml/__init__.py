@@ -23,6 +23,7 @@ from panelml.did.group_time import CallawaySantAnna
 from panelml.did.honest import honest_did
 from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.did.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
+from panelml.did.synthetic import SyntheticControl, SyntheticDiD
 from panelml.inference import covariance as cov
 from panelml.models.fixed import FixedEffects
 from panelml.models.linear import Between, FirstDifference, PooledOLS
@@ -48,6 +49,8 @@ __all__ = [
     "PooledOLS",
     "RandomEffects",
     "SunAbraham",
+    "SyntheticControl",
+    "SyntheticDiD",
     "Timing",
     "TwoStageDiD",
     "bacon_decomposition",

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from panelml._typing import IntArray
+from panelml._typing import FloatArray, IntArray
 from panelml.results.plot import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
 
-__all__ = ["plot_means", "plot_status"]
+__all__ = ["plot_means", "plot_status", "plot_trajectories"]
 
 # Up to so many units stand in rows of their own, with a label each up to so many.
 MOST_UNITS = 2_000
@@ -88,4 +88,38 @@ def plot_means(
     axes.set_xlabel(str(means.index.name))
     axes.set_ylabel(label)
     axes.legend(title="Adopts", loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    return axes
+
+
+def plot_trajectories(
+    lines: pd.DataFrame, before: int, weights: FloatArray, *, label: str, ax: Axes | None
+) -> Axes:
+    """Draw the treated and their synthetic comparison, with the weights of periods below.
+
+    Parameters
+    ----------
+    lines : DataFrame
+        ``time``, ``treated`` and ``synthetic``.
+    before : int
+        Number of periods before adoption.
+    weights : FloatArray, shape (before,)
+        Of these periods.
+    label : str
+        Of the vertical axis.
+    ax : matplotlib Axes, optional
+    """
+    axes = new_axes(8, 4) if ax is None else ax
+    at = np.arange(len(lines))
+    axes.plot(at, lines["treated"], color="C0", label="treated")
+    axes.plot(at, lines["synthetic"], color="0.3", linestyle="--", label="synthetic")
+    axes.axvline(before - 0.5, color="0.6", linewidth=0.8, linestyle=":")
+    low, high = axes.get_ylim()
+    if weights.max() > 0:
+        axes.bar(at[:before], 0.15 * (high - low) * weights / weights.max(), bottom=low,
+                 color="C0", alpha=0.25, label="weights of periods")  # fmt: skip
+        axes.set_ylim(low, high)
+    step = max(1, len(lines) // 12)
+    axes.set_xticks(at[::step], [str(t) for t in lines["time"].iloc[::step]])
+    axes.set_ylabel(label)
+    axes.legend(frameon=False)
     return axes
