@@ -24,6 +24,7 @@ from panelml.did.honest import honest_did
 from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.did.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
 from panelml.did.synthetic import SyntheticControl, SyntheticDiD
+from panelml.did.triple import TripleDifference
 from panelml.inference import covariance as cov
 from panelml.models.fixed import FixedEffects
 from panelml.models.linear import Between, FirstDifference, PooledOLS
@@ -52,6 +53,7 @@ __all__ = [
     "SyntheticControl",
     "SyntheticDiD",
     "Timing",
+    "TripleDifference",
     "TwoStageDiD",
     "bacon_decomposition",
     "breusch_pagan",

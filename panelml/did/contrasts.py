@@ -15,7 +15,14 @@ from panelml.did.comparisons import Cell
 from panelml.engine.collect import Collected
 from panelml.errors import ConvergenceError, listing
 
-__all__ = ["Estimates", "SectionRows", "UnitRows", "estimate_cells"]
+__all__ = [
+    "Estimates",
+    "Remarks",
+    "SectionRows",
+    "UnitRows",
+    "estimate_cells",
+    "independent_columns",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +207,17 @@ class SectionRows:
 
 
 @dataclass(slots=True)
-class _Remarks:
+class Remarks:
     """What happened in single comparisons, by kind."""
 
     found: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, kind: str, where: str) -> None:
+        """Remember that something happened."""
         self.found.setdefault(kind, []).append(where)
 
     def notes(self) -> tuple[str, ...]:
+        """Say what happened, and where."""
         return tuple(
             f"{kind} ({listing(dict.fromkeys(where), most=4)})."
             for kind, where in self.found.items()
@@ -228,7 +237,7 @@ def estimate_cells(
     name : callable
         How a cell is called in notes.
     """
-    remarks = _Remarks()
+    remarks = Remarks()
     psi = np.zeros((len(cells), data.start.size))
     kept: list[Cell] = []
     effects: list[float] = []
@@ -253,7 +262,7 @@ def _key(data: Data, cell: Cell, control: str) -> tuple[object, ...]:
 
 
 def _contrast(
-    data: Data, cell: Cell, control: str, method: str, name: str, remarks: _Remarks
+    data: Data, cell: Cell, control: str, method: str, name: str, remarks: Remarks
 ) -> tuple[IntArray, Contrast | None]:
     cohort = data.start == cell.cohort
     rows = data.rows(cell, cohort | cell.controls(data.start, control))
@@ -263,7 +272,7 @@ def _contrast(
         remarks.add("Nobody to compare: effects left out", name)
         return rows, None
     others = x[~treated]
-    independent = _independent(others, w[~treated])
+    independent = independent_columns(others, w[~treated])
     if independent.size < x.shape[1]:
         gone = [data.names[j] for j in range(x.shape[1]) if j not in independent]
         remarks.add(f"Dropped {listing(map(repr, gone))}, collinear in the comparison group", name)
@@ -282,7 +291,7 @@ def _contrast(
     return rows, contrast
 
 
-def _independent(x: FloatArray, w: FloatArray) -> IntArray:
+def independent_columns(x: FloatArray, w: FloatArray) -> IntArray:
     """Columns that are no combination of those before them, the constant first."""
     if x.shape[1] == 1:
         return np.zeros(1, dtype=np.int64)

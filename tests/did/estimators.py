@@ -20,3 +20,4 @@ ESTIMATORS |= {
     "sun-abraham": pm.SunAbraham("y ~ z", cohort="cohort"),
     "extended": pm.ExtendedTWFE("y ~ 1", cohort="cohort"),
 }
+ESTIMATORS["triple"] = pm.TripleDifference("y ~ 1", "half", cohort="cohort")

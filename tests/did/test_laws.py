@@ -25,6 +25,7 @@ def data() -> pd.DataFrame:
         80, 7, {3: 0.25, 5: 0.25}, covariate=0.5, n_clusters=40, unbalanced=0.03, seed=11
     )
     rng = np.random.default_rng(3)
+    frame = frame.assign(half=frame["unit"] % 2)
     return frame.assign(z=rng.standard_normal(len(frame)), w=rng.uniform(0.5, 2, len(frame)))
 
 
