@@ -25,6 +25,7 @@ from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.did.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
 from panelml.did.synthetic import SyntheticControl, SyntheticDiD
 from panelml.did.triple import TripleDifference
+from panelml.did.windows import LocalProjectionsDiD, StackedDiD
 from panelml.inference import covariance as cov
 from panelml.models.fixed import FixedEffects
 from panelml.models.linear import Between, FirstDifference, PooledOLS
@@ -44,11 +45,13 @@ __all__ = [
     "FirstDifference",
     "FixedEffects",
     "Hybrid",
+    "LocalProjectionsDiD",
     "MixedModel",
     "Mundlak",
     "Panel",
     "PooledOLS",
     "RandomEffects",
+    "StackedDiD",
     "SunAbraham",
     "SyntheticControl",
     "SyntheticDiD",

