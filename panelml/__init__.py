@@ -24,6 +24,7 @@ from panelml.did.honest import honest_did
 from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.did.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
 from panelml.did.synthetic import SyntheticControl, SyntheticDiD
+from panelml.did.synthetic_placebos import leave_one_out, placebo_in_space, placebo_in_time
 from panelml.did.triple import TripleDifference
 from panelml.did.windows import LocalProjectionsDiD, StackedDiD
 from panelml.inference import covariance as cov
@@ -71,8 +72,11 @@ __all__ = [
     "honda",
     "honest_did",
     "king_wu",
+    "leave_one_out",
     "lr_test",
     "pesaran_cd",
+    "placebo_in_space",
+    "placebo_in_time",
     "simulate",
     "snijders_bosker",
     "twfe_weights",

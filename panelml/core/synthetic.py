@@ -55,12 +55,15 @@ class Weighted:
         Treated mean less the weighted comparison.
     effects : FloatArray, shape (T - t0,)
         The gap after adoption less its weighted mean before.
+    importance : FloatArray, shape (k,), or None
+        How much each predictor counts, where units are weighted by predictors.
     """
 
     units: FloatArray
     periods: FloatArray
     gap: FloatArray
     effects: FloatArray
+    importance: FloatArray | None = None
 
 
 def noise_level(outcomes: FloatArray) -> float:

@@ -8,8 +8,9 @@ import numpy as np
 from scipy.optimize import minimize, nnls
 
 from panelml._typing import FloatArray
+from panelml.core.synthetic import Weighted
 
-__all__ = ["Match", "Mix", "fit_mix", "match_weights", "root_mean_square"]
+__all__ = ["Match", "Mix", "fit_mix", "match_weights", "root_mean_square", "weigh_by_predictors"]
 
 # Predictors decide between weights; outcomes only where predictors leave them undecided.
 TIE = 1e-12
@@ -133,6 +134,31 @@ def fit_mix(
     return Mix(weights, importance / importance.sum(), float(root_mean_square(gap)))
 
 
+def weigh_by_predictors(
+    others: FloatArray, treated: FloatArray, before: int, predictors: FloatArray,
+    importance: FloatArray | None = None,
+) -> Weighted:  # fmt: skip
+    """Weight comparison units by predictors, and read off the effects.
+
+    Parameters
+    ----------
+    others : FloatArray, shape (n, T)
+        Outcomes of the comparison units.
+    treated : FloatArray, shape (T,)
+        Mean outcome of the treated.
+    before : int
+        Number of periods before adoption.
+    predictors : FloatArray, shape (k, 1 + n)
+        Of the treated, then of the others.
+    importance : FloatArray, shape (k,), optional
+        Searched for if not given.
+    """
+    outcomes = np.concatenate([treated[None], others])[:, :before].T
+    mix = fit_mix(Match.of(predictors, outcomes), importance)
+    gap = treated - mix.weights @ others
+    return Weighted(mix.weights, np.zeros(before), gap, gap[before:], mix.importance)
+
+
 def _best_importance(match: Match, starts: int, seed: int) -> FloatArray:
     k = len(match.predictors)
     if k == 1:
@@ -149,11 +175,15 @@ def _best_importance(match: Match, starts: int, seed: int) -> FloatArray:
     ]  # fmt: skip
     best = min(found, key=lambda trial: float(trial.fun))
     polished = minimize(
-        lambda point: _loss(point, match)[0], best.x, method="Nelder-Mead",
-        options={"maxfev": POLISH_STEPS * k, "xatol": 1e-6, "fatol": 1e-14 * best.fun,
-                 "adaptive": True},
+        _height, best.x, args=(match,), method="Nelder-Mead",
+        options={"maxfev": POLISH_STEPS * k, "xatol": 1e-6, "fatol": 1e-14 * float(best.fun)},
     )  # fmt: skip
     return _values(np.asarray(polished.x if polished.fun < best.fun else best.x))
+
+
+def _height(point: FloatArray, match: Match) -> float:
+    gap = match.outcomes @ match_weights(match, _values(point))
+    return float(gap @ gap) / len(gap)
 
 
 def _loss(point: FloatArray, match: Match) -> tuple[float, FloatArray]:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.aggregation import Cells
-from panelml.core.synthetic import Kind, Penalties, Weighted, noise_level, weigh
-from panelml.data.adoption import NEVER, Adoption, read_adoption
-from panelml.data.formula import parse_formula
-from panelml.data.sample import Sample
-from panelml.did.base import assemble_effects, cell_labels, sample_start
-from panelml.did.comparisons import comparable, complete_units
-from panelml.did.untreated import first_stage, untreated_rows, with_effects
-from panelml.engine.collect import collect
+from panelml.core.synthetic import Kind, Penalties, Weighted
+from panelml.did.base import assemble_effects, cell_labels
+from panelml.did.synthetic_data import Outcomes, Reading, compare, penalties_of, read_outcomes
 from panelml.engine.fold import capped
-from panelml.engine.sampling import make_sample, require_panel
 from panelml.errors import IdentificationError, SpecificationError, suggest
 from panelml.inference.correction import Counts
 from panelml.inference.replications import Replicates, Replications
-from panelml.results.averages import label_text
-from panelml.results.synthetic import SyntheticResults
+from panelml.results.synthetic import Balance, SyntheticResults
 
-__all__ = ["SyntheticControl", "SyntheticDiD"]
+__all__ = ["SyntheticControl", "SyntheticDiD", "prepared"]
 
 Inference: TypeAlias = Literal["placebo", "bootstrap", "jackknife"]
+Importance: TypeAlias = Literal["search", "equal"] | Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +76,7 @@ class SyntheticDiD:
 class SyntheticControl:
     """Compare with a weighted average of units that follows the treated before adoption.
 
-    Weights fit the outcomes of all periods before adoption.
+    Weights fit the outcomes of all periods before adoption, or predictors.
 
     Parameters
     ----------
@@ -89,18 +84,30 @@ class SyntheticControl:
         As for ``SyntheticDiD``.
     cohort, treatment : str, optional
         Column with each unit's first treated period, or of 0 and 1: see ``Timing``.
+    predictors : mapping of str to periods, optional
+        What the weights are to match instead of all outcomes: means of columns or expressions
+        over periods. ``{"price": (1980, 1988), "log(income)": None, "sales": [1975, 1988]}``
+        takes a window with both ends, all periods before adoption, and two single periods, each
+        a predictor of its own. Periods in which a unit is not observed are left out of its mean.
+    importance : {"search", "equal"} or mapping of str to float
+        How much each predictor counts: so that the mix follows the treated's outcomes before
+        adoption best; all the same, each over its standard deviation; or as given.
     inference : {"placebo", "bootstrap", "jackknife"}
+        With predictors, repetitions keep the importance that was found.
     reps, seed : int
 
     Notes
     -----
     Source: Abadie, Diamond and Hainmueller (2010), *Journal of the American Statistical
-    Association* 105, 493-505, with outcomes as the only predictors.
+    Association* 105, 493-505; without ``predictors`` every outcome before adoption is one, and
+    all count the same.
     """
 
     formula: str
     cohort: str | None = None
     treatment: str | None = None
+    predictors: Mapping[str, Any] | None = None
+    importance: Importance = "search"
     inference: Inference = "placebo"
     reps: int = 200
     seed: int = 0
@@ -123,111 +130,78 @@ class SyntheticControl:
 Spec: TypeAlias = SyntheticDiD | SyntheticControl
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcomes:
-    """A balanced table of outcomes.
-
-    Attributes
-    ----------
-    y : FloatArray, shape (units, T)
-    start : IntArray, shape (units,)
-        Number of the first treated period, T where never.
-    """
-
-    y: FloatArray
-    start: IntArray
-
-    @property
-    def cohorts(self) -> IntArray:
-        return np.unique(self.start[self.start < self.y.shape[1]])
-
-    def of(self, units: IntArray, start: IntArray | None = None) -> _Outcomes:
-        return _Outcomes(self.y[units], self.start[units] if start is None else start)
-
-
-Weights: TypeAlias = dict[int, tuple[FloatArray, FloatArray]]
-
-
-def _compare(
-    data: _Outcomes, kind: Kind, penalties: dict[int, Penalties], fixed: Weights | None = None
-) -> tuple[list[Weighted], FloatArray]:
-    """Weight each cohort's comparison; return these and all effects, cohort after cohort."""
-    never = data.start == data.y.shape[1]
-    others = data.y[never]
-    found = [
-        weigh(others, data.y[data.start == g].mean(axis=0), int(g), kind, penalties[int(g)],
-              fixed[int(g)] if fixed else None)
-        for g in data.cohorts
-    ]  # fmt: skip
-    return found, np.concatenate([w.effects for w in found])
+def prepared(spec: Spec, data: Any) -> Reading:
+    """Read the data of a specification off a panel."""
+    if isinstance(spec, SyntheticDiD):
+        return read_outcomes(spec, data)
+    read = read_outcomes(spec, data, spec.predictors)
+    return replace(read, outcomes=_with_importance(read.outcomes, spec.importance))
 
 
 def _fit(spec: Spec, data: Any, model: str, kind: Kind) -> SyntheticResults:
-    sample, adoption, steps, outcomes, notes = _read(spec, data)
-    never = outcomes.start == steps.size
-    penalties = {}
-    for g in outcomes.cohorts.tolist():
-        count = int((outcomes.start == g).sum())
-        noise = noise_level(outcomes.y[never][:, :g])
-        penalties[g] = Penalties.of(kind, noise, count, steps.size - g)
-    found, effects = _compare(outcomes, kind, penalties)
+    read = prepared(spec, data)
+    outcomes, sample, steps = read.outcomes, read.sample, read.steps
+    penalties = penalties_of(outcomes, kind)
+    found, effects = compare(outcomes, kind, penalties)
+    cohorts = outcomes.cohorts.tolist()
+    known = {g: w.importance for g, w in zip(cohorts, found, strict=True)
+             if w.importance is not None}  # fmt: skip
+    outcomes = replace(outcomes, importance=known)
     draws = _repeated(spec, outcomes, kind, penalties, found)
     cohort = np.repeat(outcomes.cohorts, steps.size - outcomes.cohorts)
-    time = np.concatenate([np.arange(g, steps.size) for g in outcomes.cohorts])
+    time = np.concatenate([np.arange(g, steps.size) for g in cohorts])
     size = np.array([(outcomes.start == g).sum() for g in cohort], dtype=np.float64)
     cells = Cells(steps[cohort], steps[time], size)
     base = assemble_effects(
-        model=model, spec=spec, sample=sample, labels=cell_labels(adoption, cells), params=effects,
+        model=model, spec=spec, sample=sample, labels=cell_labels(read.adoption, cells),
+        params=effects,
         influence=Replicates.of(sample, draws, jackknife=spec.inference == "jackknife"),
         counts=Counts(sample.nobs, effects.size, False, normal=True, rule="asymptotic"),
-        cov=Replications(spec.inference), cells=cells, notes=notes,
+        cov=Replications(spec.inference), cells=cells, notes=read.notes,
     )  # fmt: skip
-    labels = sample.panel.index
-    present = np.flatnonzero(sample.level_rows((sample.panel.time,)) > 0)
-    return SyntheticResults.of(
-        base, [adoption.label(steps[g]) for g in outcomes.cohorts], found,
-        list(sample.unit_labels[never]), list(labels.times[present]),
-        [outcomes.y[outcomes.start == g].mean(axis=0) for g in outcomes.cohorts],
+    names = [read.cohort(g) for g in cohorts]
+    result = SyntheticResults.of(
+        base, names, found, read.comparison, read.times,
+        [outcomes.y[outcomes.start == g].mean(axis=0) for g in cohorts],
     )  # fmt: skip
+    return result.with_predictors(names, found, _balances(outcomes)) if known else result
 
 
-def _read(spec: Spec, data: Any) -> tuple[Sample, Adoption, IntArray, _Outcomes, tuple[str, ...]]:
-    panel = require_panel(data)
-    adoption = read_adoption(panel, spec.cohort, spec.treatment)
-    formula = with_effects(parse_formula(spec.formula), panel.unit, panel.time, panel.columns)
-    if formula.effects and len(formula.effects) > 2:
-        raise SpecificationError("Effects beside units and periods are not taken off here.")
-    sample, notes = make_sample(panel, formula, None, ((panel.time,),))
-    sample, adoption, more = comparable(sample, adoption, "never", 0)
-    sample, dropped = complete_units(sample)
-    y = collect(sample).z[0]
-    taken: tuple[str, ...] = ()
-    if sample.names:
-        free = sample.only(untreated_rows(sample, adoption, 0))
-        first = first_stage(free, formula.effects or ())
-        y = y - first.slopes @ collect(sample).z[1:]
-        taken = first.notes
-    start = sample_start(adoption, sample)
-    present = np.flatnonzero(sample.level_rows((panel.time,)) > 0)
-    steps = adoption.steps[present]
-    number = np.where(start == NEVER, steps.size, np.searchsorted(steps, start))
-    _require_periods(number, steps, adoption)
-    outcomes = _Outcomes(y.reshape(start.size, steps.size), number)
-    return sample, adoption, steps, outcomes, (*adoption.notes, *notes, *more, *dropped, *taken)
-
-
-def _require_periods(start: IntArray, steps: IntArray, adoption: Adoption) -> None:
-    early = start < 2
-    if early.any():
-        names = {label_text(adoption.label(steps[g])) for g in start[early]}
-        raise IdentificationError(
-            f"Cohorts with fewer than two periods before adoption ({', '.join(sorted(names))}) "
-            "cannot be matched: leave them out."
+def _with_importance(data: Outcomes, wanted: Importance) -> Outcomes:
+    """Set how much predictors count, unless it is to be searched for."""
+    if data.table is None or wanted == "search":
+        return data
+    names = [p.name for p in data.table.predictors]
+    if wanted == "equal":
+        values = np.ones(len(names))
+    elif isinstance(wanted, str):
+        raise SpecificationError(
+            f"importance is 'search', 'equal' or a mapping from predictors, not {wanted!r}."
         )
+    else:
+        if set(wanted) != set(names):
+            raise SpecificationError(f"importance needs a number for each of: {', '.join(names)}.")
+        values = np.array([wanted[name] for name in names], dtype=np.float64)
+        if not (values >= 0).all() or not values.sum() > 0 or not np.isfinite(values).all():
+            raise SpecificationError("importance takes numbers from 0, not all of them 0.")
+    values = values / values.sum()
+    return replace(data, importance=dict.fromkeys(data.cohorts.tolist(), values))
+
+
+def _balances(data: Outcomes) -> list[Balance]:
+    """Predictors of each cohort and of the units never treated."""
+    if data.table is None:
+        return []
+    found: list[Balance] = []
+    for g in data.cohorts.tolist():
+        values = data.table.matrix(g)
+        names = [p.name for p in data.table.known(g)]
+        found.append((names, values[:, data.start == g].mean(axis=1), values[:, data.never]))
+    return found
 
 
 def _repeated(
-    spec: Spec, data: _Outcomes, kind: Kind, penalties: dict[int, Penalties],
+    spec: Spec, data: Outcomes, kind: Kind, penalties: dict[int, Penalties],
     found: list[Weighted],
 ) -> FloatArray:  # fmt: skip
     """Estimate again and again, shape (reps, effects)."""
@@ -247,9 +221,9 @@ def _repeated(
             # Each unit once: nothing is left to chance.
             each = [data.of(np.r_[np.delete(never, i), never[i]], _moved(data, never, treated))
                     for i in range(never.size)]  # fmt: skip
-            return np.stack([_compare(d, kind, penalties)[1] for d in each])
+            return np.stack([compare(d, kind, penalties)[1] for d in each])
 
-        def draw() -> _Outcomes:
+        def draw() -> Outcomes:
             order = rng.permutation(never)
             start = np.full(never.size, periods)
             start[: treated.size] = data.start[treated]
@@ -258,17 +232,17 @@ def _repeated(
         if treated.size < 2:
             raise IdentificationError("The bootstrap needs two treated units: take 'placebo'.")
 
-        def draw() -> _Outcomes:
+        def draw() -> Outcomes:
             while True:
                 drawn = data.of(np.sort(rng.integers(0, data.start.size, data.start.size)))
                 whole = np.array_equal(drawn.cohorts, data.cohorts)
                 if whole and (drawn.start == periods).any():
                     return drawn
 
-    return np.stack([_compare(draw(), kind, penalties)[1] for _ in range(spec.reps)])
+    return np.stack([compare(draw(), kind, penalties)[1] for _ in range(spec.reps)])
 
 
-def _moved(data: _Outcomes, never: IntArray, treated: IntArray) -> IntArray:
+def _moved(data: Outcomes, never: IntArray, treated: IntArray) -> IntArray:
     """Adoption of units never treated, the last of which stands for the treated one."""
     start = data.start[never].copy()
     start[-1] = data.start[treated[0]]
@@ -276,7 +250,7 @@ def _moved(data: _Outcomes, never: IntArray, treated: IntArray) -> IntArray:
 
 
 def _without_each(
-    data: _Outcomes, kind: Kind, penalties: dict[int, Penalties], found: list[Weighted],
+    data: Outcomes, kind: Kind, penalties: dict[int, Penalties], found: list[Weighted],
     treated: IntArray,
 ) -> FloatArray:  # fmt: skip
     counts = [int((data.start == g).sum()) for g in data.cohorts]
@@ -295,7 +269,7 @@ def _without_each(
             total = units.sum()
             fixed[g] = (units / total if total > 0 else np.full(units.size, 1 / units.size),
                         w.periods)  # fmt: skip
-        draws.append(_compare(data.of(keep), kind, penalties, fixed)[1])
+        draws.append(compare(data.of(keep), kind, penalties, fixed)[1])
     return np.stack(draws)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,15 @@ from panelml.core.synthetic import Weighted
 from panelml.results.averages import label_text
 from panelml.results.effects import EffectResults
 from panelml.results.plot_policy import plot_trajectories
+from panelml.results.plot_synthetic import plot_weights
 
 if TYPE_CHECKING:
     from panelml.results.plot import Axes
 
-__all__ = ["SyntheticResults"]
+__all__ = ["Balance", "SyntheticResults"]
+
+# Names of predictors, their values for the treated, shape (k,), and for the others, (k, n).
+Balance: TypeAlias = tuple[Sequence[str], FloatArray, FloatArray]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,11 +38,15 @@ class SyntheticResults(EffectResults):
     trajectories : DataFrame
         By ``cohort`` and ``time``: mean outcome of the ``treated`` and of their ``synthetic``
         comparison.
+    predictors : DataFrame, or None
+        By ``cohort`` and ``predictor``: its value for the ``treated``, their ``synthetic``
+        comparison and the plain ``average`` of comparison units, and its ``importance``.
     """
 
     unit_weights: Any = None
     time_weights: Any = None
     trajectories: Any = None
+    predictors: Any = None
 
     @classmethod
     def of(
@@ -64,6 +72,41 @@ class SyntheticResults(EffectResults):
             **own, unit_weights=by_unit, time_weights=by_time,
             trajectories=pd.concat(lines, ignore_index=True),
         )  # fmt: skip
+
+    def with_predictors(
+        self, cohorts: Sequence[Any], found: Sequence[Weighted], balances: Sequence[Balance]
+    ) -> SyntheticResults:
+        """Add how well predictors are matched."""
+        parts = [
+            pd.DataFrame({
+                "cohort": label_text(cohort), "predictor": list(names), "treated": treated,
+                "synthetic": others @ w.units, "average": others.mean(axis=1),
+                "importance": w.importance,
+            })
+            for cohort, w, (names, treated, others) in zip(cohorts, found, balances, strict=True)
+        ]  # fmt: skip
+        return replace(self, predictors=pd.concat(parts, ignore_index=True))
+
+    def plot_weights(self, cohort: Any = None, *, most: int = 20, ax: Axes | None = None) -> Axes:
+        """Draw the largest weights of comparison units.
+
+        Parameters
+        ----------
+        cohort : label, optional
+            The first one by default.
+        most : int
+            Number of units.
+        ax : matplotlib Axes, optional
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        names = list(self.unit_weights.columns)
+        weights = self.unit_weights[names[0] if cohort is None else label_text(cohort)]
+        largest = weights[weights > 0].nlargest(most)
+        return plot_weights([label_text(unit) for unit in largest.index], largest.to_numpy(), ax=ax)
 
     def plot_trajectories(self, cohort: Any = None, ax: Axes | None = None) -> Axes:
         """Draw the treated mean and its synthetic comparison over time.
