@@ -15,7 +15,7 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.unit_products import MixedBasis, UnitProducts
 
-__all__ = ["CrossedProducts", "OtherFactor"]
+__all__ = ["CrossedProducts", "OtherFactor", "level_design"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class CrossedProducts:
         """
         columns = basis.columns(block)
         w, z = columns[: -basis.n_random], columns[-basis.n_random :]
-        design = _design(block, z, others)
+        design = level_design(block, z, others)
         own = UnitProducts.of_columns(w, z[first], block)
         return cls(
             own,
@@ -110,7 +110,7 @@ class CrossedProducts:
         )
 
 
-def _design(block: Block, z: FloatArray, others: tuple[OtherFactor, ...]) -> sparse.csr_array:
+def level_design(block: Block, z: FloatArray, others: tuple[OtherFactor, ...]) -> sparse.csr_array:
     """Z_2 on the rows of a block, shape (n, m)."""
     columns, values = [], []
     for factor in others:

@@ -61,6 +61,10 @@ class WorkingColumns:
     random_back: FloatArray
     log_scale: float
 
+    def to_working(self, params: FloatArray) -> FloatArray:
+        """Return the working fixed effects of the user's, shape (p,)."""
+        return np.asarray(np.linalg.solve(self.fixed_back, params - self.offset))
+
 
 def working_columns(
     overall: CrossProducts, constant: bool, fixed: IntArray, blocks: tuple[RandomBlock, ...]

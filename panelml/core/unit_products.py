@@ -11,7 +11,7 @@ from panelml.core.block import Block
 from panelml.core.groups import group_sums, spread
 from panelml.core.moments import Gram
 
-__all__ = ["MixedBasis", "MixedMoments", "UnitProducts", "residual_products"]
+__all__ = ["MixedBasis", "MixedMoments", "UnitProducts", "residual_products", "solve_root"]
 
 RANK_TOLERANCE = 1e-11
 LOST_DIGITS = 1e-4
@@ -122,7 +122,7 @@ class UnitProducts:
     def reduce(self) -> MixedMoments:
         """Split the products into what random effects can and cannot explain."""
         root = _semidefinite_root(self.s)
-        c = _solve_root(root, self.c)
+        c = solve_root(root, self.c)
         within = self.m - np.einsum("akg,alg->kl", c, c, optimize=True)
         coef = np.linalg.lstsq(within[:-1, :-1], within[:-1, -1], rcond=1e-10)[0]
         left = within[-1, -1] - within[-1, :-1] @ coef
@@ -218,7 +218,7 @@ def _semidefinite_root(s: FloatArray) -> FloatArray:
     return root
 
 
-def _solve_root(root: FloatArray, c: FloatArray) -> FloatArray:
+def solve_root(root: FloatArray, c: FloatArray) -> FloatArray:
     """Solve L x = c by forward substitution, with zero for zero pivots: (q, k, g)."""
     x = np.zeros_like(c)
     for i in range(c.shape[0]):

@@ -17,7 +17,10 @@ from panelml.core.unit_products import MixedMoments, UnitProducts, residual_prod
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 
-__all__ = ["FactorLayout", "LevelCurvature", "LevelsFit", "fit_levels"]
+__all__ = [
+    "FactorLayout", "LevelCurvature", "LevelsFit", "crossed_model", "fit_levels",
+    "other_factors", "single_moments",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class LevelCurvature:
 
     def information(self) -> VarianceInformation:
         """Compute the information, in a pass over the data."""
-        moments = _single_moments(self.sample, self.columns)
+        moments = collapse(single_moments(self.sample, self.columns))
         at = evaluate(moments, self.factor, restricted=self.restricted)
         free = free_entries(self.columns.structure)
         return variance_information(moments, at, free, restricted=self.restricted)
@@ -104,30 +107,39 @@ def fit_levels(
     restricted : bool
     """
     if len(factors) == 1:
-        moments = _single_moments(sample, columns)
+        moments = collapse(single_moments(sample, columns))
         single = maximise_mixed(SingleFactor(moments), columns.structure, restricted=restricted)
         relative = single.criterion.factor @ single.criterion.factor.T
         prediction = UnitPrediction(columns.basis, single.criterion.coef, relative)
         return LevelsFit(single, prediction, moments.n)
-    first, others = factors[0].random, _others(sample, factors[1:])
-    products = fold(sample, lambda block: CrossedProducts.of(block, columns.basis, first, others))
-    model = CrossedModel(products, first, others, free_entries(columns.structure))
+    model = crossed_model(sample, columns, factors)
     crossed = maximise_mixed(model, columns.structure, restricted=restricted)
     units, levels = model.coefficients(crossed.criterion)
-    joint = CrossedPrediction(columns.basis, first, units, tuple(zip(others, levels, strict=True)))
-    return LevelsFit(crossed, joint, products.units.n)
+    pairs = tuple(zip(model.others, levels, strict=True))
+    joint = CrossedPrediction(columns.basis, model.first, units, pairs)
+    return LevelsFit(crossed, joint, model.products.units.n)
 
 
-def _single_moments(sample: Sample, columns: WorkingColumns) -> MixedMoments:
+def single_moments(sample: Sample, columns: WorkingColumns) -> MixedMoments:
     """Fold the rows once, and again where groups explain all but the last digits."""
     moments = fold(sample, lambda block: UnitProducts.of(block, columns.basis)).reduce()
     if moments.imprecise:
         exact = fold(sample, lambda block: residual_products(block, columns.basis))
         moments = replace(moments, within=exact.products, imprecise=False)
-    return collapse(moments)
+    return moments
 
 
-def _others(sample: Sample, factors: tuple[FactorLayout, ...]) -> tuple[OtherFactor, ...]:
+def crossed_model(
+    sample: Sample, columns: WorkingColumns, factors: tuple[FactorLayout, ...]
+) -> CrossedModel:
+    """Fold the rows of a model with several grouping factors."""
+    first, others = factors[0].random, other_factors(sample, factors[1:])
+    products = fold(sample, lambda block: CrossedProducts.of(block, columns.basis, first, others))
+    return CrossedModel(products, first, others, free_entries(columns.structure))
+
+
+def other_factors(sample: Sample, factors: tuple[FactorLayout, ...]) -> tuple[OtherFactor, ...]:
+    """Lay the coefficients of grouping factors beside the first out in columns."""
     found, first = [], 0
     for factor in factors:
         levels = sample.panel.levels(factor.group)

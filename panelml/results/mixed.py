@@ -18,6 +18,7 @@ from panelml.errors import SpecificationError, UnknownNameError, suggest
 from panelml.inference.distributions import normal_quantile
 from panelml.results.base import Results
 from panelml.results.explained import explained_shares
+from panelml.results.mixed_inference import MixedInference
 from panelml.results.plot_mixed import plot_caterpillar, plot_curves, plot_variances
 from panelml.results.prediction import random_rows, sample_values, to_series
 from panelml.results.random_part import RandomCoefficients
@@ -36,7 +37,7 @@ __all__ = ["MixedResults"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MixedResults(Results):
+class MixedResults(MixedInference):
     """Results of a mixed model.
 
     Attributes
@@ -44,8 +45,6 @@ class MixedResults(Results):
     random : RandomCoefficients
         The random side; the other attributes are those of Results.
     """
-
-    random: RandomCoefficients
 
     @classmethod
     def of(cls, base: Results, random: RandomCoefficients) -> MixedResults:
@@ -166,9 +165,7 @@ class MixedResults(Results):
 
     def icc(self) -> pd.Series[float]:
         """Share of the variance of random intercepts of each level in the total."""
-        variances = self._intercept_variances()
-        total = sum(variances.values()) + self.sigma2
-        return pd.Series({name: value / total for name, value in variances.items()}, name="icc")
+        return pd.Series(self.random.icc(), name="icc")
 
     def icc_table(self, level: float = 0.95) -> pd.DataFrame:
         """Intraclass correlations by grouping factor, of rows whose random slopes are zero.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.blup import CrossedPrediction, UnitPrediction
+from panelml.core.mixed_basis import WorkingColumns
 from panelml.data.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
@@ -134,6 +135,8 @@ class RandomCoefficients:
     loglik : float
         Maximum of the (restricted) log-likelihood.
     certificate : Certificate
+    columns : WorkingColumns
+    restricted : bool
     """
 
     parts: tuple[RandomPart, ...]
@@ -141,6 +144,8 @@ class RandomCoefficients:
     sigma2: float
     loglik: float
     certificate: Certificate
+    columns: WorkingColumns
+    restricted: bool
 
     @classmethod
     def of(cls, fit: MultilevelFit) -> RandomCoefficients:
@@ -162,7 +167,47 @@ class RandomCoefficients:
         return cls(
             parts, fit.levels.prediction, at.sigma2, -deviance / 2,
             Certificate(optimum.converged, optimum.decrement, optimum.cone, optimum.evaluations),
+            columns, fit.restricted,
         )  # fmt: skip
+
+    def moved(self, relative: FloatArray, sigma2: float, loglik: float) -> RandomCoefficients:
+        """Return the same terms at other variances.
+
+        Parameters
+        ----------
+        relative : FloatArray, shape (q, q)
+            Covariance of the working coefficients over the residual variance.
+        sigma2, loglik : float
+        """
+        back = self.columns.random_back
+        cov = sigma2 * _without_zeros(back @ relative @ back.T, back)
+        parts = tuple(
+            replace(
+                part, cov=cov[np.ix_(part.random, part.random)],
+                relative=relative[np.ix_(part.random, part.random)],
+            )
+            for part in self.parts
+        )  # fmt: skip
+        return replace(self, parts=parts, sigma2=sigma2, loglik=loglik)
+
+    @property
+    def relative(self) -> FloatArray:
+        """Covariance of all working coefficients over the residual variance, shape (q, q)."""
+        total = np.zeros((self.prediction.basis.n_random,) * 2)
+        for part in self.parts:
+            total[np.ix_(part.random, part.random)] = part.relative
+        return total
+
+    def icc(self) -> dict[str, float]:
+        """Share of the variance of random intercepts of each level in the total."""
+        found = {
+            part.name: float(part.cov[a, a])
+            for part in self.parts
+            for a, label in enumerate(part.labels)
+            if label == "Intercept"
+        }
+        total = sum(found.values()) + self.sigma2
+        return {name: value / total for name, value in found.items()}
 
     def extras(self) -> dict[str, float]:
         """Standard deviations and correlations, by readable names."""

@@ -1,0 +1,159 @@
+"""Fitting a mixed model again to other outcomes, from what does not change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from panelml._typing import FloatArray
+from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
+from panelml.core.mixed_basis import WorkingColumns
+from panelml.core.mixed_criterion import Criterion
+from panelml.core.mixed_fit import (
+    MixedOptimum,
+    MixedProblem,
+    MixedState,
+    SingleFactor,
+    maximise_mixed,
+    start_factor,
+)
+from panelml.core.refit import Truth, WorkingRows, crossed_problem, single_problem
+from panelml.core.unit_products import MixedMoments
+from panelml.data.sample import Sample
+from panelml.engine.fold import fold
+from panelml.engine.multilevel import (
+    FactorLayout,
+    crossed_model,
+    other_factors,
+    single_moments,
+)
+
+__all__ = ["Refit", "Refitter", "StartedAt"]
+
+
+@dataclass(frozen=True, slots=True)
+class StartedAt:
+    """A problem whose iteration starts where another ended.
+
+    Attributes
+    ----------
+    problem : SingleFactor or CrossedModel
+    factor : FloatArray, shape (q, q)
+    """
+
+    problem: SingleFactor | CrossedModel
+    factor: FloatArray
+
+    def start(self, structure: object) -> FloatArray:
+        """Return the factor."""
+        return self.factor
+
+    def evaluate(self, factor: FloatArray, *, restricted: bool) -> Criterion | CrossedCriterion:
+        """Evaluate the criterion."""
+        return self.problem.evaluate(factor, restricted=restricted)
+
+
+@dataclass(frozen=True, slots=True)
+class Refit:
+    """Estimates from one outcome.
+
+    Attributes
+    ----------
+    params : FloatArray, shape (k,)
+        Fixed effects in the user's terms.
+    cov : FloatArray, shape (k, k)
+        Their covariance as the model implies it.
+    relative : FloatArray, shape (q, q)
+        Covariance of the working random coefficients over the residual variance.
+    sigma2 : float
+    loglik : float
+    converged : bool
+    """
+
+    params: FloatArray
+    cov: FloatArray
+    relative: FloatArray
+    sigma2: float
+    loglik: float
+    converged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refitter:
+    """A mixed model without its outcome.
+
+    Attributes
+    ----------
+    rows : WorkingRows
+    products : MixedMoments or CrossedModel
+        With one grouping factor, or several.
+    columns : WorkingColumns
+    factor : FloatArray, shape (q, q)
+        Where iterations start.
+    restricted : bool
+    """
+
+    rows: WorkingRows
+    products: MixedMoments | CrossedModel
+    columns: WorkingColumns
+    factor: FloatArray
+    restricted: bool
+
+    @classmethod
+    def of(
+        cls, sample: Sample, columns: WorkingColumns, factors: tuple[FactorLayout, ...],
+        relative: FloatArray, *, restricted: bool,
+    ) -> Refitter:  # fmt: skip
+        """Pass over the rows of a sample.
+
+        Parameters
+        ----------
+        sample : Sample
+            Laid out by the first factor.
+        columns : WorkingColumns
+        factors : tuple of FactorLayout
+        relative : FloatArray, shape (q, q)
+            Iterations start near it.
+        restricted : bool
+        """
+        others = other_factors(sample, factors[1:])
+        rows = fold(sample, lambda block: WorkingRows.of(block, columns.basis, others))
+        products: MixedMoments | CrossedModel
+        if others:
+            products = crossed_model(sample, columns, factors)
+        else:
+            products = single_moments(sample, columns)
+        return cls(rows, products, columns, start_factor(relative, columns.structure), restricted)
+
+    def problem(self, outcome: FloatArray) -> SingleFactor | CrossedModel:
+        """Return the likelihood of an outcome in the user's terms, shape (n,)."""
+        y = self.rows.to_working(outcome)
+        if isinstance(self.products, CrossedModel):
+            return crossed_problem(self.rows, self.products, y)
+        return single_problem(self.rows, self.products, y)
+
+    def fit(self, outcome: FloatArray) -> Refit:
+        """Estimate the model from an outcome in the user's terms, shape (n,)."""
+        return self.estimate(self.problem(outcome))
+
+    def estimate(self, problem: SingleFactor | CrossedModel) -> Refit:
+        """Maximise a likelihood, and return to the user's terms."""
+        started: MixedProblem[MixedState] = StartedAt(problem, self.factor)
+        optimum: MixedOptimum[MixedState] = maximise_mixed(
+            started, self.columns.structure, restricted=self.restricted
+        )
+        at, columns = optimum.criterion, self.columns
+        assert isinstance(at, Criterion | CrossedCriterion)
+        back = columns.fixed_back
+        deviance = at.deviance + (2 * columns.log_scale if self.restricted else 0.0)
+        return Refit(
+            back @ at.coef + columns.offset, at.sigma2 * back @ at.phi @ back.T,
+            at.factor @ at.factor.T, at.sigma2, -deviance / 2, optimum.converged,
+        )  # fmt: skip
+
+    def draw(
+        self, truth: Truth, seed: int, rep: int, given: tuple[FloatArray, ...] | None = None
+    ) -> FloatArray:
+        """Draw an outcome in the user's terms, shape (n,)."""
+        return np.asarray(self.rows.to_outcome(truth.draw(self.rows, seed, rep, given)))

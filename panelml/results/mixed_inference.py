@@ -1,0 +1,166 @@
+"""What a mixed model's likelihood is asked for beyond its maximum: simulation and refits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from panelml._typing import FloatArray
+from panelml.core.blup import UnitPrediction
+from panelml.core.refit import Truth
+from panelml.engine.fold import capped, fold
+from panelml.engine.multilevel import FactorLayout
+from panelml.engine.refit import Refit, Refitter
+from panelml.errors import SpecificationError
+from panelml.results.base import Results
+from panelml.results.bootstrap import Bootstrap, Replicate, Statistic, draw_bootstrap, replicate
+from panelml.results.prediction import RowValues
+from panelml.results.random_part import RandomCoefficients
+
+__all__ = ["MixedInference", "refitter_of", "truth_of"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MixedInference(Results):
+    """Simulation from a mixed model, and inference by fitting it again.
+
+    Attributes
+    ----------
+    random : RandomCoefficients
+        The random side; the other attributes are those of Results.
+    """
+
+    random: RandomCoefficients
+
+    @capped
+    def simulate(
+        self, n: int = 1, *, seed: int, effects: Literal["new", "predicted"] = "new"
+    ) -> pd.DataFrame:
+        """Draw outcomes from the fitted model, in the user's row order.
+
+        Parameters
+        ----------
+        n : int
+            Number of outcomes; column ``k`` depends on ``seed`` and ``k`` alone, and for a Panel
+            not on the order of its rows. Other data frames have no order of time, so that rows
+            of the same level are told apart by their order.
+        seed : int
+        effects : {"new", "predicted"}
+            Draw new random coefficients for all levels, or hold them at their predictions.
+
+        Returns
+        -------
+        DataFrame, shape (rows, n)
+            Missing for rows that are not in the sample.
+
+        Raises
+        ------
+        SpecificationError
+            If an option is none of the above.
+        DetachedResultError
+            If the result was pickled.
+        """
+        if effects not in ("new", "predicted"):
+            raise SpecificationError(f"effects is 'new' or 'predicted', not {effects!r}.")
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise SpecificationError(f"n must be a whole number of at least 1, not {n!r}.")
+        refitter, truth = refitter_of(self), truth_of(self)
+        given = _predicted(self) if effects == "predicted" else None
+        sample = self._sample
+        values = {
+            f"y{rep}": sample.scatter(refitter.draw(truth, seed, rep, given)) for rep in range(n)
+        }
+        return pd.DataFrame(values, index=self.panel.row_labels())
+
+    @capped
+    def bootstrap(
+        self, reps: int = 999, *, seed: int, statistic: Statistic | None = None
+    ) -> Bootstrap:
+        """Fit the model again to outcomes simulated from it.
+
+        Draw ``k`` is the estimate from column ``k`` of ``simulate``. Runs that take more than two
+        seconds report on standard error.
+
+        Parameters
+        ----------
+        reps : int
+            Number of draws.
+        seed : int
+        statistic : callable, optional
+            From a Replicate (``params``, ``cov``, ``components``, ``icc``, ``loglik``) to a
+            number or several with names. By default fixed effects, standard deviations,
+            correlations and intraclass correlations.
+
+        Raises
+        ------
+        SpecificationError
+            If ``reps`` is less than two.
+        ConvergenceError
+            If fewer than two refits converge.
+        DetachedResultError
+            If the result was pickled.
+        """
+        refitter, truth = refitter_of(self), truth_of(self)
+
+        def named(refit: Refit) -> Replicate:
+            return replicate(self.random, self.params.index, refit)
+
+        def simulated(rep: int) -> FloatArray:
+            return refitter.draw(truth, seed, rep)
+
+        return draw_bootstrap(refitter, simulated, reps, named, _own(self), statistic)
+
+
+def refitter_of(fit: MixedInference) -> Refitter:
+    """Prepare a fitted model for other outcomes."""
+    random = fit.random
+    return Refitter.of(
+        fit._sample, random.columns, factors_of(random), random.relative,
+        restricted=random.restricted,
+    )  # fmt: skip
+
+
+def factors_of(random: RandomCoefficients) -> tuple[FactorLayout, ...]:
+    """Return the grouping factors of a fit."""
+    return tuple(FactorLayout(part.group, part.random) for part in random.parts)
+
+
+def truth_of(fit: MixedInference) -> Truth:
+    """Take the estimates for the model that outcomes come from."""
+    random, sample = fit.random, fit._sample
+    units = int((sample.unit_rows > 0).sum())
+    levels = [sample.panel.levels(part.group) for part in random.parts[1:]]
+    return Truth(
+        random.columns.to_working(fit.params.to_numpy().astype(np.float64)),
+        tuple(_root(part.relative) for part in random.parts), float(np.sqrt(random.sigma2)),
+        tuple(part.random for part in random.parts), (units, *levels),
+    )  # fmt: skip
+
+
+def _root(cov: FloatArray) -> FloatArray:
+    values, vectors = np.linalg.eigh(cov)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
+
+
+def _own(fit: MixedInference) -> Replicate:
+    names: pd.Index[Any] = fit.params.index
+    cov = fit.with_cov("iid").cov.to_numpy()
+    at = Refit(
+        fit.params.to_numpy().astype(np.float64),
+        cov,
+        fit.random.relative,
+        fit.random.sigma2,
+        fit.loglik,
+        True,
+    )
+    return replicate(fit.random, names, at)
+
+
+def _predicted(fit: MixedInference) -> tuple[FloatArray, ...]:
+    prediction = fit.random.prediction
+    if isinstance(prediction, UnitPrediction):
+        return (fold(fit._sample, lambda block: RowValues(prediction.coefficients(block))).values,)
+    return (prediction.units, *(values for _, values in prediction.others))
