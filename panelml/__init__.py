@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from panelml import datasets, simulate
+from panelml.data import residual
 from panelml.data.panel import Panel
 from panelml.diagnostics.dependence import pesaran_cd
 from panelml.diagnostics.effects import (
@@ -77,6 +78,7 @@ __all__ = [
     "pesaran_cd",
     "placebo_in_space",
     "placebo_in_time",
+    "residual",
     "simulate",
     "snijders_bosker",
     "twfe_weights",

@@ -317,13 +317,55 @@ def levels3() -> pd.DataFrame:
     return pd.DataFrame({"school": school, "klass": klass, "pupil": pupil, "t": t, "y": y})
 
 
+@cache
+def bodyweight() -> pd.DataFrame:
+    """Weights of 16 rats on three diets at uneven times (nlme)."""
+    frame = _read("nlme", "BodyWeight")
+    diets = {f"diet{k}": (frame["Diet"] == k) * 1 for k in (2, 3)}
+    return frame.assign(**diets)[["weight", "Time", "Rat", "diet2", "diet3"]]
+
+
+@cache
+def ovary() -> pd.DataFrame:
+    """Ovarian follicles of 11 mares over a cycle (nlme); ``place`` is the order of measurement."""
+    frame = _read("nlme", "Ovary")
+    angle = 2 * np.pi * frame["Time"]
+    return frame.assign(
+        s=np.sin(angle), c=np.cos(angle), place=frame.groupby("Mare").cumcount() + 1
+    )
+
+
+@cache
+def orthodont_gaps() -> pd.DataFrame:
+    """The children's jaws with a fifth of the rows missing; ``wave`` counts from one."""
+    frame = orthodont()
+    frame = frame.assign(wave=(frame["age"] - 6) // 2)
+    return frame[(7 * np.arange(len(frame)) + 2) % 5 > 0].reset_index(drop=True)
+
+
+@cache
+def serial() -> pd.DataFrame:
+    """80 units in two groups with autoregressive errors, gaps and whole or uneven times."""
+    rng = np.random.RandomState(141)
+    parts = []
+    for unit in range(80):
+        t = np.flatnonzero(rng.uniform(size=12) < 0.6)
+        sd = 1.0 if unit % 2 else 1.6
+        e = np.linalg.cholesky(0.6 ** np.abs(t[:, None] - t)) @ rng.standard_normal(t.size) * sd
+        x = rng.standard_normal(t.size)
+        y = 1 + 0.5 * x + 0.1 * t + 0.7 * rng.standard_normal() + e
+        parts.append(pd.DataFrame({"id": unit, "t": t, "g": unit % 2, "x": x, "y": y}))
+    frame = pd.concat(parts, ignore_index=True)
+    return frame.assign(age=frame["t"] + rng.uniform(0, 0.5, len(frame)).round(3))
+
+
 MIXED: dict[str, Callable[[], pd.DataFrame]] = {
     function.__name__: function
     for function in (
         sleepstudy, orthodont, pastes, penicillin, dyestuff, dyestuff2, cake, machines, oxboys,
         hsb, exam, bdf, egsingle, chem97, scotssec, insteval, munnell, wagepan, growth, zerovar,
         slope0, corr_plus, corr_minus, two_obs, singletons, huge_icc, three_groups, small_var,
-        quad, collinear, crossed, levels3,
+        quad, collinear, crossed, levels3, bodyweight, ovary, orthodont_gaps, serial,
     )
 }  # fmt: skip
 

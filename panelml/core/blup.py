@@ -54,12 +54,15 @@ class UnitPrediction:
         """Return the outcome less its random part, and the working fixed regressors."""
         columns = self.basis.columns(block)
         q = self.basis.n_random
+        z = columns[len(columns) - q :]
         predicted = spread(self._predict(columns, block), block.unit)
-        outcome = columns[-q - 1] - (columns[-q:] * predicted).sum(axis=0)
+        outcome = columns[-q - 1] - (z * predicted).sum(axis=0)
         return Rows(np.concatenate([outcome[None], columns[: -q - 1]]), None, None, block.starts)
 
     def _predict(self, columns: FloatArray, block: Block) -> FloatArray:
         q = self.basis.n_random
+        if not q:
+            return np.zeros((0, block.n_units))
         z = columns[-q:]
         residual = columns[-q - 1] - self.coef @ columns[: -q - 1]
         s = _squares(z, block)

@@ -9,7 +9,7 @@ import numpy as np
 from panelml._typing import FloatArray, IntArray
 from panelml.core.unit_products import MixedMoments
 
-__all__ = ["collapse"]
+__all__ = ["collapse", "fewer"]
 
 # Random regressors of units count as equal if they agree to so many digits of the largest.
 DIGITS = 10
@@ -36,7 +36,7 @@ def collapse(moments: MixedMoments) -> MixedMoments:
     order = np.argsort(inverse, kind="stable")
     ends = np.cumsum(np.bincount(inverse))
     rows = moments.c.reshape(size, -1)[:, order]
-    parts = [_fewer(part) for part in np.split(rows, ends[:-1], axis=1)]
+    parts = [fewer(part) for part in np.split(rows, ends[:-1], axis=1)]
     left = np.array([part.shape[1] for part in parts])
     count = np.diff(ends, prepend=0) / left
     return replace(
@@ -62,7 +62,7 @@ def _classes(r: FloatArray) -> tuple[IntArray, IntArray]:
     return first, inverse
 
 
-def _fewer(rows: FloatArray) -> FloatArray:
+def fewer(rows: FloatArray) -> FloatArray:
     """Return no more columns than rows, with the same sum of outer products."""
     if rows.shape[1] <= rows.shape[0]:
         return rows

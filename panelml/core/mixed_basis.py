@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
 
-from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.core.moments import CrossProducts
 from panelml.core.unit_products import MixedBasis
 from panelml.errors import IdentificationError
@@ -86,18 +87,25 @@ def working_columns(
     v = overall.mean.size
     centre = overall.mean if constant else np.zeros(v)
     x, fixed_back = _orthonormal(overall, centre, RandomBlock(constant, fixed))
-    z, back = zip(*(_orthonormal(overall, centre, block) for block in blocks), strict=True)
+    made = [_orthonormal(overall, centre, block) for block in blocks]
+    z, back = [rows for rows, _ in made], [map_back for _, map_back in made]
     sizes = [block.size for block in blocks]
     trend = x @ _second_moments(overall, centre)[1]
     outcome = np.eye(1, v + 1, 1) - trend @ x
     return WorkingColumns(
         MixedBasis(np.concatenate([x, outcome, *z]), centre, sum(sizes)),
-        np.asarray(linalg.block_diag(*[np.ones((m, m), dtype=bool) for m in sizes]), dtype=bool),
+        _blocks_of([np.ones((m, m), dtype=bool) for m in sizes]).astype(bool),
         fixed_back,
         fixed_back @ trend + np.where(np.arange(len(x)) < constant, centre[0], 0.0),
-        np.asarray(linalg.block_diag(*back)),
+        _blocks_of(back),
         -float(np.log(np.diag(fixed_back)).sum()),
     )
+
+
+def _blocks_of(blocks: Sequence[AnyArray]) -> FloatArray:
+    if not blocks:
+        return np.zeros((0, 0))
+    return np.asarray(linalg.block_diag(*blocks), dtype=np.float64)
 
 
 def _sizes(overall: CrossProducts, *, centred: bool) -> FloatArray:

@@ -241,15 +241,16 @@ def _curvature(slices: list[_Slice], coef: FloatArray, inverse: FloatArray) -> C
     g = np.zeros((q, q))
     direction = np.append(-coef, 1.0)
     for part in slices:
-        flat = part.h.reshape(q * p1, -1)
+        units = part.count.size
+        flat = part.h.reshape(q * p1, units)
         hh += flat @ flat.T
         g += part.g @ part.count
-        gs = part.g.reshape(q * q, -1)
+        gs = part.g.reshape(q * q, units)
         gg += (gs * part.count) @ gs.T
         residual = np.einsum("akg,k->ag", part.h, direction)
-        gr += gs @ (residual[:, None] * residual[None]).reshape(q * q, -1).T
+        gr += gs @ (residual[:, None] * residual[None]).reshape(q * q, units).T
         x = np.einsum("akg,kl->alg", part.h[:, :-1], inverse, optimize=True)
-        gx += gs @ np.einsum("alg,blg->abg", x, x, optimize=True).reshape(q * q, -1).T
+        gx += gs @ np.einsum("alg,blg->abg", x, x, optimize=True).reshape(q * q, units).T
     shape = (q, q, q, q)
     return Curvature(
         g, hh.reshape(q, p1, q, p1), gg.reshape(shape), gr.reshape(shape), gx.reshape(shape)

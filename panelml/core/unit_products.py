@@ -10,6 +10,7 @@ from panelml._typing import FloatArray
 from panelml.core.block import Block
 from panelml.core.groups import group_sums, spread
 from panelml.core.moments import Gram
+from panelml.core.whitening import Whitening
 
 __all__ = ["MixedBasis", "MixedMoments", "UnitProducts", "residual_products", "solve_root"]
 
@@ -30,21 +31,24 @@ class MixedBasis:
         What is subtracted from the block's outcome and regressors.
     n_random : int
         q, the number of random regressors.
+    whitening : Whitening, optional
+        Makes rows independent whose residuals are not.
     """
 
     source: FloatArray
     centre: FloatArray
     n_random: int
+    whitening: Whitening | None = None
 
     def columns(self, block: Block) -> FloatArray:
-        """Return the working columns of a block, shape (p + 1 + q, n), times root weights."""
+        """Return the working columns of a block, (p + 1 + q, n), weighted and made independent."""
         z = np.empty((block.z.shape[0] + 1, block.n))
         z[0] = 1.0
         np.subtract(block.z, self.centre[:, None], out=z[1:])
         columns = self.source @ z
         if block.weights is not None:
             columns *= np.sqrt(block.weights)
-        return columns
+        return columns if self.whitening is None else self.whitening(columns, block)
 
     def random(self, z: FloatArray) -> FloatArray:
         """Return the random working columns of variables as in a block, shape (q, n), unweighted.
@@ -53,7 +57,7 @@ class MixedBasis:
         ----------
         z : FloatArray, shape (v - 1, n)
         """
-        source = self.source[-self.n_random :]
+        source = self.source[len(self.source) - self.n_random :]
         return np.asarray(source[:, :1] + source[:, 1:] @ (z - self.centre[:, None]))
 
 

@@ -106,4 +106,5 @@ def _variances(fit: MixedResults) -> list[tuple[str, str]]:
 
 
 def _parameters(fit: MixedResults) -> int:
-    return sum(len(part.labels) + len(part.correlations()) for part in fit.random.parts)
+    residual = fit.residual.form.size if fit.residual else 0
+    return residual + sum(len(part.labels) + len(part.correlations()) for part in fit.random.parts)

@@ -16,6 +16,7 @@ from panelml.data.grouping import count_levels
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.engine.multilevel import FactorLayout, LevelsFit, fit_levels
+from panelml.engine.residual import ResidualFit, ResidualPlan, fit_residual
 from panelml.errors import ConvergenceError, IdentificationError, SpecificationError
 
 __all__ = ["Layout", "MultilevelFit", "fit_sample", "ordered_groups"]
@@ -63,6 +64,8 @@ class MultilevelFit:
     layout : Layout
     levels : LevelsFit
     restricted : bool
+    residual : ResidualFit, optional
+        The covariance of the residuals within units, where they are dependent.
     """
 
     sample: Sample
@@ -72,11 +75,13 @@ class MultilevelFit:
     layout: Layout
     levels: LevelsFit
     restricted: bool
+    residual: ResidualFit | None = None
 
 
 def fit_sample(
-    sample: Sample, groups: tuple[tuple[str, ...], ...], *, restricted: bool
-) -> MultilevelFit:
+    sample: Sample, groups: tuple[tuple[str, ...], ...], *, restricted: bool,
+    plan: ResidualPlan | None = None,
+) -> MultilevelFit:  # fmt: skip
     """Maximise the likelihood of the model whose random regressors stand last in the blocks.
 
     Parameters
@@ -85,6 +90,8 @@ def fit_sample(
         Laid out by the first group; carries the codes of the others.
     groups : tuple of tuple of str
     restricted : bool
+    plan : ResidualPlan, optional
+        Of dependent residuals.
 
     Raises
     ------
@@ -102,11 +109,17 @@ def fit_sample(
     _require_residuals(chosen.rss, EXACT_IN_SQUARES, moments)
     layout = _lay_out(sample, groups)
     columns = working_columns(moments.overall, constant, fixed[chosen.kept], layout.blocks)
-    levels = fit_levels(sample, columns, layout.factors, restricted=restricted)
+    residual = None
+    if plan is None:
+        levels = fit_levels(sample, columns, layout.factors, restricted=restricted)
+    else:
+        levels, columns, residual = fit_residual(
+            sample, columns, plan, "Intercept" in layout.labels, restricted=restricted
+        )
     at = levels.optimum.criterion
     _require_residuals(at.sigma2 * at.df, EXACT, moments)
     _require_certificate(levels, moments)
-    return MultilevelFit(sample, moments, chosen, columns, layout, levels, restricted)
+    return MultilevelFit(sample, moments, chosen, columns, layout, levels, restricted, residual)
 
 
 def ordered_groups(formula: Formula, data: Any) -> tuple[tuple[str, ...], ...]:
@@ -154,7 +167,9 @@ def _lay_out(sample: Sample, groups: tuple[tuple[str, ...], ...]) -> Layout:
         labels += own
         owner += [term.group] * len(own)
     factors = tuple(
-        FactorLayout(group, np.flatnonzero([group == other for other in owner])) for group in groups
+        FactorLayout(group, np.flatnonzero([group == other for other in owner]))
+        for group in groups
+        if group in owner
     )
     return Layout(tuple(blocks), factors, tuple(labels))
 

@@ -110,6 +110,7 @@ def require_curvature(curvature: Curvature | None, name: str) -> Curvature:
     """
     if curvature is None:
         raise SpecificationError(
-            f"{name} is for mixed models with one grouping factor. Use 'cluster' or 'iid'."
+            f"{name} is for mixed models with one grouping factor and independent residuals. "
+            "Use 'cluster' or 'iid'."
         )
     return curvature

@@ -14,6 +14,7 @@ from panelml.data.sample import Sample
 from panelml.engine.least_squares import LeastSquares, dropped_notes
 from panelml.engine.mixed import MultilevelFit, fit_sample
 from panelml.engine.multilevel import LevelCurvature
+from panelml.engine.residual import ResidualPlan
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate, parse
@@ -23,6 +24,7 @@ from panelml.results.base import Attached, FitStatistics, Results, named
 from panelml.results.mixed import MixedResults
 from panelml.results.prediction import EffectModel, Predictor
 from panelml.results.random_part import RandomCoefficients
+from panelml.results.residual import ResidualPart
 
 __all__ = [
     "assemble",
@@ -186,12 +188,14 @@ def assemble(
 def fit_mixed(
     spec: object, model: str, formula: Formula, sample: Sample,
     groups: tuple[tuple[str, ...], ...], *, restricted: bool, cov: CovLike, notes: tuple[str, ...],
+    plan: ResidualPlan | None = None,
 ) -> MixedResults:  # fmt: skip
     """Fit a mixed model to a sample, and put its results together.
 
     See ``panelml.engine.mixed.fit_sample`` for the parameters and the errors.
     """
-    fit = fit_sample(sample, groups, restricted=restricted)
+    fit = fit_sample(sample, groups, restricted=restricted, plan=plan)
+    residual = ResidualPart.of(fit.residual) if fit.residual else None
     solved, random = _solved(fit, formula.intercept), RandomCoefficients.of(fit)
     counts = Counts(
         fit.levels.nobs, len(solved.names) - solved.constant, solved.constant, normal=True
@@ -199,16 +203,19 @@ def fit_mixed(
     at = fit.levels.optimum.criterion
     statistics = describe(
         sample, fit.moments, solved.slopes, rss=at.sigma2 * at.df, rsquared=float("nan"),
-        loglik=random.loglik, extras=random.extras(),
+        loglik=random.loglik,
+        extras=random.extras() | (residual.extras() if residual else {}),
     )  # fmt: skip
     base = assemble(
-        model=f"{model} by {'REML' if restricted else 'ML'}", spec=spec, formula=formula,
+        model=f"{model} by {'REML' if restricted else 'ML'}"
+        + (f", {residual.words}" if residual else ""), spec=spec, formula=formula,
         cov=cov, sample=sample, transform=fit.levels.prediction, solved=solved,
         sigma2=at.sigma2, counts=counts, statistics=statistics,
         intercept=float(solved.params[0]) if solved.constant else 0.0, effects=random,
-        notes=(*notes, *random.notes()), curvature=_curvature(fit),
+        notes=(*notes, *random.notes(), *(residual.notes() if residual else ())),
+        curvature=_curvature(fit),
     )  # fmt: skip
-    return MixedResults.of(base, random)
+    return MixedResults.of(base, random, residual)
 
 
 def _solved(fit: MultilevelFit, constant: bool) -> LeastSquares:
@@ -229,7 +236,7 @@ def _solved(fit: MultilevelFit, constant: bool) -> LeastSquares:
 
 
 def _curvature(fit: MultilevelFit) -> LevelCurvature | None:
-    if len(fit.layout.factors) > 1:
+    if len(fit.layout.factors) > 1 or fit.residual is not None:
         return None
     factor = fit.levels.optimum.criterion.factor
     return LevelCurvature(fit.sample, fit.columns, factor, fit.restricted)

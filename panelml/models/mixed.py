@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from panelml.data.formula import parse_formula
+from panelml.data.formula import Formula, parse_formula
 from panelml.data.grouping import group_rows, refuse_panel_functions
+from panelml.data.panel import Panel
+from panelml.data.residual import ResidualLike, ResidualStructure
+from panelml.data.residual import parse as parse_residual
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped
 from panelml.engine.mixed import ordered_groups
+from panelml.engine.residual import ResidualPlan
 from panelml.engine.sampling import make_sample
 from panelml.errors import SpecificationError
 from panelml.inference.covariance import CovLike
@@ -34,14 +38,21 @@ class MixedModel:
         ``"iid"``, what the model implies, as in lme4; or clustered and the others.
     weights : str or Weights, optional
         Prior weights, inverse to the variance of a row's error.
+    residual : str or residual structure, optional
+        How residuals of the same group depend on each other: ``"ar1"``, ``"car1"``, ``"ma1"``,
+        ``"toeplitz:2"``, ``"exchangeable"``, ``"unstructured"``, ``"heteroskedastic:sex"``, or a
+        value such as ``pm.residual.AR1(time="year", by="sex")``; independent by default. With
+        it, the formula has one grouping factor, or no random term.
     """
 
     formula: str
     reml: bool = True
     cov: CovLike = "iid"
     weights: str | Weights | None = None
+    residual: ResidualLike = None
 
     def __post_init__(self) -> None:
+        parse_residual(self.residual)
         if not isinstance(self.reml, bool):
             raise SpecificationError(f"reml is True or False, not {self.reml!r}.")
 
@@ -60,12 +71,44 @@ class MixedModel:
             If the likelihood was not maximised with a certificate.
         """
         formula = parse_formula(self.formula, mixed=True)
-        groups = ordered_groups(formula, data)
+        structure = parse_residual(self.residual)
+        groups = _groups(formula, structure, data)
         panel = group_rows(data, groups[0])
         if panel is not data:
             refuse_panel_functions(self.formula, panel.unit)
-        sample, notes = make_sample(panel, formula, parse_weights(self.weights), groups[1:])
+        plan = ResidualPlan.of(structure, data, panel) if structure else None
+        keys, slopes = (plan.keys, plan.slopes) if plan else ((), ())
+        sample, notes = make_sample(
+            panel, formula, parse_weights(self.weights), (*groups[1:], *keys), slopes
+        )
         return fit_mixed(
             self, "Mixed model", formula, sample, groups, restricted=self.reml, cov=self.cov,
-            notes=notes,
+            notes=notes, plan=plan,
         )  # fmt: skip
+
+
+def _groups(
+    formula: Formula, structure: ResidualStructure | None, data: Any
+) -> tuple[tuple[str, ...], ...]:
+    """Return the grouping factors, of which dependent residuals allow one."""
+    if structure is None:
+        return ordered_groups(formula, data)
+    if formula.random:
+        groups = ordered_groups(formula, data)
+        named = structure.group
+        if len(groups) > 1 or (named and groups != ((named,),)):
+            names = ", ".join(repr(":".join(group)) for group in groups)
+            raise SpecificationError(
+                f"{structure.words} residuals go with one grouping factor, whose rows depend on "
+                f"each other, but there are: {names}"
+                + (f", and group={named!r}." if named else ".")
+            )
+        return groups
+    group = structure.group or (data.unit if isinstance(data, Panel) else None)
+    if group is None:
+        raise SpecificationError(
+            f"{formula.text!r} has no random term to say whose residuals depend on each other. Add "
+            f"the group, as pm.residual.{type(structure).__name__}(..., group='id'), or pass a "
+            "Panel."
+        )
+    return ((group,),)

@@ -22,6 +22,7 @@ from panelml.results.mixed_inference import MixedInference
 from panelml.results.plot_mixed import plot_caterpillar, plot_curves, plot_variances
 from panelml.results.prediction import random_rows, sample_values, to_series
 from panelml.results.random_part import RandomCoefficients
+from panelml.results.residual import ResidualPart, residual_table
 from panelml.results.variance import (
     ComponentErrors,
     component_errors,
@@ -44,12 +45,17 @@ class MixedResults(MixedInference):
     ----------
     random : RandomCoefficients
         The random side; the other attributes are those of Results.
+    residual : ResidualPart, or None
+        The covariance of the residuals within units, where they are dependent.
     """
 
     @classmethod
-    def of(cls, base: Results, random: RandomCoefficients) -> MixedResults:
+    def of(
+        cls, base: Results, random: RandomCoefficients, residual: ResidualPart | None = None
+    ) -> MixedResults:
         """Complete the results of the fixed side."""
-        return cls(**{f.name: getattr(base, f.name) for f in fields(base)}, random=random)
+        own = {f.name: getattr(base, f.name) for f in fields(base)}
+        return cls(**own, random=random, residual=residual)
 
     @property
     def converged(self) -> bool:
@@ -58,8 +64,15 @@ class MixedResults(MixedInference):
 
     @property
     def sigma2(self) -> float:
-        """Residual variance."""
+        """Residual variance; where there are several, that of the first level or period."""
         return self.random.sigma2
+
+    def residual_structure(self, level: float = 0.95) -> pd.DataFrame:
+        """Standard deviations and correlations of the residuals of a unit.
+
+        With standard errors and intervals; see ``panelml.results.residual.residual_table``.
+        """
+        return residual_table(self.residual, level)
 
     def variance(self, level: float = 0.95) -> pd.DataFrame:
         """Variance components with their levels named.
@@ -93,10 +106,14 @@ class MixedResults(MixedInference):
         return pd.DataFrame(rows, columns=names)
 
     def _component_errors(self) -> ComponentErrors | None:
+        if self.residual is not None:
+            return self.residual.component_errors(self.random.parts)
         curvature = self._attached.estimate.curvature if self._attached else None
         if curvature is None:
             return None
-        return component_errors(curvature.information(), self.random.parts[0].back)
+        info = curvature.information()
+        free = info.rows, info.columns
+        return component_errors(info.parameter_cov(), free, self.random.parts[0].back)
 
     def random_effects(self, *, sd: bool = False) -> dict[str, pd.DataFrame]:
         """Predicted random coefficients: for each grouping factor, a frame by level.
@@ -262,7 +279,7 @@ class MixedResults(MixedInference):
             If matplotlib is not installed.
         """
         tables = self.random_effects(sd=True)
-        name = next(iter(tables)) if group is None else group
+        name = next(iter(tables), "") if group is None else group
         if name not in tables:
             raise UnknownNameError(f"No grouping factor {name!r}.{suggest(name, list(tables))}")
         table = tables[name]
@@ -357,7 +374,8 @@ class MixedResults(MixedInference):
         random = sample_values(
             sample, lambda block: self.random.variances(basis.random(block.z)).sum(axis=0)
         )
-        return explained_shares(fixed, random, self.sigma2)
+        ratio = 1.0 if self.residual is None else self.residual.mean
+        return explained_shares(fixed, random, ratio * self.sigma2)
 
     def _intercept_variances(self) -> dict[str, float]:
         found = {}

@@ -19,6 +19,7 @@ from panelml.results.base import Results
 from panelml.results.bootstrap import Bootstrap, Replicate, Statistic, draw_bootstrap, replicate
 from panelml.results.prediction import RowValues
 from panelml.results.random_part import RandomCoefficients
+from panelml.results.residual import ResidualPart
 
 __all__ = ["MixedInference", "refitter_of", "truth_of"]
 
@@ -31,9 +32,12 @@ class MixedInference(Results):
     ----------
     random : RandomCoefficients
         The random side; the other attributes are those of Results.
+    residual : ResidualPart, or None
+        The covariance of the residuals within units, where they are dependent.
     """
 
     random: RandomCoefficients
+    residual: ResidualPart | None = None
 
     @capped
     def simulate(
@@ -115,7 +119,18 @@ class MixedInference(Results):
 
 
 def refitter_of(fit: MixedInference) -> Refitter:
-    """Prepare a fitted model for other outcomes."""
+    """Prepare a fitted model for other outcomes.
+
+    Raises
+    ------
+    SpecificationError
+        If its residuals are dependent.
+    """
+    if fit.residual is not None:
+        raise SpecificationError(
+            "Outcomes are drawn with independent residuals of one variance, but the fit has "
+            f"{fit.residual.words}."
+        )
     random = fit.random
     return Refitter.of(
         fit._sample, random.columns, factors_of(random), random.relative,

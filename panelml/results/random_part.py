@@ -238,6 +238,8 @@ class RandomCoefficients:
         Coefficients have the shape (q, levels).
         """
         prediction = self.prediction
+        if not self.parts:
+            return []
         if isinstance(prediction, UnitPrediction):
             values = fold(sample, lambda block: RowValues(prediction.coefficients(block))).values
             return [(self.parts[0], unit_levels(sample, self.parts[0].group), values)]
@@ -253,6 +255,8 @@ class RandomCoefficients:
         Levels are those of ``working``, in the same order.
         """
         prediction = self.prediction
+        if not self.parts:
+            return []
         if isinstance(prediction, UnitPrediction):
             q = len(self.parts[0].labels)
 
@@ -279,7 +283,7 @@ class RandomCoefficients:
             Working random regressors.
         """
         found = [(z[p.random] * (p.relative @ z[p.random])).sum(axis=0) for p in self.parts]
-        return self.sigma2 * np.stack(found)
+        return self.sigma2 * np.array(found).reshape(len(self.parts), z.shape[1])
 
     def row_effects(self, sample: Sample, rows: Sample, *, new: float) -> FloatArray:
         """Sum the random part of rows in their user's order, z . b.

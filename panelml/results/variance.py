@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panelml._typing import FloatArray
-from panelml.core.mixed_information import VarianceInformation
+from panelml._typing import FloatArray, IntArray
 from panelml.inference.distributions import normal_quantile
 
 __all__ = [
@@ -38,25 +37,30 @@ class ComponentErrors:
     joint: FloatArray
 
 
-def component_errors(info: VarianceInformation, back: FloatArray) -> ComponentErrors:
-    """Carry the information on working components over to the user's.
+def component_errors(
+    cov: FloatArray, free: tuple[IntArray, IntArray], back: FloatArray
+) -> ComponentErrors:
+    """Carry the covariance of working components over to the user's.
 
     Parameters
     ----------
-    info : VarianceInformation
+    cov : FloatArray, shape (1 + t, 1 + t)
+        Of the residual variance and the free entries.
+    free : pair of IntArray, shape (t,)
+        Rows and columns of these.
     back : FloatArray, shape (q, q)
         From the working to the user's coefficients.
     """
-    q, t = len(back), len(info.rows)
+    q, t = len(back), len(free[0])
     basis = np.zeros((t, q, q))
     place = np.arange(t)
-    basis[place, info.rows, info.columns] = 1.0
-    basis[place, info.columns, info.rows] = 1.0
+    basis[place, free[0], free[1]] = 1.0
+    basis[place, free[1], free[0]] = 1.0
     moved = np.einsum("ab,kbc,dc->adk", back, basis, back).reshape(q * q, t)
     jacobian = np.zeros((1 + q * q, 1 + t))
     jacobian[0, 0] = 1.0
     jacobian[1:, 1:] = moved
-    joint = jacobian @ info.parameter_cov() @ jacobian.T
+    joint = jacobian @ cov @ jacobian.T
     errors = np.sqrt(np.maximum(np.diag(joint), 0.0))
     return ComponentErrors(float(errors[0]), errors[1:].reshape(q, q), joint)
 

@@ -1,0 +1,222 @@
+"""Maximising the likelihood over the parameters of dependent residuals.
+
+For given parameters the likelihood is maximised over the random part, certified as ever. By the
+envelope theorem the profile's gradient is the partial derivative there, which is exact; its
+differences give the Hessian for Newton's method, the certificate (what one more step would gain in
+deviance) and standard errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from panelml._typing import BoolArray, FloatArray
+from panelml.core.mixed_criterion import Criterion, evaluate
+from panelml.core.mixed_fit import MixedOptimum, SingleFactor, free_entries, maximise_mixed
+from panelml.core.mixed_information import variance_information
+from panelml.core.residual_rows import ResidualProblem
+from panelml.core.unit_products import MixedMoments
+
+__all__ = ["ResidualOptimum", "maximise_residual"]
+
+DECREMENT = 1e-7
+# Steps are cheap beside what they tell: they go on until rounding is all that is left to gain.
+EXHAUSTED = 1e-14
+MOST_STEPS = 60
+LONGEST = 1.0
+DIFFERENCE = 1e-4
+# Curvature of the deviance below which it does not tell a parameter, per squared unit.
+FLAT = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualOptimum:
+    """The maximised likelihood of a model with dependent residuals.
+
+    Attributes
+    ----------
+    theta : FloatArray, shape (k,)
+        Parameters of the residuals' covariance.
+    cov : FloatArray, shape (k, k)
+        Their covariance by the observed information, the random part profiled out.
+    mixed : MixedOptimum
+        Of the random part at these.
+    component_cov : FloatArray, shape (1 + t, 1 + t)
+        Covariance of the residual variance and of the working random (co)variances.
+    joint_cov : FloatArray, shape (1 + k, 1 + k)
+        Covariance of the logarithm of the residual standard deviation and of the parameters.
+    decrement : float
+        Deviance that one more step would gain.
+    converged : bool
+    least : float
+        Least curvature of the deviance in the parameters.
+    """
+
+    theta: FloatArray
+    cov: FloatArray
+    mixed: MixedOptimum[Criterion]
+    component_cov: FloatArray
+    joint_cov: FloatArray
+    decrement: float
+    converged: bool
+    least: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Warm:
+    """The problem of one grouping factor, started where a near one ended."""
+
+    moments: MixedMoments
+    factor: FloatArray | None
+
+    def start(self, structure: BoolArray) -> FloatArray:
+        if self.factor is None:
+            return SingleFactor(self.moments).start(structure)
+        return self.factor
+
+    def evaluate(self, factor: FloatArray, *, restricted: bool) -> Criterion:
+        return evaluate(self.moments, factor, restricted=restricted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """The profile at one value of the parameters."""
+
+    theta: FloatArray
+    moments: MixedMoments
+    mixed: MixedOptimum[Criterion]
+    gradient: FloatArray
+
+    @property
+    def deviance(self) -> float:
+        return self.mixed.criterion.deviance
+
+    @property
+    def components(self) -> tuple[float, FloatArray]:
+        """Residual variance, and covariance of the working random coefficients."""
+        at = self.mixed.criterion
+        return at.sigma2, at.sigma2 * at.factor @ at.factor.T
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """The likelihood, maximised over the random part."""
+
+    problem: ResidualProblem
+    structure: BoolArray
+    restricted: bool
+
+    def at(self, theta: FloatArray, factor: FloatArray | None = None) -> _Point:
+        """Evaluate at parameters, starting from a factor."""
+        moments, white = self.problem.whiten(theta)
+        if not len(self.structure):
+            alone = evaluate(moments, np.zeros((0, 0)), restricted=self.restricted)
+            mixed = MixedOptimum(alone, 0.0, 0.0, 1, True, 1.0)
+        else:
+            warm = _Warm(moments, factor)
+            mixed = maximise_mixed(warm, self.structure, restricted=self.restricted)
+        slope = self.problem.gradient(theta, white, mixed.criterion, restricted=self.restricted)
+        return _Point(theta, moments, mixed, slope)
+
+    def around(self, at: _Point) -> Iterator[tuple[_Point, _Point]]:
+        """Yield points before and after, by parameter."""
+        factor = at.mixed.criterion.factor
+        for j in range(at.theta.size):
+            move = np.zeros(at.theta.size)
+            move[j] = DIFFERENCE
+            yield self.at(at.theta - move, factor), self.at(at.theta + move, factor)
+
+
+def maximise_residual(
+    problem: ResidualProblem, structure: BoolArray, *, restricted: bool
+) -> ResidualOptimum:
+    """Fit the residuals' covariance and the random part.
+
+    Parameters
+    ----------
+    problem : ResidualProblem
+    structure : BoolArray, shape (q, q)
+        Which random coefficients may be correlated.
+    restricted : bool
+
+    Raises
+    ------
+    LinAlgError
+        If no start has a positive definite covariance.
+    """
+    profile = _Profile(problem, structure, restricted)
+    at = min((profile.at(theta) for theta in problem.form.starts()), key=lambda p: p.deviance)
+    before = np.inf
+    for _ in range(MOST_STEPS):
+        pairs = list(profile.around(at))
+        bend, step, decrement = _newton(at, pairs)
+        if decrement < EXHAUSTED or (decrement < DECREMENT and decrement > before / 4):
+            break
+        before = decrement
+        ahead = _search(profile, at, step, decrement)
+        if ahead is None:
+            break
+        at = ahead
+    values = np.linalg.eigvalsh(bend)
+    cov: FloatArray = np.asarray(2 * np.linalg.pinv(bend, hermitian=True), dtype=np.float64)
+    components, path = _component_cov(at, pairs, cov, structure, restricted)
+    sigma2 = at.mixed.criterion.sigma2
+    along = path[:1] @ cov / (2 * sigma2)
+    corner = components[:1, :1] / (4 * sigma2**2)
+    certain = bool(decrement < DECREMENT) and at.mixed.converged
+    return ResidualOptimum(
+        at.theta, cov, at.mixed, components, np.block([[corner, along], [along.T, cov]]),
+        decrement, certain, float(values[0]) if values.size else np.inf,
+    )  # fmt: skip
+
+
+def _newton(at: _Point, pairs: list[tuple[_Point, _Point]]) -> tuple[FloatArray, FloatArray, float]:
+    """Return the Hessian, the step, and what it would gain."""
+    k = at.theta.size
+    slopes = [(after.gradient - before.gradient) / (2 * DIFFERENCE) for before, after in pairs]
+    bend = np.array(slopes).reshape(k, k)
+    bend = (bend + bend.T) / 2
+    values, vectors = np.linalg.eigh(bend)
+    flat = np.maximum(np.abs(values), FLAT)
+    step = -(vectors / flat) @ (vectors.T @ at.gradient)
+    decrement = float(-at.gradient @ step) / 2
+    longest = float(np.abs(step).max(initial=0.0))
+    return bend, step * min(1.0, LONGEST / max(longest, 1e-300)), decrement
+
+
+def _search(profile: _Profile, at: _Point, step: FloatArray, decrement: float) -> _Point | None:
+    """Halve the step until the deviance falls; rounding is forgiven near the optimum."""
+    noise = 1e-12 * abs(at.deviance)
+    share = 1.0
+    for _ in range(25):
+        try:
+            ahead = profile.at(at.theta + share * step, at.mixed.criterion.factor)
+        except np.linalg.LinAlgError:
+            share /= 2
+            continue
+        if ahead.deviance <= at.deviance - 1e-4 * share * min(decrement, 1.0) + noise:
+            return ahead
+        share /= 2
+    return None
+
+
+def _component_cov(
+    at: _Point, pairs: list[tuple[_Point, _Point]], cov: FloatArray, structure: BoolArray,
+    restricted: bool,
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    """Add what is unknown of the parameters to the information at known ones.
+
+    The inverse of the joint information has this form: ``I_aa^-1 + (da/dtheta) cov (da/dtheta)'``
+    with a(theta) the components that are best at theta; their derivative is returned too.
+    """
+    free = free_entries(structure)
+    info = variance_information(at.moments, at.mixed.criterion, free, restricted=restricted)
+    path = np.zeros((1 + len(free[0]), at.theta.size))
+    for j, pair in enumerate(pairs):
+        (low, before), (high, after) = (point.components for point in pair)
+        path[0, j] = (high - low) / (2 * DIFFERENCE)
+        path[1:, j] = (after - before)[free] / (2 * DIFFERENCE)
+    return info.parameter_cov() + path @ cov @ path.T, path

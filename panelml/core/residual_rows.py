@@ -1,0 +1,254 @@
+"""The likelihood of a mixed model whose residuals are dependent within units.
+
+Given the parameters of the residuals' covariance R_i, rows are whitened and the likelihood is that
+of a model with independent residuals. Units with equal rows of random regressors and equal R_i
+matter only through the sum of ``vec([X, y]) vec([X, y])'``, and are replaced by as few as have the
+same sum: a balanced panel is T (p + 1) of them, however many units there were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.block import Block
+from panelml.core.collapse import fewer
+from panelml.core.mixed_criterion import Criterion
+from panelml.core.residual_forms import Patterns, ResidualForm
+from panelml.core.unit_products import RANK_TOLERANCE, MixedBasis, MixedMoments
+from panelml.core.whitening import RowFacts, SizeClass, size_classes
+
+__all__ = ["ResidualProblem", "UnitRows", "WhiteUnits", "residual_problem"]
+
+# Random regressors of units count as equal if they agree to so many digits of the largest.
+DIGITS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRows:
+    """Working columns of all rows, with what their covariance depends on.
+
+    Attributes
+    ----------
+    columns : FloatArray, shape (p + 1 + q, n)
+    sizes : IntArray, shape (g,)
+    time : FloatArray, shape (n,)
+    level, stratum : IntArray, shape (n,)
+    log_weight : float
+        Sum of the logarithms of the weights.
+    """
+
+    columns: FloatArray
+    sizes: IntArray
+    time: FloatArray
+    level: IntArray
+    stratum: IntArray
+    log_weight: float
+
+    @classmethod
+    def of(cls, block: Block, basis: MixedBasis, facts: RowFacts) -> UnitRows:
+        """Collect the rows of one block."""
+        weight = 0.0 if block.weights is None else float(np.log(block.weights).sum())
+        return cls(basis.columns(block), block.sizes, *facts.of(block), weight)
+
+    def __add__(self, other: UnitRows) -> UnitRows:
+        return UnitRows(
+            np.concatenate([self.columns, other.columns], axis=1),
+            np.concatenate([self.sizes, other.sizes]),
+            np.concatenate([self.time, other.time]),
+            np.concatenate([self.level, other.level]),
+            np.concatenate([self.stratum, other.stratum]),
+            self.log_weight + other.log_weight,
+        )
+
+    @property
+    def starts(self) -> IntArray:
+        """First row of each unit, shape (g + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.sizes)])
+
+
+@dataclass(frozen=True, slots=True)
+class SizedUnits:
+    """Units with as many rows each.
+
+    Attributes
+    ----------
+    rows : FloatArray, shape (g, T, p + 1 + q)
+    count : FloatArray, shape (g,)
+        How many units each one stands for.
+    patterns : Patterns
+    pattern : IntArray, shape (g,)
+        Sorted.
+    """
+
+    rows: FloatArray
+    count: FloatArray
+    patterns: Patterns
+    pattern: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class WhiteUnits:
+    """Units with as many rows each, whitened.
+
+    Attributes
+    ----------
+    rows : FloatArray, shape (g, T, p + 1 + q)
+    inverse : FloatArray, shape (patterns, T, T)
+        Of the root of the covariance of each pattern.
+    """
+
+    rows: FloatArray
+    inverse: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualProblem:
+    """All that the likelihood reads.
+
+    Attributes
+    ----------
+    form : ResidualForm
+    units : tuple of SizedUnits
+    n_random : int
+    n : int
+        Number of rows.
+    log_weight : float
+    """
+
+    form: ResidualForm
+    units: tuple[SizedUnits, ...]
+    n_random: int
+    n: int
+    log_weight: float
+
+    def whiten(self, theta: FloatArray) -> tuple[MixedMoments, list[WhiteUnits]]:
+        """Whiten the units by the covariance at some parameters.
+
+        Raises
+        ------
+        LinAlgError
+            If it is not positive definite.
+        """
+        white, log_det = [], 0.0
+        for part in self.units:
+            root = np.linalg.cholesky(self.form.matrices(theta, part.patterns))
+            logs = 2 * np.log(np.einsum("gtt->gt", root)).sum(axis=1)
+            log_det += float(logs[part.pattern] @ part.count)
+            inverse = np.linalg.inv(root)
+            spread = inverse if len(inverse) == 1 else inverse[part.pattern]
+            white.append(WhiteUnits(spread @ part.rows, inverse))
+        products = [_products(w.rows, p.count, self.n_random)
+                    for w, p in zip(white, self.units, strict=True)]  # fmt: skip
+        r, c, within = zip(*products, strict=True)
+        moments = MixedMoments(
+            np.concatenate(r, axis=2), np.concatenate(c, axis=2),
+            np.concatenate([part.count for part in self.units]), np.sum(within, axis=0),
+            self.n, self.log_weight - log_det, False,
+        )  # fmt: skip
+        return moments, white
+
+    def gradient(
+        self, theta: FloatArray, white: list[WhiteUnits], at: Criterion, *, restricted: bool
+    ) -> FloatArray:
+        """Derivative of the deviance in the parameters, shape (size,)."""
+        total = np.zeros(self.form.size)
+        for part, units in zip(self.units, white, strict=True):
+            inner = _weights(units.rows, at, restricted=restricted) * part.count[:, None, None]
+            starts = np.searchsorted(part.pattern, np.arange(len(units.inverse)))
+            summed = np.add.reduceat(inner, starts, axis=0)
+            moved = units.inverse.swapaxes(1, 2) @ summed @ units.inverse
+            total += self.form.pull(theta, part.patterns, moved)
+        return total
+
+
+def residual_problem(rows: UnitRows, form: ResidualForm, n_random: int) -> ResidualProblem:
+    """Sort units by their covariance, and replace those that are alike by fewer."""
+    classes = size_classes(
+        rows.starts, rows.time, rows.level, rows.stratum, absolute=form.kind == "unstructured"
+    )
+    units = tuple(_compressed(rows.columns, part, n_random) for part in classes)
+    return ResidualProblem(form, units, n_random, int(rows.sizes.sum()), rows.log_weight)
+
+
+def _compressed(columns: FloatArray, part: SizeClass, n_random: int) -> SizedUnits:
+    fixed = len(columns) - n_random
+    z = np.moveaxis(columns[fixed:, part.at], 0, 1).reshape(len(part.at), -1)
+    unit = 10.0**DIGITS / max(float(np.abs(z).max(initial=0.0)), 1e-300)
+    key = np.column_stack([part.pattern, np.rint(z * unit)])
+    _, first, inverse = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    w = np.moveaxis(columns[:, part.at], 0, 2)
+    order = np.argsort(inverse.ravel(), kind="stable")
+    members = np.bincount(inverse.ravel())
+    ends = np.cumsum(members)
+    size = w.shape[1] * fixed
+    if members.max() <= size:
+        return SizedUnits(w[order], np.ones(len(w)), part.patterns, part.pattern[order])
+    found, count = [], []
+    for units, own in zip(np.split(order, ends[:-1]), first, strict=True):
+        if units.size <= size:
+            found.append(w[units])
+            count.append(np.ones(units.size))
+            continue
+        kept = fewer(w[units][:, :, :fixed].reshape(units.size, size).T)
+        kept = kept.T.reshape(-1, w.shape[1], fixed)
+        shared = np.broadcast_to(w[own, :, fixed:], (len(kept), w.shape[1], n_random))
+        # Each one stands for several units: its own products are the sum's share.
+        share = units.size / len(kept)
+        found.append(np.concatenate([kept / np.sqrt(share), shared], axis=2))
+        count.append(np.full(len(kept), share))
+    left = [len(rows) for rows in found]
+    pattern = np.repeat(part.pattern[first], left)
+    return SizedUnits(np.concatenate(found), np.concatenate(count), part.patterns, pattern)
+
+
+def _products(
+    rows: FloatArray, count: FloatArray, n_random: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """R_i and C_i of units, with the unit axis last, and what is orthogonal to Z_i."""
+    fixed = rows.shape[2] - n_random
+    w, z = rows[:, :, :fixed], rows[:, :, fixed:]
+    q = _orthonormal(z)
+    c = q.swapaxes(1, 2) @ w
+    rest = w - q @ c
+    rest -= q @ (q.swapaxes(1, 2) @ rest)
+    r = np.triu(q.swapaxes(1, 2) @ z)
+    within = np.einsum("gtk,gtl,g->kl", rest, rest, count, optimize=True)
+    roots = np.sqrt(count)[:, None, None]
+    return np.moveaxis(r, 0, 2), np.moveaxis(c * roots, 0, 2), within
+
+
+def _orthonormal(z: FloatArray) -> FloatArray:
+    """Orthonormal columns by Gram and Schmidt, zero for dependent ones: (g, T, q)."""
+    q = np.zeros_like(z)
+    for j in range(z.shape[2]):
+        column = z[:, :, j]
+        before = (column**2).sum(axis=1)
+        for _ in range(2):
+            along = np.einsum("gtk,gt->gk", q[:, :, :j], column)
+            column = column - np.einsum("gtk,gk->gt", q[:, :, :j], along)
+        norm = (column**2).sum(axis=1)
+        varies = norm > RANK_TOLERANCE * before
+        scale = np.where(varies, 1 / np.sqrt(np.where(varies, norm, 1.0)), 0.0)
+        q[:, :, j] = column * scale[:, None]
+    return q
+
+
+def _weights(rows: FloatArray, at: Criterion, *, restricted: bool) -> FloatArray:
+    """Derivative of the deviance in each unit's whitened covariance, shape (g, T, T)."""
+    p, t = len(at.coef), rows.shape[1]
+    x, y, z = rows[:, :, :p], rows[:, :, p], rows[:, :, p + 1 :]
+    e = np.concatenate([x, (y - x @ at.coef)[:, :, None]], axis=2)
+    inner = np.broadcast_to(np.eye(t), (len(rows), t, t)).copy()
+    if z.shape[2]:
+        k = z @ at.factor
+        small = np.eye(z.shape[2]) + k.swapaxes(1, 2) @ k
+        hat = k @ np.linalg.solve(small, k.swapaxes(1, 2))
+        e = e - hat @ e
+        inner -= hat
+    inner -= e[:, :, p:] * e[:, :, p:].swapaxes(1, 2) / at.sigma2
+    if restricted:
+        inner -= (e[:, :, :p] @ at.phi) @ e[:, :, :p].swapaxes(1, 2)
+    return inner

@@ -1,0 +1,137 @@
+"""Rows made independent: units with equal covariance of residuals are treated alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.block import Block
+from panelml.core.residual_forms import Patterns, ResidualForm
+
+__all__ = ["Ranks", "RowFacts", "SizeClass", "Whitening", "size_classes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """Numbers of the levels of a column that occur, in the order of their labels.
+
+    Attributes
+    ----------
+    key : str
+        Name of the codes in a block.
+    number : IntArray, shape (codes,)
+    """
+
+    key: str
+    number: IntArray
+
+    def of(self, block: Block) -> IntArray:
+        """Number each row of a block."""
+        return self.number[block.keys[self.key]]
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """Where to find what the covariance of a block's rows depends on.
+
+    Attributes
+    ----------
+    time : str, or None
+        Variable among the block's slopes; empty for the period's position on the time axis; None
+        where time does not matter.
+    period, level, stratum : Ranks, or None
+        Of the periods of an unstructured form; of the level of a row's variance; of the unit's
+        correlation. None where there is one.
+    """
+
+    time: str | None
+    period: Ranks | None
+    level: Ranks | None
+    stratum: Ranks | None
+
+    def of(self, block: Block) -> tuple[FloatArray, IntArray, IntArray]:
+        """Return time, level and stratum of each row."""
+        nothing = np.zeros(block.n, dtype=np.int64)
+        time = nothing.astype(np.float64)
+        if self.period:
+            time = self.period.of(block).astype(np.float64)
+        elif self.time is not None:
+            time = block.slopes[self.time] if self.time else block.step.astype(np.float64)
+        level = self.level.of(block) if self.level else nothing
+        stratum = self.stratum.of(block) if self.stratum else nothing
+        return time, level, stratum
+
+
+@dataclass(frozen=True, slots=True)
+class SizeClass:
+    """Units with as many rows each.
+
+    Attributes
+    ----------
+    at : IntArray, shape (g, T)
+        Their rows, in the order of time.
+    patterns : Patterns
+        Those that differ.
+    pattern : IntArray, shape (g,)
+        Which one each unit has.
+    """
+
+    at: IntArray
+    patterns: Patterns
+    pattern: IntArray
+
+
+def size_classes(
+    starts: IntArray, time: FloatArray, level: IntArray, stratum: IntArray, *, absolute: bool
+) -> list[SizeClass]:
+    """Sort units by their number of rows, and by the covariance of these.
+
+    Parameters
+    ----------
+    starts : IntArray, shape (units + 1,)
+    time : FloatArray, shape (n,)
+    level, stratum : IntArray, shape (n,)
+    absolute : bool
+        Whether it matters when rows are, and not only how far apart.
+    """
+    sizes = np.diff(starts)
+    unit = np.repeat(np.arange(sizes.size), sizes)
+    order = np.lexsort((level, time, unit))
+    found = []
+    for size in np.unique(sizes):
+        units = np.flatnonzero(sizes == size)
+        at = order[starts[units][:, None] + np.arange(size)]
+        when = time[at] if absolute else time[at] - time[at[:, :1]]
+        facts = Patterns(when, level[at], stratum[at[:, 0]])
+        key = np.column_stack([facts.time, facts.level, facts.stratum])
+        _, first, inverse = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        found.append(SizeClass(at, facts.take(first), inverse.ravel()))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Whitening:
+    """Multiply the rows of each unit by the inverse root of their covariance.
+
+    Attributes
+    ----------
+    form : ResidualForm
+    theta : FloatArray, shape (size,)
+    facts : RowFacts
+    """
+
+    form: ResidualForm
+    theta: FloatArray
+    facts: RowFacts
+
+    def __call__(self, columns: FloatArray, block: Block) -> FloatArray:
+        """Whiten columns, shape (k, n), of a block."""
+        result = np.empty_like(columns)
+        absolute = self.form.kind == "unstructured"
+        for part in size_classes(block.starts, *self.facts.of(block), absolute=absolute):
+            root = np.linalg.cholesky(self.form.matrices(self.theta, part.patterns))
+            inverse = np.linalg.inv(root)[part.pattern]
+            result[:, part.at] = np.einsum("gst,kgt->kgs", inverse, columns[:, part.at])
+        return result

@@ -1,0 +1,264 @@
+"""From the structure of residuals and a sample to the fit: what the data must have, and labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.core.blup import UnitPrediction
+from panelml.core.mixed_basis import WorkingColumns
+from panelml.core.residual_fit import ResidualOptimum, maximise_residual
+from panelml.core.residual_forms import ResidualForm
+from panelml.core.residual_rows import UnitRows, residual_problem
+from panelml.core.whitening import Ranks, RowFacts, Whitening
+from panelml.data.panel import Panel
+from panelml.data.residual import ResidualStructure
+from panelml.data.sample import Sample
+from panelml.engine.fold import fold
+from panelml.engine.multilevel import LevelsFit
+from panelml.errors import ConvergenceError, IdentificationError, SpecificationError, listing
+
+__all__ = ["ResidualFit", "ResidualPlan", "fit_residual"]
+
+# Whole numbers of periods.
+WHOLE = ("ar1", "ma1", "toeplitz")
+# Curvature of the deviance in a parameter below which the data do not tell it.
+FLAT = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualPlan:
+    """A structure of residuals, and where its columns are.
+
+    Attributes
+    ----------
+    structure : ResidualStructure
+    time : str, or None
+        Column of time; empty for the panel's own axis; None where time does not matter.
+    """
+
+    structure: ResidualStructure
+    time: str | None
+
+    @classmethod
+    def of(cls, structure: ResidualStructure, data: object, panel: Panel) -> ResidualPlan:
+        """Find the time of rows.
+
+        Parameters
+        ----------
+        structure : ResidualStructure
+        data : Panel or data frame
+            The user's.
+        panel : Panel
+            The rows as they are laid out.
+
+        Raises
+        ------
+        SpecificationError
+            If no time is given and the data have none.
+        """
+        if not structure.timed:
+            return cls(structure, None)
+        if structure.time is not None:
+            return cls(structure, structure.time)
+        if not isinstance(data, Panel):
+            raise SpecificationError(
+                f"{structure.words} residuals need the time of rows, and a data frame has none: "
+                f"name its column, as {type(structure).__name__}(time='year'), or pass a Panel."
+            )
+        same = panel is data and structure.kind != "unstructured"
+        return cls(structure, "" if same else data.time)
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """Columns whose codes the rows carry."""
+        s = self.structure
+        period = self.time if s.kind == "unstructured" else None
+        return tuple((name,) for name in (period, s.by, s.variance_by) if name)
+
+    @property
+    def slopes(self) -> tuple[str, ...]:
+        """Columns whose values the rows carry."""
+        return (self.time,) if self.time and self.structure.kind != "unstructured" else ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualFit:
+    """The estimated covariance of residuals.
+
+    Attributes
+    ----------
+    structure : ResidualStructure
+    form : ResidualForm
+    optimum : ResidualOptimum
+    periods, levels, strata : tuple of str
+        Labels.
+    mean : float
+        Average variance of rows over that of the first level.
+    """
+
+    structure: ResidualStructure
+    form: ResidualForm
+    optimum: ResidualOptimum
+    periods: tuple[str, ...]
+    levels: tuple[str, ...]
+    strata: tuple[str, ...]
+    mean: float
+
+
+def fit_residual(
+    sample: Sample, columns: WorkingColumns, plan: ResidualPlan, intercept: bool, *,
+    restricted: bool,
+) -> tuple[LevelsFit, WorkingColumns, ResidualFit]:  # fmt: skip
+    """Maximise the likelihood over the residuals' covariance too.
+
+    Parameters
+    ----------
+    sample : Sample
+        With the plan's keys and slopes.
+    columns : WorkingColumns
+    plan : ResidualPlan
+    intercept : bool
+        Whether there is a random intercept.
+    restricted : bool
+
+    Raises
+    ------
+    SpecificationError
+        If the data have not what the structure needs.
+    IdentificationError
+        If its parameters cannot be told apart, or from the random part.
+    ConvergenceError
+        If the likelihood was not maximised with a certificate.
+    """
+    facts, labels = _facts(sample, plan)
+    rows = fold(sample, lambda block: UnitRows.of(block, columns.basis, facts))
+    _check(rows, sample, plan)
+    form = _form(rows, plan, labels)
+    if intercept:
+        _refuse_intercept(form, plan, rows)
+    problem = residual_problem(rows, form, columns.basis.n_random)
+    optimum = maximise_residual(problem, columns.structure, restricted=restricted)
+    _require_certificate(optimum, plan)
+    basis = replace(columns.basis, whitening=Whitening(form, optimum.theta, facts))
+    at = optimum.mixed.criterion
+    prediction = UnitPrediction(basis, at.coef, at.factor @ at.factor.T)
+    variances = sum(
+        float(np.einsum("gtt->g", form.matrices(optimum.theta, part.patterns))[part.pattern]
+              @ part.count)
+        for part in problem.units
+    )  # fmt: skip
+    periods, levels, strata = labels
+    mean = variances / problem.n
+    found = ResidualFit(plan.structure, form, optimum, periods, levels, strata, mean)
+    return (
+        LevelsFit(optimum.mixed, prediction, problem.n), replace(columns, basis=basis), found,
+    )  # fmt: skip
+
+
+def _facts(sample: Sample, plan: ResidualPlan) -> tuple[RowFacts, tuple[tuple[str, ...], ...]]:
+    s = plan.structure
+    period = plan.time if s.kind == "unstructured" else None
+    level = s.variance_by or s.by
+    ranks, labels = zip(*(_ranks(sample, name) for name in (period, level, s.by)), strict=True)
+    return RowFacts(plan.time, *ranks), labels
+
+
+def _ranks(sample: Sample, column: str | None) -> tuple[Ranks | None, tuple[str, ...]]:
+    """Number the levels that occur, in the order of their labels."""
+    if column is None:
+        return None, ("",)
+    names = (column,)
+    present = np.unique(sample.codes(names))
+    labels: AnyArray = np.asarray(sample.panel.labels(names))[present]
+    order = np.argsort(labels, kind="stable")
+    number: IntArray = np.full(sample.panel.levels(names), -1, dtype=np.int64)
+    number[present[order]] = np.arange(present.size)
+    if present.size < 2:
+        raise IdentificationError(
+            f"{column!r} has one level, by which residuals are to differ. Leave it out."
+        )
+    return Ranks("^".join(names), number), tuple(str(label) for label in labels[order])
+
+
+def _form(rows: UnitRows, plan: ResidualPlan, labels: tuple[tuple[str, ...], ...]) -> ResidualForm:
+    kind, order = plan.structure.kind, plan.structure.order
+    periods, scale = len(labels[0]), 1.0
+    if kind == "toeplitz":
+        longest = int(_spans(rows).max())
+        if order is not None and order > longest:
+            raise SpecificationError(
+                f"The Toeplitz form has lags up to {order}, but no two rows of a unit are more "
+                f"than {longest} periods apart."
+            )
+        periods = order or longest
+    if kind == "car1":
+        gaps = np.diff(np.sort(rows.time))
+        scale = float(_spans(rows).mean()) or float(gaps.max())
+    return ResidualForm(kind, periods, len(labels[2]), len(labels[1]), scale)
+
+
+def _spans(rows: UnitRows) -> FloatArray:
+    starts = rows.starts[:-1]
+    return np.maximum.reduceat(rows.time, starts) - np.minimum.reduceat(rows.time, starts)
+
+
+def _check(rows: UnitRows, sample: Sample, plan: ResidualPlan) -> None:
+    s, starts = plan.structure, rows.starts
+    if s.kind in WHOLE and not (rows.time == np.rint(rows.time)).all():
+        raise SpecificationError(
+            f"{s.words} residuals count periods, but {plan.time!r} is not whole in some rows. Use "
+            "pm.residual.CAR1, which takes any distance."
+        )
+    unit = np.repeat(np.arange(rows.sizes.size), rows.sizes)
+    if s.timed:
+        order = np.lexsort((rows.time, unit))
+        when = rows.time[order]
+        twice = (np.diff(when) == 0) & (np.diff(unit[order]) == 0)
+        if twice.any():
+            _refuse_units(sample, unit[order][1:], twice, f"two rows at the same {_clock(plan)}")
+    if s.by is not None:
+        first = rows.stratum[starts[:-1]]
+        _refuse_units(sample, unit, rows.stratum != first[unit], f"several levels of {s.by!r}")
+
+
+def _clock(plan: ResidualPlan) -> str:
+    return repr(plan.time) if plan.time else "time"
+
+
+def _refuse_units(sample: Sample, unit: IntArray, wrong: BoolArray, what: str) -> None:
+    units = np.unique(unit[wrong])
+    if units.size:
+        names = listing([str(label) for label in sample.unit_labels[units]])
+        raise SpecificationError(
+            f"{units.size} units of {sample.panel.unit!r} have {what} ({names}): their residuals' "
+            "covariance is not defined."
+        )
+
+
+def _refuse_intercept(form: ResidualForm, plan: ResidualPlan, rows: UnitRows) -> None:
+    """Refuse what is in the random part already."""
+    whole = form.kind == "toeplitz" and form.periods >= int(_spans(rows).max())
+    if form.kind in ("exchangeable", "unstructured") or whole:
+        raise IdentificationError(
+            f"A random intercept and {plan.structure.words} residuals of the same group are one "
+            "and the same: the data cannot tell them apart. Leave out one of them; a formula "
+            "without a random term takes residuals alone."
+        )
+
+
+def _require_certificate(optimum: ResidualOptimum, plan: ResidualPlan) -> None:
+    words = plan.structure.words
+    if optimum.least < FLAT:
+        raise IdentificationError(
+            f"The data cannot tell the parameters of {words} residuals: they are estimated at the "
+            "end of their range, or are the same as the random part or as each other. Use a "
+            "simpler structure, or leave out a random coefficient."
+        )
+    if not optimum.converged:
+        raise ConvergenceError(
+            f"The likelihood was not maximised over the parameters of {words} residuals: one more "
+            f"step would gain {optimum.decrement:.2g} in deviance. Use a simpler structure."
+        )

@@ -1,0 +1,195 @@
+"""The covariance of residuals within units, in the user's terms, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from panelml._typing import FloatArray
+from panelml.core.mixed_fit import free_entries
+from panelml.core.residual_fit import ResidualOptimum
+from panelml.core.residual_forms import ResidualForm
+from panelml.data.residual import ResidualStructure
+from panelml.engine.residual import ResidualFit
+from panelml.errors import SpecificationError
+from panelml.inference.distributions import normal_quantile
+from panelml.results.random_part import RandomPart
+from panelml.results.variance import ComponentErrors, component_errors
+
+__all__ = ["ResidualPart", "residual_table"]
+
+STEP = 1e-4
+# More numbers than this are a table of their own, and not in the summary.
+MOST_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualPart:
+    """The estimated covariance of residuals.
+
+    Attributes
+    ----------
+    structure : ResidualStructure
+        What was asked for.
+    form : ResidualForm
+    optimum : ResidualOptimum
+    periods, levels, strata : tuple of str
+        Labels of the periods of an unstructured form, of the levels with a variance each, and of
+        the groups with a correlation each.
+    mean : float
+        Average variance of rows over that of the first level.
+    """
+
+    structure: ResidualStructure
+    form: ResidualForm
+    optimum: ResidualOptimum
+    periods: tuple[str, ...]
+    levels: tuple[str, ...]
+    strata: tuple[str, ...]
+    mean: float
+
+    @classmethod
+    def of(cls, fit: ResidualFit) -> ResidualPart:
+        """Take over what was fitted."""
+        return cls(
+            fit.structure, fit.form, fit.optimum, fit.periods, fit.levels, fit.strata, fit.mean
+        )
+
+    @property
+    def words(self) -> str:
+        """The structure in words, as ``AR(1) residuals by sex``."""
+        s = self.structure
+        over = s.by or s.variance_by
+        varies = "variance by" if s.variance_by and s.kind != "independent" else "by"
+        return f"{s.words} residuals" + (f", {varies} {over}" if over else "")
+
+    def table(self, level: float) -> pd.DataFrame:
+        """Standard deviations and correlations with standard errors and intervals.
+
+        Standard errors are by the delta method from the joint observed information; intervals are
+        symmetric for the logarithm of standard deviations and for Fisher's transformation of
+        correlations.
+        """
+        names, values, errors = self._estimates()
+        correlation = np.array([name[0] not in ("sd", "rate") for name in names])
+        half = normal_quantile(0.5 + level / 2) * errors
+        low, high, single = values - half, values + half, errors.copy()
+        for ends in (low, high):
+            ends[correlation] = np.tanh(ends[correlation])
+            ends[~correlation] = np.exp(ends[~correlation])
+        estimate = np.where(correlation, np.tanh(values), np.exp(np.where(correlation, 0, values)))
+        single *= np.where(correlation, 1 - estimate**2, estimate)
+        labels = pd.DataFrame(names, columns=["parameter", "group", "first", "second"])
+        return labels.assign(estimate=estimate, std_error=single, conf_low=low, conf_high=high)
+
+    def extras(self) -> dict[str, float]:
+        """Estimates by readable names, where they are few."""
+        table = self.table(0.95)
+        if len(table) > MOST_SHOWN:
+            return {}
+        found = {}
+        for name, group, first, second, value in table.iloc[:, :5].itertuples(index=False):
+            inside = ", ".join(text for text in ("residual", first, second) if text)
+            found[f"{name}({inside}{f' | {group}' if group else ''})"] = float(value)
+        if len(self.levels) > 1 or self.form.kind == "unstructured":
+            return found
+        return {name: value for name, value in found.items() if not name.startswith("sd(")}
+
+    def notes(self) -> tuple[str, ...]:
+        """What the residual variance is, where there are several."""
+        first = self.periods[0] if self.form.kind == "unstructured" else ""
+        of = [text for text in (first, self.levels[0]) if text]
+        if not of:
+            return ()
+        return (
+            f"The residual variance is that of {' and '.join(of)}; residual_structure() has the "
+            "others.",
+        )
+
+    def component_errors(self, parts: Sequence[RandomPart]) -> ComponentErrors:
+        """Sampling covariance of the variance components, given those of the one factor."""
+        cov = self.optimum.component_cov
+        if not parts:
+            error = float(np.sqrt(cov[0, 0]))
+            return ComponentErrors(error, np.zeros((0, 0)), cov)
+        return component_errors(cov, free_entries(parts[0].structure), parts[0].back)
+
+    def _estimates(self) -> tuple[list[tuple[str, str, str, str]], FloatArray, FloatArray]:
+        """Names, values on scales without bounds, and their standard errors."""
+        found = self.optimum
+        centre = np.append(np.log(found.mixed.criterion.sigma2) / 2, found.theta)
+        names, values = zip(*self._quantities(centre), strict=True)
+        slopes = []
+        for j in range(centre.size):
+            move = STEP * np.eye(1, centre.size, j)[0]
+            ends = [np.array([v for _, v in self._quantities(centre + sign * move)])
+                    for sign in (1, -1)]  # fmt: skip
+            slopes.append((ends[0] - ends[1]) / (2 * STEP))
+        jacobian = np.array(slopes).T
+        variance = np.einsum("ij,jk,ik->i", jacobian, found.joint_cov, jacobian)
+        return list(names), np.array(values), np.sqrt(np.maximum(variance, 0.0))
+
+    def _quantities(self, x: FloatArray) -> Iterator[tuple[tuple[str, str, str, str], float]]:
+        """Yield name, group, first and second place, and the value on its scale."""
+        log_sigma, theta = float(x[0]), x[1:]
+        if self.form.kind == "unstructured":
+            yield from self._unstructured(log_sigma, theta)
+            return
+        for level, ratio in zip(self.levels, self.form.ratios(theta), strict=True):
+            yield ("sd", level, "", ""), log_sigma + float(np.log(ratio))
+        for label, own in zip(self.strata, self.form.strata_of(theta), strict=True):
+            if self.form.kind == "car1":
+                rate = float(np.exp(own[0])) / self.form.scale
+                yield ("rate", label, "", ""), float(np.log(rate))
+                yield ("corr", label, "distance 1", ""), float(np.arctanh(np.exp(-rate)))
+                continue
+            for lag, value in enumerate(own, start=1):
+                at = {"exchangeable": "", "ma1": "coefficient"}.get(self.form.kind, f"lag {lag}")
+                yield ("ma" if at == "coefficient" else "corr", label, at, ""), float(value)
+            if self.form.kind == "ma1":
+                psi = np.tanh(own[0])
+                yield ("corr", label, "lag 1", ""), float(np.arctanh(psi / (1 + psi**2)))
+
+    def _unstructured(
+        self, log_sigma: float, theta: FloatArray
+    ) -> Iterator[tuple[tuple[str, str, str, str], float]]:
+        ratios, t = self.form.ratios(theta), len(self.periods)
+        for label, root, place in zip(
+            self.strata, self.form.roots(theta), range(len(self.strata)), strict=True
+        ):
+            cov = root @ root.T
+            extra = float(np.log(ratios[place])) if len(ratios) > 1 else 0.0
+            for a in range(t):
+                value = log_sigma + extra + float(np.log(cov[a, a])) / 2
+                yield ("sd", label, self.periods[a], ""), value
+            for b in range(t):
+                for a in range(b):
+                    r = cov[a, b] / np.sqrt(cov[a, a] * cov[b, b])
+                    yield ("corr", label, self.periods[a], self.periods[b]), float(np.arctanh(r))
+
+
+def residual_table(part: ResidualPart | None, level: float) -> pd.DataFrame:
+    """Standard deviations and correlations of residuals.
+
+    Returns
+    -------
+    DataFrame
+        ``parameter`` is sd, corr, ma (coefficient of a moving average) or rate (of decay);
+        ``group`` the level of ``by``; ``first`` and ``second`` the lag or the periods. With
+        standard errors by the joint observed information, and intervals on the scales of the
+        logarithm and of Fisher's transformation.
+
+    Raises
+    ------
+    SpecificationError
+        If the residuals are independent with one variance.
+    """
+    if part is None:
+        raise SpecificationError(
+            "The residuals are independent with one variance, which variance() has. Give a "
+            "structure, as MixedModel(..., residual='ar1')."
+        )
+    return part.table(level)
