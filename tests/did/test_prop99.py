@@ -64,7 +64,7 @@ def test_penalty_and_equal_weights() -> None:
 
 
 def test_synthetic_control_with_the_predictors_of_the_paper() -> None:
-    """Abadie, Diamond and Hainmueller (2010), tables 1 and 2; 26 packs in 2000, almost 20 a year."""
+    """Abadie, Diamond and Hainmueller (2010), tables 1 and 2; 26 packs in 2000."""
     found = fit("SyntheticControl", predictors=True)
     weights = found.unit_weights["1989"]
     published = {
