@@ -7,25 +7,27 @@ listed once, and each test is a few products with them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations, islice
-from math import comb
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy import special
+from scipy.optimize import brentq
 
 from panelml._typing import BoolArray, FloatArray
-from panelml.errors import SpecificationError
+from panelml.core.extreme_rays import extreme_rays
+from panelml.core.lattice import directions
 
-__all__ = ["Inequalities", "dual_vertices", "is_small"]
+__all__ = ["Inequalities", "dual_vertices", "least_favourable"]
 
-# More bases than this are not listed.
-MOST_BASES = 4_000_000
-FEW_BASES = 200_000
-AT_ONCE = 50_000
-DRAWS = 5_000
 # Share of the level that is spent on the least favourable test in the hybrid.
 FIRST_STAGE = 0.1
+# Directions over which the least favourable critical value is averaged, with their opposites.
+DIRECTIONS = 2**12
+# Shares closer to one than this are of vertices that move together.
+TOGETHER = 1e-9
+# A variance below this share of the largest is zero.
+NO_VARIANCE = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,88 +36,86 @@ class Inequalities:
 
     Attributes
     ----------
-    vertices : FloatArray, shape (v, m)
-        Of the dual.
-    y0, slope : FloatArray, shape (m,)
-    sigma : FloatArray, shape (m, m)
-        Covariance of y0.
-    least_favourable : float
-        Critical value of the first stage of the hybrid test.
-    level : float
-        Of the second stage.
+    level0, slope : FloatArray, shape (v,)
+        The value at each vertex of the dual is ``level0 - theta * slope``.
+    loads : FloatArray, shape (v, r)
+        How independent standard normal variables enter these values.
+    cov : FloatArray, shape (v, v)
+        Covariance of the values.
+    alpha, first : float
+        Sizes of the second stage and of the first.
+    critical : float
+        Critical value of the least favourable first stage; infinite without it.
     """
 
-    vertices: FloatArray
-    y0: FloatArray
+    level0: FloatArray
     slope: FloatArray
-    sigma: FloatArray
-    least_favourable: float
-    level: float
+    loads: FloatArray
+    cov: FloatArray
+    alpha: float
+    first: float
+    critical: float
 
     @classmethod
     def of(
-        cls, y0: FloatArray, slope: FloatArray, x: FloatArray, sigma: FloatArray, level: float,
-        seed: int,
-    ) -> Inequalities:  # fmt: skip
-        """List the vertices, and simulate the least favourable critical value."""
+        cls, y0: FloatArray, slope: FloatArray, x: FloatArray, sigma: FloatArray, level: float
+    ) -> Inequalities:
+        """List the vertices of the dual; there is no first stage yet.
+
+        Parameters
+        ----------
+        y0, slope : FloatArray, shape (m,)
+        x : FloatArray, shape (m, p)
+        sigma : FloatArray, shape (m, m)
+            Covariance of y0.
+        level : float
+            Of both stages together.
+
+        Raises
+        ------
+        SpecificationError
+            If there are too many vertices.
+        """
         scale = np.sqrt(np.maximum(np.diag(sigma), 0.0))
         # Rows without variance keep the programme bounded by a small weight.
         scale = np.where(scale > 1e-12 * scale.max(), scale, 1e-10 * scale.max())
         vertices = dual_vertices(x, scale)
-        alpha = 1 - level
-        first = FIRST_STAGE * alpha
-        values, vectors = np.linalg.eigh(sigma)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-        draws = np.random.default_rng(seed).standard_normal((DRAWS, len(y0))) @ root.T
-        largest = np.full(DRAWS, -np.inf)
-        for start in range(0, len(vertices), 2000):
-            part = vertices[start : start + 2000]
-            largest = np.maximum(largest, (draws @ part.T).max(axis=1))
-        critical = float(np.quantile(largest, 1 - first))
-        return cls(vertices, y0, slope, sigma, critical, 1 - (alpha - first) / (1 - first))
+        value, vector = np.linalg.eigh(sigma)
+        kept = value > 1e-14 * value.max()
+        loads = vertices @ (vector[:, kept] * np.sqrt(value[kept]))
+        first = FIRST_STAGE * (1 - level)
+        alpha = (1 - level - first) / (1 - first)
+        return cls(vertices @ y0, vertices @ slope, loads, loads @ loads.T, alpha, first, np.inf)
+
+    def hybrid(self) -> Inequalities:
+        """Add the first stage."""
+        return replace(self, critical=least_favourable(self.loads, self.first))
 
     def accepts(self, theta: FloatArray) -> BoolArray:
-        """Test values of theta by the hybrid of the conditional and the least favourable test.
+        """Test values of theta by the conditional test, after the first stage if there is one.
 
         Notes
         -----
         Source: Andrews, Roth and Pakes (2023), *Review of Economic Studies* 90, 2763-2791, as in
         Rambachan and Roth (2023), section 3.2.
         """
-        found: BoolArray = np.zeros(theta.size, dtype=bool)
-        values = (self.vertices @ self.y0)[:, None] - np.outer(self.vertices @ self.slope, theta)
-        best = values.argmax(axis=0)
-        known: dict[int, tuple[float, FloatArray]] = {}
-        for i, b in enumerate(best.tolist()):
-            if b not in known:
-                across = self.vertices @ (self.sigma @ self.vertices[b])
-                known[b] = (float(across[b]), across)
-            found[i] = self._accepts_one(values[:, i], b, *known[b])
-        return found
-
-    def _accepts_one(
-        self, values: FloatArray, best: int, variance: float, across: FloatArray
-    ) -> bool:
-        eta = float(values[best])
-        if eta > self.least_favourable:
-            return False
-        if eta <= 0 or variance <= 1e-20:
-            return eta <= 0
-        share = across / variance
-        rest = values - share * eta
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ends = rest / (1 - share)
-        below, above = share < 1 - 1e-10, share > 1 + 1e-10
-        low = float(ends[below].max(initial=-np.inf))
-        high = min(float(ends[above].min(initial=np.inf)), self.least_favourable)
-        spread = np.sqrt(variance)
-        critical = spread * _truncated_quantile(low / spread, high / spread, self.level)
-        return bool(eta <= max(critical, 0.0))
-
-
-def is_small(post: int) -> bool:
-    """Whether restrictions on so many periods after adoption have few vertices."""
-    return comb(2 * post, post) <= FEW_BASES
+        values = self.level0 - np.multiply.outer(theta, self.slope)
+        best = values.argmax(axis=1)
+        eta = values.max(axis=1)
+        variance = self.cov[best, best]
+        known = variance <= NO_VARIANCE * self.cov.diagonal().max()
+        variance = np.where(known, 1.0, variance)
+        share = self.cov[best] / variance[:, None]
+        rest = values - share * eta[:, None]
+        # Between these values of the best vertex it is the best, given what is independent of it.
+        gap = 1.0 - share
+        ends = rest / np.where(np.abs(gap) > TOGETHER, gap, 1.0)
+        low = np.minimum(np.where(gap > TOGETHER, ends, -np.inf).max(axis=1), eta)
+        high = np.maximum(np.where(gap < -TOGETHER, ends, np.inf).min(axis=1), eta)
+        sd = np.sqrt(variance)
+        tail = _truncated_tail(eta / sd, low / sd, np.minimum(high, self.critical) / sd)
+        held: BoolArray = (eta <= 0) | (~known & (eta <= self.critical) & (tail >= self.alpha))
+        return held
 
 
 def dual_vertices(x: FloatArray, scale: FloatArray) -> FloatArray:
@@ -125,45 +125,58 @@ def dual_vertices(x: FloatArray, scale: FloatArray) -> FloatArray:
     ----------
     x : FloatArray, shape (m, p)
     scale : FloatArray, shape (m,)
+        Positive.
 
     Raises
     ------
     SpecificationError
-        If there are too many combinations to go through.
+        If there are too many.
     """
-    m, p = x.shape
-    size = p + 1
-    if comb(m, size) > MOST_BASES:
-        raise SpecificationError(
-            f"{m} inequalities with {p} nuisance parameters are too many: ask for fewer periods "
-            "after adoption, with horizons=."
-        )
-    system = np.concatenate([x.T, scale[None]])
-    target = np.zeros(size)
-    target[-1] = 1.0
-    found = []
-    bases = combinations(range(m), size)
-    while chunk := list(islice(bases, AT_ONCE)):
-        index = np.array(chunk)
-        matrices = system[:, index].transpose(1, 0, 2)
-        determinant = np.linalg.det(matrices / np.abs(matrices).max(axis=(1, 2), keepdims=True))
-        regular = np.abs(determinant) > 1e-12
-        right = np.broadcast_to(target[:, None], (int(regular.sum()), size, 1))
-        solved = np.linalg.solve(matrices[regular], right)[..., 0]
-        positive = (solved >= -1e-11 * np.abs(solved).max(axis=1, keepdims=True)).all(axis=1)
-        rows = np.zeros((int(positive.sum()), m))
-        np.put_along_axis(rows, index[regular][positive], np.maximum(solved[positive], 0), axis=1)
-        found.append(rows)
-    vertices = np.concatenate(found)
-    return np.unique(vertices.round(12), axis=0)
+    rays = _rays(x.tobytes(), *x.shape)
+    return rays / (rays @ scale)[:, None]
 
 
-def _truncated_quantile(low: float, high: float, probability: float) -> float:
-    """Quantile of the standard normal distribution between two ends."""
-    if low > 0:
-        # By symmetry in the left tail, where probabilities keep their digits.
-        return -_truncated_quantile(-high, -low, 1 - probability)
-    p_low, p_high = float(ndtr(low)), float(ndtr(high))
-    if p_high - p_low <= 0:
-        return high
-    return float(np.clip(ndtri(p_low + probability * (p_high - p_low)), low, high))
+@lru_cache(maxsize=16)
+def _rays(x: bytes, m: int, p: int) -> FloatArray:
+    """List extreme rays, once for all polyhedra of a union and all sizes of departures."""
+    return extreme_rays(np.frombuffer(x).reshape(m, p))
+
+
+def least_favourable(loads: FloatArray, size: float) -> float:
+    """Find what the largest of several normal values with mean zero exceeds with a probability.
+
+    Parameters
+    ----------
+    loads : FloatArray, shape (v, r)
+        How independent standard normal variables enter the values.
+    size : float
+        The probability.
+
+    Notes
+    -----
+    Given the direction of a normal vector, the square of its length is chi-squared with r degrees
+    of freedom. So only directions are spread, and the tails are exact.
+    """
+    r = loads.shape[1]
+    along = loads @ directions(DIRECTIONS, r).T
+    reach = np.concatenate([along.max(axis=0), -along.min(axis=0)])
+    square = reach[reach > 0] ** 2
+    share = square.size / reach.size
+    if share <= size:
+        return 0.0
+
+    def excess(critical: float) -> float:
+        tail = special.gammaincc(r / 2.0, critical**2 / (2.0 * square))
+        return float(np.log(share * tail.mean() / size))
+
+    top = np.sqrt(square.max() * special.chdtri(r, size / share))
+    return float(brentq(excess, 0.0, top * (1.0 + 1e-9), rtol=1e-8))
+
+
+def _truncated_tail(z: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return the probability above z of a standard normal variable between low and high."""
+    log_low = special.log_ndtr(-low)
+    above = np.exp(special.log_ndtr(-np.minimum(z, high)) - log_low)
+    beyond = np.exp(special.log_ndtr(-high) - log_low)
+    whole = 1.0 - beyond
+    return np.where(whole > 0, (above - beyond) / np.where(whole > 0, whole, 1.0), 1.0)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.fixed_length import fixed_length
 from panelml.core.honest import (
     Restriction,
-    fixed_length,
+    orthogonal,
     relative_restrictions,
     shape_rows,
     smooth_restriction,
 )
-from panelml.core.moment_inequalities import Inequalities, is_small
+from panelml.core.moment_inequalities import Inequalities
 from panelml.engine.fold import capped
-from panelml.errors import SpecificationError, suggest
+from panelml.errors import SpecificationError, listing, suggest
 from panelml.inference.distributions import normal_quantile
 from panelml.results.effects import EffectResults
 from panelml.results.honest import Sensitivity
@@ -29,7 +30,7 @@ Method: TypeAlias = Literal["relative-magnitudes", "smoothness", "relative-smoot
 Bias: TypeAlias = Literal["positive", "negative"]
 Trend: TypeAlias = Literal["increasing", "decreasing"]
 
-GRID = 201
+GRID = 801
 # Where the largest departure is looked for that leaves the conclusion standing.
 MOST = 1024.0
 
@@ -46,7 +47,6 @@ class _EventStudy:
     weights : FloatArray, shape (post,)
         Of the effects in the parameter of interest.
     level : float
-    seed : int
     """
 
     beta: FloatArray
@@ -54,7 +54,6 @@ class _EventStudy:
     pre: int
     weights: FloatArray
     level: float
-    seed: int
 
     @property
     def post(self) -> int:
@@ -75,10 +74,9 @@ class _EventStudy:
         a, bounds = restriction.rows[told], restriction.bounds[told]
         after = a[:, self.pre :]
         unit = self.weights / (self.weights @ self.weights)
-        _, _, vectors = np.linalg.svd(self.weights[None])
         return Inequalities.of(
-            a @ self.beta - bounds, after @ unit, after @ vectors[1:].T,
-            a @ self.sigma @ a.T, self.level, self.seed,
+            a @ self.beta - bounds, after @ unit, after @ orthogonal(self.weights),
+            a @ self.sigma @ a.T, self.level,
         )  # fmt: skip
 
 
@@ -96,7 +94,6 @@ def honest_did(
     sigma: Sequence[Sequence[float]] | None = None,
     horizons: Sequence[int] | None = None,
     reference: int = -1,
-    seed: int = 0,
 ) -> Sensitivity:
     """Ask how wrong parallel trends may be before a conclusion falls.
 
@@ -123,8 +120,6 @@ def honest_did(
         Estimates, their covariance and horizons, the reference left out.
     reference : int
         The horizon that is zero, where these are given.
-    seed : int
-        Of the simulated critical values.
 
     Returns
     -------
@@ -133,7 +128,8 @@ def honest_did(
     Raises
     ------
     SpecificationError
-        If horizons are not a row around one reference period.
+        If horizons are not a row around one reference period, the covariance is none, or
+        restrictions on so many periods cannot be listed.
 
     Notes
     -----
@@ -144,41 +140,71 @@ def honest_did(
         raise SpecificationError(f"method is not {method!r}.{suggest(method, get_args(Method))}")
     if not 0 < level < 1:
         raise SpecificationError(f"level must lie between 0 and 1, as 0.95, not {level}.")
-    study, notes = _read(result, betahat, sigma, horizons, reference, weights, level, seed)
+    study = _read(result, betahat, sigma, horizons, reference, weights, level)
     shape = shape_rows(
         study.pre, study.post, sign=_direction(bias, "positive", "negative", "bias"),
         monotone=_direction(trend, "increasing", "decreasing", "trend"),
     )  # fmt: skip
     sizes = _sizes(m, method, study)
-    interval = _intervals(study, method, shape)
-    found = [interval(size) for size in sizes]
+    sets = _Sets(study, method, shape)
     half = normal_quantile(0.5 + level / 2) * study.error
     original = (study.estimate - half, study.estimate + half)
     return Sensitivity.of(
-        method, sizes, found, study.estimate, original, _breakdown(interval, original), level,
-        notes,
+        method, sizes, [sets.interval(size) for size in sizes], study.estimate, original,
+        _breakdown(sets, original), level, (),
     )  # fmt: skip
 
 
-def _intervals(
-    study: _EventStudy, method: Method, shape: FloatArray
-) -> Callable[[float], tuple[float, float]]:
-    """Return what gives the robust set for a size of departures."""
-    if method == "smoothness" and not len(shape):
-        return lambda size: fixed_length(
-            study.beta, study.sigma, study.pre, study.weights, size, study.level
-        )
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """Robust sets by the size of departures.
 
-    def by_tests(size: float) -> tuple[float, float]:
-        if method == "smoothness":
-            restrictions = [smooth_restriction(study.pre, study.post, size)]
-        else:
-            order = 1 if method == "relative-magnitudes" else 2
-            restrictions = relative_restrictions(study.pre, study.post, size, order)
-        tests = [study.test(r.and_(shape) if len(shape) else r) for r in restrictions]
+    Attributes
+    ----------
+    study : _EventStudy
+    method : str
+    shape : FloatArray, shape (r, pre + post)
+        Rows that give departures a sign or a direction.
+    """
+
+    study: _EventStudy
+    method: Method
+    shape: FloatArray
+
+    @property
+    def linear(self) -> bool:
+        """Whether intervals are of fixed length around a linear estimate."""
+        return self.method == "smoothness" and not len(self.shape)
+
+    def interval(self, size: float) -> tuple[float, float]:
+        """Return the ends of the set."""
+        study = self.study
+        if self.linear:
+            return fixed_length(
+                study.beta, study.sigma, study.pre, study.weights, size, study.level
+            ).ends
+        tests = [test.hybrid() for test in self._tests(size)]
         return _accepted(tests, study.estimate, study.error)
 
-    return by_tests
+    def excludes_zero(self, size: float) -> bool:
+        """Whether zero is rejected."""
+        if self.linear:
+            low, high = self.interval(size)
+            return low > 0 or high < 0
+        zero = np.zeros(1)
+        # The first stage only rejects more, so it is left out where the second rejects.
+        return not any(
+            test.accepts(zero)[0] and test.hybrid().accepts(zero)[0] for test in self._tests(size)
+        )
+
+    def _tests(self, size: float) -> Iterator[Inequalities]:
+        study = self.study
+        if self.method == "smoothness":
+            restrictions = [smooth_restriction(study.pre, study.post, size)]
+        else:
+            order = 1 if self.method == "relative-magnitudes" else 2
+            restrictions = relative_restrictions(study.pre, study.post, size, order)
+        return (study.test(r.and_(self.shape)) for r in restrictions)
 
 
 def _accepted(tests: Sequence[Inequalities], centre: float, error: float) -> tuple[float, float]:
@@ -208,34 +234,26 @@ def _edge(
     """Narrow down where acceptance ends."""
     a, b = float(grid[inside]), float(grid[outside])
     for _ in range(4):
-        points = np.linspace(a, b, 21)
+        points = np.linspace(a, b, 33)
         ok = accepts(points)
         stop = int(np.argmin(ok)) if not ok.all() else len(points) - 1
         a, b = float(points[max(stop - 1, 0)]), float(points[stop])
     return a
 
 
-def _breakdown(
-    interval: Callable[[float], tuple[float, float]], original: tuple[float, float]
-) -> float:
+def _breakdown(sets: _Sets, original: tuple[float, float]) -> float:
     """Return the largest size of departures with which the set leaves out zero."""
-
-    def excludes(size: float) -> bool:
-        low, high = interval(size)
-        return low > 0 or high < 0
-
-    if original[0] <= 0 <= original[1] and not excludes(0.0):
-        return float("nan")
-    if not excludes(0.0):
-        return 0.0
-    low, high = 0.0, max(abs(original[0]), abs(original[1]))
-    while excludes(high):
+    if not sets.excludes_zero(0.0):
+        return float("nan") if original[0] <= 0 <= original[1] else 0.0
+    start = sets.study.error if sets.method == "smoothness" else 1.0
+    low, high = 0.0, start
+    while sets.excludes_zero(high):
         low, high = high, 2 * high
-        if high > MOST:
+        if high > MOST * start:
             return float("inf")
-    while high - low > 1e-3 * high:
+    while high - low > 1e-5 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if excludes(middle) else (low, middle)
+        low, high = (middle, high) if sets.excludes_zero(middle) else (low, middle)
     return low
 
 
@@ -259,8 +277,8 @@ def _direction(value: str | None, up: str, down: str, name: str) -> float:
 def _read(
     result: EffectResults | None, betahat: Sequence[float] | None,
     sigma: Sequence[Sequence[float]] | None, horizons: Sequence[int] | None, reference: int,
-    weights: Sequence[float] | None, level: float, seed: int,
-) -> tuple[_EventStudy, tuple[str, ...]]:  # fmt: skip
+    weights: Sequence[float] | None, level: float,
+) -> _EventStudy:  # fmt: skip
     if result is not None:
         frame = result.event_frame(band=False)
         if len(result.references) != 1:
@@ -278,29 +296,36 @@ def _read(
         cov = np.asarray(sigma, np.float64)
         if cov.shape != (beta.size, beta.size) or at.shape != beta.shape:
             raise SpecificationError("betahat, sigma and horizons do not fit each other.")
-    return _ordered(at - reference, beta, cov, weights, level, seed)
+    return _ordered(at - reference, beta, cov, weights, level)
 
 
 def _ordered(
     number: IntArray, beta: FloatArray, cov: FloatArray, weights: Sequence[float] | None,
-    level: float, seed: int,
-) -> tuple[_EventStudy, tuple[str, ...]]:  # fmt: skip
+    level: float,
+) -> _EventStudy:  # fmt: skip
     order = np.argsort(number)
-    number = number[order]
+    number, beta, cov = number[order], beta[order], cov[np.ix_(order, order)]
     pre, post = int((number < 0).sum()), int((number > 0).sum())
     if not pre or not post or (number != np.r_[-pre:0, 1 : post + 1]).any():
         raise SpecificationError(
             "Horizons must be a row without gaps around the reference, with at least one before "
             f"and one after it; from the reference they are {number.tolist()}."
         )
+    _check_covariance(number, beta, cov)
     chosen = np.eye(post)[0] if weights is None else np.asarray(weights, dtype=np.float64)
-    if chosen.shape != (post,) or not chosen.any():
+    if chosen.shape != (post,) or not np.isfinite(chosen).all() or not chosen.any():
         raise SpecificationError(f"weights must be {post} numbers, not all zero.")
-    last = int(np.flatnonzero(chosen)[-1]) + 1
-    # Later periods say little of earlier effects, and cost most.
-    used = post if is_small(post) else last
-    keep = order[: pre + used]
-    notes = () if used == post else (
-        f"Horizons after the last one in the parameter of interest are left out ({post - used}).",
-    )  # fmt: skip
-    return _EventStudy(beta[keep], cov[np.ix_(keep, keep)], pre, chosen[:used], level, seed), notes
+    return _EventStudy(beta, cov, pre, chosen, level)
+
+
+def _check_covariance(number: IntArray, beta: FloatArray, cov: FloatArray) -> None:
+    if not (np.isfinite(beta).all() and np.isfinite(cov).all()):
+        raise SpecificationError("The estimates or their covariance have missing values.")
+    scale = float(np.abs(cov).max())
+    if np.abs(cov - cov.T).max() > 1e-8 * scale or np.linalg.eigvalsh(cov).min() < -1e-8 * scale:
+        raise SpecificationError("sigma is no covariance: it must be symmetric and not negative.")
+    without = number[cov.diagonal() <= 0]
+    if without.size:
+        raise SpecificationError(
+            f"Estimates have no variance at horizons {listing(without)} from the reference."
+        )

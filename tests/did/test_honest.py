@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog
+from scipy.optimize import linprog, minimize
 from scipy.stats import foldnorm
 
 import panelml as pm
+from panelml.core.fixed_length import fixed_length, folded_quantile
 from panelml.core.honest import (
     Restriction,
     differences,
-    folded_quantile,
     relative_restrictions,
     shape_rows,
     smooth_restriction,
 )
-from panelml.core.moment_inequalities import Inequalities, dual_vertices
+from panelml.core.moment_inequalities import Inequalities, dual_vertices, least_favourable
+from panelml.did import honest
 from panelml.errors import SpecificationError
 
 EHEC = json.loads((Path(__file__).parent / "ehec.json").read_text(encoding="utf-8"))
@@ -46,13 +48,116 @@ def test_fixed_length_intervals_as_honestdid_prints_them() -> None:
     assert [(f"{a:.4f}", f"{b:.4f}") for a, b in rows] == printed
 
 
+def sets_with_drawn_critical_values(kind: Any, m: float, draws: int) -> np.ndarray:
+    """Ends of the set with critical values of the first stage that are simulated, 30 times."""
+    beta, sigma = np.array(EHEC["betahat"]), np.array(EHEC["sigma"])
+    study = honest._EventStudy(beta, sigma, 5, np.eye(2)[0], 0.95)
+    tests = list(honest._Sets(study, kind, np.zeros((0, 7)))._tests(m))
+    found = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        drawn = []
+        for test in tests:
+            values = test.loads @ rng.standard_normal((test.loads.shape[1], draws))
+            drawn.append(replace(test, critical=np.quantile(values.max(axis=0), 1 - test.first)))
+        found.append(honest._accepted(drawn, study.estimate, study.error))
+    return np.array(found)
+
+
 @pytest.mark.parametrize("kind", ["relative-magnitudes", "relative-smoothness"])
-def test_sets_by_tests_equal_moderndid_up_to_its_grid(kind: str) -> None:
+def test_sets_by_tests_equal_moderndid_up_to_its_grid_and_draws(kind: str) -> None:
+    """Its critical values come of 1,000 draws, and its ends are points of a grid inside the set."""
     for m, low, high in EHEC[kind]:
         found = pm.honest_did(**STUDY, method=kind, m=[m]).intervals.iloc[0]
-        # Simulated critical values of 1,000 draws there add about a tenth of a grid step.
-        assert low - 1.2 * spacing() < found["lower"] < low + 0.2 * spacing()
-        assert high - 0.2 * spacing() < found["upper"] < high + 1.2 * spacing()
+        drawn = sets_with_drawn_critical_values(kind, m, draws=1000)
+        assert drawn[:, 0].min() < found["lower"] < drawn[:, 0].max()
+        assert drawn[:, 1].min() < found["upper"] < drawn[:, 1].max()
+        assert drawn[:, 0].min() < low < drawn[:, 0].max() + spacing()
+        assert drawn[:, 1].min() - spacing() < high < drawn[:, 1].max()
+
+
+def test_set_as_honestdid_prints_it() -> None:
+    """R's HonestDiD, with its grid and 1,000 draws: -0.00107 to 0.0883 at twice the largest."""
+    found = pm.honest_did(**STUDY, m=[2]).intervals.iloc[0]
+    assert found["lower"] == pytest.approx(-0.00107, abs=spacing())
+    assert found["upper"] == pytest.approx(0.0883, abs=spacing())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_critical_values_equal_simulated_ones(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    loads = rng.standard_normal((5, 6))
+    largest = (loads @ rng.standard_normal((6, 400_000))).max(axis=0)
+    for size in (0.005, 0.05):
+        critical = least_favourable(loads, size)
+        error = np.sqrt(size * (1 - size) / largest.size)
+        assert (largest > critical).mean() == pytest.approx(size, abs=4 * error)
+
+
+def brute_half(beta: Any, sigma: Any, pre: int, weights: Any, m: float) -> float:
+    """Half length by a general optimiser over the weights before adoption, from many starts."""
+    post = len(weights)
+    times = np.r_[-pre:0, 1 : post + 1].astype(float)
+    second = np.diff(np.insert(np.eye(pre + post), pre, 0.0, axis=1), n=2, axis=1)
+
+    def half(free: np.ndarray) -> float:
+        load = np.r_[free, 0.0, weights]
+        load[pre - 1] = load @ times  # the reference less one: its time is -1
+        # What load gives on changes of the slope: the minimum-norm solution is the only one.
+        bends = np.linalg.lstsq(second, load, rcond=None)[0]
+        spread = np.sqrt(load @ sigma @ load)
+        return float(spread * foldnorm.ppf(0.95, m * np.abs(bends).sum() / spread))
+
+    rng = np.random.default_rng(0)
+    options = {"xatol": 1e-10, "fatol": 1e-13, "maxiter": 20_000, "maxfev": 20_000}
+    starts = rng.standard_normal((4, pre - 1))
+    return min(minimize(half, start, method="Nelder-Mead", options=options).fun for start in starts)
+
+
+@pytest.mark.parametrize("m", [0.0, 0.05, 0.3, 5.0])
+@pytest.mark.parametrize("pre", [2, 3])
+def test_fixed_length_is_the_shortest(pre: int, m: float) -> None:
+    rng = np.random.default_rng(pre)
+    root = rng.standard_normal((pre + 2, 12))
+    sigma, beta = root @ root.T / 12, rng.standard_normal(pre + 2)
+    weights = np.array([0.7, 0.3])
+    found = fixed_length(beta, sigma, pre, weights, m, 0.95)
+    assert found.half == pytest.approx(brute_half(beta, sigma, pre, weights, m), rel=1e-7)
+    assert found.weights @ np.r_[-pre:0, 1:3] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("post", [12, 20])
+def test_many_periods_are_no_trouble(post: int) -> None:
+    horizons = [*range(-6, -1), *range(post)]
+    beta = np.r_[np.resize([0.05, -0.05], 5), np.full(post, 1.0)]
+    sigma = 0.01 * (np.eye(len(beta)) + 0.5)
+    found = pm.honest_did(betahat=beta, sigma=sigma, horizons=horizons, m=[0.5])
+    [(low, high)] = found.intervals[["lower", "upper"]].to_numpy()
+    assert low < found.original[0] < found.original[1] < high
+    average = pm.honest_did(
+        betahat=beta, sigma=sigma, horizons=horizons, m=[0.5], weights=np.full(post, 1 / post)
+    )
+    assert average.estimate == pytest.approx(1.0)
+    assert average.intervals["lower"].iloc[0] < low
+
+
+def test_what_cannot_be_listed_is_refused() -> None:
+    horizons = [-3, -2, *range(14)]
+    with pytest.raises(SpecificationError, match="take fewer horizons"):
+        pm.honest_did(
+            betahat=np.ones(16), sigma=np.eye(16), horizons=horizons, method="smoothness",
+            bias="positive", m=[0.1], weights=np.full(14, 1 / 14),
+        )  # fmt: skip
+
+
+def test_what_is_no_covariance_is_refused() -> None:
+    study = {"betahat": [0.1, 1.0], "horizons": [-2, 0], "m": [1]}
+    with pytest.raises(SpecificationError, match="no covariance"):
+        pm.honest_did(**study, sigma=[[1, 2], [2, 1]])
+    with pytest.raises(SpecificationError, match="no variance at horizons -1"):
+        pm.honest_did(**study, sigma=[[0, 0], [0, 1]])
+    with pytest.raises(SpecificationError, match="missing values"):
+        pm.honest_did(**study, sigma=[[1, 0], [0, np.nan]])
 
 
 def test_breakdown_is_where_the_set_begins_to_include_zero() -> None:
@@ -150,8 +255,7 @@ def test_sets_cover_at_the_edge_of_what_is_possible(sign: float) -> None:
                     a[:, 3:],
                     a @ sigma @ a.T,
                     0.95,
-                    seed=1,
-                )
+                ).hybrid()
             )
         covered += any(test.accepts(np.array([truth]))[0] for test in tests)
     assert covered / reps > 0.95 - 3 * np.sqrt(0.95 * 0.05 / reps)
