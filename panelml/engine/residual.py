@@ -26,6 +26,8 @@ __all__ = ["ResidualFit", "ResidualPlan", "fit_residual"]
 WHOLE = ("ar1", "ma1", "toeplitz")
 # Curvature of the deviance in a parameter below which the data do not tell it.
 FLAT = 1e-5
+# Inverse hyperbolic tangent of a parameter that counts as one where the deviance is flat: 0.995.
+EDGE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class ResidualPlan:
         if not structure.timed:
             return cls(structure, None)
         if structure.time is not None:
+            if structure.kind != "unstructured":
+                panel.numbers(structure.time, "The time of the residuals")
             return cls(structure, structure.time)
         if not isinstance(data, Panel):
             raise SpecificationError(
@@ -141,7 +145,7 @@ def fit_residual(
         _refuse_intercept(form, plan, rows)
     problem = residual_problem(rows, form, columns.basis.n_random)
     optimum = maximise_residual(problem, columns.structure, restricted=restricted)
-    _require_certificate(optimum, plan)
+    _require_certificate(optimum, form, plan)
     basis = replace(columns.basis, whitening=Whitening(form, optimum.theta, facts))
     at = optimum.mixed.criterion
     prediction = UnitPrediction(basis, at.coef, at.factor @ at.factor.T)
@@ -249,8 +253,15 @@ def _refuse_intercept(form: ResidualForm, plan: ResidualPlan, rows: UnitRows) ->
         )
 
 
-def _require_certificate(optimum: ResidualOptimum, plan: ResidualPlan) -> None:
+def _require_certificate(optimum: ResidualOptimum, form: ResidualForm, plan: ResidualPlan) -> None:
     words = plan.structure.words
+    correlations = form.strata_of(optimum.theta)
+    bounded = form.kind not in ("unstructured", "car1") and correlations.size
+    if optimum.least < FLAT and bounded and float(np.abs(correlations).max()) > EDGE:
+        raise IdentificationError(
+            f"A parameter of {words} residuals is estimated at the end of its range, 1 or -1. Use "
+            "another structure, as pm.residual.Toeplitz(1) for MA(1), or other random terms."
+        )
     if optimum.least < FLAT:
         raise IdentificationError(
             f"The data cannot tell the parameters of {words} residuals: they are estimated at the "

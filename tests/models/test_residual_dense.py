@@ -196,3 +196,48 @@ def _assert_errors(fit: MixedResults, name: str, errors: np.ndarray, random: boo
     if random:
         row = fit.variance().iloc[0]
         assert row["std_error"] / (2 * row["variance"]) == pytest.approx(errors[-1], rel=1e-5)
+
+
+@pytest.mark.parametrize("restricted", [True, False], ids=["reml", "ml"])
+@pytest.mark.parametrize(
+    "kind", [pm.residual.Unstructured, pm.residual.AR1, pm.residual.MA1, pm.residual.CAR1]
+)
+def test_groups_apart(kind: type[ResidualStructure], restricted: bool) -> None:
+    """With all effects and parameters by group, the likelihood is that of two separate models."""
+    frame = MIXED["serial"]()
+    if kind is pm.residual.Unstructured:
+        frame = frame[frame["t"] < 5]
+
+    def fit(formula: str, rows: pd.DataFrame, by: str | None) -> MixedResults:
+        residual = kind("t", by=by, group="id")
+        return pm.MixedModel(formula, reml=restricted, residual=residual).fit(rows)
+
+    joint = fit("y ~ x * g", frame, "g")
+    apart = [fit("y ~ x", frame[frame["g"] == g], None) for g in (0, 1)]
+    assert joint.loglik == pytest.approx(sum(part.loglik for part in apart), abs=1e-7)
+    table = joint.residual_structure()
+    for g, part in enumerate(apart):
+        own = table[table["group"] == str(g)].drop(columns="group").reset_index(drop=True)
+        expected = part.residual_structure().drop(columns="group")
+        pd.testing.assert_frame_equal(own, expected, rtol=1e-5)
+
+
+def test_weights() -> None:
+    """Prior weights divide the variance of a row, beside its correlation."""
+    frame = MIXED["serial"]().assign(w=lambda d: 0.5 + (3 * d["id"] + d["t"]) % 4)
+    frame["w"] /= frame["w"].mean()
+    fit = pm.MixedModel("y ~ x + t + (1 | id)", weights="w", residual="ar1:t").fit(frame)
+
+    def weighted(theta: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+        root = np.sqrt(rows["w"].to_numpy())
+        r = np.tanh(theta[1]) ** lags(rows)
+        return np.exp(2 * theta[0]) * r / np.outer(root, root)
+
+    x = np.column_stack([np.ones(len(frame)), frame["x"], frame["t"]])
+    y = frame["y"].to_numpy()
+    deviance = negative_twice(weighted, frame, "id", x, y, random=True, restricted=True)
+    at = np.append(start(fit.residual_structure(), "weighted"), 0.0)
+    at[-1] = np.log(fit.random.parts[0].deviations[0])
+    assert deviance(at) == pytest.approx(-2 * fit.loglik, rel=1e-11)
+    slope = [deviance(at + step) - deviance(at - step) for step in 1e-4 * np.eye(3)]
+    np.testing.assert_allclose(np.array(slope) / 2e-4, 0.0, atol=1e-4)

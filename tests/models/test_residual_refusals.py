@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,12 @@ import pandas as pd
 import pytest
 
 import panelml as pm
-from panelml.errors import IdentificationError, SpecificationError, UnknownNameError
+from panelml.errors import (
+    ColumnTypeError,
+    IdentificationError,
+    SpecificationError,
+    UnknownNameError,
+)
 from panelml.results.mixed import MixedResults
 from tests.mixed_data import growth, orthodont, orthodont_gaps, serial, wagepan
 
@@ -56,6 +62,19 @@ def test_group_without_random_term() -> None:
         fit("ar1:t", "y ~ x + t")
 
 
+def test_time_in_words() -> None:
+    with pytest.raises(ColumnTypeError, match="time of the residuals 'word'"):
+        fit("ar1:word", frame=serial().assign(word="a"))
+
+
+def test_missing_time_is_noted() -> None:
+    frame = serial()
+    result = fit("ar1:t", frame=frame.assign(t=frame["t"].where(frame["id"] != 5)))
+    same = fit("ar1:t", frame=frame[frame["id"] != 5])
+    assert any("missing values" in note for note in result.notes)
+    assert result.loglik == pytest.approx(same.loglik, abs=1e-9)
+
+
 def test_two_factors() -> None:
     with pytest.raises(SpecificationError, match="one grouping factor"):
         fit("ar1:t", "y ~ x + (1 | id) + (1 | other)", growth())
@@ -74,6 +93,14 @@ def test_two_periods_cannot_tell_ar1_from_an_intercept() -> None:
     frame = frame[frame["age"] < 12].assign(wave=lambda d: (d["age"] - 6) // 2)
     with pytest.raises(IdentificationError, match="cannot tell the parameters"):
         fit("ar1:wave", "distance ~ age + (1 | Subject)", frame)
+
+
+def test_end_of_range() -> None:
+    """The correlation at lag one is above 1/2, the most that a moving average can have."""
+    residual = pm.residual.MA1("wave", group="Subject")
+    frame = orthodont_gaps()
+    with pytest.raises(IdentificationError, match="end of its range"):
+        fit(residual, "distance ~ age", frame[frame["male"] == 0])
 
 
 def test_one_level() -> None:
@@ -181,3 +208,13 @@ def test_exchangeable_equals_random_intercept() -> None:
     assert table["corr"] == pytest.approx(float(intercept.icc().iloc[0]), rel=1e-6)
     assert alone.random_effects() == {}
     assert alone.rsquared_marginal == pytest.approx(alone.rsquared_conditional)
+
+
+def test_tables_and_pickles() -> None:
+    result = fit(pm.residual.AR1("t", by="g"))
+    again = pickle.loads(pickle.dumps(result))
+    pd.testing.assert_frame_equal(again.residual_structure(), result.residual_structure())
+    assert "AR(1) residuals, by g" in str(result.summary())
+    assert "corr(residual, lag 1 | 0)" in result.extras
+    assert "residual_structure() has the others" in " ".join(result.notes)
+    assert "corr" in str(pm.compare(fit(None), result))
