@@ -114,6 +114,12 @@ class SyntheticControl:
 
     def __post_init__(self) -> None:
         _check(self.inference, self.reps)
+        if self.predictors is not None and not isinstance(self.predictors, Mapping):
+            raise SpecificationError(
+                "predictors maps columns to periods: {'price': None} takes all before adoption."
+            )
+        if self.predictors is None and self.importance != "search":
+            raise SpecificationError("importance is that of predictors, and there are none.")
 
     @capped
     def fit(self, data: Any) -> SyntheticResults:

@@ -175,6 +175,8 @@ def _weighted(by: Mapping[str, Any], cells: Cells) -> Averages:
 
 def label_text(label: Any) -> str:
     """Write a period as its user would: dates without the time of day at midnight."""
+    if isinstance(label, np.datetime64):
+        label = pd.Timestamp(label)
     if isinstance(label, pd.Timestamp) and label == label.normalize():
         return label.date().isoformat()
     if isinstance(label, float | np.floating) and float(label).is_integer():

@@ -218,11 +218,33 @@ def test_what_cannot_be_done_is_refused() -> None:
         fit(predictors={"sales": "early"})
     with pytest.raises(SpecificationError, match="predictors is empty"):
         fit(predictors={})
+    with pytest.raises(SpecificationError, match="maps columns to periods"):
+        fit(predictors=["sales"])
+    with pytest.raises(SpecificationError, match="importance is that of predictors"):
+        fit(importance="equal")
     with pytest.raises(UnknownNameError, match="Did you mean 'price'"):
         fit(predictors={"prise": None})
     with pytest.raises(SpecificationError, match="Give a result of SyntheticDiD"):
         pm.placebo_in_space(pm.TWFE("sales ~ 1", cohort="adopted").fit(
             pm.Panel(cigarettes(), "state", "year")))  # fmt: skip
+
+
+def test_dates_serve_as_periods() -> None:
+    def date(year: int) -> pd.Timestamp:
+        return pd.Timestamp(1900 + year, 1, 1)
+
+    frame = cigarettes()
+    frame = frame.assign(
+        year=frame["year"].map(date), adopted=frame["adopted"].map(lambda g: date(g) if g else None)
+    )
+    wanted = {"price_real": (date(80), date(88)), "sales": [date(75), date(88)]}
+    found = fit(frame, predictors=wanted, importance="equal")
+    plain = fit(predictors={"price_real": (80, 88), "sales": [75, 88]}, importance="equal")
+    np.testing.assert_allclose(found.params, plain.params, rtol=1e-12)
+    assert list(found.unit_weights.columns) == ["1989-01-01"]
+    early = pm.placebo_in_time(found, date(84))
+    assert early.effect == pytest.approx(pm.placebo_in_time(plain, 84).effect, rel=1e-12)
+    assert "\n1984-01-01 " in str(early)
 
 
 def test_pictures() -> None:
