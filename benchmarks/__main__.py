@@ -12,6 +12,9 @@ from pathlib import Path
 from benchmarks.cases import ALL, CASES, QUICK, SIZES, find
 from benchmarks.cell import Cell, measure
 from benchmarks.mixed_cases import MIXED, PEERS
+from benchmarks.policy_cases import POLICIES, POLICY_PEERS
+
+TOPICS = {"mixed": (MIXED, PEERS), "policies": (POLICIES, POLICY_PEERS)}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,11 +32,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--package", action="append", choices=ALL, help="panelml and these only")
     run.add_argument("--limit", type=float, default=900.0, help="seconds for one cell")
     run.set_defaults(command=_run)
-    mixed = commands.add_parser("mixed", help="measure mixed models; writes results/mixed.md")
-    mixed.add_argument("--case", action="append", help="a case by name; prints only")
-    mixed.add_argument("--package", action="append", choices=PEERS, help="panelml and these only")
-    mixed.add_argument("--limit", type=float, default=900.0, help="seconds for one cell")
-    mixed.set_defaults(command=_mixed)
+    for topic, (_, peers) in TOPICS.items():
+        own = commands.add_parser(topic, help=f"measure {topic}; writes results/{topic}.md")
+        own.add_argument("--case", action="append", help="a case by name; prints only")
+        own.add_argument("--package", action="append", choices=peers, help="panelml and these only")
+        own.add_argument("--limit", type=float, default=900.0, help="seconds for one cell")
+        own.set_defaults(command=_topic, topic=topic)
     profile = commands.add_parser("profile", help="where one call spends its time, in one thread")
     profile.add_argument("case")
     profile.add_argument("--size", type=_rows, default=SIZES[1])
@@ -73,19 +77,20 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _mixed(options: argparse.Namespace) -> int:
+def _topic(options: argparse.Namespace) -> int:
     from benchmarks import machine, report
     from benchmarks.run import Limits, run_cells
 
-    packages, missing = _packages(options.package or PEERS)
+    cases, peers = TOPICS[options.topic]
+    packages, missing = _packages(options.package or peers)
     facts, limits = machine.describe(), Limits.of_machine(options.limit)
-    names = options.case or [case.name for case in MIXED]
+    names = options.case or [case.name for case in cases]
     cells = [
         cell
         for case in map(find, names)
         for cell in run_cells([case], case.only_rows or 0, packages, limits, _progress)
     ]
-    run = report.Run(None, facts, missing, tuple(cells))
+    run = report.Run(None, facts, missing, tuple(cells), options.topic)
     print(f"\n{report.markdown(run)}")
     if not (options.case or options.package):
         print(f"Written to {report.save(run)}")

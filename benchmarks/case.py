@@ -18,6 +18,7 @@ LARGEST = {
     "mixedlm": 9_000_000,
     "mixedlm_rs": 9_000_000,
     "statsmodels": 110_000,
+    "diff_diff": 9_000_000,
 }
 
 
@@ -41,7 +42,7 @@ class Case:
     packages : tuple of str
         Those that have it.
     data : str
-        A data set of ``benchmarks.simulated`` or ``benchmarks.mixed_data``.
+        A data set of ``benchmarks.simulated``, ``mixed_data`` or ``policy_data``.
     effects : tuple of str
         Columns that ``fixed`` absorbs.
     cov : str
@@ -60,7 +61,10 @@ class Case:
 
     name: str
     title: str
-    model: Literal["pooled", "between", "difference", "random", "fixed", "hausman", "mixed"]
+    model: Literal[
+        "pooled", "between", "difference", "random", "fixed", "hausman", "mixed", "group-time",
+        "bootstrap", "imputation", "sun-abraham", "two-stage", "synthetic",
+    ]  # fmt: skip
     packages: tuple[str, ...]
     data: str = "panel"
     effects: tuple[str, ...] = ()

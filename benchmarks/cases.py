@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.case import Case, Faster
 from benchmarks.mixed_cases import MIXED
+from benchmarks.policy_cases import POLICIES
 
 __all__ = ["CASES", "LAGS", "QUICK", "REGRESSORS", "SIZES", "Case", "Faster", "find"]
 
@@ -64,7 +65,7 @@ QUICK = ("re", "fe1-cluster", "fe2-cluster", "hausman")
 
 def find(name: str) -> Case:
     """Return the case of that name."""
-    cases = {case.name: case for case in (*CASES, *MIXED)}
+    cases = {case.name: case for case in (*CASES, *MIXED, *POLICIES)}
     if name not in cases:
         raise SystemExit(f"No case {name!r}. There are: {', '.join(cases)}.")
     return cases[name]

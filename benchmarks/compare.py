@@ -128,7 +128,7 @@ def _speed(table: Table, case: str, rows: int, absent: set[str]) -> list[Verdict
 
 
 def _first_call(cell: Cell) -> list[Verdict]:
-    if cell.rows > FIRST_CALL_ROWS or find(cell.case).model == "mixed":
+    if cell.rows > FIRST_CALL_ROWS or find(cell.case).only_rows is not None:
         return []
     words = f"first call below {FIRST_CALL_SECONDS:g} s"
     if cell.measured is None:

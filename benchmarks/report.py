@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.cases import find
 from benchmarks.cell import Cell
@@ -21,24 +22,26 @@ from benchmarks.compare import (
 __all__ = ["Run", "markdown", "save"]
 
 RESULTS = Path(__file__).parent / "results"
+TITLES = {"mixed": "# Mixed models", "policies": "# Effects of policies"}
 VERDICTS = {True: "pass", False: "**miss**", None: "not measured"}
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All cells of one size, or of all mixed models, from one run."""
+    """All cells of one size, or of one topic, from one run."""
 
     rows: int | None
     machine: Mapping[str, str]
     missing: tuple[str, ...]
     cells: tuple[Cell, ...]
+    topic: Literal["mixed", "policies"] = "mixed"
 
 
 def markdown(run: Run) -> str:
     """Render the targets, the measurements, and where packages disagree."""
     found = agreements(run.cells)
     parts = [
-        "# Mixed models" if run.rows is None else f"# About {run.rows:,} rows",
+        TITLES[run.topic] if run.rows is None else f"# About {run.rows:,} rows",
         _machine(run),
         f"## Targets\n\n{_targets(run)}",
         f"## Measurements\n\n{_measurements(run, found)}",
@@ -48,9 +51,9 @@ def markdown(run: Run) -> str:
 
 
 def save(run: Run) -> Path:
-    """Write results/ROWS.md (or mixed.md) and .json; return the former's path."""
+    """Write results/ROWS.md (or mixed.md, policies.md) and .json; return the former's path."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{run.rows or 'mixed'}.md"
+    path = RESULTS / f"{run.rows or run.topic}.md"
     record = {
         **asdict(run),
         "verdicts": [asdict(verdict) for verdict in verdicts(run.cells, run.missing)],

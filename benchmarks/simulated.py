@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.mixed_data import MIXED_DATA
+from benchmarks.policy_data import POLICY_DATA
 from panelml import simulate
 
 __all__ = ["draw"]
@@ -22,10 +23,11 @@ def draw(name: str, rows: int) -> pd.DataFrame:
     ``panel`` has units of about 9 of 10 periods, sorted, and 500 firms between which units
     move freely; ``shuffled`` is the same with its rows in random order; ``long`` has 2,000
     periods; ``matched`` has ten workers per firm, a fifth of whom move in a period. Those of
-    ``benchmarks.mixed_data`` have their own sizes.
+    ``mixed_data`` and ``policy_data`` have their own sizes.
     """
-    if name in MIXED_DATA:
-        return MIXED_DATA[name](rows)
+    own = {**MIXED_DATA, **POLICY_DATA}
+    if name in own:
+        return own[name](rows)
     if name == "matched":
         workers = max(rows // (PERIODS - 1), 10)
         return simulate.matched(workers, workers // 10, PERIODS - 1, mobility=0.2)

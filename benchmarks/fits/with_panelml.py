@@ -14,6 +14,14 @@ from panelml.inference.covariance import Clustered, DriscollKraay
 
 __all__ = ["conventions", "fit"]
 
+POLICY_MODELS: dict[str, Any] = {
+    "group-time": pm.CallawaySantAnna("y ~ x + z", cohort="cohort"),
+    "bootstrap": pm.CallawaySantAnna("y ~ x + z", cohort="cohort"),
+    "imputation": pm.BorusyakJaravelSpiess("y ~ z", cohort="cohort"),
+    "sun-abraham": pm.SunAbraham("y ~ z", cohort="cohort"),
+    "two-stage": pm.TwoStageDiD("y ~ 1", cohort="cohort", effects="event"),
+    "synthetic": pm.SyntheticDiD("y ~ 1", cohort="cohort"),
+}
 FORMULA = f"y ~ {' + '.join(REGRESSORS)}"
 
 
@@ -23,12 +31,25 @@ def fit(case: Case, frame: pd.DataFrame, package: str = "fixest") -> Estimates:
         mixed = pm.MixedModel(case.formula).fit(frame)
         return Estimates(mixed.params.to_dict(), mixed.std_errors.to_dict())
     panel = pm.Panel(frame, case.unit, "time")
+    if case.model in POLICY_MODELS:
+        return _policy(case, panel)
     if case.model == "hausman":
         fixed = pm.FixedEffects(FORMULA, cov="iid").fit(panel)
         random = pm.RandomEffects(FORMULA, cov="iid", method=_method(package)).fit(panel)
         return Estimates({"statistic": pm.hausman(fixed, random).statistic}, {})
     result = _specification(case, package).fit(panel)
     return Estimates(result.params.to_dict(), result.std_errors.to_dict())
+
+
+def _policy(case: Case, panel: pm.Panel) -> Estimates:
+    """Estimate effects, average them by horizon, and return the overall one."""
+    fit = POLICY_MODELS[case.model].fit(panel)
+    event = fit if fit.cells is None else fit.aggregate("event")
+    if case.model == "bootstrap":
+        event.with_cov(pm.cov.MultiplierBootstrap(reps=999)).conf_band()
+    overall = fit.aggregate("simple") if fit.cells is not None else event
+    return Estimates({"att": float(overall.params.iloc[0])},
+                     {"att": float(overall.std_errors.iloc[0])})  # fmt: skip
 
 
 def conventions(case: Case, frame: pd.DataFrame) -> dict[str, Estimates]:

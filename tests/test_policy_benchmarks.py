@@ -1,0 +1,25 @@
+"""The cases of policies: each is estimated."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.case import Case
+from benchmarks.cases import find
+from benchmarks.fits import with_panelml
+from benchmarks.policy_cases import POLICIES, POLICY_PEERS
+from benchmarks.report import Run, markdown
+from benchmarks.simulated import draw
+
+
+@pytest.mark.parametrize("case", POLICIES, ids=lambda case: case.name)
+def test_panelml_estimates_each_case(case: Case) -> None:
+    assert find(case.name) is case
+    assert set(case.packages) <= set(POLICY_PEERS)
+    estimates = with_panelml.fit(case, draw(case.data, 2000))
+    assert estimates.params["att"] > 0
+    assert estimates.std_errors["att"] > 0
+
+
+def test_the_report_has_its_own_title() -> None:
+    assert markdown(Run(None, {}, (), (), "policies")).startswith("# Effects of policies")
