@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Listing", "count", "number", "percent"]
+__all__ = ["Listed", "Listing", "count", "number", "percent"]
 
 _TABLE = (
     "border-collapse:collapse;border-top:2px solid;border-bottom:2px solid;margin:0;"
@@ -67,6 +67,33 @@ class Listing:
             for j, cell in enumerate(row)
         ]
         return f"<tr style='background:transparent'>{''.join(cells)}</tr>"
+
+
+class Listed:
+    """Anything that is read as a title, a small table, and remarks below it."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n".join([self._title, self._listing.text(), *map(prose, self._remarks)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self._listing.html(self._title) + "".join(map(html_prose, self._remarks))
+
+    @property
+    def _title(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def _listing(self) -> Listing:
+        raise NotImplementedError
+
+    @property
+    def _remarks(self) -> Sequence[str]:
+        raise NotImplementedError
 
 
 def prose(text: str) -> str:

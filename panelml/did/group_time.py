@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,13 +13,13 @@ from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
-from panelml.did.base import assemble_effects, cell_labels, sample_start
+from panelml.did.base import assemble_effects, cell_labels, check_choice, sample_start
 from panelml.did.comparisons import Cell, comparable, complete_units, planned_cells
 from panelml.did.contrasts import Estimates, SectionRows, UnitRows, estimate_cells
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_panel
-from panelml.errors import IdentificationError, SpecificationError, listing, suggest
+from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.influence import UnitInfluence
@@ -81,11 +81,7 @@ class CallawaySantAnna:
 
     def __post_init__(self) -> None:
         for name, choices in (("control", Control), ("method", Method), ("base", Base)):
-            value = getattr(self, name)
-            if value not in get_args(choices):
-                raise SpecificationError(
-                    f"{name} is not {value!r}.{suggest(str(value), get_args(choices))}"
-                )
+            check_choice(name, getattr(self, name), choices)
         if isinstance(self.anticipation, bool) or self.anticipation < 0:
             raise SpecificationError(
                 f"anticipation is a number of periods, 0 or more, not {self.anticipation!r}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from panelml.core.honest import (
     smooth_restriction,
 )
 from panelml.core.moment_inequalities import Inequalities
+from panelml.did.base import check_choice
 from panelml.engine.fold import capped
-from panelml.errors import SpecificationError, listing, suggest
+from panelml.errors import SpecificationError, listing
 from panelml.inference.distributions import normal_quantile
 from panelml.results.effects import EffectResults
 from panelml.results.honest import Sensitivity
@@ -136,8 +137,7 @@ def honest_did(
     Source: Rambachan and Roth (2023), *Review of Economic Studies* 90, 2555-2591. For smoothness
     alone, intervals of fixed length; otherwise sets by conditional and least favourable tests.
     """
-    if method not in get_args(Method):
-        raise SpecificationError(f"method is not {method!r}.{suggest(method, get_args(Method))}")
+    check_choice("method", method, Method)
     if not 0 < level < 1:
         raise SpecificationError(f"level must lie between 0 and 1, as 0.95, not {level}.")
     study = _read(result, betahat, sigma, horizons, reference, weights, level)

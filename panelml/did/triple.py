@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from panelml.data.formula import parse_formula
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
-from panelml.did.base import assemble_effects, cell_labels, sample_start
+from panelml.did.base import assemble_effects, cell_labels, check_choice, sample_start
 from panelml.did.comparisons import Cell, comparable, complete_units, planned_cells
 from panelml.did.contrasts import Remarks, UnitRows, independent_columns
 from panelml.did.group_time import Base, Control, Method
@@ -28,7 +28,6 @@ from panelml.errors import (
     IdentificationError,
     SpecificationError,
     listing,
-    suggest,
 )
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -78,11 +77,7 @@ class TripleDifference:
 
     def __post_init__(self) -> None:
         for name, choices in (("control", Control), ("method", Method), ("base", Base)):
-            value = getattr(self, name)
-            if value not in get_args(choices):
-                raise SpecificationError(
-                    f"{name} is not {value!r}.{suggest(str(value), get_args(choices))}"
-                )
+            check_choice(name, getattr(self, name), choices)
 
     @capped
     def fit(self, data: Any) -> EffectResults:

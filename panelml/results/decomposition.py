@@ -11,7 +11,7 @@ import pandas as pd
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.decomposition import Comparisons, SignFlip
-from panelml.data.show import Listing, html_prose, number, percent, prose
+from panelml.data.show import Listed, Listing, number, percent
 from panelml.results.averages import label_text
 from panelml.results.plot_effects import plot_comparisons, plot_weights
 
@@ -26,8 +26,8 @@ KINDS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class BaconDecomposition:
+@dataclass(frozen=True, slots=True, repr=False)
+class BaconDecomposition(Listed):
     """Comparisons whose weighted sum is a two-way coefficient.
 
     Attributes
@@ -80,14 +80,6 @@ class BaconDecomposition:
         """
         return plot_comparisons(self.comparisons, self.coefficient, ax)
 
-    def __str__(self) -> str:
-        return "\n".join([self._title, self._listing.text(), *map(prose, self._remarks)])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self._listing.html(self._title) + "".join(map(html_prose, self._remarks))
-
     @property
     def _title(self) -> str:
         return f"Goodman-Bacon decomposition of the two-way coefficient {number(self.coefficient)}"
@@ -113,8 +105,8 @@ class BaconDecomposition:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class TwfeWeights:
+@dataclass(frozen=True, slots=True, repr=False)
+class TwfeWeights(Listed):
     """How a two-way coefficient weighs the effects of cohorts and periods.
 
     Attributes
@@ -162,14 +154,6 @@ class TwfeWeights:
         """
         return plot_weights(self.weights, ax)
 
-    def __str__(self) -> str:
-        return "\n".join([self._title, self._listing.text(), *map(prose, self.notes)])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self._listing.html(self._title) + "".join(map(html_prose, self.notes))
-
     @property
     def _title(self) -> str:
         return f"Weights of effects in the two-way coefficient {number(self.coefficient)}"
@@ -185,3 +169,7 @@ class TwfeWeights:
             ("Least spread of effects all of the other sign", number(self.spread_to_flip)),
         )
         return Listing(("", "Value"), rows)
+
+    @property
+    def _remarks(self) -> tuple[str, ...]:
+        return self.notes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from panelml.data.show import Listing, html_prose, number, prose
+from panelml.data.show import Listed, Listing, number
 from panelml.results.plot_effects import plot_sensitivity
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sensitivity:
+@dataclass(frozen=True, slots=True, repr=False)
+class Sensitivity(Listed):
     """How a conclusion depends on parallel trends.
 
     Attributes
@@ -80,14 +80,6 @@ class Sensitivity:
         return plot_sensitivity(
             self.intervals, self.original, self.estimate, level=self.level, ax=ax
         )
-
-    def __str__(self) -> str:
-        return "\n".join([self._title, self._listing.text(), *map(prose, self._remarks)])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self._listing.html(self._title) + "".join(map(html_prose, self._remarks))
 
     @property
     def _title(self) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from panelml._typing import IntArray
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.panel import Panel
-from panelml.data.show import Listing, count, html_prose, percent, prose
+from panelml.data.show import Listed, Listing, count, percent
 from panelml.errors import SpecificationError
 from panelml.results.averages import label_text
 from panelml.results.plot_policy import plot_means, plot_status
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Timing"]
 
 
-class Timing:
+class Timing(Listed):
     """When the units of a panel adopt a policy.
 
     Parameters
@@ -190,14 +190,6 @@ class Timing:
         means.index = pd.Index([label_text(t) for t in means.index], name=means.index.name)
         return plot_means(means, first, label=column, ax=ax)
 
-    def __str__(self) -> str:
-        return "\n".join([self._title, self._listing.text(), *map(prose, self.notes)])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self._listing.html(self._title) + "".join(map(html_prose, self.notes))
-
     @property
     def _title(self) -> str:
         treated = int((~self.adoption.never).sum())
@@ -215,6 +207,10 @@ class Timing:
             for name, row in self.cohorts().iterrows()
         )  # fmt: skip
         return Listing(heads, rows)
+
+    @property
+    def _remarks(self) -> tuple[str, ...]:
+        return self.notes
 
     def _observed(self) -> IntArray:
         """Count observed units by adoption (increasing) and period."""
