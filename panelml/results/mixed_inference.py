@@ -39,6 +39,23 @@ class MixedInference(Results):
     random: RandomCoefficients
     residual: ResidualPart | None = None
 
+    @property
+    def n_parameters(self) -> int:
+        """Fixed effects, (co)variances of random coefficients, and parameters of the residuals."""
+        own = sum(len(part.labels) + len(part.correlations()) for part in self.random.parts)
+        residual = self.residual.form.size if self.residual else 0
+        return len(self.params) + own + residual + 1
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, of the restricted likelihood where that was maximised, as lme4."""
+        return 2 * self.n_parameters - 2 * self.loglik
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion with the number of rows, as lme4."""
+        return float(np.log(self.nobs)) * self.n_parameters - 2 * self.loglik
+
     @capped
     def simulate(
         self, n: int = 1, *, seed: int, effects: Literal["new", "predicted"] = "new"

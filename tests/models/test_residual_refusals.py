@@ -17,7 +17,7 @@ from panelml.errors import (
     UnknownNameError,
 )
 from panelml.results.mixed import MixedResults
-from tests.mixed_data import growth, orthodont, orthodont_gaps, serial, wagepan
+from tests.mixed_data import growth, orthodont, orthodont_gaps, serial, sleepstudy, wagepan
 
 MODEL = "y ~ x + t + (1 | id)"
 
@@ -218,3 +218,12 @@ def test_tables_and_pickles() -> None:
     assert "corr(residual, lag 1 | 0)" in result.extras
     assert "residual_structure() has the others" in " ".join(result.notes)
     assert "corr" in str(pm.compare(fit(None), result))
+
+
+def test_information_criteria() -> None:
+    """R: AIC and BIC of lmer(Reaction ~ Days + (Days | Subject), sleepstudy), lme4 1.1-31."""
+    plain = pm.MixedModel("Reaction ~ Days + (Days | Subject)").fit(sleepstudy())
+    assert plain.aic == pytest.approx(1755.628271960, abs=1e-6)
+    assert plain.bic == pytest.approx(1774.786013065, abs=1e-6)
+    serial_by_group = fit(pm.residual.AR1("t", by="g"))
+    assert serial_by_group.n_parameters == 3 + 1 + 2 + 2
