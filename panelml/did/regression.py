@@ -16,6 +16,7 @@ from panelml.data.weights import Weights, parse_weights
 from panelml.did.assignment import CohortGrid, assign
 from panelml.did.base import cell_labels, horizon_labels, single_label
 from panelml.did.comparisons import comparable
+from panelml.did.moderators import require_constant
 from panelml.did.saturated import Saturated, fit_saturated
 from panelml.did.untreated import with_effects
 from panelml.engine.fold import capped
@@ -199,25 +200,36 @@ class ExtendedTWFE:
     control : {"not-yet", "never"}
         Whether all rows before adoption are comparisons, or, with an effect for each period
         before adoption but the last, only those of units never treated.
+    moderators : str or tuple of str
+        Variables that do not change within units and on which effects, and trends, depend: their
+        interactions with periods, and, demeaned by cohort, with the effects. Effects are then
+        those at their cohort's mean.
     weights : str or Weights, optional
     cov : str or covariance
 
     Notes
     -----
-    Source: Wooldridge (2025), *Empirical Economics* 69, 2545-2587. Without covariates, with
-    ``control="not-yet"`` and in balanced panels, effects equal those of imputation.
+    Source: Wooldridge (2025), *Empirical Economics* 69, 2545-2587, section 5 for moderators.
+    Without covariates, with ``control="not-yet"`` and in balanced panels, effects equal those of
+    imputation.
     """
 
     formula: str
     cohort: str | None = None
     treatment: str | None = None
     control: Literal["not-yet", "never"] = "not-yet"
+    moderators: str | tuple[str, ...] = ()
     weights: str | Weights | None = None
     cov: CovLike = "cluster"
 
     def __post_init__(self) -> None:
         if self.control not in ("not-yet", "never"):
             raise SpecificationError(f"control is 'not-yet' or 'never', not {self.control!r}.")
+
+    @property
+    def moderator_names(self) -> tuple[str, ...]:
+        """Columns of the moderators."""
+        return (self.moderators,) if isinstance(self.moderators, str) else tuple(self.moderators)
 
     @capped
     def fit(self, data: Any) -> EffectResults:
@@ -241,10 +253,18 @@ def _sample(spec: Spec, data: Any) -> tuple[Sample, Adoption, tuple[str, ...]]:
     adoption = read_adoption(panel, spec.cohort, spec.treatment)
     formula = with_effects(parse_formula(spec.formula), panel.unit, panel.time, panel.columns)
     others = tuple(e.columns for e in formula.effects or () if e.columns != (panel.unit,))
-    sample, notes = make_sample(panel, formula, parse_weights(spec.weights), others)
+    moderators = _moderators(spec)
+    if moderators:
+        require_constant(panel, moderators)
+        others = tuple(dict.fromkeys([*others, (panel.time,)]))
+    sample, notes = make_sample(panel, formula, parse_weights(spec.weights), others, moderators)
     if not (~adoption.never).any():
         raise IdentificationError("No unit adopts: there is no effect.")
     return sample, adoption, (*adoption.notes, *notes)
+
+
+def _moderators(spec: Spec) -> tuple[str, ...]:
+    return spec.moderator_names if isinstance(spec, ExtendedTWFE) else ()
 
 
 def _effects(sample: Sample) -> tuple[Any, ...]:
@@ -265,7 +285,7 @@ def _by_cell(
         raise IdentificationError("No cohort has a row in a period with an effect.")
     return fit_saturated(Saturated(
         model, spec, sample, _effects(sample), assignment, cell_labels(adoption, cells), cells,
-        references, spec.cov, (*notes, *more),
+        references, spec.cov, (*notes, *more), _moderators(spec),
     ))  # fmt: skip
 
 

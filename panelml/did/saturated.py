@@ -21,6 +21,7 @@ from panelml.core.saturated import (
 from panelml.data.formula import Effect
 from panelml.data.sample import Sample
 from panelml.did.base import assemble_effects
+from panelml.did.moderators import add_moderators, moderator_factors
 from panelml.engine.absorbing import Absorbed, absorb_plan, absorbed_levels, make_plan
 from panelml.engine.fold import fold
 from panelml.engine.least_squares import least_squares
@@ -51,6 +52,8 @@ class Saturated:
     references : tuple of int
     cov : str or covariance
     notes : tuple of str
+    moderators : tuple of str
+        Variables that effects depend on.
     """
 
     model: str
@@ -63,6 +66,7 @@ class Saturated:
     references: tuple[int, ...]
     cov: CovLike
     notes: tuple[str, ...]
+    moderators: tuple[str, ...] = ()
 
 
 def fit_saturated(task: Saturated) -> EffectResults:
@@ -74,8 +78,9 @@ def fit_saturated(task: Saturated) -> EffectResults:
         If effects are not identified: their names are in the message.
     """
     own = Factor(EFFECT, task.assignment.count, EFFECT, 0)
-    plan = _with_effects(make_plan(task.sample, task.effects), own)
+    plan = _with_effects(make_plan(task.sample, task.effects), own, task)
     sample = task.sample.then(task.sample.names, AddEffects(task.assignment))
+    sample = add_moderators(sample, task.moderators, task.assignment)
     absorbed = absorb_plan(sample, plan)
     slopes, bread, rss, dropped = _regressors(sample, absorbed, task.effects)
     fit = _effects(task, absorbed, slopes, bread)
@@ -109,12 +114,16 @@ def _sized(task: Saturated, absorbed: Absorbed) -> tuple[Any, Cells | None]:
     return task.labels.assign(size=size), cells
 
 
-def _with_effects(plan: AbsorbPlan, own: Factor) -> AbsorbPlan:
-    """Put the indicators before the other effects."""
+def _with_effects(plan: AbsorbPlan, own: Factor, task: Saturated) -> AbsorbPlan:
+    """Put the indicators before the other effects, and their interactions after these."""
     moved = tuple(
         Factor(f.key, f.levels, f.slope, f.first + own.levels, f.centre) for f in plan.factors
     )
-    return AbsorbPlan(plan.unit_intercept, plan.unit_slopes, (own, *moved))
+    panel = task.sample.panel
+    more = moderator_factors(
+        task.moderators, own.levels, panel.time, panel.n_periods, own.levels + plan.levels
+    )
+    return AbsorbPlan(plan.unit_intercept, plan.unit_slopes, (own, *moved, *more))
 
 
 def _regressors(

@@ -115,6 +115,53 @@ def test_extended_regression_equals_imputation_and_never_treated_sun_abraham() -
     assert never.params.to_dict() == pytest.approx(interacted.params.to_dict(), rel=1e-9)
 
 
+@pytest.mark.parametrize("control", ["not-yet", "never"])
+def test_moderators_equal_interactions_with_dummies(control: str) -> None:
+    frame = draw()
+    rng = np.random.default_rng(2)
+    first, second = rng.standard_normal((2, frame["unit"].max() + 1))
+    frame = frame.assign(m=5 + first[frame["unit"]], v=second[frame["unit"]])
+    fit = pm.ExtendedTWFE(
+        "y ~ z", cohort="cohort", control=control, moderators=("m", "v"), weights="w"
+    ).fit(pm.Panel(frame, "unit", "time"))
+    used = frame["since"] >= 0 if control == "not-yet" else frame["since"] != -1
+    labels = cells(frame).where(used)
+    names = sorted(labels.dropna().unique())
+    w = frame["w"].to_numpy() / frame["w"].mean()
+    columns = [(labels == name).to_numpy(float) for name in names]
+    periods = pd.get_dummies(frame["time"], dtype=float).to_numpy()
+    interactions = []
+    for name in ("m", "v"):
+        total = (frame[name] * w).groupby(frame["cohort"]).transform("sum")
+        mean = total / pd.Series(w, frame.index).groupby(frame["cohort"]).transform("sum")
+        away = (frame[name] - mean).fillna(0).to_numpy()
+        interactions += [column * away for column in columns]
+        interactions += list(periods.T * (frame[name] - frame[name].mean()).to_numpy())
+    units = pd.get_dummies(frame["unit"], dtype=float).to_numpy()
+    x = np.column_stack([*columns, frame["z"], *interactions, units, periods])
+    root = np.sqrt(w)[:, None]
+    inverse = np.linalg.pinv((x * root).T @ (x * root), rcond=1e-12, hermitian=True)
+    beta = inverse @ (x.T @ (w * frame["y"]).to_numpy())
+    scores = x * (w * (frame["y"].to_numpy() - x @ beta))[:, None]
+    sums = pd.DataFrame(scores).groupby(frame["unit"].to_numpy()).sum().to_numpy()
+    g, n = len(sums), len(frame)
+    rank = np.linalg.matrix_rank(x) - (g - 1)
+    cov = inverse @ sums.T @ sums @ inverse * (g / (g - 1) * (n - 1) / (n - rank))
+    errors = np.sqrt(np.diag(cov)[: len(names)])
+    assert fit.params.to_dict() == pytest.approx(
+        dict(zip(names, beta, strict=False)), rel=1e-7, abs=1e-9
+    )
+    assert fit.std_errors.to_dict() == pytest.approx(
+        dict(zip(names, errors, strict=True)), rel=1e-7
+    )
+
+
+def test_moderators_do_not_change_within_units() -> None:
+    panel = pm.Panel(draw(), "unit", "time")
+    with pytest.raises(SpecificationError, match="'z' changes within 50 units"):
+        pm.ExtendedTWFE("y ~ 1", cohort="cohort", moderators="z").fit(panel)
+
+
 def test_iid_errors_are_those_of_least_squares() -> None:
     frame = draw()
     fit = pm.TWFE("y ~ z", cohort="cohort", cov="iid").fit(pm.Panel(frame, "unit", "time"))
