@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
+from panelml.core.entries import Treatment
 
 __all__ = ["HorizonEffect", "local_projection", "stacked"]
 
@@ -35,8 +36,9 @@ class HorizonEffect:
 
 
 def local_projection(
-    y: FloatArray, x: FloatArray, start: IntArray, horizon: int, *, equal: bool, mean_before: bool
-) -> HorizonEffect | None:
+    y: FloatArray, x: FloatArray, treatment: Treatment, horizon: int, *, equal: bool,
+    mean_before: bool,
+) -> HorizonEffect | None:  # fmt: skip
     """Regress changes from before adoption on adoption, against clean comparisons.
 
     Parameters
@@ -44,8 +46,8 @@ def local_projection(
     y : FloatArray, shape (units, T)
     x : FloatArray, shape (k, units, T)
         Covariates, of the period before.
-    start : IntArray, shape (units,)
-        Number of the first treated period; T or more where never.
+    treatment : Treatment
+        Who enters when, and who is compared.
     horizon : int
     equal : bool
         Whether every adoption counts equally, rather than by its variance.
@@ -59,7 +61,7 @@ def local_projection(
     Notes
     -----
     Source: Dube, Girardi, Jordà and Taylor (2025), *Journal of Applied Econometrics*, "A local
-    projections approach to difference-in-differences", equations 8 and 12.
+    projections approach to difference-in-differences", equation 8.
     """
     units, periods = y.shape
     rows: list[tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
@@ -68,17 +70,17 @@ def local_projection(
             continue
         before = _mean(y[:, :t]) if mean_before else y[:, t - 1]
         change = y[:, t + horizon] - before
-        adopts = start == t
-        used = (adopts | (start > t + max(horizon, 0))) & np.isfinite(change)
+        adopts, others = treatment.groups(t, horizon)
+        used = (adopts | others) & np.isfinite(change)
         used &= np.isfinite(x[:, :, t - 1]).all(axis=0)
-        share = adopts[used].mean() if used.any() else 0.0
+        share = float(adopts[used].mean()) if used.any() else 0.0
         if not 0 < share < 1:
             continue
         at = np.flatnonzero(used)
         columns = np.concatenate([adopts[at][None].astype(np.float64), x[:, at, t - 1]])
         columns -= columns.mean(axis=1, keepdims=True)
         weight = np.full(at.size, 1 / (1 - share) if equal else 1.0)
-        rows.append((at, change[at] - change[at].mean(), columns, weight, adopts[at] * 1.0))
+        rows.append((at, change[at] - change[at].mean(), columns, weight, columns[0] + share))
     if not rows:
         return None
     at, change, weight, adopts = (np.concatenate([r[j] for r in rows]) for j in (0, 1, 3, 4))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
+from panelml.core.entries import Absorbing, Switching, Treatment
 from panelml.core.windows import HorizonEffect, local_projection, stacked
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.formula import parse_formula
@@ -46,6 +47,10 @@ class LocalProjectionsDiD:
         the variance of adoption.
     mean_before : bool
         Whether changes are from the mean of all periods before adoption, not from the last one.
+    switching : {"refuse", "first"} or int
+        What to do with a ``treatment`` that ends again: refuse it; look at each unit's first
+        entry, as long as it stays, and at comparisons never treated before; or at all entries
+        after so many untreated periods, and at comparisons without a change in as many.
     cov : str or covariance
 
     Notes
@@ -59,10 +64,12 @@ class LocalProjectionsDiD:
     window: tuple[int, int] = (-3, 3)
     equal: bool = False
     mean_before: bool = False
+    switching: Literal["refuse", "first"] | int = "refuse"
     cov: CovLike = "cluster"
 
     def __post_init__(self) -> None:
         _check_window(self.window)
+        _check_switching(self)
 
     @capped
     def fit(self, data: Any) -> EffectResults:
@@ -75,9 +82,12 @@ class LocalProjectionsDiD:
         """
         sample, adoption, notes = _sample(self, data)
         z, start = _tables(sample, adoption)
+        treatment: Treatment = Absorbing(start)
+        if self.switching != "refuse":
+            treatment = _switching(self, sample, adoption)
         low, high = self.window
         found = {
-            h: local_projection(z[0], z[1:], start, h, equal=self.equal,
+            h: local_projection(z[0], z[1:], treatment, h, equal=self.equal,
                                 mean_before=self.mean_before)
             for h in range(low, high + 1) if h != -1
         }  # fmt: skip
@@ -161,13 +171,46 @@ def _check_window(window: tuple[int, int]) -> None:
 
 def _sample(spec: Spec, data: Any) -> tuple[Sample, Adoption, tuple[str, ...]]:
     panel = require_panel(data)
-    adoption = read_adoption(panel, spec.cohort, spec.treatment)
+    stays = isinstance(spec, StackedDiD) or spec.switching == "refuse"
+    adoption = read_adoption(panel, spec.cohort, spec.treatment, absorbing=stays)
     formula = parse_formula(spec.formula)
     if formula.effects is not None:
         raise SpecificationError("Units and periods are compared, not absorbed: leave out '|'.")
     sample, notes = make_sample(panel, replace(formula, intercept=True), None)
+    if not stays:
+        return sample, adoption, (*adoption.notes, *notes)
     sample, adoption, more = comparable(sample, adoption, "not-yet", 0)
     return sample, adoption, (*adoption.notes, *notes, *more)
+
+
+def _check_switching(spec: LocalProjectionsDiD) -> None:
+    value = spec.switching
+    if isinstance(value, bool) or value not in ("refuse", "first"):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise SpecificationError(
+                f"switching is 'refuse', 'first' or a number of periods, 1 or more, not {value!r}."
+            )
+        if spec.mean_before:
+            raise SpecificationError(
+                "With switching= a number, periods before an entry may be treated ones: leave out "
+                "mean_before=True."
+            )
+    if value != "refuse" and spec.treatment is None:
+        raise SpecificationError(
+            "When treatment ends is read off treatment='column' of 0 and 1; cohort= has only when "
+            "it starts."
+        )
+
+
+def _switching(spec: LocalProjectionsDiD, sample: Sample, adoption: Adoption) -> Switching:
+    panel = sample.panel
+    rows = collect(sample)
+    status = panel.numbers(str(spec.treatment), "The treatment").astype(np.float64)
+    steps = adoption.steps[rows.time]
+    low, high = int(steps.min()), int(steps.max())
+    table = np.full((int(rows.unit[-1]) + 1, high - low + 1), np.nan)
+    table[rows.unit, steps - low] = status if sample.keep is None else status[sample.keep]
+    return Switching.of(table, None if spec.switching == "first" else int(spec.switching))
 
 
 def _tables(sample: Sample, adoption: Adoption) -> tuple[FloatArray, IntArray]:

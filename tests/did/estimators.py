@@ -20,6 +20,7 @@ ESTIMATORS |= {
     "sun-abraham": pm.SunAbraham("y ~ z", cohort="cohort"),
     "extended": pm.ExtendedTWFE("y ~ 1", cohort="cohort"),
 }
+ESTIMATORS["extended-moderated"] = pm.ExtendedTWFE("y ~ 1", cohort="cohort", moderators="x")
 ESTIMATORS["triple"] = pm.TripleDifference("y ~ 1", "half", cohort="cohort")
 ESTIMATORS["local-projections"] = pm.LocalProjectionsDiD("y ~ x", cohort="cohort", window=(-2, 2))
 ESTIMATORS["stacked"] = pm.StackedDiD("y ~ 1", cohort="cohort", window=(-2, 2))

@@ -56,5 +56,27 @@ def stress_rc() -> pd.DataFrame:
     return rows.assign(id=np.arange(len(rows)) + 1).reset_index(drop=True)
 
 
+def switching() -> pd.DataFrame:
+    """A policy ``d`` that starts and ends by chance in 300 units over 12 periods."""
+    rng = np.random.default_rng(5)
+    units, periods = 300, 12
+    state = np.zeros(units, dtype=int)
+    columns = []
+    for _ in range(periods):
+        state = np.where(rng.random(units) < 0.1, 1 - state, state)
+        columns.append(state)
+    frame = pd.DataFrame({
+        "id": np.repeat(np.arange(units), periods), "t": np.tile(np.arange(periods), units),
+        "d": np.column_stack(columns).ravel(),
+    })  # fmt: skip
+    noise = rng.normal(size=units)[frame["id"]] + rng.normal(size=len(frame))
+    return frame.assign(y=0.5 * frame["d"] + 0.1 * frame["t"] + noise)
+
+
 #: Data of golden cases by name.
-POLICIES = {"stress": stress, "stress_unb": stress_unb, "stress_rc": stress_rc}
+POLICIES = {
+    "stress": stress,
+    "stress_unb": stress_unb,
+    "stress_rc": stress_rc,
+    "switching": switching,
+}

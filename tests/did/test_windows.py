@@ -17,10 +17,12 @@ from tests.golden import assert_close, load
 @pytest.mark.parametrize("case", load("did_windows"), ids=lambda case: case.id)
 def test_equals_diff_diff(case: Any) -> None:
     frame = POLICIES[case.data]()
-    panel = pm.Panel(frame[frame["g"] != 1], "id", "t")
+    switches = "switching" in case.spec
+    panel = pm.Panel(frame if switches else frame[frame["g"] != 1], "id", "t")
     options = {n: v for n, v in case.spec.items() if n != "estimator"}
     options["window"] = tuple(options["window"])
-    fit = getattr(pm, case.spec["estimator"])("y ~ 1", cohort="g", **options).fit(panel)
+    options |= {"treatment": "d"} if switches else {"cohort": "g"}
+    fit = getattr(pm, case.spec["estimator"])("y ~ 1", **options).fit(panel)
     assert_close(fit.params.to_dict(), case.value["params"], case.tolerance)
 
 
@@ -127,3 +129,63 @@ def test_what_cannot_be_done_is_refused() -> None:
         pm.StackedDiD("y ~ x", cohort="cohort").fit(panel)
     with pytest.raises(IdentificationError, match="No effect can be estimated"):
         pm.StackedDiD("y ~ 1", cohort="cohort", window=(-8, 8)).fit(panel)
+
+
+def clean(d: pd.Series, t: int, settled: int, h: int) -> tuple[bool, bool]:
+    """Whether one unit enters in t, or is a comparison, read off its own history."""
+    if t - 1 not in d.index or t + h not in d.index:
+        return False, False
+    status = d.reindex(range(-20, 12))
+    status[status.index < 0] = 0
+    change = (status.diff().fillna(9) != 0) & (status.index > -20)
+    back = max(settled, -h)
+    enters = status[t] == 1 and (status.loc[t - back : t - 1] == 0).all()
+    enters = enters and not change.loc[t + 1 : t + max(h, 0)].any()
+    return bool(enters), not change.loc[t - back : t + max(h, 0)].any()
+
+
+@pytest.mark.parametrize("settled", [2, 20])
+def test_treatments_that_end_equal_regressions_on_rows(settled: int) -> None:
+    frame = POLICIES["switching"]()
+    frame = frame[frame["id"] < 150].sample(frac=0.95, random_state=1).sort_values(["id", "t"])
+    fit = pm.LocalProjectionsDiD(
+        "y ~ 1", treatment="d", window=(-3, 2), switching="first" if settled == 20 else settled
+    ).fit(pm.Panel(frame, "id", "t"))
+    histories = [(i, own.set_index("t")) for i, own in frame.groupby("id")]
+    for h in (-3, -2, 0, 1, 2):
+        rows = []
+        for i, own in histories:
+            for t in own.index:
+                enters, free = clean(own["d"], t, settled, h)
+                if enters or free:
+                    rows.append((i, t, float(enters), own["y"][t + h] - own["y"][t - 1]))
+        table = pd.DataFrame(rows, columns=["id", "t", "enters", "dy"])
+        design = np.column_stack([table["enters"], pd.get_dummies(table["t"], dtype=float)])
+        beta, errors = least_squares(
+            table["dy"].to_numpy(), design, table["id"].to_numpy(), np.ones(len(table))
+        )
+        assert fit.params[f"horizon {h}"] == pytest.approx(beta[0], rel=1e-9), h
+        assert fit.std_errors[f"horizon {h}"] == pytest.approx(errors[0], rel=1e-9), h
+
+
+def test_first_entries_that_stay_are_those_of_absorbing_treatments() -> None:
+    frame = draw()
+    panel = pm.Panel(frame, "unit", "time")
+    first = pm.LocalProjectionsDiD(
+        "y ~ x", treatment="treated", window=(-2, 2), switching="first", equal=True
+    ).fit(panel)
+    stays = pm.LocalProjectionsDiD("y ~ x", cohort="cohort", window=(-2, 2), equal=True).fit(panel)
+    assert first.params.to_dict() == pytest.approx(stays.params.to_dict(), rel=1e-10)
+    assert first.std_errors.to_dict() == pytest.approx(stays.std_errors.to_dict(), rel=1e-10)
+
+
+def test_treatments_that_end_are_refused_unless_asked_for() -> None:
+    panel = pm.Panel(POLICIES["switching"](), "id", "t")
+    with pytest.raises(IdentificationError, match="ends again in"):
+        pm.LocalProjectionsDiD("y ~ 1", treatment="d").fit(panel)
+    with pytest.raises(SpecificationError, match="'refuse', 'first' or a number"):
+        pm.LocalProjectionsDiD("y ~ 1", treatment="d", switching=0)
+    with pytest.raises(SpecificationError, match="treatment='column'"):
+        pm.LocalProjectionsDiD("y ~ 1", cohort="g", switching="first")
+    with pytest.raises(SpecificationError, match="may be treated ones"):
+        pm.LocalProjectionsDiD("y ~ 1", treatment="d", switching=2, mean_before=True)

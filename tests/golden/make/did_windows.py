@@ -1,4 +1,7 @@
-"""Local projections and stacked windows by diff-diff, on the simulated balanced panel."""
+"""Local projections and stacked windows by diff-diff, on simulated balanced panels.
+
+Run with the repository root on PYTHONPATH.
+"""
 
 import json
 import sys
@@ -7,20 +10,40 @@ import warnings
 import diff_diff
 import pandas as pd
 
+from tests.did import stress
+
 warnings.simplefilter("ignore")
 
 
-def case(name: str, spec: dict, params: dict) -> dict:
+def case(name: str, spec: dict, params: dict, data: str = "stress") -> dict:
     return {
         "id": f"diff-diff-{name}",
         "tool": "diff-diff",
         "version": diff_diff.__version__,
         "script": "tests/golden/make/did_windows.py",
-        "data": "stress",
+        "data": data,
         "spec": spec,
         "value": {"params": params},
         "tolerance": 1e-8,
     }
+
+
+def switching() -> list[dict]:
+    """Treatments that end; leads of the second are left out: its comparisons may exit in t."""
+    cases = []
+    for ours, theirs in (
+        ("first", {"non_absorbing": "first_entry"}),
+        (2, {"non_absorbing": "effect_stabilization", "stabilization_window": 2}),
+    ):
+        found = diff_diff.LPDiD(pre_window=3, post_window=2, cluster="id", **theirs).fit(
+            stress.switching(), outcome="y", unit="id", time="t", treatment="d", only_event=True
+        )
+        table = found.event_study.set_index("horizon")["coefficient"].drop(index=-1)
+        table = table if ours == "first" else table[table.index >= 0]
+        params = {f"horizon {int(h)}": float(value) for h, value in table.items()}
+        spec = {"estimator": "LocalProjectionsDiD", "window": [-3, 2], "switching": ours}
+        cases.append(case(f"lpdid-switching-{ours}", spec, params, "switching"))
+    return cases
 
 
 def main(folder: str) -> None:
@@ -50,6 +73,7 @@ def main(folder: str) -> None:
     }
     spec = {"estimator": "StackedDiD", "window": [-3, 1]}
     cases.append(case("stacked", spec, params))
+    cases += switching()
     print("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]")
 
 
