@@ -60,6 +60,8 @@ class CrossedCriterion:
         Rows and columns of the free entries.
     scores : tuple of FloatArray, each (q, levels)
         Z_j' V^-1 r of the levels of each factor.
+    randoms : tuple of IntArray
+        Positions of each factor's regressors among the random ones.
     df : float
     """
 
@@ -73,6 +75,7 @@ class CrossedCriterion:
     scale: FloatArray
     free: tuple[IntArray, IntArray]
     scores: tuple[FloatArray, ...]
+    randoms: tuple[IntArray, ...]
     df: float
 
     def hessian(self, free: tuple[IntArray, IntArray], *, restricted: bool) -> FloatArray:
@@ -170,7 +173,7 @@ class CrossedModel:
         average, scale = self._average(parts, scores, left, solved, phi, sigma2)
         return CrossedCriterion(
             float(deviance - units.log_weight), factor, coef, sigma2, phi, gradient, average,
-            scale, self.free, scores, float(df),
+            scale, self.free, scores, tuple(random for random, _, _ in parts), float(df),
         )  # fmt: skip
 
     def coefficients(self, at: CrossedCriterion) -> tuple[FloatArray, list[FloatArray]]:

@@ -18,7 +18,7 @@ from panelml.core.mixed_fit import (
     maximise_mixed,
     start_factor,
 )
-from panelml.core.refit import Truth, WorkingRows, crossed_problem, single_problem
+from panelml.core.refit import StartedAt, Truth, WorkingRows, crossed_problem, single_problem
 from panelml.core.unit_products import MixedMoments
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
@@ -29,29 +29,7 @@ from panelml.engine.multilevel import (
     single_moments,
 )
 
-__all__ = ["Refit", "Refitter", "StartedAt"]
-
-
-@dataclass(frozen=True, slots=True)
-class StartedAt:
-    """A problem whose iteration starts where another ended.
-
-    Attributes
-    ----------
-    problem : SingleFactor or CrossedModel
-    factor : FloatArray, shape (q, q)
-    """
-
-    problem: SingleFactor | CrossedModel
-    factor: FloatArray
-
-    def start(self, structure: object) -> FloatArray:
-        """Return the factor."""
-        return self.factor
-
-    def evaluate(self, factor: FloatArray, *, restricted: bool) -> Criterion | CrossedCriterion:
-        """Evaluate the criterion."""
-        return self.problem.evaluate(factor, restricted=restricted)
+__all__ = ["Refit", "Refitter"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,9 +15,12 @@ from panelml.engine.fold import capped, fold
 from panelml.engine.multilevel import FactorLayout
 from panelml.engine.refit import Refit, Refitter
 from panelml.errors import SpecificationError
+from panelml.inference.distributions import normal_quantile
 from panelml.results.base import Results
 from panelml.results.bootstrap import Bootstrap, Replicate, Statistic, draw_bootstrap, replicate
 from panelml.results.prediction import RowValues
+from panelml.results.profile import Profile
+from panelml.results.profile_curve import profile_curves
 from panelml.results.random_part import RandomCoefficients
 from panelml.results.residual import ResidualPart
 
@@ -133,6 +136,38 @@ class MixedInference(Results):
             return refitter.draw(truth, seed, rep)
 
         return draw_bootstrap(refitter, simulated, reps, named, _own(self), statistic)
+
+    @capped
+    def profile(self, parameters: list[str] | None = None, *, level: float = 0.99) -> Profile:
+        """Profile the likelihood: its maximum with one parameter held at each of several values.
+
+        The likelihood is that of maximum likelihood for fits by REML too, as in lme4, since the
+        restricted one is none of the fixed effects.
+
+        Parameters
+        ----------
+        parameters : list of str, optional
+            As in ``bootstrap``: fixed effects, ``sd(Intercept | id)``,
+            ``corr(Intercept, t | id)``, ``sd(residual)``; all by default.
+        level : float
+            Of the widest interval that is asked of the profile.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such parameter.
+        DetachedResultError
+            If the result was pickled.
+        """
+        if not 0 < level < 1:
+            raise SpecificationError(f"level lies between 0 and 1, not at {level!r}.")
+        outcome = fold(self._sample, lambda block: RowValues(block.z[:1])).values[0]
+        refitter = replace(refitter_of(self), restricted=False)
+        curves = profile_curves(
+            refitter, outcome, self.random, [str(name) for name in self.params.index], parameters,
+            normal_quantile(0.5 + level / 2),
+        )  # fmt: skip
+        return Profile(curves, level)
 
 
 def refitter_of(fit: MixedInference) -> Refitter:

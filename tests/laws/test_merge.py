@@ -24,6 +24,7 @@ from panelml.core.keyed import KeyedSums
 from panelml.core.linalg import TriangularFactor
 from panelml.core.moments import CrossProducts, Gram, PanelMoments, UnitMeans
 from panelml.core.pair import Pair
+from panelml.core.refit import WorkingRows
 from panelml.core.transforms import Difference, Within
 from panelml.core.twoway import TwoWayMoments
 from panelml.core.unit_products import MixedBasis, UnitProducts
@@ -64,6 +65,9 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     TwoWayMoments: partial(TwoWayMoments.of, centre=np.zeros(3), constant=True),
     UnitMeans: lambda b: PanelMoments.of(b).means,
     UnitProducts: partial(UnitProducts.of, basis=BASIS),
+    WorkingRows: partial(
+        WorkingRows.of, basis=BASIS, others=(OtherFactor("firm", 3, 0, np.array([0, 1])),)
+    ),
 }
 by_statistic = pytest.mark.parametrize("statistic", STATISTICS, ids=lambda kind: kind.__name__)
 
