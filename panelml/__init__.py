@@ -16,6 +16,7 @@ from panelml.diagnostics.effects import (
 from panelml.diagnostics.explained import snijders_bosker
 from panelml.diagnostics.hausman import hausman
 from panelml.diagnostics.likelihood_ratio import lr_test
+from panelml.diagnostics.power import power
 from panelml.diagnostics.serial import wooldridge_test
 from panelml.diagnostics.within_between import within_between
 from panelml.did.decomposition import bacon_decomposition, twfe_weights
@@ -78,6 +79,7 @@ __all__ = [
     "pesaran_cd",
     "placebo_in_space",
     "placebo_in_time",
+    "power",
     "residual",
     "simulate",
     "snijders_bosker",

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.engine.fold import capped
+from panelml.engine.progress import counted
 from panelml.errors import SpecificationError
 from panelml.inference.distributions import chi2_tail
 from panelml.inference.testing import TestResult
 from panelml.results.mixed import MixedResults
+from panelml.results.mixed_inference import refitter_of, truth_of
 
 __all__ = ["lr_test"]
 
 
-def lr_test(small: MixedResults, large: MixedResults) -> TestResult:
+@capped
+def lr_test(
+    small: MixedResults, large: MixedResults, *,
+    method: Literal["asymptotic", "bootstrap"] = "asymptotic", reps: int = 999, seed: int = 0,
+) -> TestResult:  # fmt: skip
     """Test a mixed model against a larger one that contains it.
 
     Parameters
     ----------
     small, large : MixedResults
         Fitted to the same rows; by maximum likelihood where their fixed effects differ.
+    method : {"asymptotic", "bootstrap"}
+        Refer the statistic to its distribution in large samples, or to that in outcomes simulated
+        from the smaller model and fitted by both.
+    reps, seed : int
+        Of the bootstrap.
 
     Returns
     -------
@@ -39,6 +53,8 @@ def lr_test(small: MixedResults, large: MixedResults) -> TestResult:
     Source: Self and Liang (1987), *JASA* 82, 605-610; Stram and Lee (1994), *Biometrics* 50,
     1171-1177.
     """
+    if method not in ("asymptotic", "bootstrap"):
+        raise SpecificationError(f"method is 'asymptotic' or 'bootstrap', not {method!r}.")
     _check_comparable(small, large)
     fixed = len(large.params) - len(small.params)
     statistic = 2 * (large.loglik - small.loglik)
@@ -48,6 +64,8 @@ def lr_test(small: MixedResults, large: MixedResults) -> TestResult:
             "wrong order."
         )
     statistic = max(statistic, 0.0)
+    if method == "bootstrap":
+        return _bootstrap_test(small, large, statistic, reps, seed)
     added, parameters = _added_variances(small, large)
     null = "the smaller model holds: what the larger one adds is zero"
     name = "Likelihood-ratio test"
@@ -68,6 +86,41 @@ def lr_test(small: MixedResults, large: MixedResults) -> TestResult:
         notes = (f"{added} variances are tested on the boundary: this p-value is an upper bound.",)
     pvalue = chi2_tail(statistic, df)
     return TestResult(name, null, statistic, pvalue, f"chi2({df})", (df,), notes=notes)
+
+
+def _bootstrap_test(
+    small: MixedResults, large: MixedResults, statistic: float, reps: int, seed: int
+) -> TestResult:
+    """Share of simulated statistics that are as large, with the observed one among them."""
+    if isinstance(reps, bool) or not isinstance(reps, int) or reps < 1:
+        raise SpecificationError(f"reps must be a whole number of at least 1, not {reps!r}.")
+    draws = bootstrap_statistics(small, large, reps, seed)
+    pvalue = (1 + int((draws >= statistic).sum())) / (1 + draws.size)
+    failed = reps - draws.size
+    notes = (f"{failed} of {reps} draws did not converge and are left out.",) if failed else ()
+    return TestResult(
+        "Likelihood-ratio test", "the smaller model holds: what the larger one adds is zero",
+        statistic, pvalue, f"LR, {draws.size:,} bootstrap draws", (), notes=notes,
+    )  # fmt: skip
+
+
+def bootstrap_statistics(
+    small: MixedResults, large: MixedResults, reps: int, seed: int
+) -> FloatArray:
+    """Return likelihood-ratio statistics of outcomes simulated from the smaller model.
+
+    Source: Davison and Hinkley (1997), *Bootstrap Methods and their Application*, section 4.2.
+    """
+    null, other, truth = refitter_of(small), refitter_of(large), truth_of(small)
+    first, second = small._sample, large._sample
+    found = []
+    for rep in counted(reps, "Bootstrap"):
+        outcome = null.draw(truth, seed, rep)
+        moved = second.panel.index.sort(first.scatter(outcome)).astype(np.float64)
+        fits = null.fit(outcome), other.fit(moved if second.keep is None else moved[second.keep])
+        if all(fit.converged for fit in fits):
+            found.append(max(2 * (fits[1].loglik - fits[0].loglik), 0.0))
+    return np.array(found)
 
 
 def chi_bar_pvalue(statistic: float, weights: FloatArray) -> float:

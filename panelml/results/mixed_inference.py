@@ -14,10 +14,11 @@ from panelml.core.refit import Truth
 from panelml.engine.fold import capped, fold
 from panelml.engine.multilevel import FactorLayout
 from panelml.engine.refit import Refit, Refitter
-from panelml.errors import SpecificationError
+from panelml.errors import SpecificationError, UnknownNameError, suggest
 from panelml.inference.distributions import normal_quantile
 from panelml.results.base import Results
 from panelml.results.bootstrap import Bootstrap, Replicate, Statistic, draw_bootstrap, replicate
+from panelml.results.deletion import UnitInfluence, delete_levels
 from panelml.results.prediction import RowValues
 from panelml.results.profile import Profile
 from panelml.results.profile_curve import profile_curves
@@ -169,6 +170,32 @@ class MixedInference(Results):
         )  # fmt: skip
         return Profile(curves, level)
 
+    @capped
+    def influence(self, group: str | None = None) -> UnitInfluence:
+        """Fit the model without each level of a grouping factor in turn.
+
+        Parameters
+        ----------
+        group : str, optional
+            Grouping factor; that with most levels by default.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such grouping factor.
+        DetachedResultError
+            If the result was pickled.
+        """
+        groups = {part.name: part.group for part in self.random.parts}
+        name = next(iter(groups)) if group is None else group
+        if name not in groups:
+            raise UnknownNameError(f"No grouping factor {name!r}.{suggest(name, list(groups))}")
+        _require_independent(self)
+        components = pd.Series(self.random.extras(), dtype=float)
+        full = pd.concat([self.params, components]).rename("estimate")
+        cov = self.with_cov("iid").cov
+        return delete_levels(self._sample, self.random, groups[name], full, cov)
+
 
 def refitter_of(fit: MixedInference) -> Refitter:
     """Prepare a fitted model for other outcomes.
@@ -188,6 +215,14 @@ def refitter_of(fit: MixedInference) -> Refitter:
         fit._sample, random.columns, factors_of(random), random.relative,
         restricted=random.restricted,
     )  # fmt: skip
+
+
+def _require_independent(fit: MixedInference) -> None:
+    if getattr(fit, "residual", None) is not None:
+        raise SpecificationError(
+            "Simulation, refits and profiles are for models with independent residuals of one "
+            "variance: leave residual= out."
+        )
 
 
 def factors_of(random: RandomCoefficients) -> tuple[FactorLayout, ...]:
