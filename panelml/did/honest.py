@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray
 from panelml.core.fixed_length import fixed_length
 from panelml.core.honest import (
     Restriction,
@@ -18,9 +18,10 @@ from panelml.core.honest import (
     smooth_restriction,
 )
 from panelml.core.moment_inequalities import Inequalities
+from panelml.did.around_reference import AroundReference, around_reference
 from panelml.did.base import check_choice
 from panelml.engine.fold import capped
-from panelml.errors import SpecificationError, listing
+from panelml.errors import SpecificationError
 from panelml.inference.distributions import normal_quantile
 from panelml.results.effects import EffectResults
 from panelml.results.honest import Sensitivity
@@ -140,7 +141,7 @@ def honest_did(
     check_choice("method", method, Method)
     if not 0 < level < 1:
         raise SpecificationError(f"level must lie between 0 and 1, as 0.95, not {level}.")
-    study = _read(result, betahat, sigma, horizons, reference, weights, level)
+    study = _read(around_reference(result, betahat, sigma, horizons, reference), weights, level)
     shape = shape_rows(
         study.pre, study.post, sign=_direction(bias, "positive", "negative", "bias"),
         monotone=_direction(trend, "increasing", "decreasing", "trend"),
@@ -274,58 +275,9 @@ def _direction(value: str | None, up: str, down: str, name: str) -> float:
     return 0.0 if value is None else 1.0 if value == up else -1.0
 
 
-def _read(
-    result: EffectResults | None, betahat: Sequence[float] | None,
-    sigma: Sequence[Sequence[float]] | None, horizons: Sequence[int] | None, reference: int,
-    weights: Sequence[float] | None, level: float,
-) -> _EventStudy:  # fmt: skip
-    if result is not None:
-        frame = result.event_frame(band=False)
-        if len(result.references) != 1:
-            raise SpecificationError(
-                f"{result.model} has no single reference period. Take an event study with one: "
-                "EventStudy, SunAbraham, or CallawaySantAnna with base='universal'."
-            )
-        [reference] = result.references
-        at, beta = frame["horizon"].to_numpy(np.int64), frame["estimate"].to_numpy(np.float64)
-        cov = result.covariance.matrix
-    elif betahat is None or sigma is None or horizons is None:
-        raise SpecificationError("Give a result, or betahat, sigma and horizons.")
-    else:
-        at, beta = np.asarray(horizons, np.int64), np.asarray(betahat, np.float64)
-        cov = np.asarray(sigma, np.float64)
-        if cov.shape != (beta.size, beta.size) or at.shape != beta.shape:
-            raise SpecificationError("betahat, sigma and horizons do not fit each other.")
-    return _ordered(at - reference, beta, cov, weights, level)
-
-
-def _ordered(
-    number: IntArray, beta: FloatArray, cov: FloatArray, weights: Sequence[float] | None,
-    level: float,
-) -> _EventStudy:  # fmt: skip
-    order = np.argsort(number)
-    number, beta, cov = number[order], beta[order], cov[np.ix_(order, order)]
-    pre, post = int((number < 0).sum()), int((number > 0).sum())
-    if not pre or not post or (number != np.r_[-pre:0, 1 : post + 1]).any():
-        raise SpecificationError(
-            "Horizons must be a row without gaps around the reference, with at least one before "
-            f"and one after it; from the reference they are {number.tolist()}."
-        )
-    _check_covariance(number, beta, cov)
+def _read(found: AroundReference, weights: Sequence[float] | None, level: float) -> _EventStudy:
+    post = found.post
     chosen = np.eye(post)[0] if weights is None else np.asarray(weights, dtype=np.float64)
     if chosen.shape != (post,) or not np.isfinite(chosen).all() or not chosen.any():
         raise SpecificationError(f"weights must be {post} numbers, not all zero.")
-    return _EventStudy(beta, cov, pre, chosen, level)
-
-
-def _check_covariance(number: IntArray, beta: FloatArray, cov: FloatArray) -> None:
-    if not (np.isfinite(beta).all() and np.isfinite(cov).all()):
-        raise SpecificationError("The estimates or their covariance have missing values.")
-    scale = float(np.abs(cov).max())
-    if np.abs(cov - cov.T).max() > 1e-8 * scale or np.linalg.eigvalsh(cov).min() < -1e-8 * scale:
-        raise SpecificationError("sigma is no covariance: it must be symmetric and not negative.")
-    without = number[cov.diagonal() <= 0]
-    if without.size:
-        raise SpecificationError(
-            f"Estimates have no variance at horizons {listing(without)} from the reference."
-        )
+    return _EventStudy(found.beta, found.sigma, found.pre, chosen, level)

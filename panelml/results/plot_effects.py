@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.inference.distributions import normal_quantile
 from panelml.results.plot import new_axes
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = [
     "plot_comparisons",
     "plot_grid",
     "plot_horizons",
+    "plot_missed_trend",
     "plot_sensitivity",
     "plot_weights",
 ]
@@ -151,4 +153,40 @@ def plot_sensitivity(
     axes.set_xticks([0, *at], ["original", *(f"{m:.3g}" for m in intervals["m"])])
     axes.set_xlabel("m: size of departures from parallel trends")
     axes.set_ylabel(f"{100 * level:g}% interval of the effect")
+    return axes
+
+
+def plot_missed_trend(
+    table: pd.DataFrame, reference: int, *, level: float, ax: Axes | None
+) -> Axes:
+    """Draw an event study with a hypothesised departure from parallel trends.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``horizon``, ``estimate``, ``std_error``, ``trend``, ``if_passed``.
+    reference : int
+    level : float
+        Of the intervals.
+    ax : matplotlib Axes, optional
+    """
+    axes = new_axes(8, 4) if ax is None else ax
+    at = table["horizon"].to_numpy(np.float64)
+    half = normal_quantile(0.5 + level / 2) * table["std_error"]
+    axes.axhline(0, color="0.5", linewidth=0.8, zorder=0)
+    axes.axvline(-0.5, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
+    axes.vlines(at, table["estimate"] - half, table["estimate"] + half, color="C0", linewidth=2.4)
+    axes.plot(at, table["estimate"], "o", color="C0", markersize=5, label="estimate")
+    whole = pd.concat([table, pd.DataFrame({"horizon": [reference], "trend": [0.0],
+                                            "if_passed": [0.0]})])  # fmt: skip
+    whole = whole.sort_values("horizon")
+    axes.plot(whole["horizon"], whole["trend"], color="C1", label="departure")
+    axes.plot(whole["horizon"], whole["if_passed"], "--", color="C3",
+              label="expected if the test is passed")  # fmt: skip
+    axes.plot([reference], [0.0], "o", color="white", markeredgecolor="0.3", markersize=5, zorder=3)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
+    axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("Periods since adoption")
+    axes.set_ylabel("Estimate")
+    axes.set_title(f"Intervals of {100 * level:g}%", fontsize="small", loc="left")
     return axes
