@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from panelml.data.show import Listing, html_prose, number, prose
+from panelml.data.show import Listed, Listing, number
 from panelml.results.plot_effects import plot_missed_trend
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["PretrendsPower"]
 
 
 @dataclass(frozen=True, slots=True)
-class PretrendsPower:
+class PretrendsPower(Listed):
     """How much a passed test of pre-trends says.
 
     Attributes
@@ -58,14 +58,6 @@ class PretrendsPower:
             If matplotlib is not installed.
         """
         return plot_missed_trend(self.table, self.reference, level=self.level, ax=ax)
-
-    def __str__(self) -> str:
-        return "\n".join([self._title, self._listing.text(), *map(prose, self._remarks)])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self._listing.html(self._title) + "".join(map(html_prose, self._remarks))
 
     @property
     def _title(self) -> str:
