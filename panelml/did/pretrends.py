@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.core.pretrends import detectable, passed_test
@@ -86,14 +85,9 @@ def pretrends_power(
     slopes = [detectable(before, away, value, 1 - level) for value in wanted.tolist()]
     departure = _departure(study, slopes[0] if slope is None else slope, trend, slope is not None)
     found = passed_test(study.beta, study.sigma, study.pre, departure, 1 - level)
-    table = pd.DataFrame({
-        "horizon": study.horizons, "estimate": study.beta,
-        "std_error": np.sqrt(study.sigma.diagonal()), "trend": departure,
-        "if_passed": found.mean,
-    })  # fmt: skip
-    return PretrendsPower(
-        table, pd.Series(slopes, index=pd.Index(wanted, name="power"), name="slope"),
-        found.power, found.bayes_factor, found.likelihood_ratio, level, study.reference,
+    return PretrendsPower.of(
+        study.horizons, study.beta, study.sigma, departure, found,
+        dict(zip(wanted.tolist(), slopes, strict=True)), level, study.reference,
     )  # fmt: skip
 
 

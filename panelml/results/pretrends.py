@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from panelml._typing import FloatArray, IntArray
+from panelml.core.pretrends import PassedTest
 from panelml.data.show import Listed, Listing, number
 from panelml.results.plot_effects import plot_missed_trend
 
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PretrendsPower"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PretrendsPower(Listed):
     """How much a passed test of pre-trends says.
 
@@ -48,6 +52,22 @@ class PretrendsPower(Listed):
     likelihood_ratio: float
     level: float
     reference: int
+
+    @classmethod
+    def of(
+        cls, horizons: IntArray, beta: FloatArray, sigma: FloatArray, trend: FloatArray,
+        found: PassedTest, slopes: Mapping[float, float], level: float, reference: int,
+    ) -> PretrendsPower:  # fmt: skip
+        """Tabulate a hypothesised departure."""
+        table = pd.DataFrame({
+            "horizon": horizons, "estimate": beta, "std_error": np.sqrt(sigma.diagonal()),
+            "trend": trend, "if_passed": found.mean,
+        })  # fmt: skip
+        by_power = pd.Series(slopes, name="slope").rename_axis("power")
+        return cls(
+            table, by_power, found.power, found.bayes_factor, found.likelihood_ratio, level,
+            reference,
+        )  # fmt: skip
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the estimates with the hypothesised departure, and what is expected if it passes.
