@@ -125,6 +125,8 @@ PRESETS: dict[str, SmallSample] = {
         df="residual",
     ),
     "none": SmallSample(scale="none", groups=False, multiway="each", robust=False),
+    "CR0": SmallSample(scale="none", groups=False, multiway="each", robust=False),
+    "CR1": SmallSample(scale="none", groups=True, multiway="each", robust=False),
     "asymptotic": SmallSample(
         scale="none", groups=False, multiway="each", df="normal", robust=False
     ),

@@ -24,6 +24,7 @@ from panelml.inference.clusters import (
 from panelml.inference.correction import SmallSample, parse_small_sample
 from panelml.inference.estimate import Covariance, CovLike, CovSpec, Estimate
 from panelml.inference.hac import Bandwidth, choose_lags, kernel_sum
+from panelml.inference.leverage import leverage_clusters, leverage_rows
 from panelml.inference.likelihood import (
     ContrastRule,
     KenwardRogerRule,
@@ -34,6 +35,8 @@ from panelml.inference.likelihood import (
 
 __all__ = [
     "HC1",
+    "HC2",
+    "HC3",
     "Clustered",
     "CovLike",
     "CovSpec",
@@ -47,6 +50,9 @@ __all__ = [
     "Satterthwaite",
     "parse",
 ]
+
+
+_LEVERAGE = ("CR0", "CR1", "CR2", "CR3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,8 @@ class Clustered:
         Cluster columns, ``state^year`` for combinations; none for the units of the panel.
     small_sample : str or SmallSample
         A rule, or the name of a preset: fixest, stata, plm, linearmodels, none, asymptotic. By
-        default that of the estimator: fixest's for coefficients of regressions.
+        default that of the estimator: fixest's for coefficients of regressions. ``"CR2"`` and
+        ``"CR3"`` allow for the leverage of clusters, in one dimension.
 
     Notes
     -----
@@ -149,6 +156,8 @@ class Clustered:
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum influences within clusters, then their squares over clusters."""
+        if self.small_sample in ("CR2", "CR3"):
+            return self._with_leverage(fit, self.small_sample)
         rule = parse_small_sample(self.small_sample, fit.counts)
         influence, counts = fit.influence, fit.counts
         dimensions = read_dimensions(self.columns or (influence.sample.panel.unit,))
@@ -161,6 +170,30 @@ class Clustered:
             rule.scaling(counts.nobs, k) * found.matrix, df, f"clustered by {words}",
             found.clusters, found.notes,
         )  # fmt: skip
+
+    def _with_leverage(self, fit: Estimate, power: str) -> Covariance:
+        dimensions = read_dimensions(self.columns or (fit.influence.sample.panel.unit,))
+        if len(dimensions) > 1:
+            raise SpecificationError(f"{power} is for clusters of one dimension.")
+        return leverage_clusters(fit, dimensions[0], "CR2" if power == "CR2" else "CR3")
+
+
+@dataclass(frozen=True, slots=True)
+class HC2:
+    """Robust to unequal error variances, squared residuals over one less their leverage."""
+
+    def estimate(self, fit: Estimate) -> Covariance:
+        """Sum squared influences over rows, leverage allowed for."""
+        return leverage_rows(fit, "CR2")
+
+
+@dataclass(frozen=True, slots=True)
+class HC3:
+    """Robust to unequal error variances, residuals over one less their leverage."""
+
+    def estimate(self, fit: Estimate) -> Covariance:
+        """Sum squared influences over rows, leverage allowed for."""
+        return leverage_rows(fit, "CR3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +275,8 @@ def parse(cov: CovLike) -> CovSpec:
     Parameters
     ----------
     cov : str or covariance
-        ``"iid"``, ``"HC1"``, ``"cluster"``, ``"cluster:state+year"``, ``"DK"``, ``"DK:3"``,
+        ``"iid"``, ``"HC1"`` to ``"HC3"``, ``"cluster"``, ``"cluster:state+year"``,
+        ``"CR2:state"`` (and CR0 to CR3), ``"DK"``, ``"DK:3"``,
         ``"NW:2"``; ``"satterthwaite"`` and ``"kenward-roger"`` for mixed models.
 
     Raises
@@ -256,19 +290,20 @@ def parse(cov: CovLike) -> CovSpec:
         return cov
     head, _, rest = cov.partition(":")
     kind = head.strip().lower()
-    if kind == "cluster":
+    if kind == "cluster" or kind.upper() in _LEVERAGE:
         columns = [part.strip() for part in rest.split("+")] if rest.strip() else []
-        return Clustered(*columns)
+        rule = None if kind == "cluster" else kind.upper()
+        return Clustered(*columns, small_sample=rule)
     if kind in ("dk", "driscoll-kraay"):
         return DriscollKraay(_read_lags(rest, cov))
     if kind in ("nw", "newey-west"):
         return NeweyWest(_read_lags(rest, cov))
     plain: dict[str, CovSpec] = {
-        "iid": Iid(), "hc1": HC1(), "robust": HC1(), "satterthwaite": Satterthwaite(),
-        "kenward-roger": KenwardRoger(),
+        "iid": Iid(), "hc1": HC1(), "hc2": HC2(), "hc3": HC3(), "robust": HC1(),
+        "satterthwaite": Satterthwaite(), "kenward-roger": KenwardRoger(),
     }  # fmt: skip
     if kind not in plain or rest:
-        choices = ["iid", "HC1", "cluster", "cluster:column", "DK", "NW", *list(plain)[3:]]
+        choices = ["iid", "HC1", "cluster", "cluster:column", "DK", "NW", "CR2", *list(plain)[2:]]
         raise UnknownNameError(f"No covariance {cov!r}.{suggest(cov, choices)}")
     return plain[kind]
 

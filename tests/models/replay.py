@@ -16,7 +16,16 @@ import panelml as pm
 from panelml.core.moments import Gram
 from panelml.engine.fold import fold
 from panelml.inference.correction import PRESETS, SmallSample
-from panelml.inference.covariance import HC1, Clustered, CovSpec, DriscollKraay, Iid, NeweyWest
+from panelml.inference.covariance import (
+    HC1,
+    HC2,
+    HC3,
+    Clustered,
+    CovSpec,
+    DriscollKraay,
+    Iid,
+    NeweyWest,
+)
 from panelml.results.base import Results
 from tests.golden import Case
 from tests.panels import PANELS
@@ -42,7 +51,6 @@ REPORT = {"estimator", "intercept", "effects", "components", "weighting", "defin
 
 
 RANDOM = ("RandomEffects", "Mundlak", "Hybrid")
-NOT_ESTIMATED = {"HC2", "HC3", "CR2", "CR3"}
 INFERENCE = ("std_errors", "cov", "tstats", "pvalues", "conf_int")
 
 
@@ -67,16 +75,15 @@ class Difference:
     parameter: str = ""
 
 
-def not_estimated(case: Case) -> bool:
-    """Whether a case asks for a covariance that does not exist here."""
-    return bool({case.spec.get("cov"), case.spec.get("small_sample")} & NOT_ESTIMATED)
+def several_leverages(case: Case) -> bool:
+    """Whether a case asks for the leverage of rows in several absorbed effects."""
+    return case.spec.get("cov") in ("HC2", "HC3") and "+" in case.spec["formula"].partition("|")[2]
 
 
 DIFFERENCES = (
     Difference(
-        "HC2, HC3, CR2 and CR3 are not estimated.",
-        not_estimated,
-        (*INFERENCE, "df_satterthwaite"),
+        "HC2 and HC3 are refused with several absorbed effects.",
+        several_leverages,
     ),
     Difference(
         "The constant of fixed effects is a statistic of ours, without a standard error.",
@@ -200,19 +207,23 @@ def _fit(data: str, estimator: str, options: tuple[tuple[str, Any], ...]) -> Res
 def covariance(case: Case) -> CovSpec | None:
     """Read the covariance of a case; None if it has none, or one we do not have."""
     spec = case.spec
-    if "cov" not in spec or not_estimated(case):
+    if "cov" not in spec or several_leverages(case):
         return None
     rule = small_sample(case)
     roles = {"unit": panel(case.data).unit, "time": panel(case.data).time}
     kind, _, rest = spec["cov"].partition(":")
     default = "newey-west" if case.tool == "linearmodels" else None
     lags = spec.get("lags", spec.get("bandwidth", default))
+    if spec.get("small_sample") in ("CR2", "CR3"):
+        return Clustered(small_sample=spec["small_sample"])
     if kind == "cluster":
         return Clustered(*[roles[role] for role in rest.split("+") if role], small_sample=rule)
     return {
         "iid": Iid(),
         "HC0": HC1("none"),
         "HC1": HC1(rule),
+        "HC2": HC2(),
+        "HC3": HC3(),
         "driscoll-kraay": DriscollKraay(lags, small_sample=rule),
         "newey-west": NeweyWest(lags, small_sample=rule),
     }[kind]
@@ -360,6 +371,7 @@ VALUES: dict[str, Callable[[Results, Case], Any]] = {
     "conf_int": lambda result, case: result.conf_int().T.to_dict("list"),
     "df_resid": lambda result, case: result.counts.df_resid,
     "df_t": lambda result, case: result.df_t,
+    "df_satterthwaite": lambda result, case: result.df_terms,
     "nobs": lambda result, case: result.nobs,
     "n_units": lambda result, case: result.n_units,
     "n_clusters": lambda result, case: min(result.covariance.clusters.values()),

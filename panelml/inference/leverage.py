@@ -1,0 +1,201 @@
+"""Covariances that allow for the leverage of clusters and rows: CR2, CR3, HC2, HC3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.block import Block
+from panelml.core.keyed import KeyedSums
+from panelml.core.leverage import Power, adjust
+from panelml.core.transforms import Rows
+from panelml.data.sample import Sample
+from panelml.engine.fold import fold
+from panelml.errors import IdentificationError, SpecificationError
+from panelml.inference.clusters import (
+    Columns,
+    cluster_products,
+    few_clusters,
+    is_nested,
+    require_whole_units,
+    semidefinite,
+)
+from panelml.inference.estimate import Covariance, Estimate
+from panelml.inference.influence import Influence, SerialProducts
+
+__all__ = ["LeverageRule", "leverage_clusters", "leverage_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeverageRule:
+    """Degrees of freedom of a contrast by Satterthwaite; of several, the fewest of them.
+
+    Attributes
+    ----------
+    scores, grams : FloatArray, shape (c, m) and (c, m, m)
+        Of the clusters.
+    back : FloatArray, shape (k, m)
+        From the regression's coefficients to the parameters.
+    """
+
+    scores: FloatArray
+    grams: FloatArray
+    back: FloatArray
+
+    def f_statistic(self, contrast: FloatArray, statistic: float) -> tuple[float, float]:
+        """Return the F statistic as it is, and its denominator degrees of freedom."""
+        df = adjust(self.scores, self.grams, "CR2", contrast @ self.back).df
+        return statistic, float(df.min())
+
+
+def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covariance:
+    """Estimate CR2 or CR3.
+
+    Raises
+    ------
+    SpecificationError
+        If absorbed effects cut across the clusters, or the fit is no least-squares regression.
+    IdentificationError
+        With fewer than two clusters.
+    """
+    influence = _plain_rows(fit, power)
+    require_whole_units(influence, [columns])
+    crossing = [e for e in fit.counts.effects if not is_nested(influence, e, columns)]
+    if crossing:
+        names = ", ".join("^".join(effect) for effect in crossing)
+        raise SpecificationError(
+            f"{power} needs the leverage of absorbed effects ({names}) that cut across the "
+            f"clusters. Write them as regressors, as C({'^'.join(crossing[0])}), instead."
+        )
+    grams = _cluster_grams(influence, columns)
+    m = influence.kept.size
+    scores, square = grams.sums[:m].T, _unpacked(grams.sums[m:], m)
+    clusters = len(scores)
+    if clusters < 2:
+        raise IdentificationError(f"{power} needs at least two clusters.")
+    back = influence.bread @ square.sum(axis=0)
+    contrasts = back if power == "CR2" else np.zeros((0, m))
+    found = adjust(scores, square, power, contrasts)
+    psi = influence.bread @ found.scores.T
+    matrix, notes = semidefinite(psi @ psi.T)
+    name = "^".join(columns)
+    words = f"clustered by {name} ({clusters:,} clusters), {power}"
+    counted = {name: clusters}
+    if power == "CR3":
+        return Covariance(matrix, clusters - 1.0, words, counted, (*notes, *few_clusters(counted)))
+    return Covariance(
+        matrix, float(found.df.min()), f"{words}, Satterthwaite degrees of freedom", counted, notes,
+        rule=LeverageRule(scores, square, back), term_df=found.df,
+    )  # fmt: skip
+
+
+def leverage_rows(fit: Estimate, power: Power) -> Covariance:
+    """Estimate HC2 or HC3.
+
+    Raises
+    ------
+    SpecificationError
+        With several absorbed effects, or where the fit is no least-squares regression.
+    """
+    name = "HC2" if power == "CR2" else "HC3"
+    influence, effects = _plain_rows(fit, name), list(fit.counts.effects)
+    if len(effects) > 1:
+        raise SpecificationError(
+            f"{name} needs the leverage of several absorbed effects, which is not at hand. Write "
+            "all but one as regressors, as C(year)."
+        )
+    gram = fold(influence.sample, lambda b: SerialProducts(_gram(influence, b)[None])).products[0]
+    inverse = np.linalg.inv(gram)
+    weight = _level_weights(influence, effects[0]) if effects else None
+
+    def products(block: Block) -> SerialProducts:
+        rows, scores = influence.scores(block)
+        x, w = _regressors(influence, rows)
+        leverage = w * np.einsum("in,ij,jn->n", x, inverse, x)
+        if weight is not None:
+            leverage = leverage + w / weight[_codes(influence, effects[0], block)]
+        scores = scores / (1 - leverage) ** (0.5 if power == "CR2" else 1.0)
+        return SerialProducts((scores @ scores.T)[None])
+
+    middle = fold(_with_effects(influence, effects), products).products[0]
+    matrix, notes = semidefinite(influence.bread @ middle @ influence.bread.T)
+    df = np.inf if fit.counts.normal else float(fit.counts.df_resid)
+    words = f"{name}: robust to heteroskedasticity, leverage allowed for"
+    return Covariance(matrix, df, words, {}, notes)
+
+
+def _plain_rows(fit: Estimate, name: str) -> Influence:
+    """Return the influence of rows of a least-squares fit."""
+    if fit.curvature is not None or fit.counts.normal:
+        raise SpecificationError(
+            f"{name} is for least squares with as many error terms as rows. Use 'cluster'."
+        )
+    influence = fit.rows
+    if influence.frequency:
+        raise SpecificationError(f"{name} is not defined for frequency weights: repeat the rows.")
+    return influence
+
+
+def _regressors(influence: Influence, rows: Rows) -> tuple[FloatArray, FloatArray]:
+    x = rows.z[1:][influence.kept]
+    return x, np.ones(x.shape[1]) if rows.weights is None else rows.weights
+
+
+def _gram(influence: Influence, block: Block) -> FloatArray:
+    x, w = _regressors(influence, influence.transform(block))
+    return (x * w) @ x.T
+
+
+def _cluster_grams(influence: Influence, columns: Columns) -> KeyedSums:
+    """Sum scores and the lower triangles of cross-products by cluster."""
+    m = influence.kept.size
+    low = np.tril_indices(m)
+    unit = columns == (influence.sample.panel.unit,)
+
+    def sums(block: Block) -> KeyedSums:
+        rows, scores = influence.scores(block)
+        x, w = _regressors(influence, rows)
+        values = np.concatenate([scores, x[low[0]] * x[low[1]] * w])
+        if unit:
+            units, total = rows.unit_sums(values)
+            return KeyedSums(units + block.first_unit, total)
+        return KeyedSums.of(values, rows.labels(block.keys["^".join(columns)]))
+
+    if unit:
+        return fold(influence.sample, sums)
+    # Refuses missing clusters, with their rows.
+    cluster_products(influence, 0)(columns)
+    return fold(influence.sample.with_keys(columns), sums)
+
+
+def _unpacked(packed: FloatArray, m: int) -> FloatArray:
+    low = np.tril_indices(m)
+    square = np.zeros((packed.shape[1], m, m))
+    square[:, low[0], low[1]] = packed.T
+    square[:, low[1], low[0]] = packed.T
+    return square
+
+
+def _with_effects(influence: Influence, effects: list[Columns]) -> Sample:
+    own = (influence.sample.panel.unit,)
+    others = [effect for effect in effects if effect != own]
+    return influence.sample.with_keys(*others)
+
+
+def _codes(influence: Influence, effect: Columns, block: Block) -> IntArray:
+    if effect == (influence.sample.panel.unit,):
+        return block.units[block.unit]
+    return block.keys["^".join(effect)]
+
+
+def _level_weights(influence: Influence, effect: Columns) -> FloatArray:
+    """Weight of each level of an absorbed effect, whose share a row's leverage is."""
+
+    def sums(block: Block) -> KeyedSums:
+        w = np.ones(block.n) if block.weights is None else block.weights
+        return KeyedSums.of(w[None], _codes(influence, effect, block))
+
+    found = fold(_with_effects(influence, [effect]), sums)
+    return np.asarray(found.dense(int(found.codes.max()) + 1)[0])
