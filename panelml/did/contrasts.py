@@ -16,10 +16,10 @@ from panelml.engine.collect import Collected
 from panelml.errors import ConvergenceError, listing
 
 __all__ = [
+    "BalancedRows",
     "Estimates",
     "Remarks",
     "SectionRows",
-    "UnitRows",
     "estimate_cells",
     "independent_columns",
 ]
@@ -80,7 +80,7 @@ class Data(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class UnitRows:
+class BalancedRows:
     """A balanced panel, a row for each unit.
 
     Attributes
@@ -101,7 +101,7 @@ class UnitRows:
     w: FloatArray
 
     @classmethod
-    def of(cls, data: Collected, names: tuple[str, ...], start: IntArray) -> UnitRows:
+    def of(cls, data: Collected, names: tuple[str, ...], start: IntArray) -> BalancedRows:
         """Arrange the rows of a balanced panel."""
         units = start.size
         table = data.z.reshape(len(data.z), units, -1)
@@ -231,7 +231,7 @@ def estimate_cells(
 
     Parameters
     ----------
-    data : UnitRows or SectionRows
+    data : BalancedRows or SectionRows
     cells : sequence of Cell
     control, method : str
     name : callable

@@ -15,7 +15,7 @@ from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.did.base import assemble_effects, cell_labels, check_choice, sample_start
 from panelml.did.comparisons import Cell, comparable, complete_units, planned_cells
-from panelml.did.contrasts import Estimates, SectionRows, UnitRows, estimate_cells
+from panelml.did.contrasts import BalancedRows, Estimates, SectionRows, estimate_cells
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_panel
@@ -132,18 +132,18 @@ class CallawaySantAnna:
 
 def _arranged(
     sample: Sample, start: IntArray, present: IntArray, *, whole: bool
-) -> UnitRows | SectionRows:
+) -> BalancedRows | SectionRows:
     names = ("Intercept", *sample.names)
     data = collect(sample)
     if whole:
-        return UnitRows.of(data, names, start)
+        return BalancedRows.of(data, names, start)
     period = np.zeros(sample.panel.n_periods, dtype=np.int64)
     period[present] = np.arange(present.size)
     return SectionRows.of(data, names, start, period)
 
 
 def _assemble(
-    spec: CallawaySantAnna, sample: Sample, adoption: Adoption, data: UnitRows | SectionRows,
+    spec: CallawaySantAnna, sample: Sample, adoption: Adoption, data: BalancedRows | SectionRows,
     found: Estimates, steps: IntArray, notes: tuple[str, ...],
 ) -> EffectResults:  # fmt: skip
     weight = _unit_weights(data)
@@ -161,7 +161,7 @@ def _assemble(
     )  # fmt: skip
 
 
-def _unit_weights(data: UnitRows | SectionRows) -> FloatArray:
+def _unit_weights(data: BalancedRows | SectionRows) -> FloatArray:
     """Share of each unit in the weights; of several rows, by their mean."""
     weight = data.w
     if isinstance(data, SectionRows):

@@ -17,7 +17,7 @@ from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.did.base import assemble_effects, cell_labels, check_choice, sample_start
 from panelml.did.comparisons import Cell, comparable, complete_units, planned_cells
-from panelml.did.contrasts import Remarks, UnitRows, independent_columns
+from panelml.did.contrasts import BalancedRows, Remarks, independent_columns
 from panelml.did.group_time import Base, Control, Method
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
@@ -107,7 +107,7 @@ class TripleDifference:
         cells, without = planned_cells(
             np.unique(start[start < NEVER]), steps, base=self.base, anticipation=self.anticipation
         )
-        rows = UnitRows.of(collect(sample), ("Intercept", *sample.names), start)
+        rows = BalancedRows.of(collect(sample), ("Intercept", *sample.names), start)
         remarks = Remarks()
         problem = _Problem(rows, eligible[sample.unit_rows > 0], self, adoption, steps, remarks)
         found = [(cell, *pair) for cell in cells if (pair := problem.effect(cell)) is not None]
@@ -124,7 +124,7 @@ class TripleDifference:
 class _Problem:
     """Outcomes, eligibility, and what was asked for."""
 
-    rows: UnitRows
+    rows: BalancedRows
     eligible: BoolArray
     spec: TripleDifference
     adoption: Adoption

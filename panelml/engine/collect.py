@@ -34,27 +34,21 @@ class Collected:
     unit: IntArray
     time: IntArray
 
+    @classmethod
+    def of(cls, block: Block) -> Collected:
+        """Take the rows of one block."""
+        weights = np.ones(block.n) if block.weights is None else block.weights
+        return cls(block.z, weights, block.units[block.unit], block.time)
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """Rows of some blocks, joined once all are there."""
-
-    blocks: tuple[Collected, ...]
-
-    def __add__(self, other: _Parts) -> _Parts:
-        return _Parts(self.blocks + other.blocks)
+    def __add__(self, other: Collected) -> Collected:
+        return Collected(
+            np.concatenate([self.z, other.z], axis=1),
+            np.concatenate([self.weights, other.weights]),
+            np.concatenate([self.unit, other.unit]),
+            np.concatenate([self.time, other.time]),
+        )
 
 
 def collect(sample: Sample) -> Collected:
     """Evaluate a sample's design on all of its rows."""
-
-    def rows(block: Block) -> _Parts:
-        weights = np.ones(block.n) if block.weights is None else block.weights
-        return _Parts((Collected(block.z, weights, block.units[block.unit], block.time),))
-
-    parts = fold(sample, rows).blocks
-    return Collected(
-        np.concatenate([part.z for part in parts], axis=1),
-        *(np.concatenate([getattr(part, name) for part in parts])
-          for name in ("weights", "unit", "time")),
-    )  # fmt: skip
+    return fold(sample, Collected.of)

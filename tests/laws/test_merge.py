@@ -20,19 +20,24 @@ import panelml as pm
 from panelml.core.absorb import AbsorbPlan, AbsorbSystem, Factor
 from panelml.core.block import Block
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.core.decomposition import CellSums
+from panelml.core.imputation import Assignment, EffectSquares, Imputer, TreatedSums
 from panelml.core.keyed import KeyedSums
 from panelml.core.linalg import TriangularFactor
 from panelml.core.moments import CrossProducts, Gram, PanelMoments, UnitMeans
 from panelml.core.pair import Pair
 from panelml.core.refit import WorkingRows
+from panelml.core.residual_rows import UnitRows
 from panelml.core.transforms import Difference, Within
 from panelml.core.twoway import TwoWayMoments
 from panelml.core.unit_products import MixedBasis, UnitProducts
+from panelml.core.whitening import RowFacts
 from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.data.weights import parse_weights
 from panelml.diagnostics.dependence import ErrorRows
 from panelml.diagnostics.effects import ErrorSums
+from panelml.engine.collect import Collected
 from panelml.engine.sampling import Completeness, make_sample
 from panelml.inference.influence import SerialProducts
 from panelml.results.prediction import RowValues
@@ -40,6 +45,17 @@ from tests.laws.panels import make_frame
 
 PLAN = AbsorbPlan(True, ("trend",), (Factor("time", 6, None, 0), Factor("firm", 3, "trend", 6)))
 BASIS = MixedBasis(np.eye(4)[[2, 3, 1, 0, 2]], np.array([0.5, 0.1, -0.2]), 2)
+# Of 25 units a third each adopts at step 3, at step 4, or not at all.
+PERIODS = AbsorbPlan(True, (), (Factor("time", 6, None, 0),))
+START = np.array([3, 4, 99])
+ASSIGNMENT = Assignment(
+    START[np.arange(25) % 3], START,
+    np.array([[-1, -1, -1, 0, 1, 2], [-1, -1, -1, -1, 3, 4], [-1] * 6]), 5, 0,
+)  # fmt: skip
+IMPUTER = Imputer(
+    np.zeros(5), np.array([1.0, -0.5, 0.2]), np.arange(6.0)[:, None], np.zeros((6, 5)),
+    np.zeros((3, 5)),
+)  # fmt: skip
 
 
 def products(block: Block) -> SerialProducts:
@@ -48,11 +64,14 @@ def products(block: Block) -> SerialProducts:
 
 STATISTICS: dict[type, Callable[[Block], Any]] = {
     AbsorbSystem: partial(AbsorbSystem.of, plan=PLAN),
+    CellSums: lambda b: CellSums.of(b.z, b.keys["firm"], 3, b.weights),
+    Collected: Collected.of,
     Completeness: Completeness.of,
     CrossProducts: lambda b: CrossProducts.of(b.z, b.weights),
     CrossedProducts: lambda b: CrossedProducts.of(
         b, BASIS, np.array([0]), (OtherFactor("firm", 3, 0, np.array([0, 1])),)
     ),
+    EffectSquares: lambda b: EffectSquares.of(b, ASSIGNMENT, PERIODS, IMPUTER),
     ErrorRows: lambda b: ErrorRows(b.z[0], b.unit + b.first_unit, b.time),
     ErrorSums: lambda b: ErrorSums.of(b.z[0], b),
     Gram: lambda b: Gram.of(Within()(b)),
@@ -61,10 +80,12 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     PanelMoments: PanelMoments.of,
     RowValues: lambda b: RowValues(b.z),
     SerialProducts: products,
+    TreatedSums: partial(TreatedSums.of, assignment=ASSIGNMENT, plan=PERIODS),
     TriangularFactor: lambda b: TriangularFactor.of(b.z),
     TwoWayMoments: partial(TwoWayMoments.of, centre=np.zeros(3), constant=True),
     UnitMeans: lambda b: PanelMoments.of(b).means,
     UnitProducts: partial(UnitProducts.of, basis=BASIS),
+    UnitRows: partial(UnitRows.of, basis=BASIS, facts=RowFacts("", None, None, None)),
     WorkingRows: partial(
         WorkingRows.of, basis=BASIS, others=(OtherFactor("firm", 3, 0, np.array([0, 1])),)
     ),
