@@ -48,6 +48,8 @@ def _policy(case: Case, panel: pm.Panel) -> Estimates:
     if case.model == "bootstrap":
         event.with_cov(pm.cov.MultiplierBootstrap(reps=999)).conf_band()
     overall = fit.aggregate("simple") if fit.cells is not None else event
+    if case.model == "two-stage":
+        overall = pm.TwoStageDiD("y ~ 1", cohort="cohort").fit(panel)
     return Estimates({"att": float(overall.params.iloc[0])},
                      {"att": float(overall.std_errors.iloc[0])})  # fmt: skip
 

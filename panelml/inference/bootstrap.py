@@ -82,7 +82,9 @@ def multiplier_draws(sums: FloatArray, reps: int, seed: int) -> FloatArray:
     total = np.zeros((reps, sums.shape[0]))
     for first in range(0, sums.shape[1], _AT_ONCE):
         part = sums[:, first : first + _AT_ONCE]
-        bits = np.unpackbits(rng.integers(0, 256, (part.shape[1] * reps + 7) // 8, dtype=np.uint8))
-        signs = 2.0 * bits[: part.shape[1] * reps].reshape(part.shape[1], reps) - 1.0
-        total += signs.T @ part.T
+        size = part.shape[1] * reps
+        bits = np.unpackbits(rng.integers(0, 256, (size + 7) // 8, dtype=np.uint8))[:size]
+        # Signs need no digits, and draws no more than single precision has: half the memory.
+        signs = bits.reshape(part.shape[1], reps).astype(np.float32)
+        total += signs.T @ (2 * part.T).astype(np.float32) - part.sum(axis=1)
     return total
