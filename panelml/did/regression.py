@@ -83,7 +83,8 @@ class EventStudy:
     cohort, treatment : str, optional
         Column with each unit's first treated period, or of 0 and 1: see ``Timing``.
     reference : int or tuple of int
-        Horizons that are zero. Without never-treated units two are needed.
+        Horizons that are zero. Without never-treated units two are needed; three where all dates
+        of adoption lie a multiple of two periods apart, and so on.
     window : (int, int), optional
         First and last horizon; by default all that occur.
     ends : {"bin", "drop"}

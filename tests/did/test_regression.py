@@ -185,7 +185,10 @@ def test_without_never_treated_units() -> None:
     panel = pm.Panel(draw(never=False), "unit", "time")
     with pytest.raises(IdentificationError, match="another reference period is needed"):
         pm.EventStudy("y ~ 1", cohort="cohort").fit(panel)
-    pm.EventStudy("y ~ 1", cohort="cohort", reference=(-1, -4)).fit(panel)
+    # Cohorts two periods apart leave a trend, and the levels of odd and of even horizons, open.
+    with pytest.raises(IdentificationError, match="another reference period is needed"):
+        pm.EventStudy("y ~ 1", cohort="cohort", reference=(-1, -4)).fit(panel)
+    pm.EventStudy("y ~ 1", cohort="cohort", reference=(-1, -3, -4)).fit(panel)
     fit = pm.SunAbraham("y ~ 1", cohort="cohort").fit(panel)
     assert set(fit.labels["cohort"]) == {4}
     assert any("the last cohort (6) is the comparison group" in note for note in fit.notes)
