@@ -38,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
         own.add_argument("--package", action="append", choices=peers, help="panelml and these only")
         own.add_argument("--limit", type=float, default=900.0, help="seconds for one cell")
         own.set_defaults(command=_topic, topic=topic)
+    coverage = commands.add_parser("coverage", help="how often intervals cover known effects")
+    coverage.add_argument("--reps", type=int, default=400)
+    coverage.set_defaults(command=_coverage)
     profile = commands.add_parser("profile", help="where one call spends its time, in one thread")
     profile.add_argument("case")
     profile.add_argument("--size", type=_rows, default=SIZES[1])
@@ -94,6 +97,15 @@ def _topic(options: argparse.Namespace) -> int:
     print(f"\n{report.markdown(run)}")
     if not (options.case or options.package):
         print(f"Written to {report.save(run)}")
+    return 0
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    from benchmarks import coverage
+
+    rows = coverage.run(options.reps)
+    print(coverage.markdown(rows))
+    print(f"Written to {coverage.save(rows)}")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks import coverage
 from benchmarks.case import Case
 from benchmarks.cases import find
 from benchmarks.fits import with_panelml
@@ -23,3 +24,12 @@ def test_panelml_estimates_each_case(case: Case) -> None:
 
 def test_the_report_has_its_own_title() -> None:
     assert markdown(Run(None, {}, (), (), "policies")).startswith("# Effects of policies")
+
+
+@pytest.mark.parametrize("name", coverage.ESTIMATORS)
+def test_coverage_is_a_share_of_known_effects(name: str) -> None:
+    found = coverage.measure(name, 50, 12)
+    assert 0.5 <= found.overall <= 1
+    assert 0.5 <= found.pointwise <= 1
+    assert 0.4 < found.ratio < 2.5
+    assert f"| {name} | 50 |" in coverage.markdown([found])
