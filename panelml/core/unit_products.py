@@ -60,6 +60,17 @@ class MixedBasis:
         source = self.source[len(self.source) - self.n_random :]
         return np.asarray(source[:, :1] + source[:, 1:] @ (z - self.centre[:, None]))
 
+    def fixed(self, z: FloatArray) -> FloatArray:
+        """Return the fixed working columns of variables as in a block, shape (p, n), unweighted.
+
+        Parameters
+        ----------
+        z : FloatArray, shape (v - 1, n)
+            The outcome, which stands first, is not used.
+        """
+        source = self.source[: -self.n_random - 1]
+        return np.asarray(source[:, :1] + source[:, 2:] @ (z - self.centre[:, None])[1:])
+
 
 @dataclass(frozen=True, slots=True)
 class UnitProducts:

@@ -60,7 +60,7 @@ def plot_curves(
     x: FloatArray, outcome: FloatArray, fitted: FloatArray, mean: FloatArray, unit: IntArray,
     shown: Sequence[int], *, labels: tuple[str, str], ax: Axes | None,
 ) -> Axes:  # fmt: skip
-    """Draw the rows of some units, the curves fitted to them, and the mean curve.
+    """Draw the trajectories of some units, the curves fitted to them, and the mean curve.
 
     Parameters
     ----------
@@ -78,8 +78,10 @@ def plot_curves(
         rows = np.flatnonzero((unit == i) & np.isfinite(fitted))
         rows = rows[np.argsort(x[rows], kind="stable")]
         colour = f"C{number % 10}"
-        axes.plot(x[rows], outcome[rows], "o", markersize=3, color=colour, alpha=0.5)
-        axes.plot(x[rows], fitted[rows], color=colour, linewidth=1)
+        axes.plot(
+            x[rows], outcome[rows], "o:", markersize=3, linewidth=0.8, color=colour, alpha=0.5
+        )
+        axes.plot(x[rows], fitted[rows], color=colour, linewidth=1.2)
     known = np.isfinite(mean)
     place, height = _by_value(x[known], mean[known])
     axes.plot(place, height, color="black", linewidth=2.5, label="fixed part, mean")

@@ -77,6 +77,36 @@ def test_variance_function_of_a_hybrid_goes_by_deviations() -> None:
     assert axes.get_xlim() == pytest.approx((deviation.min(), deviation.max()))
 
 
+def test_shares_of_variance(growth: MixedResults) -> None:
+    axes = growth.plot_rsquared()
+    table = growth.rsquared_decomposition()
+    heights = [[bar.get_height() for bar in group] for group in axes.containers]
+    np.testing.assert_allclose(heights, table[["total", "within", "between"]].fillna(0))
+    assert [text.get_text() for text in axes.get_legend().get_texts()][0] == "residual"
+
+
+def test_diagnostics_at_both_levels(growth: MixedResults) -> None:
+    figure = growth.plot_diagnostics()
+    first, rows, intercepts, slopes = figure.axes
+    np.testing.assert_allclose(first.lines[0].get_xdata(), growth.fitted())
+    np.testing.assert_allclose(first.lines[0].get_ydata(), growth.residuals())
+    ordered = np.sort(growth.residuals())
+    np.testing.assert_allclose(rows.lines[0].get_ydata() * ordered.std(), ordered)
+    table = growth.random_effects(sd=True)["Subject"]
+    cov = growth.random.parts[0].cov
+    for axes, label, variance in ((intercepts, "Intercept", cov[0, 0]), (slopes, "age", cov[1, 1])):
+        scaled = table[label] / np.sqrt(variance - table[f"sd({label})"] ** 2)
+        np.testing.assert_allclose(axes.lines[0].get_ydata(), np.sort(scaled), rtol=1e-6)
+        assert axes.get_ylabel() == f"{label} | Subject, standardised"
+
+
+def test_diagnostics_leave_out_what_does_not_vary() -> None:
+    frame = orthodont()
+    level = frame["distance"] - frame.groupby("Subject")["distance"].transform("mean")
+    flat = pm.MixedModel("level ~ age + (1 | Subject)").fit(frame.assign(level=level))
+    assert len(flat.plot_diagnostics().axes) == 2
+
+
 def test_without_matplotlib(growth: MixedResults, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingDependencyError, match="matplotlib"):
