@@ -18,7 +18,7 @@ from panelml.errors import SpecificationError, UnknownNameError, suggest
 from panelml.inference.distributions import normal_quantile
 from panelml.results.base import Results
 from panelml.results.explained import explained_shares
-from panelml.results.mixed_inference import MixedInference
+from panelml.results.mixed_levels import LevelResults
 from panelml.results.plot_mixed import plot_caterpillar, plot_curves, plot_variances
 from panelml.results.prediction import random_rows, sample_values, to_series
 from panelml.results.random_part import RandomCoefficients
@@ -38,7 +38,7 @@ __all__ = ["MixedResults"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MixedResults(MixedInference):
+class MixedResults(LevelResults):
     """Results of a mixed model.
 
     Attributes
@@ -292,7 +292,7 @@ class MixedResults(MixedInference):
         )  # fmt: skip
 
     def plot_growth(self, x: str, *, units: int = 12, ax: Axes | None = None) -> Axes:
-        """Plot rows of some units, the curves fitted to each, and the mean of the fixed part.
+        """Plot trajectories of some units (dotted), the curves fitted to each, and the mean one.
 
         Parameters
         ----------

@@ -21,11 +21,13 @@ from panelml.core.absorb import AbsorbPlan, AbsorbSystem, Factor
 from panelml.core.block import Block
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.decomposition import CellSums
+from panelml.core.groups import group_sums
 from panelml.core.imputation import Assignment, EffectSquares, Imputer, TreatedSums
 from panelml.core.keyed import KeyedSums
 from panelml.core.linalg import TriangularFactor
 from panelml.core.moments import CrossProducts, Gram, PanelMoments, UnitMeans
 from panelml.core.pair import Pair
+from panelml.core.prediction_error import UnitErrors
 from panelml.core.refit import WorkingRows
 from panelml.core.residual_rows import UnitRows
 from panelml.core.transforms import Difference, Within
@@ -83,6 +85,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     TreatedSums: partial(TreatedSums.of, assignment=ASSIGNMENT, plan=PERIODS),
     TriangularFactor: lambda b: TriangularFactor.of(b.z),
     TwoWayMoments: partial(TwoWayMoments.of, centre=np.zeros(3), constant=True),
+    UnitErrors: lambda b: UnitErrors(group_sums(b.z, b.starts)),
     UnitMeans: lambda b: PanelMoments.of(b).means,
     UnitProducts: partial(UnitProducts.of, basis=BASIS),
     UnitRows: partial(UnitRows.of, basis=BASIS, facts=RowFacts("", None, None, None)),

@@ -82,7 +82,7 @@ def test_shares_of_variance(growth: MixedResults) -> None:
     table = growth.rsquared_decomposition()
     heights = [[bar.get_height() for bar in group] for group in axes.containers]
     np.testing.assert_allclose(heights, table[["total", "within", "between"]].fillna(0))
-    assert [text.get_text() for text in axes.get_legend().get_texts()][0] == "residual"
+    assert axes.get_legend().get_texts()[0].get_text() == "residual"
 
 
 def test_diagnostics_at_both_levels(growth: MixedResults) -> None:

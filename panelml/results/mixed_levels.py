@@ -1,0 +1,191 @@
+"""What mixed models report beyond coefficients: shares of variance, intervals, diagnostics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+
+from panelml._typing import FloatArray
+from panelml.core.blup import UnitPrediction
+from panelml.errors import SpecificationError, suggest
+from panelml.results.intervals import PredictionErrors, interval_table
+from panelml.results.mixed_inference import MixedInference
+from panelml.results.plot_levels import plot_diagnostics, plot_shares
+from panelml.results.shares import variance_sources
+
+if TYPE_CHECKING:
+    from panelml.results.plot_levels import Axes, Figure
+
+__all__ = ["LevelResults", "PredictionKind"]
+
+PredictionKind: TypeAlias = Literal["marginal", "conditional", "new"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LevelResults(MixedInference):
+    """Shares of variance by level, intervals of predictions and diagnostics at each level."""
+
+    def rsquared_decomposition(self) -> pd.DataFrame:
+        """Shares of the variance by source, in total, within units and between them.
+
+        Returns
+        -------
+        DataFrame
+            By source: ``f1`` and ``f2``, the fixed part within and between units; ``v``, random
+            slopes; ``m``, random intercepts (at the means of the random regressors); and the
+            residual. Columns ``total``, ``within`` and ``between`` each sum to one; a source that
+            does not belong to a level is missing there. Sums of rows are the R-squared of Rights
+            and Sterba (2019): ``f1`` + ``f2`` is the marginal, with ``v`` and ``m`` the
+            conditional one.
+
+        Raises
+        ------
+        SpecificationError
+            With more than one grouping factor, weights, or dependent residuals.
+        """
+        self._refuse_dependent("The decomposition of variance")
+        basis = self._one_factor("The decomposition of variance").basis
+        if self.weights:
+            raise SpecificationError(
+                "The decomposition of variance has one residual variance, which weights vary."
+            )
+        part = self.random.parts[0]
+        return variance_sources(
+            self._sample, self.predictor, basis,
+            self.random.sigma2 * part.relative, self.random.sigma2,
+        ).table()  # fmt: skip
+
+    def plot_rsquared(self, ax: Axes | None = None) -> Axes:
+        """Plot the table of ``rsquared_decomposition`` as stacked bars.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Raises
+        ------
+        SpecificationError
+            With more than one grouping factor, weights, or dependent residuals.
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        return plot_shares(self.rsquared_decomposition(), ax=ax)
+
+    def plot_diagnostics(self) -> Figure:
+        """Plot residuals against fitted values, and quantiles at each level against normal ones.
+
+        Predicted random coefficients are divided by the standard deviations that predictions
+        have, which are shrunk: the variance less the conditional one. Those whose variance is
+        estimated at zero are left out.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        fitted, residuals = self.fitted(), self.residuals()
+        known = fitted.notna().to_numpy()
+        effects = {}
+        working, spreads = self.random.working(self._sample), self.random.spreads(self._sample)
+        for (part, _, values), spread in zip(working, spreads, strict=True):
+            for a, label in enumerate(part.labels):
+                left = part.cov[a, a] - spread[a, a]
+                if part.cov[a, a] > 0 and (left > 0).all():
+                    name = f"{label} | {part.name}, standardised"
+                    effects[name] = (part.back @ values)[a] / np.sqrt(left)
+        rows = np.array([fitted, residuals], dtype=np.float64)[:, known]
+        return plot_diagnostics(rows[0], rows[1], effects)
+
+    def predict_interval(
+        self, data: Any = None, *, kind: PredictionKind = "marginal", level: float = 0.95
+    ) -> pd.DataFrame:
+        """Predictions with standard errors and intervals, in the user's row order.
+
+        Parameters
+        ----------
+        data : data frame or Panel, optional
+            As in ``predict``; the fitted rows by default.
+        kind : {"marginal", "conditional", "new"}
+            What is predicted: the mean over all units; the mean of the row's own unit, by its
+            predicted coefficients, missing for units that were not fitted; or the mean of a unit
+            that was not fitted, whose coefficients are not known.
+        level : float
+
+        Returns
+        -------
+        DataFrame
+            ``prediction``; the ``std_error`` of its error, with ``conf_low`` and ``conf_high``;
+            and ``pred_low`` and ``pred_high``, which hold a new outcome: of the row's own unit
+            where ``kind`` is conditional, of a unit that was not fitted otherwise. The fixed
+            effects have the covariance of the result, and variances count as known. The outcome
+            of a row with weights has the weight one.
+
+        Raises
+        ------
+        SpecificationError
+            If there is no such kind, ``level`` is no probability, the residuals are dependent, or
+            ``kind`` is conditional with more than one grouping factor.
+        """
+        if kind not in get_args(PredictionKind):
+            kinds = get_args(PredictionKind)
+            raise SpecificationError(f"No kind {kind!r} of prediction.{suggest(kind, kinds)}")
+        if not 0 < level < 1:
+            raise SpecificationError(f"level lies between 0 and 1, not at {level!r}.")
+        self._refuse_dependent("predict_interval")
+        values = self.predict(data, effects=kind == "conditional")
+        panel = self.panel if data is None else self.predictor.panel_of(data)
+        error, spread = self._error_variances(panel, kind, inside=data is None)
+        residual = self.random.sigma2
+        around = residual + spread if kind == "marginal" else np.full(error.shape, residual)
+        return interval_table(values, error, around, level)
+
+    def _error_variances(
+        self, panel: Any, kind: PredictionKind, *, inside: bool
+    ) -> tuple[FloatArray, FloatArray]:
+        """Variance of the prediction's error, and of the random part of a new unit."""
+        errors = PredictionErrors(self._sample, self.random, self._working_cov())
+        samples = [self._sample] if inside else []
+        samples += (
+            [self.predictor.rows(panel)] if not inside or self._sample.keep is not None else []
+        )
+        found = []
+        for rows in samples:
+            spread = errors.random_variance(rows)
+            if kind == "conditional":
+                prediction = self._one_factor("An interval that is conditional on units")
+                error = errors.conditional(rows, prediction)
+            else:
+                error = errors.marginal(rows) + (spread if kind == "new" else 0.0)
+            found.append((error, spread))
+        (error, spread), last = found[0], found[-1]
+        return np.where(np.isnan(error), last[0], error), np.where(
+            np.isnan(spread), last[1], spread
+        )
+
+    def _working_cov(self) -> FloatArray:
+        """Covariance of the working fixed effects, from that of the parameters."""
+        basis, names = self.random.prediction.basis, list(self._sample.names)
+        source = basis.source[: -basis.n_random - 1]
+        columns = [
+            source[:, 0] - source[:, 1:] @ basis.centre if name == "Intercept"
+            else source[:, 2 + names.index(str(name))]
+            for name in self.params.index
+        ]  # fmt: skip
+        half = np.linalg.solve(np.array(columns), self.cov.to_numpy(np.float64))
+        return np.asarray(np.linalg.solve(np.array(columns), half.T))
+
+    def _one_factor(self, what: str) -> UnitPrediction:
+        """Return the prediction by units, of a model with one grouping factor."""
+        if isinstance(self.random.prediction, UnitPrediction):
+            return self.random.prediction
+        names = ", ".join(part.name for part in self.random.parts)
+        raise SpecificationError(f"{what} needs one grouping factor; here are {names}.")
+
+    def _refuse_dependent(self, what: str) -> None:
+        """Refuse a structure of the residuals, by which their variance is not one number."""
+        if self.residual is not None:
+            raise SpecificationError(f"{what} is for independent residuals of one variance.")
