@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from panelml import datasets
 from tests.did.stress import POLICIES
 from tests.golden import FOLDER, assert_close, load
 from tests.mixed_data import MIXED
@@ -31,7 +32,7 @@ def test_cases_are_whole(topic: str) -> None:
     cases = load(topic)
     assert len({case.id for case in cases}) == len(cases) > 0
     for case in cases:
-        assert case.data in {*PANELS, *MIXED, *POLICIES}
+        assert case.data in {*PANELS, *MIXED, *POLICIES, *datasets.names()}
         assert (FOLDER.parents[1] / case.script).exists()
         assert 0 < case.tolerance <= 1e-6
         found = list(numbers(case.value))

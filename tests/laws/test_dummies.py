@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import panelml as pm
 from panelml.core import absorb
-from panelml.models import fixed
+from panelml.engine import absorbing
 from panelml.results.base import Results
 from tests.laws.compare import assert_same
 from tests.laws.panels import dummies, frames, least_squares, make_frame
@@ -72,7 +72,7 @@ def levels_solved(road: str) -> Iterator[None]:
     most, few = limits[road]
     with (
         mock.patch.object(absorb, "DENSE_LEVELS", most),
-        mock.patch.object(fixed, "DENSE_LEVELS", most),
+        mock.patch.object(absorbing, "DENSE_LEVELS", most),
         mock.patch.object(absorb, "FEW_LEVELS", few),
     ):
         yield
