@@ -25,6 +25,7 @@ from panelml.did.group_time import CallawaySantAnna
 from panelml.did.honest import honest_did
 from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.did.pretrends import pretrends_power
+from panelml.did.randomization import randomization_test
 from panelml.did.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
 from panelml.did.synthetic import SyntheticControl, SyntheticDiD
 from panelml.did.synthetic_placebos import leave_one_out, placebo_in_space, placebo_in_time
@@ -82,6 +83,7 @@ __all__ = [
     "placebo_in_time",
     "power",
     "pretrends_power",
+    "randomization_test",
     "residual",
     "simulate",
     "snijders_bosker",

@@ -1,0 +1,104 @@
+"""Randomisation tests against the enumeration of all assignments."""
+
+from __future__ import annotations
+
+import pickle
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import panelml as pm
+from panelml.errors import IdentificationError, SpecificationError
+
+TREATED, UNITS = 3, 9
+
+
+def frame() -> pd.DataFrame:
+    random = np.random.default_rng(4)
+    unit, time = np.repeat(np.arange(UNITS), 2), np.tile([1, 2], UNITS)
+    y = random.normal(size=unit.size) + 1.2 * ((unit < TREATED) & (time == 2))
+    cohort = np.where(unit < TREATED, 2, np.nan)
+    d = ((unit < TREATED) & (time == 2)).astype(float)
+    return pd.DataFrame(
+        {"unit": unit, "time": time, "y": y, "g": cohort, "d": d, "state": unit // 3}
+    )
+
+
+def panel(data: pd.DataFrame | None = None) -> pm.Panel:
+    return pm.Panel(frame() if data is None else data, "unit", "time")
+
+
+def enumerated() -> tuple[float, np.ndarray]:
+    """Difference of mean changes as adopted, and for all choices of treated units."""
+    wide = frame().pivot(index="unit", columns="time", values="y")
+    change = (wide[2] - wide[1]).to_numpy()
+    found = []
+    for treated in combinations(range(UNITS), TREATED):
+        inside = np.isin(np.arange(UNITS), treated)
+        found.append(change[inside].mean() - change[~inside].mean())
+    return found[0], np.array(found)
+
+
+@pytest.mark.parametrize("model", [pm.TWFE("y ~ 1", "g"), pm.CallawaySantAnna("y ~ 1", "g")])
+def test_draws_are_those_of_the_enumeration(model: pm.TWFE | pm.CallawaySantAnna) -> None:
+    effect, every = enumerated()
+    found = pm.randomization_test(model, panel(), seed=1, draws=600, statistic="effect")
+    assert found.estimate == found.statistic == pytest.approx(effect, rel=1e-9)
+    distance = np.abs(found.draws[:, None] - every).min(axis=1)
+    assert distance.max() < 1e-9
+    exact = (np.abs(every) >= abs(effect) - 1e-12).mean()
+    error = np.sqrt(exact * (1 - exact) / 600)
+    assert found.pvalue == pytest.approx(exact, abs=4 * error)
+
+
+def test_treatment_column_row_order_and_seed() -> None:
+    by_cohort = pm.randomization_test(pm.TWFE("y ~ 1", "g"), panel(), seed=2, draws=30)
+    by_status = pm.randomization_test(pm.TWFE("y ~ 1", treatment="d"), panel(), seed=2, draws=30)
+    shuffled = panel(frame().sample(frac=1, random_state=1))
+    again = pm.randomization_test(pm.TWFE("y ~ 1", "g"), shuffled, seed=2, draws=40)
+    np.testing.assert_allclose(by_status.draws, by_cohort.draws, rtol=1e-8)
+    np.testing.assert_allclose(again.draws[:30], by_cohort.draws, rtol=1e-8)
+    other = pm.randomization_test(pm.TWFE("y ~ 1", "g"), panel(), seed=3, draws=30)
+    assert not np.allclose(other.draws, by_cohort.draws)
+    assert pickle.loads(pickle.dumps(by_cohort)).pvalue == by_cohort.pvalue
+
+
+def test_groups_adopt_as_a_whole() -> None:
+    found = pm.randomization_test(
+        pm.TWFE("y ~ 1", "g"), panel(), seed=1, draws=100, statistic="effect", groups="state"
+    )
+    wide = frame().pivot(index="unit", columns="time", values="y")
+    change = (wide[2] - wide[1]).to_numpy().reshape(3, 3).mean(axis=1)
+    every = [change[i] - np.delete(change, i).mean() for i in range(3)]
+    assert set(np.round(found.draws, 9)) == set(np.round(every, 9))
+    assert "3 levels of state" in str(found)
+
+
+def test_words_and_picture() -> None:
+    found = pm.randomization_test(pm.TWFE("y ~ 1", "g"), panel(), seed=1, draws=20)
+    assert f"{found.pvalue:.4f}" in str(found)
+    assert "exact for no effect on any unit" in str(found)
+    assert "<table" in found._repr_html_()
+    assert found.plot().get_xlabel() == "t-statistic"
+
+
+def test_refusals() -> None:
+    model = pm.TWFE("y ~ 1", "g")
+    with pytest.raises(SpecificationError, match="statistic is not 'tt'"):
+        pm.randomization_test(model, panel(), seed=1, statistic="tt")  # type: ignore[arg-type]
+    with pytest.raises(SpecificationError, match="draws is a positive number"):
+        pm.randomization_test(model, panel(), seed=1, draws=0)
+    mixed = frame().assign(half=lambda d: d["unit"] % 2)
+    with pytest.raises(SpecificationError, match="Units of the same half adopt at different"):
+        pm.randomization_test(model, panel(mixed), seed=1, groups="half")
+    moving = frame().assign(time_=lambda d: d["time"])
+    with pytest.raises(SpecificationError, match="'time_' varies within unit 0"):
+        pm.randomization_test(model, panel(moving), seed=1, groups="time_")
+    with pytest.raises(IdentificationError, match="All units adopt at the same time"):
+        pm.randomization_test(model, panel(frame().assign(g=2)), seed=1)
+    event = pm.EventStudy("y ~ 1", "g")
+    longer = pd.concat([frame(), frame().assign(time=lambda d: d["time"] + 2)])
+    with pytest.raises(SpecificationError, match="no single average effect"):
+        pm.randomization_test(event, panel(longer), seed=1)
