@@ -19,6 +19,7 @@ from panelml.diagnostics.likelihood_ratio import lr_test
 from panelml.diagnostics.power import power
 from panelml.diagnostics.serial import wooldridge_test
 from panelml.diagnostics.within_between import within_between
+from panelml.did.balance import balance_table
 from panelml.did.decomposition import bacon_decomposition, twfe_weights
 from panelml.did.evaluate import evaluate_policy
 from panelml.did.group_time import CallawaySantAnna
@@ -64,6 +65,7 @@ __all__ = [
     "TripleDifference",
     "TwoStageDiD",
     "bacon_decomposition",
+    "balance_table",
     "breusch_pagan",
     "compare",
     "cov",
