@@ -25,7 +25,7 @@ def fit() -> EffectResults:
 def test_averages_are_the_weighted_means_of_their_effects() -> None:
     labels, params = fit().labels, fit().params
     size = labels["size"].to_numpy(np.float64)
-    post = (labels["horizon"] >= 0).to_numpy()
+    post = (labels["horizon"] >= 0).to_numpy(bool)
     assert fit().aggregate().params["att"] == pytest.approx(
         np.average(params[post], weights=size[post]), rel=1e-12
     )
@@ -61,7 +61,7 @@ def test_named_averages() -> None:
         )
     )
     labels, params = fit().labels, fit().params
-    early = labels["horizon"].between(0, 1).to_numpy()
+    early = labels["horizon"].between(0, 1).to_numpy(bool)
     size = labels["size"].to_numpy(np.float64)
     assert found.params["early"] == pytest.approx(np.average(params[early], weights=size[early]))
     assert list(found.params.index) == ["early", "late"]
