@@ -31,7 +31,7 @@ def test_averages_are_the_weighted_means_of_their_effects() -> None:
     )
     event = fit().aggregate("event")
     for h in range(3):
-        at = (labels["horizon"] == h).to_numpy()
+        at = (labels["horizon"] == h).to_numpy(bool)
         mean = np.average(params[at], weights=size[at])
         assert event.params[f"horizon {h}"] == pytest.approx(mean, rel=1e-12)
     late = event.params[[f"horizon {h}" for h in range(5)]]
