@@ -18,6 +18,7 @@ TIE = 1e-12
 # are all there to be matched, and the search would otherwise end with one of them alone.
 SPAN = 14.0
 POLISH_STEPS = 400
+POLISHES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,8 @@ def fit_mix(
     Notes
     -----
     Source: Abadie, Diamond and Hainmueller (2010), *JASA* 105, 493-505, section 2.3. The
-    search has several local minima: gradients lead down from each start, and a simplex of the
-    best takes it through the kinks where units enter or leave the mix.
+    search has several local minima: gradients lead down from each start, and simplexes from
+    the best take it through the kinks where units enter or leave the mix.
     """
     if importance is None:
         importance = _best_importance(match, starts, seed)
@@ -174,11 +175,23 @@ def _best_importance(match: Match, starts: int, seed: int) -> FloatArray:
         for point in points
     ]  # fmt: skip
     best = min(found, key=lambda trial: float(trial.fun))
-    polished = minimize(
-        _height, best.x, args=(match,), method="Nelder-Mead",
-        options={"maxfev": POLISH_STEPS * k, "xatol": 1e-6, "fatol": 1e-14 * float(best.fun)},
-    )  # fmt: skip
-    return _values(np.asarray(polished.x if polished.fun < best.fun else best.x))
+    return _values(_polished(np.asarray(best.x), float(best.fun), match))
+
+
+def _polished(point: FloatArray, height: float, match: Match) -> FloatArray:
+    """Walk simplexes from a point, each from where the last one collapsed, until none gains."""
+    for _ in range(POLISHES):
+        walked = minimize(
+            _height, point, args=(match,), method="Nelder-Mead",
+            options={"maxfev": POLISH_STEPS * point.size, "xatol": 1e-6, "fatol": 1e-14 * height},
+        )  # fmt: skip
+        gain = height - float(walked.fun)
+        if gain <= 0:
+            break
+        point, height = np.asarray(walked.x), float(walked.fun)
+        if gain <= 1e-12 * height:
+            break
+    return point
 
 
 def _height(point: FloatArray, match: Match) -> float:

@@ -75,6 +75,17 @@ def test_the_search_finds_what_diff_diff_finds_or_better() -> None:
     assert np.sqrt((gap[:26] ** 2).mean()) == pytest.approx(mix.rmspe, rel=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_comparison_units_does_not_move_what_the_search_finds(seed: int) -> None:
+    outcomes, predictors = table()
+    order = [0, *(1 + np.random.default_rng(seed).permutation(len(outcomes) - 1))]
+    mixes = [
+        fit_mix(Match.of(predictors[:, rows], outcomes[rows][:, :26].T))
+        for rows in (range(len(outcomes)), order)
+    ]
+    assert mixes[1].rmspe == pytest.approx(mixes[0].rmspe, rel=1e-10)
+
+
 def test_predictors_by_hand() -> None:
     outcomes, predictors = table()
     match = Match.of(predictors, outcomes[:, :26].T)

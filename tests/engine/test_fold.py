@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -128,9 +129,14 @@ def test_an_interrupt_ends_the_loop(sample: Sample, threads: int) -> None:
             time.sleep(0.02)
         return Trace.of(block)
 
+    # Shells start programs in the background with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        fold(sample, statistic, threads=threads, rows=10)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fold(sample, statistic, threads=threads, rows=10)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - started < 5
 
 
