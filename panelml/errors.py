@@ -1,4 +1,4 @@
-"""Every exception panelml raises.
+"""Every exception panelml raises, and checks of arguments that many functions have.
 
 ::
 
@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
+from typing import Any, get_args
 
 __all__ = [
     "ColumnTypeError",
@@ -36,6 +38,9 @@ __all__ = [
     "PanelmlError",
     "SpecificationError",
     "UnknownNameError",
+    "check_choice",
+    "check_count",
+    "check_share",
     "listing",
     "suggest",
 ]
@@ -117,3 +122,42 @@ def listing(items: Iterable[object], most: int = 5) -> str:
     if len(shown) <= most:
         return ", ".join(shown)
     return f"{', '.join(shown[:most])} and {len(shown) - most} more"
+
+
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """Refuse an argument that is none of the values of a Literal.
+
+    Raises
+    ------
+    SpecificationError
+        With the nearest choice.
+    """
+    known = get_args(choices)
+    if value not in known:
+        raise SpecificationError(f"{name} is not {value!r}.{suggest(str(value), known)}")
+
+
+def check_count(name: str, value: object, least: int = 1) -> None:
+    """Refuse an argument that is no whole number, or one below the least.
+
+    Raises
+    ------
+    SpecificationError
+        Naming the argument.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise SpecificationError(
+            f"{name} must be a whole number of at least {least}, not {value!r}."
+        )
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse a level or another share that does not lie between 0 and 1.
+
+    Raises
+    ------
+    SpecificationError
+        Naming the argument.
+    """
+    if not 0 < value < 1:
+        raise SpecificationError(f"{name} must lie between 0 and 1, as 0.95, not {value!r}.")

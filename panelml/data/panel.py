@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -33,10 +33,13 @@ from panelml.errors import (
     EmptyDataError,
     MissingValueError,
     SpecificationError,
+    check_choice,
     listing,
 )
 
 __all__ = ["Panel", "as_panel"]
+
+Drop: TypeAlias = Literal["units", "periods"]
 
 # More values than this are no categories.
 _MOST_CATEGORIES = 200
@@ -155,7 +158,7 @@ class Panel(Store):
         means = unit_means(values, self.index.starts)
         return self._series(values - means, f"within({column})")
 
-    def balanced(self, drop: Literal["units", "periods"] = "units") -> Panel:
+    def balanced(self, drop: Drop = "units") -> Panel:
         """Keep the units that are observed in all periods, or the periods of all units.
 
         Raises
@@ -163,8 +166,7 @@ class Panel(Store):
         EmptyDataError
             If there is none.
         """
-        if drop not in ("units", "periods"):
-            raise SpecificationError(f"drop is 'units' or 'periods', not {drop!r}.")
+        check_choice("drop", drop, Drop)
         if drop == "units":
             keep = (self.index.sizes == self.n_periods)[self.index.unit]
         else:

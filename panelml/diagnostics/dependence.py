@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import demean
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError, SpecificationError, suggest
+from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.influence import Influence
 from panelml.inference.testing import TestResult, chi2_test, normal_test
 from panelml.results.base import Results
@@ -52,8 +52,7 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
     residuals of all units are held in memory. CD of a balanced panel needs no pairs; otherwise
     the time is proportional to the squared number of units.
     """
-    if kind not in get_args(Kind):
-        raise SpecificationError(f"No kind {kind!r}.{suggest(kind, get_args(Kind))}")
+    check_choice("kind", kind, Kind)
     influence = result.attached.estimate.rows
     if influence.sample.weights is not None:
         raise SpecificationError("The test is not defined for weighted fits.")

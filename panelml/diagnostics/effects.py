@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from panelml.data.formula import parse_formula
 from panelml.diagnostics.pairs import make_pair
 from panelml.diagnostics.pooled import PooledFit, fit_pooled, pooled_least_squares
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError, SpecificationError, suggest
+from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.distributions import chi2_tail
 from panelml.inference.testing import TestResult, chi2_test, f_test, normal_test
 from panelml.results.base import Results
@@ -216,8 +216,7 @@ class Multiplier:
 
 
 def _multipliers(model: Results | str, data: Any, effect: Effect) -> tuple[Multiplier, Multiplier]:
-    if effect not in get_args(Effect):
-        raise SpecificationError(f"No effect {effect!r}.{suggest(effect, get_args(Effect))}")
+    check_choice("effect", effect, Effect)
     pooled: PooledFit = fit_pooled(model, data)
     if pooled.sample.weights is not None:
         raise SpecificationError("Lagrange multiplier tests are not defined for weighted fits.")

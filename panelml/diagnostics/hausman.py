@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from panelml.diagnostics.contrasts import (
     joint_form,
 )
 from panelml.diagnostics.pairs import Pair, make_pair
-from panelml.errors import IdentificationError, SpecificationError, listing, suggest
+from panelml.errors import IdentificationError, SpecificationError, check_choice, listing
 from panelml.inference.clusters import (
     few_clusters,
     multiway,
@@ -81,8 +81,7 @@ def hausman(
     fit is efficient: ``b_a - b_b`` is a mean of ``psi_a - psi_b``, whose sums over clusters are
     independent (White 1982, *Econometrica* 50, section 5).
     """
-    if method not in get_args(Method):
-        raise SpecificationError(f"No method {method!r}.{suggest(method, get_args(Method))}")
+    check_choice("method", method, Method)
     pair = make_pair(a, b)
     if method == "auto":
         return _automatic(pair, cov)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
-from panelml.errors import SpecificationError
+from panelml.errors import SpecificationError, check_choice, check_count
 from panelml.inference.distributions import chi2_tail
 from panelml.inference.testing import TestResult
 from panelml.results.mixed import MixedResults
@@ -17,11 +17,13 @@ from panelml.results.mixed_inference import refitter_of, truth_of
 
 __all__ = ["lr_test"]
 
+Method: TypeAlias = Literal["asymptotic", "bootstrap"]
+
 
 @capped
 def lr_test(
     small: MixedResults, large: MixedResults, *,
-    method: Literal["asymptotic", "bootstrap"] = "asymptotic", reps: int = 999, seed: int = 0,
+    method: Method = "asymptotic", reps: int = 999, seed: int = 0,
 ) -> TestResult:  # fmt: skip
     """Test a mixed model against a larger one that contains it.
 
@@ -53,8 +55,7 @@ def lr_test(
     Source: Self and Liang (1987), *JASA* 82, 605-610; Stram and Lee (1994), *Biometrics* 50,
     1171-1177.
     """
-    if method not in ("asymptotic", "bootstrap"):
-        raise SpecificationError(f"method is 'asymptotic' or 'bootstrap', not {method!r}.")
+    check_choice("method", method, Method)
     _check_comparable(small, large)
     fixed = len(large.params) - len(small.params)
     statistic = 2 * (large.loglik - small.loglik)
@@ -92,8 +93,7 @@ def _bootstrap_test(
     small: MixedResults, large: MixedResults, statistic: float, reps: int, seed: int
 ) -> TestResult:
     """Share of simulated statistics that are as large, with the observed one among them."""
-    if isinstance(reps, bool) or not isinstance(reps, int) or reps < 1:
-        raise SpecificationError(f"reps must be a whole number of at least 1, not {reps!r}.")
+    check_count("reps", reps)
     draws = bootstrap_statistics(small, large, reps, seed)
     pvalue = (1 + int((draws >= statistic).sum())) / (1 + draws.size)
     failed = reps - draws.size

@@ -13,7 +13,7 @@ from panelml.core.refit import Truth
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
 from panelml.engine.refit import Refitter
-from panelml.errors import SpecificationError, UnknownNameError, suggest
+from panelml.errors import SpecificationError, UnknownNameError, check_count, check_share, suggest
 from panelml.inference.distributions import normal_quantile, t_quantile
 from panelml.results.mixed import MixedResults
 from panelml.results.mixed_inference import refitter_of, truth_of
@@ -103,10 +103,8 @@ def power(
 def _check(design: object, sizes: Sequence[int] | None, reps: int, alpha: float) -> None:
     if callable(design) != (sizes is not None):
         raise SpecificationError("sizes and a function from size to design go together.")
-    if isinstance(reps, bool) or not isinstance(reps, int) or reps < 1:
-        raise SpecificationError(f"reps must be a whole number of at least 1, not {reps!r}.")
-    if not 0 < alpha < 1:
-        raise SpecificationError(f"alpha lies between 0 and 1, not at {alpha!r}.")
+    check_count("reps", reps)
+    check_share("alpha", alpha)
 
 
 def _row(plan: _Plan, reps: int, seed: int, critical: float) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from panelml.core.moments import Gram, PanelMoments
 from panelml.core.pair import Pair
 from panelml.core.transforms import Difference, Rows, Within
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError, SpecificationError, suggest
+from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.correction import Counts, SmallSample
 from panelml.inference.covariance import Clustered, Estimate
 from panelml.inference.influence import Influence
@@ -58,8 +58,7 @@ def wooldridge_test(
     10.5.4 and 10.6.3; Drukker (2003), *Stata Journal* 3, 168-177. Lags are by time: a gap gives
     none.
     """
-    if errors not in get_args(Errors):
-        raise SpecificationError(f"No errors {errors!r}.{suggest(errors, get_args(Errors))}")
+    check_choice("errors", errors, Errors)
     influence = result.attached.estimate.rows
     if influence.sample.weights is not None:
         raise SpecificationError("The test is not defined for weighted fits.")

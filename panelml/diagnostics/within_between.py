@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.errors import SpecificationError
+from panelml.errors import SpecificationError, check_share
 from panelml.inference.distributions import t_quantile, t_tail
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
@@ -89,8 +89,7 @@ def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
     SpecificationError
         If the fit has no such pair of parameters, or the level is not between 0 and 1.
     """
-    if not 0 < level < 1:
-        raise SpecificationError(f"level must lie between 0 and 1, as 0.95, not {level}.")
+    check_share("level", level)
     params: FloatArray = np.asarray(fit.params, dtype=np.float64)
     cov, df = fit.covariance.matrix, fit.df_t
     names, own, contrasts = _pairs(list(fit.params.index))

@@ -10,9 +10,8 @@ import numpy as np
 from panelml._typing import BoolArray, FloatArray
 from panelml.data.adoption import read_adoption
 from panelml.data.panel import Panel
-from panelml.did.base import check_choice
 from panelml.did.group_time import Control
-from panelml.errors import IdentificationError
+from panelml.errors import IdentificationError, check_choice
 from panelml.results.balance import BalanceTable, balance_frame
 
 __all__ = ["balance_table"]

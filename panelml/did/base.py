@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +11,6 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.aggregation import Cells
 from panelml.data.adoption import Adoption
 from panelml.data.sample import Sample
-from panelml.errors import SpecificationError, suggest
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate, parse
 from panelml.inference.influence import InfluenceFunction, UnitInfluence
@@ -24,25 +23,10 @@ from panelml.results.prediction import Predictor
 __all__ = [
     "assemble_effects",
     "cell_labels",
-    "check_choice",
     "horizon_labels",
     "sample_start",
     "single_label",
 ]
-
-
-def check_choice(name: str, value: str, choices: Any) -> None:
-    """Refuse a value that a Literal does not list.
-
-    Raises
-    ------
-    SpecificationError
-        With the nearest choice.
-    """
-    if value not in get_args(choices):
-        raise SpecificationError(
-            f"{name} is not {value!r}.{suggest(str(value), get_args(choices))}"
-        )
 
 
 def sample_start(adoption: Adoption, sample: Sample) -> IntArray:

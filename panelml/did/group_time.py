@@ -13,13 +13,19 @@ from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
-from panelml.did.base import assemble_effects, cell_labels, check_choice, sample_start
+from panelml.did.base import assemble_effects, cell_labels, sample_start
 from panelml.did.comparisons import Cell, comparable, complete_units, planned_cells
 from panelml.did.contrasts import BalancedRows, Estimates, SectionRows, estimate_cells
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_panel
-from panelml.errors import IdentificationError, SpecificationError, listing
+from panelml.errors import (
+    IdentificationError,
+    SpecificationError,
+    check_choice,
+    check_count,
+    listing,
+)
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.influence import UnitInfluence
@@ -82,10 +88,7 @@ class CallawaySantAnna:
     def __post_init__(self) -> None:
         for name, choices in (("control", Control), ("method", Method), ("base", Base)):
             check_choice(name, getattr(self, name), choices)
-        if isinstance(self.anticipation, bool) or self.anticipation < 0:
-            raise SpecificationError(
-                f"anticipation is a number of periods, 0 or more, not {self.anticipation!r}."
-            )
+        check_count("anticipation", self.anticipation, 0)
 
     @capped
     def fit(self, data: Any) -> EffectResults:

@@ -19,9 +19,8 @@ from panelml.core.honest import (
 )
 from panelml.core.moment_inequalities import Inequalities
 from panelml.did.around_reference import AroundReference, around_reference
-from panelml.did.base import check_choice
 from panelml.engine.fold import capped
-from panelml.errors import SpecificationError
+from panelml.errors import SpecificationError, check_choice, check_share
 from panelml.inference.distributions import normal_quantile
 from panelml.results.effects import EffectResults
 from panelml.results.honest import Sensitivity
@@ -139,8 +138,7 @@ def honest_did(
     alone, intervals of fixed length; otherwise sets by conditional and least favourable tests.
     """
     check_choice("method", method, Method)
-    if not 0 < level < 1:
-        raise SpecificationError(f"level must lie between 0 and 1, as 0.95, not {level}.")
+    check_share("level", level)
     study = _read(around_reference(result, betahat, sigma, horizons, reference), weights, level)
     shape = shape_rows(
         study.pre, study.post, sign=_direction(bias, "positive", "negative", "bias"),

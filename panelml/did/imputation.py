@@ -33,7 +33,7 @@ from panelml.did.untreated import (
 )
 from panelml.engine.fold import capped, fold
 from panelml.engine.sampling import make_sample, require_panel
-from panelml.errors import SpecificationError, listing
+from panelml.errors import check_choice, check_count, listing
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.influence import UnitInfluence
@@ -83,7 +83,8 @@ class BorusyakJaravelSpiess:
     cov: CovLike = "cluster"
 
     def __post_init__(self) -> None:
-        _require_counts(anticipation=self.anticipation, leads=self.leads)
+        check_count("anticipation", self.anticipation, 0)
+        check_count("leads", self.leads, 0)
 
     @capped
     def fit(self, data: Any) -> EffectResults:
@@ -130,11 +131,8 @@ class TwoStageDiD:
     cov: CovLike = "cluster"
 
     def __post_init__(self) -> None:
-        _require_counts(anticipation=self.anticipation)
-        if self.effects not in ("static", "event", "group-time"):
-            raise SpecificationError(
-                f"effects is 'static', 'event' or 'group-time', not {self.effects!r}."
-            )
+        check_count("anticipation", self.anticipation, 0)
+        check_choice("effects", self.effects, Level)
 
     @capped
     def fit(self, data: Any) -> EffectResults:
@@ -247,9 +245,3 @@ def _lonely(sums: TreatedSums, cells: Cells, adoption: Adoption) -> tuple[str, .
         f"{alone.size:,} effects are of a single row ({listing(names)}): how far it is from the "
         "effect by chance is not seen, and their standard errors are too small.",
     )
-
-
-def _require_counts(**counts: int) -> None:
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise SpecificationError(f"{name} is a number of periods, 0 or more, not {value!r}.")

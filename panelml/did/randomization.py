@@ -9,10 +9,9 @@ import numpy as np
 from panelml._typing import AnyArray, IntArray
 from panelml.data.adoption import Adoption, read_adoption
 from panelml.data.panel import Panel
-from panelml.did.base import check_choice
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
-from panelml.errors import IdentificationError, SpecificationError, listing
+from panelml.errors import IdentificationError, SpecificationError, check_choice, listing
 from panelml.results.effects import EffectResults
 from panelml.results.randomization import RandomizationTest
 

@@ -21,13 +21,14 @@ from panelml.did.saturated import Saturated, fit_saturated
 from panelml.did.untreated import with_effects
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_panel
-from panelml.errors import IdentificationError, SpecificationError
+from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.covariance import CovLike
 from panelml.results.effects import EffectResults
 
 __all__ = ["TWFE", "EventStudy", "ExtendedTWFE", "SunAbraham"]
 
 Ends: TypeAlias = Literal["bin", "drop"]
+Control: TypeAlias = Literal["not-yet", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,7 @@ class EventStudy:
     cov: CovLike = "cluster"
 
     def __post_init__(self) -> None:
-        if self.ends not in ("bin", "drop"):
-            raise SpecificationError(f"ends is 'bin' or 'drop', not {self.ends!r}.")
+        check_choice("ends", self.ends, Ends)
         if self.window is not None and not self.window[0] < self.window[1]:
             raise SpecificationError(f"window is (first, last) horizon, not {self.window!r}.")
 
@@ -218,14 +218,13 @@ class ExtendedTWFE:
     formula: str
     cohort: str | None = None
     treatment: str | None = None
-    control: Literal["not-yet", "never"] = "not-yet"
+    control: Control = "not-yet"
     moderators: str | tuple[str, ...] = ()
     weights: str | Weights | None = None
     cov: CovLike = "cluster"
 
     def __post_init__(self) -> None:
-        if self.control not in ("not-yet", "never"):
-            raise SpecificationError(f"control is 'not-yet' or 'never', not {self.control!r}.")
+        check_choice("control", self.control, Control)
 
     @property
     def moderator_names(self) -> tuple[str, ...]:

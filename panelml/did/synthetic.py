@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -14,7 +14,12 @@ from panelml.core.synthetic import Kind, Penalties, Weighted
 from panelml.did.base import assemble_effects, cell_labels
 from panelml.did.synthetic_data import Outcomes, Reading, compare, penalties_of, read_outcomes
 from panelml.engine.fold import capped
-from panelml.errors import IdentificationError, SpecificationError, suggest
+from panelml.errors import (
+    IdentificationError,
+    SpecificationError,
+    check_choice,
+    check_count,
+)
 from panelml.inference.correction import Counts
 from panelml.inference.replications import Replicates, Replications
 from panelml.results.synthetic import Balance, SyntheticResults
@@ -280,9 +285,5 @@ def _without_each(
 
 
 def _check(inference: str, reps: int) -> None:
-    if inference not in get_args(Inference):
-        raise SpecificationError(
-            f"inference is not {inference!r}.{suggest(inference, get_args(Inference))}"
-        )
-    if reps < 2:
-        raise SpecificationError(f"reps must be at least 2, not {reps!r}.")
+    check_choice("inference", inference, Inference)
+    check_count("reps", reps, 2)

@@ -15,7 +15,7 @@ from panelml.data.formula import parse_formula
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
-from panelml.did.base import assemble_effects, cell_labels, check_choice, sample_start
+from panelml.did.base import assemble_effects, cell_labels, sample_start
 from panelml.did.comparisons import Cell, comparable, complete_units, planned_cells
 from panelml.did.contrasts import BalancedRows, Remarks, independent_columns
 from panelml.did.group_time import Base, Control, Method
@@ -27,6 +27,7 @@ from panelml.errors import (
     DataError,
     IdentificationError,
     SpecificationError,
+    check_choice,
     listing,
 )
 from panelml.inference.correction import Counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,13 @@ from panelml.engine.absorbing import Absorbed, absorb, absorbed_levels
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import least_squares
 from panelml.engine.sampling import make_sample, normalised, require_panel
-from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
+from panelml.errors import (
+    IdentificationError,
+    SpecificationError,
+    UnknownNameError,
+    check_choice,
+    suggest,
+)
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.models.base import (
@@ -32,6 +38,8 @@ from panelml.results.base import FitStatistics, Results
 from panelml.results.levels import AbsorbedEffects
 
 __all__ = ["FixedEffects"]
+
+Singletons: TypeAlias = Literal["keep", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +62,12 @@ class FixedEffects:
     formula: str
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
-    singletons: Literal["keep", "drop"] = "keep"
+    singletons: Singletons = "keep"
 
     @capped
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
-        if self.singletons not in ("keep", "drop"):
-            raise SpecificationError(f"singletons is 'keep' or 'drop', not {self.singletons!r}.")
+        check_choice("singletons", self.singletons, Singletons)
         panel = require_panel(data)
         formula = _spanned(parse_formula(self.formula), panel)
         effects = formula.effects or ()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.aggregation import Cells, LinearMap, average, masks_by, mean_of
-from panelml.errors import SpecificationError, suggest
+from panelml.errors import SpecificationError, check_choice
 from panelml.results.frames import label_frame
 
 __all__ = ["Averages", "averages_of", "horizon_name", "label_text"]
 
-KINDS = ("simple", "group", "calendar", "event")
+Kind: TypeAlias = Literal["simple", "group", "calendar", "event"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,7 @@ def averages_of(
         return _weighted(by, cells)
     if callable(by):
         return _named(by, cells, labels, effects)
-    if by not in KINDS:
-        raise SpecificationError(f"by is not {by!r}.{suggest(str(by), KINDS)}")
+    check_choice("by", by, Kind)
     if by != "event" and (balance is not None or window != (None, None)):
         raise SpecificationError("balance, min_horizon and max_horizon are for by='event'.")
     used = cells.post

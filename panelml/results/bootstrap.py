@@ -12,7 +12,12 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.engine.progress import counted
 from panelml.engine.refit import Refit, Refitter
-from panelml.errors import ConvergenceError, SpecificationError
+from panelml.errors import (
+    ConvergenceError,
+    check_choice,
+    check_count,
+    check_share,
+)
 from panelml.inference.distributions import normal_quantile
 from panelml.results.random_part import RandomCoefficients
 
@@ -106,12 +111,8 @@ class Bootstrap:
         Source: Davison and Hinkley (1997), *Bootstrap Methods and their Application*, sections
         5.2 and 5.3.
         """
-        if method not in ("percentile", "basic", "normal"):
-            raise SpecificationError(
-                f"method is 'percentile', 'basic' or 'normal', not {method!r}."
-            )
-        if not 0 < level < 1:
-            raise SpecificationError(f"level lies between 0 and 1, not at {level!r}.")
+        check_choice("method", method, Method)
+        check_share("level", level)
         estimate = self.estimate.to_numpy()
         if method == "normal":
             half = normal_quantile(0.5 + level / 2) * self.std_errors.to_numpy()
@@ -162,8 +163,7 @@ def draw_bootstrap(
     ConvergenceError
         If fewer than two refits converge.
     """
-    if isinstance(reps, bool) or not isinstance(reps, int) or reps < 2:
-        raise SpecificationError(f"reps must be a whole number of at least 2, not {reps!r}.")
+    check_count("reps", reps, 2)
     of = _series(statistic)
     rows, failed = {}, 0
     for rep in counted(reps, "Bootstrap"):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
-from panelml.errors import DetachedResultError, SpecificationError
+from panelml.errors import DetachedResultError, check_share
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import Covariance, CovLike, Estimate, parse
 from panelml.inference.distributions import t_quantile, t_tail
@@ -145,8 +145,7 @@ class FittedModel:
         SpecificationError
             If the level is not between 0 and 1.
         """
-        if not 0 < level < 1:
-            raise SpecificationError(f"level must lie between 0 and 1, as 0.95, not {level}.")
+        check_share("level", level)
         half = t_quantile(0.5 + level / 2, self.df_terms) * self.std_errors
         return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.core.block import Block
 from panelml.data.panel import Panel
-from panelml.errors import SpecificationError, UnknownNameError, suggest
+from panelml.errors import UnknownNameError, check_choice, suggest
 from panelml.inference.distributions import normal_quantile
 from panelml.results.base import Results
 from panelml.results.explained import explained_shares
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from panelml.results.plot_mixed import Axes
 
 __all__ = ["MixedResults"]
+
+NewLevels: TypeAlias = Literal["missing", "zero"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,7 +139,7 @@ class MixedResults(LevelResults):
 
     def predict(
         self, data: Any = None, *, effects: bool = False,
-        new_levels: Literal["missing", "zero"] = "missing",
+        new_levels: NewLevels = "missing",
     ) -> pd.Series[float]:  # fmt: skip
         """Predict the outcome in the user's row order; missing where a regressor is.
 
@@ -161,8 +163,7 @@ class MixedResults(LevelResults):
         DetachedResultError
             If the result was pickled and the fitted rows or effects are asked for.
         """
-        if new_levels not in ("missing", "zero"):
-            raise SpecificationError(f"new_levels is 'missing' or 'zero', not {new_levels!r}.")
+        check_choice("new_levels", new_levels, NewLevels)
         values = super().predict(data)
         if not effects:
             return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,14 @@ from panelml.core.refit import Truth
 from panelml.engine.fold import capped, fold
 from panelml.engine.multilevel import FactorLayout
 from panelml.engine.refit import Refit, Refitter
-from panelml.errors import SpecificationError, UnknownNameError, suggest
+from panelml.errors import (
+    SpecificationError,
+    UnknownNameError,
+    check_choice,
+    check_count,
+    check_share,
+    suggest,
+)
 from panelml.inference.distributions import normal_quantile
 from panelml.results.base import Results
 from panelml.results.bootstrap import Bootstrap, Replicate, Statistic, draw_bootstrap, replicate
@@ -26,6 +33,8 @@ from panelml.results.random_part import RandomCoefficients
 from panelml.results.residual import ResidualPart
 
 __all__ = ["MixedInference", "refitter_of", "truth_of"]
+
+Simulated: TypeAlias = Literal["new", "predicted"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,9 +70,7 @@ class MixedInference(Results):
         return float(np.log(self.nobs)) * self.n_parameters - 2 * self.loglik
 
     @capped
-    def simulate(
-        self, n: int = 1, *, seed: int, effects: Literal["new", "predicted"] = "new"
-    ) -> pd.DataFrame:
+    def simulate(self, n: int = 1, *, seed: int, effects: Simulated = "new") -> pd.DataFrame:
         """Draw outcomes from the fitted model, in the user's row order.
 
         Parameters
@@ -88,10 +95,8 @@ class MixedInference(Results):
         DetachedResultError
             If the result was pickled.
         """
-        if effects not in ("new", "predicted"):
-            raise SpecificationError(f"effects is 'new' or 'predicted', not {effects!r}.")
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise SpecificationError(f"n must be a whole number of at least 1, not {n!r}.")
+        check_choice("effects", effects, Simulated)
+        check_count("n", n)
         refitter, truth = refitter_of(self), truth_of(self)
         given = _predicted(self) if effects == "predicted" else None
         sample = self._sample
@@ -160,8 +165,7 @@ class MixedInference(Results):
         DetachedResultError
             If the result was pickled.
         """
-        if not 0 < level < 1:
-            raise SpecificationError(f"level lies between 0 and 1, not at {level!r}.")
+        check_share("level", level)
         outcome = fold(self._sample, lambda block: RowValues(block.z[:1])).values[0]
         refitter = replace(refitter_of(self), restricted=False)
         curves = profile_curves(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.core.blup import UnitPrediction
-from panelml.errors import SpecificationError, suggest
+from panelml.errors import SpecificationError, check_choice, check_share
 from panelml.results.intervals import PredictionErrors, interval_table
 from panelml.results.mixed_inference import MixedInference
 from panelml.results.plot_levels import plot_diagnostics, plot_shares
@@ -130,11 +130,8 @@ class LevelResults(MixedInference):
             If there is no such kind, ``level`` is no probability, the residuals are dependent, or
             ``kind`` is conditional with more than one grouping factor.
         """
-        if kind not in get_args(PredictionKind):
-            kinds = get_args(PredictionKind)
-            raise SpecificationError(f"No kind {kind!r} of prediction.{suggest(kind, kinds)}")
-        if not 0 < level < 1:
-            raise SpecificationError(f"level lies between 0 and 1, not at {level!r}.")
+        check_choice("kind", kind, PredictionKind)
+        check_share("level", level)
         self._refuse_dependent("predict_interval")
         values = self.predict(data, effects=kind == "conditional")
         panel = self.panel if data is None else self.predictor.panel_of(data)

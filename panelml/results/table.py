@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from panelml.errors import SpecificationError, UnknownNameError, suggest
+from panelml.errors import SpecificationError, UnknownNameError, check_choice, suggest
 from panelml.results.fitted import FittedModel
 from panelml.results.formats import count, fixed, in_comparisons, number, pvalue, stars
 from panelml.results.frames import term_rows, tidy
@@ -307,8 +307,7 @@ def _check(results: tuple[object, ...], below: str, digits: int) -> None:
                 f"compare() takes fitted results, not {type(result).__name__}; options such as "
                 "stars= are given by name."
             )
-    if below not in get_args(Below):
-        raise SpecificationError(f"below is not {below!r}.{suggest(str(below), get_args(Below))}")
+    check_choice("below", below, Below)
     if digits < 1:
         raise SpecificationError(f"digits must be at least 1, not {digits!r}.")
 

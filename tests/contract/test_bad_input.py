@@ -197,7 +197,7 @@ def test_effects_that_make_no_sense(frame: pd.DataFrame) -> None:
     ]:
         with refuses(error, words):
             pm.FixedEffects(f"y ~ x1 | {effects}").fit(panel)
-    with refuses(SpecificationError, "singletons is 'keep' or 'drop', not 'remove'."):
+    with refuses(SpecificationError, "singletons is not 'remove'. Known: keep, drop."):
         pm.FixedEffects("y ~ x1", singletons="remove").fit(panel)  # type: ignore[arg-type]
 
 

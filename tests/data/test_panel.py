@@ -126,7 +126,7 @@ def test_nothing_is_balanced() -> None:
         panel.balanced()
     with pytest.raises(EmptyDataError, match=re.escape("No period has all units. Try drop='un")):
         panel.balanced(drop="periods")
-    with pytest.raises(SpecificationError, match="drop is 'units' or 'periods', not 'rows'"):
+    with pytest.raises(SpecificationError, match=r"drop is not 'rows'\. Known: units, periods"):
         panel.balanced(drop="rows")  # type: ignore[arg-type]
 
 

@@ -487,7 +487,7 @@ def test_fits_that_cannot_be_paired() -> None:
         hausman(fe, other)
     with pytest.raises(IdentificationError, match="no slope in common"):
         hausman(fe, fit("Hybrid", FORMULA, "grunfeld10"))
-    with pytest.raises(SpecificationError, match=r"No method 'sigma'\. Did you mean 'sigma"):
+    with pytest.raises(SpecificationError, match=r"method is not 'sigma'\. Did you mean 'sigma"):
         hausman(fe, fe, "sigma")  # type: ignore[arg-type]
 
 

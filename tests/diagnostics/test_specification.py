@@ -216,7 +216,7 @@ def test_refusals_of_effects_tests() -> None:
                   pm.FixedEffects(f"{FORMULA} | firm + year").fit(data)):  # fmt: skip
         with pytest.raises(SpecificationError, match="must have the same rows and regressors"):
             effects_test(fe, other)
-    with pytest.raises(SpecificationError, match=r"No effect 'units'\. Did you mean 'unit'"):
+    with pytest.raises(SpecificationError, match=r"effect is not 'units'\. Did you mean 'unit'"):
         breusch_pagan(pooled, effect="units")  # type: ignore[arg-type]
     with pytest.raises(SpecificationError, match="leave data out"):
         honda(pooled, data)
@@ -289,7 +289,7 @@ def test_refusals_of_the_serial_test() -> None:
     fit = pm.FixedEffects(FORMULA).fit(grunfeld(grunfeld10_unbalanced()))
     with pytest.raises(SpecificationError, match="needs a balanced panel"):
         wooldridge_test(fit, "within")
-    with pytest.raises(SpecificationError, match=r"No errors 'level'\. Did you mean 'levels'"):
+    with pytest.raises(SpecificationError, match=r"errors is not 'level'\. Did you mean 'levels'"):
         wooldridge_test(fit, "level")  # type: ignore[arg-type]
     with pytest.raises(SpecificationError, match="not defined for weighted"):
         wooldridge_test(pm.FixedEffects(FORMULA, weights="w_obs").fit(grunfeld()))
@@ -355,7 +355,7 @@ def test_refusals_of_the_dependence_test() -> None:
         pesaran_cd(pm.Between(FORMULA).fit(grunfeld()))
     with pytest.raises(SpecificationError, match="not defined for weighted"):
         pesaran_cd(pm.PooledOLS(FORMULA, weights="w_obs").fit(grunfeld()))
-    with pytest.raises(SpecificationError, match="No kind 'CD'"):
+    with pytest.raises(SpecificationError, match="kind is not 'CD'"):
         pesaran_cd(pm.PooledOLS(FORMULA).fit(grunfeld()), "CD")  # type: ignore[arg-type]
     with pytest.raises(IdentificationError, match="No two units vary over two periods"):
         pesaran_cd(pm.PooledOLS(FORMULA).fit(grunfeld(grunfeld10().query("year == 1940"))))

@@ -201,9 +201,9 @@ def test_what_cannot_be_estimated_is_refused() -> None:
         pm.BorusyakJaravelSpiess("y ~ 1 | time", cohort="cohort").fit(panel)
     with pytest.raises(UnknownNameError, match="Did you mean 'time'"):
         pm.TwoStageDiD("y ~ 1 | unit + tme", cohort="cohort").fit(panel)
-    with pytest.raises(SpecificationError, match="leads is a number of periods"):
+    with pytest.raises(SpecificationError, match="leads must be a whole number of at least 0"):
         pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort", leads=-1)
-    with pytest.raises(SpecificationError, match="'static', 'event'"):
+    with pytest.raises(SpecificationError, match="Known: group-time, event"):
         pm.TwoStageDiD("y ~ 1", cohort="cohort", effects="dynamic")
 
 

@@ -140,9 +140,9 @@ def test_several_factors() -> None:
 
 def test_refusals() -> None:
     result = pm.MixedModel("distance ~ age + (1 + age | Subject)").fit(orthodont())
-    with pytest.raises(SpecificationError, match=r"No kind 'marginl'.*'marginal'"):
+    with pytest.raises(SpecificationError, match=r"kind is not 'marginl'.*'marginal'"):
         result.predict_interval(kind="marginl")  # type: ignore[arg-type]
-    with pytest.raises(SpecificationError, match="level lies between 0 and 1"):
+    with pytest.raises(SpecificationError, match="level must lie between 0 and 1"):
         result.predict_interval(level=95)
     with pytest.raises(UnknownNameError, match="Subject"):
         result.predict_interval(pd.DataFrame({"age": [8.0]}), kind="conditional")
