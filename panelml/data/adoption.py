@@ -21,7 +21,7 @@ from panelml.errors import (
     listing,
 )
 
-__all__ = ["NEVER", "Adoption", "read_adoption"]
+__all__ = ["NEVER", "Adoption", "read_adoption", "read_status"]
 
 # The step at which units adopt that never do; far from overflow when steps are subtracted.
 NEVER = 2**40
@@ -115,12 +115,11 @@ def read_adoption(
 
 def _from_cohort(panel: Panel, column: str) -> Adoption:
     panel.series(column)
-    codes, first = panel.codes((column,)), panel.index.starts[:-1]
-    low, high = np.minimum.reduceat(codes, first), np.maximum.reduceat(codes, first)
-    _refuse_varying(panel, column, low != high)
+    codes = panel.codes((column,))
+    _refuse_varying(panel, column, panel.index.varies_within(codes))
     labels = panel.labels((column,))
     steps, known = _steps_of(labels, panel.index, column)
-    start = np.append(steps, NEVER)[low]
+    start = np.append(steps, NEVER)[codes[panel.index.starts[:-1]]]
     late = (start > panel.index.steps[-1]) & (start < NEVER)
     start[late] = NEVER
     words = {int(step): label for step, label in zip(steps[::-1], labels[::-1], strict=True)}
@@ -138,22 +137,7 @@ def _from_cohort(panel: Panel, column: str) -> Adoption:
 
 
 def _from_treatment(panel: Panel, column: str, *, absorbing: bool) -> Adoption:
-    values = panel.numbers(column, "The treatment").astype(np.float64)
-    index = panel.index
-    missing = np.flatnonzero(np.isnan(values))
-    if missing.size:
-        rows = sorted(index.position(int(i)) for i in missing)
-        raise MissingValueError(
-            f"The treatment {column!r} is missing in {missing.size} rows (row {listing(rows)}). "
-            "Complete it or drop these rows."
-        )
-    wrong = np.flatnonzero((values != 0) & (values != 1))
-    if wrong.size:
-        rows = sorted(index.position(int(i)) for i in wrong)
-        raise DataError(
-            f"The treatment {column!r} must be 0 or 1; it is not in {wrong.size} rows (row "
-            f"{listing(rows)})."
-        )
+    index, values = panel.index, read_status(panel, column, "The treatment")
     step, first = index.steps[index.time], index.starts[:-1]
     start = np.minimum.reduceat(np.where(values == 1, step, NEVER), first)
     stops = np.maximum.reduceat(np.where(values == 0, step, -1), first) > start
@@ -166,6 +150,44 @@ def _from_treatment(panel: Panel, column: str, *, absorbing: bool) -> Adoption:
         )
     notes = (f"The treatment ends again in {int(stops.sum()):,} units.",) if stops.any() else ()
     return Adoption(column, start, _period_labels(index), index.steps, stops, notes)
+
+
+def read_status(panel: Panel, column: str, role: str) -> FloatArray:
+    """Read a column of 0 and 1, in the order of sorted rows.
+
+    Parameters
+    ----------
+    panel : Panel
+    column : str
+    role : str
+        What the column is for, as messages call it.
+
+    Raises
+    ------
+    MissingValueError
+        If a value is missing.
+    DataError
+        If a value is neither.
+    """
+    values = panel.numbers(column, role).astype(np.float64)
+    missing = np.isnan(values)
+    if missing.any():
+        raise MissingValueError(
+            f"{role} {column!r} is missing in {int(missing.sum())} rows (row "
+            f"{_rows(panel, missing)}). Complete it or drop these rows."
+        )
+    wrong = (values != 0) & (values != 1)
+    if wrong.any():
+        raise DataError(
+            f"{role} {column!r} must be 0 or 1; it is not in {int(wrong.sum())} rows (row "
+            f"{_rows(panel, wrong)})."
+        )
+    return values
+
+
+def _rows(panel: Panel, where: BoolArray) -> str:
+    """Write the user's numbers of some sorted rows."""
+    return listing(sorted(panel.index.position(int(i)) for i in np.flatnonzero(where)))
 
 
 def _refuse_varying(panel: Panel, column: str, varies: BoolArray) -> None:

@@ -70,6 +70,11 @@ class PanelIndex:
         """Code of each sorted row's unit, shape (n,)."""
         return np.repeat(np.arange(self.units.size), self.sizes)
 
+    def varies_within(self, values: AnyArray) -> BoolArray:
+        """Which units have different values, missing ones aside, shape (g,)."""
+        first = self.starts[:-1]
+        return np.asarray(np.fmin.reduceat(values, first) < np.fmax.reduceat(values, first))
+
     def position(self, row: int) -> int:
         """Return the user's row number of a sorted row."""
         return row if self.order is None else int(self.order[row])

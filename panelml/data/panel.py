@@ -37,7 +37,7 @@ from panelml.errors import (
     listing,
 )
 
-__all__ = ["Panel", "as_panel"]
+__all__ = ["Panel", "as_panel", "rows_of"]
 
 Drop: TypeAlias = Literal["units", "periods"]
 
@@ -277,9 +277,7 @@ class Panel(Store):
         if self.is_numeric(column):
             values = self.values(column).astype(np.float64)
             return self._series(np.append(values, np.nan)[places], name)
-        if self.index.order is not None:
-            places = np.where(places < 0, -1, self.index.order[places])
-        return take(self.series(column).alias(name), self.index.unsort(places), self.frame)
+        return rows_of(self, column, places, name)
 
     def _finite(self, column: str) -> AnyArray:
         values = self.numbers(column)
@@ -317,6 +315,23 @@ class Panel(Store):
 
 def _call(function: str, column: str, k: int) -> str:
     return f"{function}({column})" if k == 1 else f"{function}({column}, {k})"
+
+
+def rows_of(panel: Panel, column: str, rows: IntArray, name: str) -> Any:
+    """Values of a column at a row for each row, as a native series in the user's order.
+
+    Parameters
+    ----------
+    panel : Panel
+    column : str
+    rows : IntArray, shape (n,)
+        For each sorted row, the number of another; -1 gives a missing value.
+    name : str
+        Of the series.
+    """
+    if panel.index.order is not None:
+        rows = np.where(rows < 0, -1, panel.index.order[rows])
+    return take(panel.series(column).alias(name), panel.index.unsort(rows), panel.frame)
 
 
 def as_panel(data: Any, unit: str, time: str) -> Panel:

@@ -10,7 +10,7 @@ import numpy as np
 from panelml._typing import BoolArray, FloatArray
 from panelml.data.adoption import read_adoption
 from panelml.data.panel import Panel
-from panelml.did.group_time import Control
+from panelml.did.planning import Control
 from panelml.errors import IdentificationError, check_choice
 from panelml.results.balance import BalanceTable, balance_frame
 

@@ -11,6 +11,7 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.aggregation import Cells
 from panelml.data.adoption import Adoption
 from panelml.data.sample import Sample
+from panelml.errors import IdentificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate, parse
 from panelml.inference.influence import InfluenceFunction, UnitInfluence
@@ -22,6 +23,7 @@ from panelml.results.prediction import Predictor
 
 __all__ = [
     "assemble_effects",
+    "average_effect",
     "cell_labels",
     "horizon_labels",
     "sample_start",
@@ -50,6 +52,23 @@ def horizon_labels(horizons: Sequence[int], size: FloatArray) -> Any:
     """Label effects by horizon."""
     names = [horizon_name(horizon) for horizon in horizons]
     return label_frame(names, {"horizon": np.asarray(horizons), "size": size})
+
+
+def average_effect(result: EffectResults) -> EffectResults:
+    """Return the single average effect on the treated.
+
+    Raises
+    ------
+    IdentificationError
+        If the estimator has none.
+    """
+    if result.cells is not None:
+        return result.aggregate("simple")
+    if result.overall is not None:
+        return result.overall
+    if len(result.params) == 1:
+        return result
+    raise IdentificationError(f"{result.model} has no single average effect.")
 
 
 def single_label() -> Any:

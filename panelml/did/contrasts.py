@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,7 @@ __all__ = [
     "Remarks",
     "SectionRows",
     "estimate_cells",
-    "independent_columns",
+    "fit_contrast",
 ]
 
 
@@ -42,41 +42,6 @@ class Estimates:
     effects: FloatArray
     psi: FloatArray
     notes: tuple[str, ...]
-
-
-class Data(Protocol):
-    """Outcomes and covariates, arranged for comparisons."""
-
-    names: tuple[str, ...]
-    start: IntArray
-
-    def rows(self, cell: Cell, used: BoolArray) -> IntArray:
-        """Rows of the data of those units that a cell uses."""
-        ...
-
-    def key(self, cell: Cell) -> object:
-        """What the covariates of a cell depend on, beside its units."""
-        ...
-
-    def covariates(self, cell: Cell, rows: IntArray) -> FloatArray:
-        """Covariates of these rows, the constant first, shape (n, k)."""
-        ...
-
-    def unit(self, rows: IntArray) -> IntArray:
-        """Units of these rows."""
-        ...
-
-    def weights(self, rows: IntArray) -> FloatArray:
-        """Weights of these rows."""
-        ...
-
-    def effect(self, contrast: Contrast, cell: Cell, rows: IntArray) -> tuple[float, FloatArray]:
-        """Estimate the effect, and how each row moved it."""
-        ...
-
-    def add(self, rows: IntArray, psi: FloatArray, out: FloatArray) -> None:
-        """Add influences of rows to those of their units."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +171,9 @@ class SectionRows:
         out += np.bincount(self.units[rows], psi, minlength=out.size)
 
 
+Data: TypeAlias = BalancedRows | SectionRows
+
+
 @dataclass(slots=True)
 class Remarks:
     """What happened in single comparisons, by kind."""
@@ -245,7 +213,10 @@ def estimate_cells(
     for cell in sorted(cells, key=lambda c: (c.cohort, str(_key(data, c, control)))):
         if key != _key(data, cell, control):
             key = _key(data, cell, control)
-            rows, contrast = _contrast(data, cell, control, method, name(cell), remarks)
+            rows, contrast = fit_contrast(
+                data, cell, data.start == cell.cohort, cell.controls(data.start, control), method,
+                name(cell), remarks,
+            )  # fmt: skip
         if contrast is not None:
             effect, moved = data.effect(contrast, cell, rows)
             data.add(rows, moved, psi[len(kept)])
@@ -261,18 +232,37 @@ def _key(data: Data, cell: Cell, control: str) -> tuple[object, ...]:
     return (cell.cohort, cell.after if control == "not-yet" else None, data.key(cell))
 
 
-def _contrast(
-    data: Data, cell: Cell, control: str, method: str, name: str, remarks: Remarks
-) -> tuple[IntArray, Contrast | None]:
-    cohort = data.start == cell.cohort
-    rows = data.rows(cell, cohort | cell.controls(data.start, control))
-    treated = cohort[data.unit(rows)]
+def fit_contrast(
+    data: Data, cell: Cell, target: BoolArray, group: BoolArray, method: str, name: str,
+    remarks: Remarks,
+) -> tuple[IntArray, Contrast | None]:  # fmt: skip
+    """Make some units comparable with others; None where that cannot be done, with a remark.
+
+    Parameters
+    ----------
+    data : BalancedRows or SectionRows
+    cell : Cell
+    target, group : BoolArray, shape (units,)
+        The units of the effect, and those they are compared with.
+    method : str
+    name : str
+        How the comparison is called in remarks.
+    remarks : Remarks
+
+    Returns
+    -------
+    rows : IntArray, shape (n,)
+        Rows of the data that are compared.
+    contrast : Contrast or None
+    """
+    rows = data.rows(cell, target | group)
+    treated = target[data.unit(rows)]
     x, w = data.covariates(cell, rows), data.weights(rows)
     if not treated.any() or treated.all():
-        remarks.add("Nobody to compare: effects left out", name)
+        remarks.add("Nobody to compare: left out", name)
         return rows, None
     others = x[~treated]
-    independent = independent_columns(others, w[~treated])
+    independent = _independent(others, w[~treated])
     if independent.size < x.shape[1]:
         gone = [data.names[j] for j in range(x.shape[1]) if j not in independent]
         remarks.add(f"Dropped {listing(map(repr, gone))}, collinear in the comparison group", name)
@@ -280,7 +270,7 @@ def _contrast(
     try:
         contrast = Contrast.of(x, treated, w, method)
     except ConvergenceError as error:
-        remarks.add(f"Effects left out because {error}", name)
+        remarks.add(f"Left out because {error}", name)
         return rows, None
     trimmed = int(contrast.trimmed.sum())
     if trimmed:
@@ -291,7 +281,7 @@ def _contrast(
     return rows, contrast
 
 
-def independent_columns(x: FloatArray, w: FloatArray) -> IntArray:
+def _independent(x: FloatArray, w: FloatArray) -> IntArray:
     """Columns that are no combination of those before them, the constant first."""
     if x.shape[1] == 1:
         return np.zeros(1, dtype=np.int64)

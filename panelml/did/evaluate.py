@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 from panelml.data.panel import Panel
+from panelml.did.base import average_effect
 from panelml.did.decomposition import bacon_decomposition, twfe_weights
 from panelml.did.group_time import CallawaySantAnna
 from panelml.did.honest import honest_did
@@ -65,7 +66,7 @@ def evaluate_policy(
         raise IdentificationError(
             " ".join(["No estimator can be run.", *dict.fromkeys(skipped.values())])
         )
-    averages = {name: _average(fit) for name, fit in fits.items() if name != "Event study"}
+    averages = {name: average_effect(fit) for name, fit in fits.items() if name != "Event study"}
     window = _tried("Common window of horizons", lambda: timing.horizons(FEW), skipped)
     events = {name: _event(fit, window) for name, fit in fits.items() if _has_horizons(fit)}
     where = {"cohort": cohort, "treatment": treatment}
@@ -120,10 +121,6 @@ def _tried(name: str, run: Callable[[], R], skipped: dict[str, str]) -> R | None
     except PanelmlError as error:
         skipped[name] = str(error)
         return None
-
-
-def _average(fit: EffectResults) -> EffectResults:
-    return fit if fit.cells is None else fit.aggregate("simple")
 
 
 def _has_horizons(fit: EffectResults) -> bool:

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
-from panelml.core.aggregation import Cells
-from panelml.data.adoption import NEVER, Adoption, read_adoption
-from panelml.data.formula import parse_formula
-from panelml.data.sample import Sample
-from panelml.data.weights import Weights, parse_weights
-from panelml.did.base import assemble_effects, cell_labels, sample_start
-from panelml.did.comparisons import Cell, comparable, complete_units, planned_cells
-from panelml.did.contrasts import BalancedRows, Estimates, SectionRows, estimate_cells
+from panelml._typing import FloatArray
+from panelml.data.adoption import read_adoption
+from panelml.data.weights import Weights
+from panelml.did.contrasts import BalancedRows, SectionRows, estimate_cells
+from panelml.did.planning import Base, Control, Method, Plan, check_comparing, make_plan
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
-from panelml.engine.sampling import make_sample, require_panel
-from panelml.errors import (
-    IdentificationError,
-    SpecificationError,
-    check_choice,
-    check_count,
-    listing,
-)
-from panelml.inference.correction import Counts
+from panelml.engine.sampling import require_panel
 from panelml.inference.covariance import CovLike
-from panelml.inference.influence import UnitInfluence
-from panelml.results.averages import label_text
 from panelml.results.effects import EffectResults
 
 __all__ = ["CallawaySantAnna"]
-
-Control = Literal["never", "not-yet"]
-Method = Literal["dr", "dr-improved", "ipw", "reg"]
-Base = Literal["varying", "universal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +68,7 @@ class CallawaySantAnna:
     cov: CovLike = "cluster"
 
     def __post_init__(self) -> None:
-        for name, choices in (("control", Control), ("method", Method), ("base", Base)):
-            check_choice(name, getattr(self, name), choices)
-        check_count("anticipation", self.anticipation, 0)
+        check_comparing(self)
 
     @capped
     def fit(self, data: Any) -> EffectResults:
@@ -102,66 +82,20 @@ class CallawaySantAnna:
         """
         panel = require_panel(data)
         adoption = read_adoption(panel, self.cohort, self.treatment)
-        formula = parse_formula(self.formula)
-        if formula.effects is not None:
-            raise SpecificationError("Units and periods are compared, not absorbed: leave out '|'.")
-        formula = replace(formula, intercept=True)
-        sample, notes = make_sample(panel, formula, parse_weights(self.weights))
-        sample, adoption, more = comparable(sample, adoption, self.control, self.anticipation)
-        dropped: tuple[str, ...] = ()
-        if self.panel:
-            sample, dropped = complete_units(sample)
-        start = sample_start(adoption, sample)
-        present = np.flatnonzero(sample.level_rows((panel.time,)) > 0)
-        steps = adoption.steps[present]
-        cells, without = planned_cells(
-            np.unique(start[start < NEVER]), steps, base=self.base, anticipation=self.anticipation
-        )
-        data = _arranged(sample, start, present, whole=self.panel)
-
-        def name(cell: Cell) -> str:
-            words = (label_text(adoption.label(s)) for s in (cell.cohort, steps[cell.time]))
-            return f"cohort {next(words)}, period {next(words)}"
-
-        found = estimate_cells(data, cells, self.control, self.method, name)
-        notes = (
-            *adoption.notes, *notes, *more, *dropped, *_without(without, adoption), *found.notes,
-            *_small(start, adoption),
-        )  # fmt: skip
-        if not found.cells:
-            raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
-        return _assemble(self, sample, adoption, data, found, steps, notes)
+        plan = make_plan(self, panel, adoption, whole=self.panel)
+        arranged = _arranged(plan, whole=self.panel)
+        found = estimate_cells(arranged, plan.cells, self.control, self.method, plan.name)
+        return plan.assemble("Callaway-Sant'Anna", found, _unit_weights(arranged))
 
 
-def _arranged(
-    sample: Sample, start: IntArray, present: IntArray, *, whole: bool
-) -> BalancedRows | SectionRows:
-    names = ("Intercept", *sample.names)
-    data = collect(sample)
+def _arranged(plan: Plan, *, whole: bool) -> BalancedRows | SectionRows:
+    names = ("Intercept", *plan.sample.names)
+    data = collect(plan.sample)
     if whole:
-        return BalancedRows.of(data, names, start)
-    period = np.zeros(sample.panel.n_periods, dtype=np.int64)
-    period[present] = np.arange(present.size)
-    return SectionRows.of(data, names, start, period)
-
-
-def _assemble(
-    spec: CallawaySantAnna, sample: Sample, adoption: Adoption, data: BalancedRows | SectionRows,
-    found: Estimates, steps: IntArray, notes: tuple[str, ...],
-) -> EffectResults:  # fmt: skip
-    weight = _unit_weights(data)
-    cohort = np.array([cell.cohort for cell in found.cells])
-    member = cohort[:, None] == data.start
-    cells = Cells(cohort, steps[[cell.time for cell in found.cells]], member @ weight)
-    references = (-1 - spec.anticipation,) if spec.base == "universal" else ()
-    return assemble_effects(
-        model="Callaway-Sant'Anna", spec=spec, sample=sample, labels=cell_labels(adoption, cells),
-        params=found.effects, influence=UnitInfluence(sample, found.psi),
-        sizes=UnitInfluence(sample, member * weight),
-        counts=Counts(sample.nobs, len(found.cells), False, normal=True, rule="asymptotic"),
-        cov=spec.cov, cells=cells, references=references, anticipation=spec.anticipation,
-        notes=notes,
-    )  # fmt: skip
+        return BalancedRows.of(data, names, plan.start)
+    period = np.zeros(plan.sample.panel.n_periods, dtype=np.int64)
+    period[plan.present] = np.arange(plan.present.size)
+    return SectionRows.of(data, names, plan.start, period)
 
 
 def _unit_weights(data: BalancedRows | SectionRows) -> FloatArray:
@@ -171,21 +105,3 @@ def _unit_weights(data: BalancedRows | SectionRows) -> FloatArray:
         total = np.bincount(data.units, data.w)
         weight = total / np.bincount(data.units)
     return np.asarray(weight / weight.sum())
-
-
-def _without(cohorts: list[int], adoption: Adoption) -> tuple[str, ...]:
-    if not cohorts:
-        return ()
-    names = listing(label_text(adoption.label(g)) for g in cohorts)
-    return (f"Left out cohorts without a period before adoption and its anticipation: {names}.",)
-
-
-def _small(start: IntArray, adoption: Adoption) -> tuple[str, ...]:
-    cohorts, counts = np.unique(start[start < NEVER], return_counts=True)
-    if not (counts == 1).any():
-        return ()
-    names = listing(label_text(adoption.label(g)) for g in cohorts[counts == 1])
-    return (
-        f"Cohorts of a single unit ({names}): their standard errors do not see how far this unit "
-        "is from others by chance, and are too small.",
-    )

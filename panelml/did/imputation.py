@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from panelml._typing import FloatArray
+from panelml._typing import BoolArray, FloatArray
 from panelml.core.aggregation import Cells
 from panelml.core.imputation import (
     Assignment,
@@ -168,7 +169,7 @@ def _fit(
         pre = pretrends(free, sample, assignment.start, effects, leads, spec.anticipation)
     return _assemble(
         spec, model, level, sample, adoption, replace(cells, size=sums.size), imputer.effects,
-        psi, pre, (*adoption.notes, *notes, *more, *first.notes, *_lonely(sums, cells, adoption)),
+        psi, pre, sums.rows == 1, (*adoption.notes, *notes, *more, *first.notes),
     )  # fmt: skip
 
 
@@ -202,13 +203,14 @@ def _influence(
 def _assemble(
     spec: BorusyakJaravelSpiess | TwoStageDiD, model: str, level: Level, sample: Sample,
     adoption: Adoption, cells: Cells, effects: FloatArray, psi: FloatArray, leads: Leads,
-    notes: tuple[str, ...],
+    lonely: BoolArray, notes: tuple[str, ...],
 ) -> EffectResults:  # fmt: skip
     labels = {
         "group-time": lambda: cell_labels(adoption, cells),
         "event": lambda: horizon_labels(cells.horizon.tolist(), cells.size),
         "static": single_label,
     }[level]()
+    notes = (*notes, *_single_rows(labels.index[lonely]), *leads.notes)
     if leads.horizons.size:
         own = horizon_labels(leads.horizons.tolist(), np.ones(leads.coef.size))
         labels = joined_labels(labels, own)
@@ -221,7 +223,7 @@ def _assemble(
         counts=Counts(sample.nobs, len(labels), False, normal=True, rule="asymptotic"),
         cov=spec.cov, cells=cells if level == "group-time" else None,
         anticipation=spec.anticipation, absorbed=" + ".join(map(str, formula.effects or ())),
-        notes=(*notes, *leads.notes),
+        notes=notes,
     )  # fmt: skip
 
 
@@ -235,13 +237,11 @@ def _with_leads(cells: Cells, leads: Leads) -> Cells:
     )
 
 
-def _lonely(sums: TreatedSums, cells: Cells, adoption: Adoption) -> tuple[str, ...]:
+def _single_rows(names: Sequence[str]) -> tuple[str, ...]:
     """Note effects of a single row, whose own deviation is not seen."""
-    alone = np.flatnonzero(sums.rows == 1)
-    if not alone.size:
+    if not len(names):
         return ()
-    names = cell_labels(adoption, cells).index[alone] if alone.size else ()
     return (
-        f"{alone.size:,} effects are of a single row ({listing(names)}): how far it is from the "
+        f"{len(names):,} effects are of a single row ({listing(names)}): how far it is from the "
         "effect by chance is not seen, and their standard errors are too small.",
     )

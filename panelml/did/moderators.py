@@ -29,9 +29,8 @@ def require_constant(panel: Panel, names: tuple[str, ...]) -> None:
         Where the policy could have changed them.
     """
     for name in names:
-        values, first = panel.numbers(name, "The moderator"), panel.index.starts[:-1]
-        low, high = np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)
-        varies = np.flatnonzero(high > low)
+        values = panel.numbers(name, "The moderator")
+        varies = np.flatnonzero(panel.index.varies_within(values))
         if varies.size:
             units = listing(panel.index.units[varies[:5]])
             raise SpecificationError(

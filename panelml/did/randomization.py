@@ -6,12 +6,20 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from panelml._typing import AnyArray, IntArray
+from panelml._typing import IntArray
 from panelml.data.adoption import Adoption, read_adoption
-from panelml.data.panel import Panel
+from panelml.data.panel import Panel, rows_of
+from panelml.did.base import average_effect
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
-from panelml.errors import IdentificationError, SpecificationError, check_choice, listing
+from panelml.engine.sampling import require_panel
+from panelml.errors import (
+    IdentificationError,
+    SpecificationError,
+    check_choice,
+    check_count,
+    listing,
+)
 from panelml.results.effects import EffectResults
 from panelml.results.randomization import RandomizationTest
 
@@ -35,7 +43,7 @@ class _Model(Protocol):
 @capped
 def randomization_test(
     model: _Model,
-    data: Panel,
+    data: Any,
     *,
     seed: int,
     draws: int = 499,
@@ -51,7 +59,7 @@ def randomization_test(
     ----------
     model : estimator of policy effects
         With one average effect, such as ``CallawaySantAnna`` or ``TWFE``.
-    data : Panel
+    data : Panel or DataFrame
     seed : int
         Draw ``k`` depends on ``seed`` and ``k`` alone.
     draws : int
@@ -68,9 +76,10 @@ def randomization_test(
     Raises
     ------
     SpecificationError
-        If the model has no single average effect, or units of a group adopt at different times.
+        If units of a group adopt at different times.
     IdentificationError
-        If all units adopt at the same time, so that there is nothing to deal out.
+        If the model has no single average effect, if all units adopt at the same time, so that
+        there is nothing to deal out, or if no draw can be estimated.
 
     Notes
     -----
@@ -78,26 +87,33 @@ def randomization_test(
     9, 39, for the p-value; Wu and Ding (2021), *JASA* 116, 1898-1913, for studentising.
     """
     check_choice("statistic", statistic, Statistic)
-    if draws < 1:
-        raise SpecificationError(f"draws is a positive number, not {draws!r}.")
-    adoption = read_adoption(data, model.cohort, model.treatment)
-    member, first = _groups(data, adoption, groups)
+    check_count("draws", draws)
+    panel = require_panel(data)
+    adoption = read_adoption(panel, model.cohort, model.treatment)
+    member, first = _groups(panel, adoption, groups)
     if np.unique(adoption.start).size < 2:
         raise IdentificationError("All units adopt at the same time: no dates can be dealt out.")
-    result = model.fit(data)
-    whole = _average(result)
-    found, failed = [], 0
+    result = model.fit(panel)
+    whole = average_effect(result)
+    found = []
     for draw in counted(draws, "Randomisation test"):
         order = np.random.default_rng([seed, draw]).permutation(first.size)
         try:
-            found.append(_average(_fit_with(model, data, adoption, first[order][member])))
-        except IdentificationError:
-            failed += 1
-    values = np.array([_value(result, statistic) for result in found])
-    among = data.unit if groups is None else groups
+            dealt = average_effect(_fit_with(model, panel, adoption, first[order][member]))
+        except IdentificationError as error:
+            found.append(np.nan)
+            reason = str(error)
+        else:
+            found.append(_value(dealt, statistic))
+            reason = "its standard error is zero"
+    values = np.array(found)
+    known = np.isfinite(values)
+    if not known.any():
+        raise IdentificationError(f"No draw could be estimated. Of the last one: {reason}")
+    among = panel.unit if groups is None else groups
     return RandomizationTest(
-        result.model, float(whole.params.iloc[0]), _value(whole, statistic), values, failed,
-        statistic == "t", f"{first.size:,} levels of {among}",
+        result.model, float(whole.params.iloc[0]), _value(whole, statistic), values[known],
+        int((~known).sum()), statistic == "t", f"{first.size:,} levels of {among}",
     )  # fmt: skip
 
 
@@ -106,15 +122,17 @@ def _groups(panel: Panel, adoption: Adoption, column: str | None) -> tuple[IntAr
     n_units = panel.index.units.size
     if column is None:
         return np.arange(n_units), np.arange(n_units)
-    codes, starts = panel.codes((column,)), panel.index.starts[:-1]
-    low, high = np.minimum.reduceat(codes, starts), np.maximum.reduceat(codes, starts)
-    if (low != high).any():
-        units = listing(panel.index.units[low != high].tolist())
+    codes = panel.codes((column,))
+    varies = panel.index.varies_within(codes)
+    if varies.any():
+        units = listing(panel.index.units[varies])
         raise SpecificationError(f"{column!r} varies within {panel.unit} {units}.")
-    _, first, member = np.unique(low, return_index=True, return_inverse=True)
+    _, first, member = np.unique(
+        codes[panel.index.starts[:-1]], return_index=True, return_inverse=True
+    )
     apart = adoption.start != adoption.start[first][member]
     if apart.any():
-        units = listing(panel.index.units[apart].tolist())
+        units = listing(panel.index.units[apart])
         raise SpecificationError(
             f"Units of the same {column} adopt at different times, {panel.unit} {units} among "
             "them: deal dates out among units, or among groups that adopt as a whole."
@@ -125,33 +143,15 @@ def _groups(panel: Panel, adoption: Adoption, column: str | None) -> tuple[IntAr
 def _fit_with(model: Any, panel: Panel, adoption: Adoption, donor: IntArray) -> EffectResults:
     """Fit with the date of another unit for each."""
     index = panel.index
-    values: AnyArray
+    column = str(model.cohort or model.treatment)
+    values: Any
     if model.cohort is None:
         treated = index.steps[index.time] >= adoption.start[donor][index.unit]
-        name, values = model.treatment, np.asarray(index.unsort(treated.astype(np.float64)))
+        values = index.unsort(treated.astype(np.float64))
     else:
-        name = model.cohort
-        rows = index.starts[:-1][donor][index.unit]
-        values = _gather(panel, name, index.unsort(rows))
-    result: EffectResults = model.fit(panel.assign(**{name: values}))
+        values = rows_of(panel, column, index.starts[:-1][donor][index.unit], column)
+    result: EffectResults = model.fit(panel.assign(**{column: values}))
     return result
-
-
-def _gather(panel: Panel, column: str, rows: IntArray) -> AnyArray:
-    """Return a column's values at sorted rows."""
-    order = panel.index.order
-    return np.asarray(panel.series(column).to_numpy())[rows if order is None else order[rows]]
-
-
-def _average(result: EffectResults) -> EffectResults:
-    """Return the single average effect on the treated."""
-    if result.cells is not None:
-        return result.aggregate("simple")
-    if len(result.params) == 1:
-        return result
-    if result.overall is not None:
-        return result.overall
-    raise SpecificationError(f"{result.model} has no single average effect to test.")
 
 
 def _value(result: EffectResults, statistic: Statistic) -> float:

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from panelml._typing import BoolArray, FloatArray, IntArray
-from panelml.core.aggregation import Cells
-from panelml.core.group_time import Contrast, difference_effect
-from panelml.data.adoption import NEVER, Adoption, read_adoption
-from panelml.data.formula import parse_formula
+from panelml._typing import BoolArray, FloatArray
+from panelml.data.adoption import NEVER, read_adoption, read_status
 from panelml.data.panel import Panel
-from panelml.data.sample import Sample
-from panelml.data.weights import Weights, parse_weights
-from panelml.did.base import assemble_effects, cell_labels, sample_start
-from panelml.did.comparisons import Cell, comparable, complete_units, planned_cells
-from panelml.did.contrasts import BalancedRows, Remarks, independent_columns
-from panelml.did.group_time import Base, Control, Method
+from panelml.data.weights import Weights
+from panelml.did.comparisons import Cell
+from panelml.did.contrasts import BalancedRows, Estimates, Remarks, fit_contrast
+from panelml.did.planning import Base, Control, Method, Plan, check_comparing, make_plan
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
-from panelml.engine.sampling import make_sample, require_panel
-from panelml.errors import (
-    ConvergenceError,
-    DataError,
-    IdentificationError,
-    SpecificationError,
-    check_choice,
-    listing,
-)
-from panelml.inference.correction import Counts
+from panelml.engine.sampling import require_panel
+from panelml.errors import DataError, listing
 from panelml.inference.covariance import CovLike
-from panelml.inference.influence import UnitInfluence
-from panelml.results.averages import label_text
 from panelml.results.effects import EffectResults
 
 __all__ = ["TripleDifference"]
@@ -77,8 +62,7 @@ class TripleDifference:
     cov: CovLike = "cluster"
 
     def __post_init__(self) -> None:
-        for name, choices in (("control", Control), ("method", Method), ("base", Base)):
-            check_choice(name, getattr(self, name), choices)
+        check_comparing(self)
 
     @capped
     def fit(self, data: Any) -> EffectResults:
@@ -94,136 +78,74 @@ class TripleDifference:
         panel = require_panel(data)
         adoption = read_adoption(panel, self.cohort, self.treatment)
         eligible = _eligible(panel, self.eligible)
-        formula = parse_formula(self.formula)
-        if formula.effects is not None:
-            raise SpecificationError("Units and periods are compared, not absorbed: leave out '|'.")
-        sample, notes = make_sample(
-            panel, replace(formula, intercept=True), parse_weights(self.weights)
+        plan = make_plan(self, panel, adoption, whole=True)
+        rows = BalancedRows.of(collect(plan.sample), ("Intercept", *plan.sample.names), plan.start)
+        problem = _Problem(plan, rows, eligible[plan.sample.unit_rows > 0], Remarks())
+        return plan.assemble(
+            "Triple differences", problem.estimates(), rows.w / rows.w.sum(), problem.eligible
         )
-        sample, adoption, more = comparable(sample, adoption, self.control, self.anticipation)
-        sample, dropped = complete_units(sample)
-        start = sample_start(adoption, sample)
-        present = np.flatnonzero(sample.level_rows((panel.time,)) > 0)
-        steps = adoption.steps[present]
-        cells, without = planned_cells(
-            np.unique(start[start < NEVER]), steps, base=self.base, anticipation=self.anticipation
-        )
-        rows = BalancedRows.of(collect(sample), ("Intercept", *sample.names), start)
-        remarks = Remarks()
-        problem = _Problem(rows, eligible[sample.unit_rows > 0], self, adoption, steps, remarks)
-        found = [(cell, *pair) for cell in cells if (pair := problem.effect(cell)) is not None]
-        if without:
-            names = listing(label_text(adoption.label(g)) for g in without)
-            remarks.add("Left out cohorts without a period before adoption", names)
-        notes = (*adoption.notes, *notes, *more, *dropped, *remarks.notes())
-        if not found:
-            raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
-        return _assemble(self, sample, adoption, problem, found, notes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
     """Outcomes, eligibility, and what was asked for."""
 
+    plan: Plan
     rows: BalancedRows
     eligible: BoolArray
-    spec: TripleDifference
-    adoption: Adoption
-    steps: IntArray
     remarks: Remarks
 
-    def effect(self, cell: Cell) -> tuple[float, FloatArray] | None:
-        """Estimate one effect and the influence of each unit; None where it is not defined."""
+    def estimates(self) -> Estimates:
+        """Estimate all effects that are defined."""
+        found = [(cell, *pair) for cell in self.plan.cells if (pair := self._effect(cell))]
+        psi = np.array([psi for _, _, psi in found]).reshape(-1, self.eligible.size)
+        effects = np.array([effect for _, effect, _ in found])
+        return Estimates([cell for cell, _, _ in found], effects, psi, self.remarks.notes())
+
+    def _effect(self, cell: Cell) -> tuple[float, FloatArray] | None:
+        """Average over comparison groups, and say how each unit moved the average."""
         start = self.rows.start
-        controls = cell.controls(start, self.spec.control)
+        controls = cell.controls(start, self.plan.spec.control)
         found = [
-            pair for g in np.unique(start[controls])
-            if (pair := self._against(cell, start == g)) is not None
+            pair for g in np.unique(start[controls]).tolist()
+            if (pair := self._against(cell, g)) is not None
         ]  # fmt: skip
         if not found:
-            self.remarks.add("Nobody to compare: effects left out", self._name(cell))
             return None
         effects, psi = np.array([f[0] for f in found]), np.stack([f[1] for f in found])
         weights = np.linalg.pinv(psi @ psi.T).sum(axis=0)
         weights /= weights.sum()
         return float(weights @ effects), weights @ psi
 
-    def _against(self, cell: Cell, control: BoolArray) -> tuple[float, FloatArray] | None:
+    def _against(self, cell: Cell, other: int) -> tuple[float, FloatArray] | None:
         """Compare with one control group: three differences of differences."""
-        cohort = self.rows.start == cell.cohort
+        cohort, control = self.rows.start == cell.cohort, self.rows.start == other
         target = cohort & self.eligible
+        name = self.plan.name(cell)
+        if other != NEVER:
+            name = f"{name} against {self.plan.label(other)}"
         effect, psi = 0.0, np.zeros(target.size)
         for sign, group in (
             (1.0, cohort & ~self.eligible), (1.0, control & self.eligible),
             (-1.0, control & ~self.eligible),
         ):  # fmt: skip
-            pair = self._difference(cell, target, group)
-            if pair is None:
+            rows, contrast = fit_contrast(
+                self.rows, cell, target, group, self.plan.spec.method, name, self.remarks
+            )
+            if contrast is None:
                 return None
-            effect += sign * pair[0]
-            psi += sign * pair[1]
+            part, moved = self.rows.effect(contrast, cell, rows)
+            effect += sign * part
+            psi[rows] += sign * moved
         return effect, psi
-
-    def _difference(
-        self, cell: Cell, target: BoolArray, group: BoolArray
-    ) -> tuple[float, FloatArray] | None:
-        rows = self.rows.rows(cell, target | group)
-        treated = target[rows]
-        if not treated.any() or treated.all():
-            return None
-        x, w = self.rows.covariates(cell, rows), self.rows.weights(rows)
-        x = x[:, independent_columns(x[~treated], w[~treated])]
-        try:
-            contrast = Contrast.of(x, treated, w, self.spec.method)
-        except ConvergenceError as error:
-            self.remarks.add(f"Comparisons left out because {error}", self._name(cell))
-            return None
-        change = (self.rows.y[cell.time] - self.rows.y[cell.base])[rows]
-        effect, moved = difference_effect(contrast, change)
-        psi = np.zeros(target.size)
-        psi[rows] = moved
-        return effect, psi
-
-    def _name(self, cell: Cell) -> str:
-        words = (label_text(self.adoption.label(s)) for s in (cell.cohort, self.steps[cell.time]))
-        return f"cohort {next(words)}, period {next(words)}"
 
 
 def _eligible(panel: Panel, column: str) -> BoolArray:
-    values = panel.numbers(column, "Eligibility").astype(np.float64)
-    first = panel.index.starts[:-1]
-    low, high = np.minimum.reduceat(values, first), np.maximum.reduceat(values, first)
-    wrong = ~np.isin(values, (0.0, 1.0))
-    if wrong.any():
-        rows = sorted(panel.index.position(int(i)) for i in np.flatnonzero(wrong))
+    values = read_status(panel, column, "Eligibility")
+    varies = panel.index.varies_within(values)
+    if varies.any():
         raise DataError(
-            f"Eligibility {column!r} must be 0 or 1; it is not in {int(wrong.sum())} rows (row "
-            f"{listing(rows)})."
+            f"Eligibility {column!r} varies within {int(varies.sum()):,} units ({panel.unit} "
+            f"{listing(panel.index.units[varies])})."
         )
-    if (low != high).any():
-        raise DataError(
-            f"Eligibility {column!r} varies within {int((low != high).sum()):,} units "
-            f"({panel.unit} {listing(panel.index.units[low != high])})."
-        )
-    return np.asarray(low == 1)
-
-
-def _assemble(
-    spec: TripleDifference, sample: Sample, adoption: Adoption, problem: _Problem,
-    found: list[tuple[Cell, float, FloatArray]], notes: tuple[str, ...],
-) -> EffectResults:  # fmt: skip
-    rows, steps = problem.rows, problem.steps
-    weight = rows.w / rows.w.sum()
-    cohort = np.array([cell.cohort for cell, _, _ in found])
-    member = (cohort[:, None] == rows.start) & problem.eligible
-    cells = Cells(cohort, steps[[cell.time for cell, _, _ in found]], member @ weight)
-    references = (-1 - spec.anticipation,) if spec.base == "universal" else ()
-    return assemble_effects(
-        model="Triple differences", spec=spec, sample=sample,
-        labels=cell_labels(adoption, cells), params=np.array([effect for _, effect, _ in found]),
-        influence=UnitInfluence(sample, np.stack([psi for _, _, psi in found])),
-        sizes=UnitInfluence(sample, member * weight),
-        counts=Counts(sample.nobs, len(found), False, normal=True, rule="asymptotic"),
-        cov=spec.cov, cells=cells, references=references, anticipation=spec.anticipation,
-        notes=notes,
-    )  # fmt: skip
+    return np.asarray(values[panel.index.starts[:-1]] == 1)

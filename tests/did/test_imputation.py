@@ -186,6 +186,12 @@ def test_rows_that_cannot_be_imputed_are_said() -> None:
     assert any("effects are of a single row" in note for note in fit.notes) == (
         (fit.labels["size"] == 1).any()
     )
+    lone = frame.assign(cohort=frame["cohort"].mask(frame["unit"] == 5, 7))
+    lone = lone[(lone["cohort"] != 7) | (lone["unit"] == 5)]
+    event = pm.TwoStageDiD("y ~ 1", cohort="cohort", effects="event").fit(
+        pm.Panel(lone[(lone["unit"] == 5) | (lone["cohort"] == 8)], "unit", "time")
+    )
+    assert any("of a single row (horizon 0" in note for note in event.notes)
 
 
 def test_what_cannot_be_estimated_is_refused() -> None:

@@ -88,7 +88,7 @@ def test_refusals() -> None:
     model = pm.TWFE("y ~ 1", "g")
     with pytest.raises(SpecificationError, match="statistic is not 'tt'"):
         pm.randomization_test(model, panel(), seed=1, statistic="tt")  # type: ignore[arg-type]
-    with pytest.raises(SpecificationError, match="draws is a positive number"):
+    with pytest.raises(SpecificationError, match="draws must be a whole number of at least 1"):
         pm.randomization_test(model, panel(), seed=1, draws=0)
     mixed = frame().assign(half=lambda d: d["unit"] % 2)
     with pytest.raises(SpecificationError, match="Units of the same half adopt at different"):
@@ -100,5 +100,46 @@ def test_refusals() -> None:
         pm.randomization_test(model, panel(frame().assign(g=2)), seed=1)
     event = pm.EventStudy("y ~ 1", "g")
     longer = pd.concat([frame(), frame().assign(time=lambda d: d["time"] + 2)])
-    with pytest.raises(SpecificationError, match="no single average effect"):
+    with pytest.raises(IdentificationError, match="no single average effect"):
         pm.randomization_test(event, panel(longer), seed=1)
+
+
+DATES = {
+    "dates": lambda d: d.assign(
+        time=pd.to_datetime((d["time"] + 2000).astype(str) + "-01-01"),
+        g=pd.to_datetime(d["g"].map({2: "2002-01-01"})),
+    ),
+    "nullable": lambda d: d.assign(g=d["g"].astype("Int64")),
+    "sorted otherwise": lambda d: d.sample(frac=1, random_state=3),
+}
+
+
+@pytest.mark.parametrize("form", DATES)
+def test_dates_of_all_kinds_are_dealt_out(form: str) -> None:
+    model = pm.CallawaySantAnna("y ~ 1", "g")
+    expected = pm.randomization_test(model, panel(), seed=5, draws=12)
+    data = DATES[form](frame())
+    found = pm.randomization_test(model, data.set_index(["unit", "time"]), seed=5, draws=12)
+    np.testing.assert_allclose(found.draws, expected.draws, rtol=1e-8)
+
+
+def test_dates_of_polars_frames_are_dealt_out() -> None:
+    polars = pytest.importorskip("polars")
+    expected = pm.randomization_test(pm.TWFE("y ~ 1", "g"), panel(), seed=5, draws=12)
+    data = pm.Panel(polars.from_pandas(frame().sample(frac=1, random_state=3)), "unit", "time")
+    found = pm.randomization_test(pm.TWFE("y ~ 1", "g"), data, seed=5, draws=12)
+    np.testing.assert_allclose(found.draws, expected.draws, rtol=1e-8)
+
+
+def test_draws_without_a_statistic_are_counted_apart() -> None:
+    """One treated unit of four whose changes are 1, 0, 0 and 0: the others have no spread."""
+    cohorts = [2.0, np.nan, np.nan, np.nan]
+    wide = pd.DataFrame({"unit": [1, 2, 3, 4], "change": [1.0, 0, 0, 0], "g": cohorts})
+    data = pd.concat([wide.assign(time=t, y=wide["change"] * (t == 2)) for t in (1, 2)])
+    model = pm.CallawaySantAnna("y ~ 1", "g")
+    with pytest.raises(IdentificationError, match="No draw could be estimated"):
+        pm.randomization_test(model, panel(data.assign(y=0.0)), seed=1, draws=3)
+    found = pm.randomization_test(model, panel(data), seed=1, draws=40)
+    assert found.failed > 0
+    assert found.draws.size == 40 - found.failed
+    assert f"{found.failed} further draws" in str(found)

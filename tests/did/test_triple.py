@@ -107,3 +107,26 @@ def test_what_cannot_be_compared_is_refused() -> None:
         )
     with pytest.raises(SpecificationError, match="Did you mean 'not-yet'"):
         pm.TripleDifference("y ~ 1", "elig", cohort="cohort", control="notyet")
+
+
+def test_what_is_left_out_is_said() -> None:
+    frame = draw(covariate=0.5).assign(twice=lambda d: 2 * d["x"])
+    spec = pm.TripleDifference("y ~ x + twice", "elig", cohort="cohort")
+    fit = spec.fit(pm.Panel(frame, "unit", "time"))
+    assert any(note.startswith("Dropped 'twice', collinear") for note in fit.notes)
+    plain = pm.TripleDifference("y ~ x", "elig", cohort="cohort").fit(
+        pm.Panel(frame, "unit", "time")
+    )
+    np.testing.assert_allclose(fit.params, plain.params, rtol=1e-8)
+    first = frame.loc[frame["cohort"] > 0, "cohort"].min()
+    whole = frame.assign(elig=frame["elig"].where(frame["cohort"] != first, 1))
+    some = pm.TripleDifference("y ~ 1", "elig", cohort="cohort").fit(
+        pm.Panel(whole, "unit", "time")
+    )
+    assert any(f"Nobody to compare: left out (cohort {first:g}, " in note for note in some.notes)
+    assert not (some.labels["cohort"] == first).any()
+
+
+def test_anticipation_is_a_number_of_periods() -> None:
+    with pytest.raises(SpecificationError, match="anticipation must be a whole number of at"):
+        pm.TripleDifference("y ~ 1", "elig", cohort="cohort", anticipation=-1)
