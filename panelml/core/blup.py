@@ -88,6 +88,8 @@ class CrossedPrediction:
     units : FloatArray, shape (q_1, g)
         Working coefficients of the first factor's levels, in the order of units.
     others : tuple of (OtherFactor, FloatArray of shape (q, levels))
+    relative : FloatArray, shape (q, q)
+        Covariance of all working random coefficients over the residual variance.
     constant : bool
         False: the constant, if any, is one of the working columns.
     """
@@ -96,6 +98,7 @@ class CrossedPrediction:
     first: IntArray
     units: FloatArray
     others: tuple[tuple[OtherFactor, FloatArray], ...]
+    relative: FloatArray
     constant: bool = False
 
     def __call__(self, block: Block) -> Rows:

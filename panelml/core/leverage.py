@@ -1,8 +1,11 @@
-"""Residuals of least squares are too small where rows have leverage: adjustments by cluster.
+"""Residuals are too small where rows have leverage: adjustments by cluster.
 
-The residuals of cluster g have the covariance ``(I - H_g) sigma^2`` with ``H_g = X_g M X_g'`` and
-``M = (X'X)^-1``. With ``M = L L'`` every function of H_g acts through ``S_g = L' X_g'X_g L``, a
-matrix in the number of regressors, so that scores are adjusted without a matrix of rows.
+The residuals of cluster g have the covariance ``G_g = V_g - X_g M X_g'`` with ``M`` the inverse of
+the sum of ``X_g' V_g^-1 X_g``. CR2 replaces them by ``A_g e_g``, whose covariance is V_g where the
+model holds; CR3 by what they are without the cluster.
+
+Source: Bell and McCaffrey (2002), *Survey Methodology* 28, 169-181; Pustejovsky and Tipton (2018),
+*Journal of Business & Economic Statistics* 36, 672-683, equations 6 and 11.
 """
 
 from __future__ import annotations
@@ -14,12 +17,14 @@ import numpy as np
 
 from panelml._typing import FloatArray
 
-__all__ = ["Adjusted", "Power", "adjust"]
+__all__ = ["Adjusted", "DependentRows", "Power", "adjust", "adjust_dependent"]
 
 Power = Literal["CR2", "CR3"]
 
 # A share of a cluster's variation that its own regressors explain whole, but for rounding.
 WHOLE = 1 - 1e-10
+# The same of the covariance of its residuals, which is a square.
+NOTHING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +34,66 @@ class Adjusted:
     Attributes
     ----------
     scores : FloatArray, shape (c, m)
-    df : FloatArray, shape (c', ) or empty
-        Satterthwaite's degrees of freedom of each contrast that was asked for.
+        ``P_g' e_g`` with ``P_g = A_g V_g^-1 X_g``.
+    squares : FloatArray, shape (c, m, m)
+        ``P_g' V_g P_g``.
+    cross : FloatArray, shape (c, m, m)
+        ``X_g' P_g``.
     """
 
     scores: FloatArray
-    df: FloatArray
+    squares: FloatArray
+    cross: FloatArray
+
+    def degrees(self, bread: FloatArray, contrasts: FloatArray) -> FloatArray:
+        """Satterthwaite's degrees of freedom of contrasts where the model holds, shape (r,).
+
+        They are ``(tr S)^2 / tr S^2`` with S the products of clusters.
+
+        Parameters
+        ----------
+        bread : FloatArray, shape (m, m)
+            M.
+        contrasts : FloatArray, shape (r, m)
+        """
+        found = []
+        for contrast in contrasts:
+            direction = bread @ contrast
+            squares = np.einsum("i,cij,j->c", direction, self.squares, direction)
+            b = self.cross @ direction
+            own = np.einsum("ci,ij,cj->c", b, bread, b)
+            total = bread @ (b.T @ b)
+            trace = squares.sum() - own.sum()
+            product = (squares**2).sum() - 2 * (squares * own).sum() + np.sum(total * total.T)
+            found.append(trace**2 / product)
+        return np.array(found)
 
 
-def adjust(scores: FloatArray, grams: FloatArray, power: Power, contrasts: FloatArray) -> Adjusted:
-    """Adjust the scores ``X_g'e_g`` to ``X_g' A_g e_g``.
+def adjust(scores: FloatArray, grams: FloatArray, bread: FloatArray, power: Power) -> Adjusted:
+    """Adjust the scores of clusters whose rows are independent with equal variances.
+
+    With ``M = L L'`` every function of the leverage acts through ``L' X_g'X_g L``, so that there
+    is no matrix of rows.
 
     Parameters
     ----------
     scores : FloatArray, shape (c, m)
+        ``X_g'e_g``.
     grams : FloatArray, shape (c, m, m)
         ``X_g'X_g``.
+    bread : FloatArray, shape (m, m)
+        M.
     power : {"CR2", "CR3"}
-        ``A_g = (I - H_g)^(-1/2)``, or its square.
-    contrasts : FloatArray, shape (r, m)
-        Of the coefficients, for degrees of freedom under equal variances.
-
-    Notes
-    -----
-    Source: Bell and McCaffrey (2002), *Survey Methodology* 28, 169-181; Pustejovsky and Tipton
-    (2018), *Journal of Business & Economic Statistics* 36, 672-683, equations 6 and 11.
     """
-    inverse = np.linalg.inv(grams.sum(axis=0))
-    root = np.linalg.cholesky((inverse + inverse.T) / 2)
+    root = np.linalg.cholesky((bread + bread.T) / 2)
     share, vectors = np.linalg.eigh(root.T @ grams @ root)
     gain = _gain(np.clip(share, 0.0, None), power)
     # A_g - I acts as U f U', with U = X_g L Q and f the gain per unit of the share.
     basis = root @ vectors
     inner = (basis * gain[:, None, :]) @ basis.transpose(0, 2, 1)
-    adjusted = scores + np.einsum("cij,cj->ci", grams @ inner, scores)
-    return Adjusted(adjusted, _satterthwaite(grams, inner, inverse, contrasts))
+    moved = grams @ inner
+    cross = grams + moved @ grams
+    return Adjusted(scores + np.einsum("cij,cj->ci", moved, scores), cross + moved @ cross, cross)
 
 
 def _gain(share: FloatArray, power: Power) -> FloatArray:
@@ -76,22 +106,68 @@ def _gain(share: FloatArray, power: Power) -> FloatArray:
     return np.where(share < WHOLE, found, -1.0)
 
 
-def _satterthwaite(
-    grams: FloatArray, inner: FloatArray, inverse: FloatArray, contrasts: FloatArray
-) -> FloatArray:
-    """Degrees of freedom (tr P)^2 / tr P^2 with P the products of clusters, shape (r,)."""
-    found = []
-    for contrast in contrasts:
-        direction = inverse @ contrast
-        own = grams @ direction
-        moved = np.einsum("cij,cj->ci", inner, own)
-        # a_g = A_g X_g M c; b_g = X_g' a_g.
-        b = own + np.einsum("cij,cj->ci", grams, moved)
-        squares = own @ direction + 2 * (own * moved).sum(axis=1)
-        squares += (moved * np.einsum("cij,cj->ci", grams, moved)).sum(axis=1)
-        cross = np.einsum("ci,ij,cj->c", b, inverse, b)
-        total = inverse @ (b.T @ b)
-        trace = squares.sum() - cross.sum()
-        product = (squares**2).sum() - 2 * (squares * cross).sum() + np.sum(total * total.T)
-        found.append(trace**2 / product)
-    return np.array(found)
+@dataclass(frozen=True, slots=True)
+class DependentRows:
+    """Clusters with as many rows each, which depend on each other.
+
+    Attributes
+    ----------
+    error : FloatArray, shape (c, n)
+    x : FloatArray, shape (c, n, m)
+    z : FloatArray, shape (c, n, q)
+        Random regressors times a root of the covariance of their coefficients.
+    noise : FloatArray, shape (c, n)
+        Variances of the residuals: V_g is z z' and the noise.
+    """
+
+    error: FloatArray
+    x: FloatArray
+    z: FloatArray
+    noise: FloatArray
+
+    def information(self) -> FloatArray:
+        """Sum ``X_g' V_g^-1 X_g``, shape (m, m)."""
+        solved = np.linalg.solve(self.covariance(), self.x)
+        return np.asarray(np.einsum("cnm,cnk->mk", self.x, solved))
+
+    def covariance(self) -> FloatArray:
+        """V_g, shape (c, n, n)."""
+        v = self.z @ self.z.transpose(0, 2, 1)
+        places = np.arange(v.shape[1])
+        v[:, places, places] += self.noise
+        return v
+
+    def reduced(self) -> DependentRows:
+        """Rotate rows to the span of the regressors: V_g is the identity elsewhere, and so A_g."""
+        columns = np.concatenate([self.z, self.x], axis=2)
+        if columns.shape[1] <= columns.shape[2] or (self.noise != 1).any():
+            return self
+        q = np.linalg.qr(columns).Q.transpose(0, 2, 1)
+        noise = np.ones(q.shape[:2])
+        return DependentRows((q @ self.error[:, :, None])[:, :, 0], q @ self.x, q @ self.z, noise)
+
+
+def adjust_dependent(rows: DependentRows, bread: FloatArray, power: Power) -> Adjusted:
+    """Adjust the scores of clusters whose rows depend on each other.
+
+    ``A_g`` is ``D'(D G_g D')^(-1/2) D`` with any root ``V_g = D'D``, or ``V_g G_g^-1`` for CR3.
+
+    Parameters
+    ----------
+    rows : DependentRows
+    bread : FloatArray, shape (m, m)
+        M.
+    power : {"CR2", "CR3"}
+    """
+    x, v = rows.x, rows.covariance()
+    root = np.linalg.cholesky(v)
+    back = root.transpose(0, 2, 1)
+    left = back @ (v - x @ bread @ x.transpose(0, 2, 1)) @ root
+    values, vectors = np.linalg.eigh((left + left.transpose(0, 2, 1)) / 2)
+    some = values > NOTHING * np.abs(values).max(axis=1, keepdims=True)
+    scale = np.where(some, np.where(some, values, 1.0) ** (-0.5 if power == "CR2" else -1.0), 0.0)
+    # Both powers of A_g V_g^-1, from the right: root f(left) root^-1, root f(left) root'.
+    raised = root @ (vectors * scale[:, None, :]) @ vectors.transpose(0, 2, 1)
+    p = raised @ (np.linalg.solve(root, x) if power == "CR2" else back @ x)
+    scores = np.einsum("cnm,cn->cm", p, rows.error)
+    return Adjusted(scores, p.transpose(0, 2, 1) @ v @ p, x.transpose(0, 2, 1) @ p)

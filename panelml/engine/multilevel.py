@@ -116,7 +116,8 @@ def fit_levels(
     crossed = maximise_mixed(model, columns.structure, restricted=restricted)
     units, levels = model.coefficients(crossed.criterion)
     pairs = tuple(zip(model.others, levels, strict=True))
-    joint = CrossedPrediction(columns.basis, model.first, units, pairs)
+    relative = crossed.criterion.factor @ crossed.criterion.factor.T
+    joint = CrossedPrediction(columns.basis, model.first, units, pairs, relative)
     return LevelsFit(crossed, joint, model.products.units.n)
 
 

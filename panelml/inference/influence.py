@@ -15,7 +15,7 @@ from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import MissingValueError, SpecificationError, listing
 
-__all__ = ["Influence", "InfluenceFunction", "SerialProducts", "UnitInfluence"]
+__all__ = ["Influence", "InfluenceFunction", "SerialProducts", "UnitInfluence", "require_complete"]
 
 
 class InfluenceFunction(Protocol):
@@ -132,7 +132,7 @@ class Influence:
         if names == (self.sample.panel.unit,):
             total = fold(self.sample, self._unit_sums)
         else:
-            _refuse_missing(self.sample, names)
+            require_complete(self.sample, names)
             key = "^".join(names)
 
             def keyed(block: Block) -> KeyedSums:
@@ -224,7 +224,7 @@ class UnitInfluence:
         """
         if names == (self.sample.panel.unit,):
             return KeyedSums(np.arange(self.psi.shape[1]), self.psi)
-        _refuse_missing(self.sample, names)
+        require_complete(self.sample, names)
         rows = self.sample.unit_rows
         first = np.cumsum(rows) - rows
         return KeyedSums.of(self.psi, self.sample.codes(names)[first[rows > 0]])
@@ -247,7 +247,14 @@ class UnitInfluence:
         )
 
 
-def _refuse_missing(sample: Sample, names: tuple[str, ...]) -> None:
+def require_complete(sample: Sample, names: tuple[str, ...]) -> None:
+    """Refuse clusters that are missing in rows of the sample.
+
+    Raises
+    ------
+    MissingValueError
+        Naming the rows.
+    """
     codes = sample.codes(names)
     missing = np.flatnonzero(codes < 0)
     if missing.size:

@@ -8,22 +8,23 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
+from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.keyed import KeyedSums
-from panelml.core.leverage import Power, adjust
+from panelml.core.leverage import Adjusted, Power, adjust
 from panelml.core.transforms import Rows
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.clusters import (
     Columns,
-    cluster_products,
     few_clusters,
     is_nested,
     require_whole_units,
     semidefinite,
 )
 from panelml.inference.estimate import Covariance, Estimate
-from panelml.inference.influence import Influence, SerialProducts
+from panelml.inference.influence import Influence, SerialProducts, require_complete
+from panelml.inference.mixed_leverage import mixed_clusters
 
 __all__ = ["LeverageRule", "leverage_clusters", "leverage_rows"]
 
@@ -34,20 +35,24 @@ class LeverageRule:
 
     Attributes
     ----------
-    scores, grams : FloatArray, shape (c, m) and (c, m, m)
-        Of the clusters.
+    adjusted : Adjusted
+    bread : FloatArray, shape (m, m)
+        Inverse cross-products of the regression.
     back : FloatArray, shape (k, m)
         From the regression's coefficients to the parameters.
     """
 
-    scores: FloatArray
-    grams: FloatArray
+    adjusted: Adjusted
+    bread: FloatArray
     back: FloatArray
+
+    def degrees(self, contrast: FloatArray) -> FloatArray:
+        """Degrees of freedom of each row of a contrast, shape (r,)."""
+        return self.adjusted.degrees(self.bread, contrast @ self.back)
 
     def f_statistic(self, contrast: FloatArray, statistic: float) -> tuple[float, float]:
         """Return the F statistic as it is, and its denominator degrees of freedom."""
-        df = adjust(self.scores, self.grams, "CR2", contrast @ self.back).df
-        return statistic, float(df.min())
+        return statistic, float(self.degrees(contrast).min())
 
 
 def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covariance:
@@ -56,12 +61,43 @@ def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covarian
     Raises
     ------
     SpecificationError
-        If absorbed effects cut across the clusters, or the fit is no least-squares regression.
+        If absorbed or random effects cut across the clusters, or residuals have a structure.
     IdentificationError
         With fewer than two clusters.
     """
-    influence = _plain_rows(fit, power)
+    influence = _rows(fit, power)
     require_whole_units(influence, [columns])
+    require_complete(influence.sample, columns)
+    if isinstance(influence.transform, UnitPrediction | CrossedPrediction):
+        adjusted, total = mixed_clusters(influence, influence.transform, columns, power)
+    elif fit.counts.normal:
+        raise SpecificationError(
+            f"{power} is for least squares and mixed models: fit y ~ x + (1 | unit) as a "
+            "MixedModel, or use 'cluster'."
+        )
+    else:
+        adjusted, total = _plain_clusters(fit, columns, power)
+    found = LeverageRule(adjusted, np.asarray(np.linalg.inv(total)), influence.bread @ total)
+    clusters = len(found.adjusted.scores)
+    if clusters < 2:
+        raise IdentificationError(f"{power} needs at least two clusters.")
+    psi = influence.bread @ found.adjusted.scores.T
+    matrix, notes = semidefinite(psi @ psi.T)
+    name = "^".join(columns)
+    words = f"clustered by {name} ({clusters:,} clusters), {power}"
+    counted = {name: clusters}
+    if power == "CR3":
+        return Covariance(matrix, clusters - 1.0, words, counted, (*notes, *few_clusters(counted)))
+    df = found.degrees(np.eye(len(matrix)))
+    return Covariance(
+        matrix, float(df.min()), f"{words}, Satterthwaite degrees of freedom", counted, notes,
+        rule=found, term_df=df,
+    )  # fmt: skip
+
+
+def _plain_clusters(fit: Estimate, columns: Columns, power: Power) -> tuple[Adjusted, FloatArray]:
+    """Return adjusted scores, and the sum of ``X'X`` over clusters."""
+    influence = fit.rows
     crossing = [e for e in fit.counts.effects if not is_nested(influence, e, columns)]
     if crossing:
         names = ", ".join("^".join(effect) for effect in crossing)
@@ -69,26 +105,10 @@ def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covarian
             f"{power} needs the leverage of absorbed effects ({names}) that cut across the "
             f"clusters. Write them as regressors, as C({'^'.join(crossing[0])}), instead."
         )
-    grams = _cluster_grams(influence, columns)
-    m = influence.kept.size
+    grams, m = _cluster_grams(influence, columns), influence.kept.size
     scores, square = grams.sums[:m].T, _unpacked(grams.sums[m:], m)
-    clusters = len(scores)
-    if clusters < 2:
-        raise IdentificationError(f"{power} needs at least two clusters.")
-    back = influence.bread @ square.sum(axis=0)
-    contrasts = back if power == "CR2" else np.zeros((0, m))
-    found = adjust(scores, square, power, contrasts)
-    psi = influence.bread @ found.scores.T
-    matrix, notes = semidefinite(psi @ psi.T)
-    name = "^".join(columns)
-    words = f"clustered by {name} ({clusters:,} clusters), {power}"
-    counted = {name: clusters}
-    if power == "CR3":
-        return Covariance(matrix, clusters - 1.0, words, counted, (*notes, *few_clusters(counted)))
-    return Covariance(
-        matrix, float(found.df.min()), f"{words}, Satterthwaite degrees of freedom", counted, notes,
-        rule=LeverageRule(scores, square, back), term_df=found.df,
-    )  # fmt: skip
+    total = square.sum(axis=0)
+    return adjust(scores, square, np.linalg.inv(total), power), total
 
 
 def leverage_rows(fit: Estimate, power: Power) -> Covariance:
@@ -100,7 +120,11 @@ def leverage_rows(fit: Estimate, power: Power) -> Covariance:
         With several absorbed effects, or where the fit is no least-squares regression.
     """
     name = "HC2" if power == "CR2" else "HC3"
-    influence, effects = _plain_rows(fit, name), list(fit.counts.effects)
+    if fit.counts.normal:
+        raise SpecificationError(
+            f"{name} is for least squares, whose rows are independent. Use 'CR2' or 'cluster'."
+        )
+    influence, effects = _rows(fit, name), list(fit.counts.effects)
     if len(effects) > 1:
         raise SpecificationError(
             f"{name} needs the leverage of several absorbed effects, which is not at hand. Write "
@@ -126,12 +150,7 @@ def leverage_rows(fit: Estimate, power: Power) -> Covariance:
     return Covariance(matrix, df, words, {}, notes)
 
 
-def _plain_rows(fit: Estimate, name: str) -> Influence:
-    """Return the influence of rows of a least-squares fit."""
-    if fit.curvature is not None or fit.counts.normal:
-        raise SpecificationError(
-            f"{name} is for least squares with as many error terms as rows. Use 'cluster'."
-        )
+def _rows(fit: Estimate, name: str) -> Influence:
     influence = fit.rows
     if influence.frequency:
         raise SpecificationError(f"{name} is not defined for frequency weights: repeat the rows.")
@@ -165,8 +184,6 @@ def _cluster_grams(influence: Influence, columns: Columns) -> KeyedSums:
 
     if unit:
         return fold(influence.sample, sums)
-    # Refuses missing clusters, with their rows.
-    cluster_products(influence, 0)(columns)
     return fold(influence.sample.with_keys(columns), sums)
 
 

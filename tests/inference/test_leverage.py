@@ -71,9 +71,8 @@ def test_what_has_no_leverage_is_refused() -> None:
         two_way.with_cov("CR2")
     with pytest.raises(SpecificationError, match="several absorbed effects"):
         two_way.with_cov("HC3")
-    mixed = pm.MixedModel("y ~ x1 + (1 | unit)").fit(draw())
-    with pytest.raises(SpecificationError, match="least squares"):
-        mixed.with_cov(pm.cov.Clustered("unit", small_sample="CR2"))
+    with pytest.raises(SpecificationError, match="least squares and mixed models"):
+        pm.RandomEffects("y ~ x1").fit(panel).with_cov("CR2")
     with pytest.raises(SpecificationError, match="one dimension"):
         two_way.with_cov("CR3:unit+time")
     with pytest.raises(IdentificationError, match="at least two clusters"):

@@ -1,0 +1,170 @@
+"""Scores of clusters of a mixed model that allow for their leverage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.block import Block
+from panelml.core.blup import CrossedPrediction, UnitPrediction
+from panelml.core.leverage import Adjusted, DependentRows, Power, adjust_dependent
+from panelml.engine.fold import fold
+from panelml.errors import SpecificationError
+from panelml.inference.clusters import Columns, is_nested
+from panelml.inference.influence import Influence
+
+__all__ = ["mixed_clusters"]
+
+# Numbers held at once for the matrices of clusters.
+ROOM = 2**22
+# A matrix of more rows than this takes minutes.
+MOST_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Working columns of rows, in the order of the sample.
+
+    Attributes
+    ----------
+    columns : FloatArray, shape (p + 1 + q, n)
+    noise : FloatArray, shape (n,)
+        Variance of each row's residual over the residual variance.
+    """
+
+    columns: FloatArray
+    noise: FloatArray
+
+    def __add__(self, other: _Rows) -> _Rows:
+        return _Rows(
+            np.concatenate([self.columns, other.columns], axis=1),
+            np.concatenate([self.noise, other.noise]),
+        )
+
+
+def mixed_clusters(
+    influence: Influence, prediction: UnitPrediction | CrossedPrediction, columns: Columns,
+    power: Power,
+) -> tuple[Adjusted, FloatArray]:  # fmt: skip
+    """Adjust the scores of the clusters of a mixed model.
+
+    Parameters
+    ----------
+    influence : Influence
+    prediction : UnitPrediction or CrossedPrediction
+        What the fit did to rows.
+    columns : tuple of str
+    power : {"CR2", "CR3"}
+
+    Returns
+    -------
+    adjusted : Adjusted
+    total : FloatArray, shape (m, m)
+        Sum over clusters of ``X' V^-1 X``.
+
+    Raises
+    ------
+    SpecificationError
+        If a grouping factor cuts across the clusters, a cluster has too many rows for a matrix
+        of them, or the residuals are dependent.
+    """
+    if prediction.basis.whitening is not None:
+        raise SpecificationError(
+            f"{power} is for mixed models with independent residuals. Use 'cluster'."
+        )
+    factors = _factors(influence, prediction, columns, power)
+    rows = fold(influence.sample, lambda block: _rows_of(block, prediction))
+    p = influence.kept.size
+    error = rows.columns[p] - influence.coef @ rows.columns[:p]
+    laid = [
+        (level, _rooted(rows.columns[p + 1 :][random], prediction.relative, random))
+        for level, random in factors
+    ]
+    batches = []
+    for at in _clusters(influence.sample.codes(columns), rows.columns.shape[0], power):
+        z = [_by_level(level[at], z[:, at]) for level, z in laid]
+        x = rows.columns[:p][:, at].transpose(1, 2, 0)
+        z.append(np.zeros((*at.shape, 0)))
+        batch = DependentRows(error[at], x, np.concatenate(z, axis=2), rows.noise[at])
+        batches.append(batch.reduced())
+    total = np.sum([batch.information() for batch in batches], axis=0)
+    bread = np.linalg.inv(total)
+    found = [adjust_dependent(batch, bread, power) for batch in batches]
+    return Adjusted(
+        np.concatenate([part.scores for part in found]),
+        np.concatenate([part.squares for part in found]),
+        np.concatenate([part.cross for part in found]),
+    ), total
+
+
+def _rows_of(block: Block, prediction: UnitPrediction | CrossedPrediction) -> _Rows:
+    columns = prediction.basis.columns(block)
+    noise = np.ones(block.n)
+    if block.weights is not None:
+        columns, noise = columns / np.sqrt(block.weights), 1 / block.weights
+    return _Rows(columns, noise)
+
+
+def _factors(
+    influence: Influence, prediction: UnitPrediction | CrossedPrediction, columns: Columns,
+    power: Power,
+) -> list[tuple[IntArray, IntArray]]:  # fmt: skip
+    """Level of each row, and positions of the random regressors, of each grouping factor."""
+    unit: Columns = (influence.sample.panel.unit,)
+    if isinstance(prediction, UnitPrediction):
+        places = {unit: np.arange(prediction.basis.n_random)}
+    else:
+        places = {unit: prediction.first}
+        places |= {tuple(f.key.split("^")): f.random for f, _ in prediction.others}
+    for group in places:
+        if not is_nested(influence, group, columns):
+            raise SpecificationError(
+                f"{power} needs clusters that are independent, but random effects of "
+                f"{':'.join(group)!r} cut across those of {'^'.join(columns)!r}. Cluster by a "
+                "level that holds whole groups, or use 'cluster'."
+            )
+    return [(influence.sample.codes(group), random) for group, random in places.items()]
+
+
+def _rooted(z: FloatArray, relative: FloatArray, random: IntArray) -> FloatArray:
+    """Multiply random regressors, shape (q, n), by a root of their coefficients' covariance."""
+    values, vectors = np.linalg.eigh(relative[np.ix_(random, random)])
+    return np.asarray((vectors * np.sqrt(np.clip(values, 0.0, None))).T @ z)
+
+
+def _clusters(codes: IntArray, width: int, power: Power) -> Iterator[IntArray]:
+    """Rows of clusters with as many of them each, shape (c, n), a few clusters at a time."""
+    order = np.argsort(codes, kind="stable")
+    first = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    sizes = np.diff(np.append(first, codes.size))
+    if sizes.max() > MOST_ROWS:
+        raise SpecificationError(
+            f"{power} takes a matrix of the rows of each cluster; the largest has "
+            f"{int(sizes.max()):,} rows, more than {MOST_ROWS:,}. Use 'cluster'."
+        )
+    for size in np.unique(sizes):
+        starts = first[sizes == size]
+        step = max(1, ROOM // int(size * max(size, width)))
+        for at in range(0, starts.size, step):
+            yield order[starts[at : at + step, None] + np.arange(size)]
+
+
+def _by_level(level: IntArray, z: FloatArray) -> FloatArray:
+    """Random regressors of each level of a cluster, zero in rows of others: (c, n, q * levels).
+
+    Parameters
+    ----------
+    level : IntArray, shape (c, n)
+    z : FloatArray, shape (q, c, n)
+    """
+    order = np.argsort(level, axis=1, kind="stable")
+    ordered = np.take_along_axis(level, order, axis=1)
+    rank = np.zeros_like(ordered)
+    rank[:, 1:] = np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1)
+    local = np.empty_like(rank)
+    np.put_along_axis(local, order, rank, axis=1)
+    own = local[:, :, None] == np.arange(rank.max() + 1)
+    return np.asarray(np.einsum("qcn,cnl->cnlq", z, own).reshape(*level.shape, -1))
