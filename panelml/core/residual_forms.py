@@ -1,10 +1,10 @@
 """Covariances of residuals within units: a few parameters, their matrices and derivatives.
 
 The covariance of the rows of unit i, over the residual variance, is ``R_i = s_i s_i' o C_i``: s are
-ratios of standard deviations, by level of a row, and C_i is a correlation that depends on how far
-apart the rows are, or, for the unstructured form, any covariance of the periods with a one in its
-first place. All parameters are free on their scale: logarithms of ratios and of the rate of decay,
-inverse hyperbolic tangents of correlations.
+ratios of standard deviations, by level of a row and with logarithms linear in covariates, and C_i
+is a correlation that depends on how far apart the rows are, or, for the unstructured form, any
+covariance of the periods with a one in its first place. All parameters are free on their scale:
+logarithms of ratios and of the rate of decay, inverse hyperbolic tangents of correlations.
 
 Source: Pinheiro and Bates (2000), *Mixed-Effects Models in S and S-PLUS*, chapter 5.
 """
@@ -33,17 +33,27 @@ class Patterns:
         When; for the unstructured form which period, from zero.
     level : IntArray, shape (g, T)
         Level of the row's variance.
+    covariates : FloatArray, shape (g, T, k)
+        On which the logarithm of the row's standard deviation depends.
     stratum : IntArray, shape (g,)
         Which correlation the unit has.
     """
 
     time: FloatArray
     level: IntArray
+    covariates: FloatArray
     stratum: IntArray
 
     def take(self, units: IntArray) -> Patterns:
         """Return those of some units."""
-        return Patterns(self.time[units], self.level[units], self.stratum[units])
+        return Patterns(
+            self.time[units], self.level[units], self.covariates[units], self.stratum[units]
+        )
+
+    def key(self) -> FloatArray:
+        """Numbers that are equal where patterns are, shape (g, c)."""
+        flat = self.covariates.reshape(len(self.time), -1)
+        return np.column_stack([self.time, self.level, flat, self.stratum])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,8 @@ class ResidualForm:
     """A form of residual covariance; its parameters are a vector of numbers without bounds.
 
     The parameters of the correlation come first, stratum by stratum, then the logarithms of the
-    standard deviations of all levels but the first over that of the first.
+    standard deviations of all levels but the first over that of the first, then the slopes of the
+    logarithm in covariates.
 
     Attributes
     ----------
@@ -64,6 +75,8 @@ class ResidualForm:
         Levels of rows with a variance of their own.
     scale : float
         Length of time by which the rate of decay is measured.
+    covariates : int
+        Variables on which the logarithm of the standard deviation depends.
     """
 
     kind: Kind
@@ -71,6 +84,7 @@ class ResidualForm:
     strata: int = 1
     levels: int = 1
     scale: float = 1.0
+    covariates: int = 0
 
     @property
     def own(self) -> int:
@@ -82,11 +96,21 @@ class ResidualForm:
     @property
     def size(self) -> int:
         """Number of parameters."""
-        return self.strata * self.own + self.levels - 1
+        return self.strata * self.own + self.levels - 1 + self.covariates
 
     def ratios(self, theta: FloatArray) -> FloatArray:
         """Standard deviations by level over that of the first, shape (levels,)."""
-        return np.asarray(np.exp(np.append(0.0, theta[self.strata * self.own :])))
+        first = self.strata * self.own
+        return np.asarray(np.exp(np.append(0.0, theta[first : first + self.levels - 1])))
+
+    def slopes(self, theta: FloatArray) -> FloatArray:
+        """Slopes of the logarithm of the standard deviation in covariates, shape (k,)."""
+        return theta[theta.size - self.covariates :]
+
+    def deviations(self, theta: FloatArray, patterns: Patterns) -> FloatArray:
+        """Standard deviations of rows over that of the first level, shape (g, T)."""
+        along = patterns.covariates @ self.slopes(theta)
+        return np.asarray(self.ratios(theta)[patterns.level] * np.exp(along))
 
     def strata_of(self, theta: FloatArray) -> FloatArray:
         """Parameters of the correlation, shape (strata, own)."""
@@ -103,12 +127,12 @@ class ResidualForm:
 
     def matrices(self, theta: FloatArray, patterns: Patterns) -> FloatArray:
         """Covariances over the residual variance, shape (g, T, T)."""
-        s = self.ratios(theta)[patterns.level]
+        s = self.deviations(theta, patterns)
         return np.asarray(s[:, :, None] * s[:, None] * self._correlations(theta, patterns)[0])
 
     def pull(self, theta: FloatArray, patterns: Patterns, weight: FloatArray) -> FloatArray:
         """Derivative of the sum of ``weight o R``, symmetric weights (g, T, T): shape (size,)."""
-        s = self.ratios(theta)[patterns.level]
+        s = self.deviations(theta, patterns)
         c, changes = self._correlations(theta, patterns)
         inner = s[:, :, None] * s[:, None] * weight
         own = np.zeros((self.strata, self.own))
@@ -117,8 +141,10 @@ class ResidualForm:
         for j, change in enumerate(changes):
             np.add.at(own[:, j], patterns.stratum, (inner * change).sum(axis=(1, 2)))
         ratios = np.zeros(self.levels)
-        np.add.at(ratios, patterns.level, 2 * (inner * c).sum(axis=2))
-        return np.concatenate([own.ravel(), ratios[1:]])
+        by_row = 2 * (inner * c).sum(axis=2)
+        np.add.at(ratios, patterns.level, by_row)
+        slopes = np.einsum("gt,gtk->k", by_row, patterns.covariates)
+        return np.concatenate([own.ravel(), ratios[1:], slopes])
 
     def starts(self) -> list[FloatArray]:
         """First guesses, of which the best is taken."""

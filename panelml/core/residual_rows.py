@@ -18,7 +18,7 @@ from panelml.core.collapse import fewer
 from panelml.core.mixed_criterion import Criterion
 from panelml.core.residual_forms import Patterns, ResidualForm
 from panelml.core.unit_products import RANK_TOLERANCE, MixedBasis, MixedMoments
-from panelml.core.whitening import RowFacts, SizeClass, size_classes
+from panelml.core.whitening import RowFacts, RowPatterns, SizeClass, size_classes
 
 __all__ = ["ResidualProblem", "UnitRows", "WhiteUnits", "residual_problem"]
 
@@ -34,32 +34,27 @@ class UnitRows:
     ----------
     columns : FloatArray, shape (p + 1 + q, n)
     sizes : IntArray, shape (g,)
-    time : FloatArray, shape (n,)
-    level, stratum : IntArray, shape (n,)
+    patterns : RowPatterns
     log_weight : float
         Sum of the logarithms of the weights.
     """
 
     columns: FloatArray
     sizes: IntArray
-    time: FloatArray
-    level: IntArray
-    stratum: IntArray
+    patterns: RowPatterns
     log_weight: float
 
     @classmethod
     def of(cls, block: Block, basis: MixedBasis, facts: RowFacts) -> UnitRows:
         """Collect the rows of one block."""
         weight = 0.0 if block.weights is None else float(np.log(block.weights).sum())
-        return cls(basis.columns(block), block.sizes, *facts.of(block), weight)
+        return cls(basis.columns(block), block.sizes, facts.of(block), weight)
 
     def __add__(self, other: UnitRows) -> UnitRows:
         return UnitRows(
             np.concatenate([self.columns, other.columns], axis=1),
             np.concatenate([self.sizes, other.sizes]),
-            np.concatenate([self.time, other.time]),
-            np.concatenate([self.level, other.level]),
-            np.concatenate([self.stratum, other.stratum]),
+            self.patterns + other.patterns,
             self.log_weight + other.log_weight,
         )
 
@@ -166,9 +161,7 @@ class ResidualProblem:
 
 def residual_problem(rows: UnitRows, form: ResidualForm, n_random: int) -> ResidualProblem:
     """Sort units by their covariance, and replace those that are alike by fewer."""
-    classes = size_classes(
-        rows.starts, rows.time, rows.level, rows.stratum, absolute=form.kind == "unstructured"
-    )
+    classes = size_classes(rows.starts, rows.patterns, absolute=form.kind == "unstructured")
     units = tuple(_compressed(rows.columns, part, n_random) for part in classes)
     return ResidualProblem(form, units, n_random, int(rows.sizes.sum()), rows.log_weight)
 

@@ -10,7 +10,7 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.residual_forms import Patterns, ResidualForm
 
-__all__ = ["Ranks", "RowFacts", "SizeClass", "Whitening", "size_classes"]
+__all__ = ["Ranks", "RowFacts", "RowPatterns", "SizeClass", "Whitening", "size_classes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,32 @@ class Ranks:
 
 
 @dataclass(frozen=True, slots=True)
+class RowPatterns:
+    """What the covariance of rows depends on.
+
+    Attributes
+    ----------
+    time : FloatArray, shape (n,)
+    level : IntArray, shape (n,)
+    covariates : FloatArray, shape (k, n)
+    stratum : IntArray, shape (n,)
+    """
+
+    time: FloatArray
+    level: IntArray
+    covariates: FloatArray
+    stratum: IntArray
+
+    def __add__(self, other: RowPatterns) -> RowPatterns:
+        return RowPatterns(
+            np.concatenate([self.time, other.time]),
+            np.concatenate([self.level, other.level]),
+            np.concatenate([self.covariates, other.covariates], axis=1),
+            np.concatenate([self.stratum, other.stratum]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RowFacts:
     """Where to find what the covariance of a block's rows depends on.
 
@@ -44,15 +70,19 @@ class RowFacts:
     period, level, stratum : Ranks, or None
         Of the periods of an unstructured form; of the level of a row's variance; of the unit's
         correlation. None where there is one.
+    covariates : tuple of (str, float, float)
+        Variables among the block's slopes on which variances depend, with what is subtracted from
+        them and what they are divided by.
     """
 
     time: str | None
     period: Ranks | None
     level: Ranks | None
     stratum: Ranks | None
+    covariates: tuple[tuple[str, float, float], ...] = ()
 
-    def of(self, block: Block) -> tuple[FloatArray, IntArray, IntArray]:
-        """Return time, level and stratum of each row."""
+    def of(self, block: Block) -> RowPatterns:
+        """Return what the covariance of a block's rows depends on."""
         nothing = np.zeros(block.n, dtype=np.int64)
         time = nothing.astype(np.float64)
         if self.period:
@@ -61,7 +91,10 @@ class RowFacts:
             time = block.slopes[self.time] if self.time else block.step.astype(np.float64)
         level = self.level.of(block) if self.level else nothing
         stratum = self.stratum.of(block) if self.stratum else nothing
-        return time, level, stratum
+        found = np.empty((len(self.covariates), block.n))
+        for row, (name, centre, size) in zip(found, self.covariates, strict=True):
+            row[:] = (block.slopes[name] - centre) / size
+        return RowPatterns(time, level, found, stratum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +116,29 @@ class SizeClass:
     pattern: IntArray
 
 
-def size_classes(
-    starts: IntArray, time: FloatArray, level: IntArray, stratum: IntArray, *, absolute: bool
-) -> list[SizeClass]:
+def size_classes(starts: IntArray, rows: RowPatterns, *, absolute: bool) -> list[SizeClass]:
     """Sort units by their number of rows, and by the covariance of these.
 
     Parameters
     ----------
     starts : IntArray, shape (units + 1,)
-    time : FloatArray, shape (n,)
-    level, stratum : IntArray, shape (n,)
+    rows : RowPatterns
     absolute : bool
         Whether it matters when rows are, and not only how far apart.
     """
     sizes = np.diff(starts)
     unit = np.repeat(np.arange(sizes.size), sizes)
-    order = np.lexsort((level, time, unit))
+    order = np.lexsort((rows.level, rows.time, unit))
     found = []
     for size in np.unique(sizes):
         units = np.flatnonzero(sizes == size)
         at = order[starts[units][:, None] + np.arange(size)]
-        when = time[at] if absolute else time[at] - time[at[:, :1]]
-        facts = Patterns(when, level[at], stratum[at[:, 0]])
-        key = np.column_stack([facts.time, facts.level, facts.stratum])
-        _, first, inverse = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        when = rows.time[at] if absolute else rows.time[at] - rows.time[at[:, :1]]
+        facts = Patterns(
+            when, rows.level[at], np.moveaxis(rows.covariates[:, at], 0, 2),
+            rows.stratum[at[:, 0]],
+        )  # fmt: skip
+        _, first, inverse = np.unique(facts.key(), axis=0, return_index=True, return_inverse=True)
         found.append(SizeClass(at, facts.take(first), inverse.ravel()))
     return found
 
@@ -130,7 +162,7 @@ class Whitening:
         """Whiten columns, shape (k, n), of a block."""
         result = np.empty_like(columns)
         absolute = self.form.kind == "unstructured"
-        for part in size_classes(block.starts, *self.facts.of(block), absolute=absolute):
+        for part in size_classes(block.starts, self.facts.of(block), absolute=absolute):
             root = np.linalg.cholesky(self.form.matrices(self.theta, part.patterns))
             inverse = np.linalg.inv(root)[part.pattern]
             result[:, part.at] = np.einsum("gst,kgt->kgs", inverse, columns[:, part.at])

@@ -38,6 +38,8 @@ class ResidualStructure:
     group : str, optional
         Whose rows depend on each other, where the formula has no random term; the panel's unit by
         default.
+    covariates : str or tuple of str
+        Numeric columns in which the logarithm of the residual standard deviation is linear.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class ResidualStructure:
     by: str | None = None
     variance_by: str | None = None
     group: str | None = None
+    covariates: str | tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.by and self.variance_by:
@@ -65,6 +68,12 @@ class ResidualStructure:
     def order(self) -> int | None:
         """Longest lag, where it is chosen."""
         return None
+
+    @property
+    def covariate_names(self) -> tuple[str, ...]:
+        """Columns on which the variance depends."""
+        given = self.covariates
+        return (given,) if isinstance(given, str) else tuple(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +118,11 @@ class Toeplitz(ResidualStructure):
     def __init__(
         self, order: int | None = None, time: str | None = None, by: str | None = None,
         variance_by: str | None = None, group: str | None = None,
+        covariates: str | tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         for name, value in (("time", time), ("by", by), ("variance_by", variance_by),
-                            ("group", group), ("lags", order)):  # fmt: skip
+                            ("group", group), ("covariates", covariates),
+                            ("lags", order)):  # fmt: skip
             object.__setattr__(self, name, value)
         ResidualStructure.__post_init__(self)
         if order is not None and (not isinstance(order, int) or order < 1):
@@ -131,10 +142,10 @@ class Unstructured(ResidualStructure):
     words: ClassVar[str] = "unstructured"
 
     def __post_init__(self) -> None:
-        if self.variance_by:
+        if self.variance_by or self.covariates:
             raise SpecificationError(
                 "Unstructured residuals have a variance for each period: use 'by', not "
-                "'variance_by'."
+                "'variance_by' or 'covariates'."
             )
 
 
@@ -149,23 +160,34 @@ class Exchangeable(ResidualStructure):
 
 @dataclass(frozen=True, slots=True)
 class Heteroskedastic(ResidualStructure):
-    """Independent residuals whose variance differs by the levels of a column.
+    """Independent residuals whose variance differs by a column's levels or with covariates.
 
     Parameters
     ----------
-    by : str
+    by : str, optional
         Column, of groups or of periods.
     group : str, optional
         As for the others.
+    covariates : str or tuple of str
+        Numeric columns in which the logarithm of the residual standard deviation is linear.
     """
 
     kind: ClassVar[Kind] = "independent"
     words: ClassVar[str] = "heteroskedastic"
     timed: ClassVar[bool] = False
 
-    def __init__(self, by: str, group: str | None = None) -> None:
-        for name, value in (("time", None), ("by", None), ("variance_by", by), ("group", group)):
+    def __init__(
+        self, by: str | None = None, group: str | None = None,
+        covariates: str | tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        for name, value in (("time", None), ("by", None), ("variance_by", by), ("group", group),
+                            ("covariates", covariates)):  # fmt: skip
             object.__setattr__(self, name, value)
+        if not (by or covariates):
+            raise SpecificationError(
+                "Say by what the residual variance differs: by='column' of groups or periods, or "
+                "covariates='column' of numbers."
+            )
 
 
 ResidualLike: TypeAlias = "str | ResidualStructure | None"

@@ -30,7 +30,9 @@ class WithinBetween:
     within, between : FloatArray, shape (k,)
         Their effects.
     difference : FloatArray, shape (k,)
-        Between less within.
+        Between less within: the contextual effects, of a unit's mean given its own value.
+    std_errors : FloatArray, shape (k,)
+        Of the differences.
     lower, upper : FloatArray, shape (k,)
         Confidence interval of the difference.
     pvalues : FloatArray, shape (k,)
@@ -45,6 +47,7 @@ class WithinBetween:
     within: FloatArray
     between: FloatArray
     difference: FloatArray
+    std_errors: FloatArray
     lower: FloatArray
     upper: FloatArray
     pvalues: FloatArray
@@ -62,10 +65,12 @@ class WithinBetween:
     def grid(self) -> Grid:
         """Return the cells as texts."""
         heads = (
-            "", "Within", "Between", "Difference", f"{100 * self.level:g}% low",
+            "", "Within", "Between", "Difference", "Std. error", f"{100 * self.level:g}% low",
             f"{100 * self.level:g}% high", "P",
         )  # fmt: skip
-        columns = (self.within, self.between, self.difference, self.lower, self.upper)
+        columns = (
+            self.within, self.between, self.difference, self.std_errors, self.lower, self.upper
+        )  # fmt: skip
         rows = tuple(
             (name, *(number(column[i]) for column in columns), pvalue(self.pvalues[i]))
             for i, name in enumerate(self.names)
@@ -105,7 +110,7 @@ def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
         null=f"effects within and between units are the same: {', '.join(names)}",
     )  # fmt: skip
     return WithinBetween(
-        names, params[own], params[own] + difference, difference, difference - half,
+        names, params[own], params[own] + difference, difference, error, difference - half,
         difference + half, 2 * t_tail(np.abs(difference / error), df), level, test,
     )  # fmt: skip
 

@@ -9,12 +9,13 @@ import numpy as np
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.core.blup import UnitPrediction
 from panelml.core.mixed_basis import WorkingColumns
+from panelml.core.moments import CONSTANT, CrossProducts
 from panelml.core.residual_fit import ResidualOptimum, maximise_residual
 from panelml.core.residual_forms import ResidualForm
 from panelml.core.residual_rows import UnitRows, residual_problem
 from panelml.core.whitening import Ranks, RowFacts, Whitening
 from panelml.data.panel import Panel
-from panelml.data.residual import ResidualStructure
+from panelml.data.residual import ResidualLike, ResidualStructure, parse
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.engine.multilevel import LevelsFit
@@ -75,6 +76,12 @@ class ResidualPlan:
         same = panel is data and structure.kind != "unstructured"
         return cls(structure, "" if same else data.time)
 
+    @classmethod
+    def parse(cls, residual: ResidualLike, data: object, panel: Panel) -> ResidualPlan | None:
+        """Read the structure of residuals, if there is one; as ``of``."""
+        structure = parse(residual)
+        return None if structure is None else cls.of(structure, data, panel)
+
     @property
     def keys(self) -> tuple[tuple[str, ...], ...]:
         """Columns whose codes the rows carry."""
@@ -85,7 +92,9 @@ class ResidualPlan:
     @property
     def slopes(self) -> tuple[str, ...]:
         """Columns whose values the rows carry."""
-        return (self.time,) if self.time and self.structure.kind != "unstructured" else ()
+        timed = self.time and self.structure.kind != "unstructured"
+        names = (*((self.time,) if timed else ()), *self.structure.covariate_names)
+        return tuple(dict.fromkeys(name for name in names if name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,8 @@ class ResidualFit:
     optimum : ResidualOptimum
     periods, levels, strata : tuple of str
         Labels.
+    covariates : tuple of (str, float, float)
+        On which variances depend, with means and standard deviations.
     mean : float
         Average variance of rows over that of the first level.
     """
@@ -109,6 +120,7 @@ class ResidualFit:
     periods: tuple[str, ...]
     levels: tuple[str, ...]
     strata: tuple[str, ...]
+    covariates: tuple[tuple[str, float, float], ...]
     mean: float
 
 
@@ -156,7 +168,9 @@ def fit_residual(
     )  # fmt: skip
     periods, levels, strata = labels
     mean = variances / problem.n
-    found = ResidualFit(plan.structure, form, optimum, periods, levels, strata, mean)
+    found = ResidualFit(
+        plan.structure, form, optimum, periods, levels, strata, facts.covariates, mean
+    )
     return (
         LevelsFit(optimum.mixed, prediction, problem.n), replace(columns, basis=basis), found,
     )  # fmt: skip
@@ -167,7 +181,24 @@ def _facts(sample: Sample, plan: ResidualPlan) -> tuple[RowFacts, tuple[tuple[st
     period = plan.time if s.kind == "unstructured" else None
     level = s.variance_by or s.by
     ranks, labels = zip(*(_ranks(sample, name) for name in (period, level, s.by)), strict=True)
-    return RowFacts(plan.time, *ranks), labels
+    periods, levels, strata = ranks
+    scales = _scales(sample, s.covariate_names)
+    return RowFacts(plan.time, periods, levels, strata, scales), labels
+
+
+def _scales(sample: Sample, names: tuple[str, ...]) -> tuple[tuple[str, float, float], ...]:
+    """Return covariates of the variance with their means and standard deviations."""
+    if not names:
+        return ()
+    found = fold(sample, lambda b: CrossProducts.of(np.stack([b.slopes[name] for name in names])))
+    spread = np.diag(found.centred)
+    for name, variation, mean in zip(names, spread, found.mean, strict=True):
+        if variation <= CONSTANT * found.weight * mean**2:
+            raise IdentificationError(
+                f"{name!r} is constant: the residual variance cannot depend on it. Leave it out."
+            )
+    size = np.sqrt(spread / found.weight)
+    return tuple(zip(names, found.mean.tolist(), size.tolist(), strict=True))
 
 
 def _ranks(sample: Sample, column: str | None) -> tuple[Ranks | None, tuple[str, ...]]:
@@ -199,33 +230,38 @@ def _form(rows: UnitRows, plan: ResidualPlan, labels: tuple[tuple[str, ...], ...
             )
         periods = order or longest
     if kind == "car1":
-        gaps = np.diff(np.sort(rows.time))
+        gaps = np.diff(np.sort(rows.patterns.time))
         scale = float(_spans(rows).mean()) or float(gaps.max())
-    return ResidualForm(kind, periods, len(labels[2]), len(labels[1]), scale)
+    covariates = len(plan.structure.covariate_names)
+    return ResidualForm(kind, periods, len(labels[2]), len(labels[1]), scale, covariates)
 
 
 def _spans(rows: UnitRows) -> FloatArray:
     starts = rows.starts[:-1]
-    return np.maximum.reduceat(rows.time, starts) - np.minimum.reduceat(rows.time, starts)
+    return np.maximum.reduceat(rows.patterns.time, starts) - np.minimum.reduceat(
+        rows.patterns.time, starts
+    )
 
 
 def _check(rows: UnitRows, sample: Sample, plan: ResidualPlan) -> None:
     s, starts = plan.structure, rows.starts
-    if s.kind in WHOLE and not (rows.time == np.rint(rows.time)).all():
+    if s.kind in WHOLE and not (rows.patterns.time == np.rint(rows.patterns.time)).all():
         raise SpecificationError(
             f"{s.words} residuals count periods, but {plan.time!r} is not whole in some rows. Use "
             "pm.residual.CAR1, which takes any distance."
         )
     unit = np.repeat(np.arange(rows.sizes.size), rows.sizes)
     if s.timed:
-        order = np.lexsort((rows.time, unit))
-        when = rows.time[order]
+        order = np.lexsort((rows.patterns.time, unit))
+        when = rows.patterns.time[order]
         twice = (np.diff(when) == 0) & (np.diff(unit[order]) == 0)
         if twice.any():
             _refuse_units(sample, unit[order][1:], twice, f"two rows at the same {_clock(plan)}")
     if s.by is not None:
-        first = rows.stratum[starts[:-1]]
-        _refuse_units(sample, unit, rows.stratum != first[unit], f"several levels of {s.by!r}")
+        first = rows.patterns.stratum[starts[:-1]]
+        _refuse_units(
+            sample, unit, rows.patterns.stratum != first[unit], f"several levels of {s.by!r}"
+        )
 
 
 def _clock(plan: ResidualPlan) -> str:

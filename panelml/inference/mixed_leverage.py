@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.leverage import Adjusted, DependentRows, Power, adjust_dependent
+from panelml.core.row_values import RowValues
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError
 from panelml.inference.clusters import Columns, is_nested
@@ -22,27 +22,6 @@ __all__ = ["mixed_clusters"]
 ROOM = 2**22
 # A matrix of more rows than this takes minutes.
 MOST_ROWS = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Working columns of rows, in the order of the sample.
-
-    Attributes
-    ----------
-    columns : FloatArray, shape (p + 1 + q, n)
-    noise : FloatArray, shape (n,)
-        Variance of each row's residual over the residual variance.
-    """
-
-    columns: FloatArray
-    noise: FloatArray
-
-    def __add__(self, other: _Rows) -> _Rows:
-        return _Rows(
-            np.concatenate([self.columns, other.columns], axis=1),
-            np.concatenate([self.noise, other.noise]),
-        )
 
 
 def mixed_clusters(
@@ -76,19 +55,19 @@ def mixed_clusters(
             f"{power} is for mixed models with independent residuals. Use 'cluster'."
         )
     factors = _factors(influence, prediction, columns, power)
-    rows = fold(influence.sample, lambda block: _rows_of(block, prediction))
-    p = influence.kept.size
-    error = rows.columns[p] - influence.coef @ rows.columns[:p]
+    p, q = influence.kept.size, prediction.basis.n_random
+    rows = fold(influence.sample, lambda block: _rows_of(block, prediction)).values
+    regressors, outcome, random, noise = np.split(rows, [p, p + 1, p + 1 + q])
+    error = outcome[0] - influence.coef @ regressors
     laid = [
-        (level, _rooted(rows.columns[p + 1 :][random], prediction.relative, random))
-        for level, random in factors
+        (level, _rooted(random[places], prediction.relative, places)) for level, places in factors
     ]
     batches = []
-    for at in _clusters(influence.sample.codes(columns), rows.columns.shape[0], power):
+    for at in _clusters(influence.sample.codes(columns), len(rows), power):
         z = [_by_level(level[at], z[:, at]) for level, z in laid]
-        x = rows.columns[:p][:, at].transpose(1, 2, 0)
+        x = regressors[:, at].transpose(1, 2, 0)
         z.append(np.zeros((*at.shape, 0)))
-        batch = DependentRows(error[at], x, np.concatenate(z, axis=2), rows.noise[at])
+        batch = DependentRows(error[at], x, np.concatenate(z, axis=2), noise[0][at])
         batches.append(batch.reduced())
     total = np.sum([batch.information() for batch in batches], axis=0)
     bread = np.linalg.inv(total)
@@ -100,12 +79,11 @@ def mixed_clusters(
     ), total
 
 
-def _rows_of(block: Block, prediction: UnitPrediction | CrossedPrediction) -> _Rows:
+def _rows_of(block: Block, prediction: UnitPrediction | CrossedPrediction) -> RowValues:
+    """Regressors, outcome and random regressors, and the variance of the residual."""
     columns = prediction.basis.columns(block)
-    noise = np.ones(block.n)
-    if block.weights is not None:
-        columns, noise = columns / np.sqrt(block.weights), 1 / block.weights
-    return _Rows(columns, noise)
+    weights = np.ones(block.n) if block.weights is None else block.weights
+    return RowValues(np.concatenate([columns / np.sqrt(weights), 1 / weights[None]]))
 
 
 def _factors(

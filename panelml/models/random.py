@@ -17,10 +17,12 @@ from panelml.core.twoway_components import TwoWayComponents, estimate_two_way
 from panelml.data.formula import Formula
 from panelml.data.grouping import group_rows, refuse_panel_functions
 from panelml.data.random_terms import RandomTerm
+from panelml.data.residual import ResidualLike
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import least_squares
+from panelml.engine.residual import ResidualPlan
 from panelml.engine.sampling import make_sample, require_panel
 from panelml.engine.splitting import split_means
 from panelml.errors import SpecificationError, suggest
@@ -134,6 +136,9 @@ class Hybrid:
         made a deviation; the deviation of the product, which differs if both vary within units;
         or the product as it is, not split. By default "double-demeaned" with ``random``, and
         "demeaned" without.
+    residual : str or residual structure, optional
+        With ``random``, as for MixedModel: ``pm.residual.Heteroskedastic(covariates="x")`` lets
+        the variance within units depend on x.
 
     Notes
     -----
@@ -148,6 +153,7 @@ class Hybrid:
     weights: str | Weights | None = None
     random: str | None = None
     interactions: InteractionCentring | None = None
+    residual: ResidualLike = None
 
     @property
     def reml(self) -> bool:
@@ -166,6 +172,10 @@ class Hybrid:
                 f"not {self.interactions!r}."
             )
         if self.random is None:
+            if self.residual is not None:
+                raise SpecificationError(
+                    "A structure of residuals goes with a likelihood: add random='1'."
+                )
             model, centring = "Hybrid (within-between)", self.interactions or "demeaned"
             return _fit(self, model, "within-between", data, centring)
         return _fit_slopes(self, self.random, data)
@@ -186,11 +196,13 @@ def _fit_slopes(spec: Hybrid, random: str, data: Any) -> Results:
     term = RandomTerm(regressors, (panel.unit,), correlated)
     text = f"{fixed.text} + ({regressors} {'|' if correlated else '||'} {panel.unit})"
     formula = replace(fixed, text=text, random=(term,))
-    sample, notes = make_sample(panel, formula, parse_weights(spec.weights))
+    plan = ResidualPlan.parse(spec.residual, data, panel)
+    keys, slopes = (plan.keys, plan.slopes) if plan else ((), ())
+    sample, notes = make_sample(panel, formula, parse_weights(spec.weights), keys, slopes)
     split = split_means(sample, "within-between", spec.interactions or "double-demeaned")
     return fit_mixed(
         spec, "Hybrid (within-between)", formula, split, (term.group,), restricted=spec.reml,
-        cov=spec.cov, notes=notes,
+        cov=spec.cov, notes=notes, plan=plan,
     )  # fmt: skip
 
 

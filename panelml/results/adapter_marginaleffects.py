@@ -23,12 +23,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.core.row_values import RowValues
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import MissingDependencyError, SpecificationError
 from panelml.inference.covariance import CovLike
 from panelml.results.fitted import FittedModel
-from panelml.results.prediction import RowValues
 
 try:
     import polars as pl

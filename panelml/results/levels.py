@@ -12,10 +12,10 @@ from panelml._typing import FloatArray
 from panelml.core.absorb import SLOPE_TOLERANCE, AbsorbPlan, AbsorbSystem, level_values
 from panelml.core.block import Block
 from panelml.core.groups import group_means, group_sums, spread
+from panelml.core.row_values import RowValues
 from panelml.data.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
-from panelml.results.prediction import RowValues
 
 __all__ = ["AbsorbedEffects", "RandomIntercepts"]
 

@@ -11,6 +11,7 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.core.blup import UnitPrediction
 from panelml.core.refit import Truth
+from panelml.core.row_values import RowValues
 from panelml.engine.fold import capped, fold
 from panelml.engine.multilevel import FactorLayout
 from panelml.engine.refit import Refit, Refitter
@@ -26,7 +27,6 @@ from panelml.inference.distributions import normal_quantile
 from panelml.results.base import Results
 from panelml.results.bootstrap import Bootstrap, Replicate, Statistic, draw_bootstrap, replicate
 from panelml.results.deletion import UnitInfluence, delete_levels
-from panelml.results.prediction import RowValues
 from panelml.results.profile import Profile
 from panelml.results.profile_curve import profile_curves
 from panelml.results.random_part import RandomCoefficients

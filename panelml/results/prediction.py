@@ -13,6 +13,7 @@ import pandas as pd
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.block import Block
+from panelml.core.row_values import RowValues
 from panelml.data.category import Category
 from panelml.data.design import Design, Factor, Part, Terms
 from panelml.data.formula import Effect
@@ -36,21 +37,6 @@ __all__ = [
 
 _PANEL_CALL = re.compile(rf"(?<![\w.])(?:{'|'.join(PANEL_FUNCTIONS)})\s*\(")
 _OWN_KEYS = ("(row)", "(no time)")
-
-
-@dataclass(frozen=True, slots=True)
-class RowValues:
-    """A value for each row, in the order of the sample.
-
-    Attributes
-    ----------
-    values : FloatArray, shape (m, n)
-    """
-
-    values: FloatArray
-
-    def __add__(self, other: RowValues) -> RowValues:
-        return RowValues(np.concatenate([self.values, other.values], axis=1))
 
 
 class EffectModel(Protocol):

@@ -13,12 +13,13 @@ from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.mixed_basis import WorkingColumns
+from panelml.core.row_values import RowValues
 from panelml.data.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.engine.mixed import MultilevelFit
 from panelml.results.grouping import by_code, readable, sample_levels, unit_levels
-from panelml.results.prediction import RowValues, sample_values
+from panelml.results.prediction import sample_values
 
 __all__ = ["Certificate", "RandomCoefficients", "RandomPart"]
 

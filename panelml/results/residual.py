@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.core.mixed_fit import free_entries
-from panelml.core.residual_fit import ResidualOptimum
-from panelml.core.residual_forms import ResidualForm
-from panelml.data.residual import ResidualStructure
 from panelml.engine.residual import ResidualFit
 from panelml.errors import SpecificationError
 from panelml.inference.distributions import normal_quantile
@@ -27,43 +24,20 @@ MOST_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class ResidualPart:
-    """The estimated covariance of residuals.
-
-    Attributes
-    ----------
-    structure : ResidualStructure
-        What was asked for.
-    form : ResidualForm
-    optimum : ResidualOptimum
-    periods, levels, strata : tuple of str
-        Labels of the periods of an unstructured form, of the levels with a variance each, and of
-        the groups with a correlation each.
-    mean : float
-        Average variance of rows over that of the first level.
-    """
-
-    structure: ResidualStructure
-    form: ResidualForm
-    optimum: ResidualOptimum
-    periods: tuple[str, ...]
-    levels: tuple[str, ...]
-    strata: tuple[str, ...]
-    mean: float
+class ResidualPart(ResidualFit):
+    """The estimated covariance of residuals, in words and tables; attributes as fitted."""
 
     @classmethod
     def of(cls, fit: ResidualFit) -> ResidualPart:
         """Take over what was fitted."""
-        return cls(
-            fit.structure, fit.form, fit.optimum, fit.periods, fit.levels, fit.strata, fit.mean
-        )
+        return cls(*(getattr(fit, field.name) for field in fields(fit)))
 
     @property
     def words(self) -> str:
         """The structure in words, as ``AR(1) residuals by sex``."""
         s = self.structure
-        over = s.by or s.variance_by
-        varies = "variance by" if s.variance_by and s.kind != "independent" else "by"
+        over = ", ".join(filter(None, [s.by or s.variance_by, *s.covariate_names]))
+        varies = "by" if s.by or s.kind == "independent" else "variance by"
         return f"{s.words} residuals" + (f", {varies} {over}" if over else "")
 
     def table(self, level: float) -> pd.DataFrame:
@@ -71,19 +45,24 @@ class ResidualPart:
 
         Standard errors are by the delta method from the joint observed information; intervals are
         symmetric for the logarithm of standard deviations and for Fisher's transformation of
-        correlations.
+        correlations, and for slopes of the logarithm (``log_sd``).
         """
         names, values, errors = self._estimates()
-        correlation = np.array([name[0] not in ("sd", "rate") for name in names])
-        half = normal_quantile(0.5 + level / 2) * errors
-        low, high, single = values - half, values + half, errors.copy()
-        for ends in (low, high):
-            ends[correlation] = np.tanh(ends[correlation])
-            ends[~correlation] = np.exp(ends[~correlation])
-        estimate = np.where(correlation, np.tanh(values), np.exp(np.where(correlation, 0, values)))
-        single *= np.where(correlation, 1 - estimate**2, estimate)
         labels = pd.DataFrame(names, columns=["parameter", "group", "first", "second"])
-        return labels.assign(estimate=estimate, std_error=single, conf_low=low, conf_high=high)
+        positive = labels["parameter"].isin(["sd", "rate"]).to_numpy(bool)
+        plain = (labels["parameter"] == "log_sd").to_numpy(bool)
+
+        def natural(x: FloatArray) -> FloatArray:
+            return np.where(plain, x, np.where(positive, np.exp(np.where(positive, x, 0.0)),
+                                               np.tanh(x)))  # fmt: skip
+
+        half = normal_quantile(0.5 + level / 2) * errors
+        estimate = natural(values)
+        slope = np.where(plain, 1.0, np.where(positive, estimate, 1 - estimate**2))
+        return labels.assign(
+            estimate=estimate, std_error=slope * errors, conf_low=natural(values - half),
+            conf_high=natural(values + half),
+        )  # fmt: skip
 
     def extras(self) -> dict[str, float]:
         """Estimates by readable names, where they are few."""
@@ -94,7 +73,7 @@ class ResidualPart:
         for name, group, first, second, value in table.iloc[:, :5].itertuples(index=False):
             inside = ", ".join(text for text in ("residual", first, second) if text)
             found[f"{name}({inside}{f' | {group}' if group else ''})"] = float(value)
-        if len(self.levels) > 1 or self.form.kind == "unstructured":
+        if len(self.levels) > 1 or self.covariates or self.form.kind == "unstructured":
             return found
         return {name: value for name, value in found.items() if not name.startswith("sd(")}
 
@@ -102,6 +81,8 @@ class ResidualPart:
         """What the residual variance is, where there are several."""
         first = self.periods[0] if self.form.kind == "unstructured" else ""
         of = [text for text in (first, self.levels[0]) if text]
+        if self.covariates:
+            of.append(f"the mean of {', '.join(name for name, _, _ in self.covariates)}")
         if not of:
             return ()
         return (
@@ -140,6 +121,8 @@ class ResidualPart:
             return
         for level, ratio in zip(self.levels, self.form.ratios(theta), strict=True):
             yield ("sd", level, "", ""), log_sigma + float(np.log(ratio))
+        for (name, _, size), slope in zip(self.covariates, self.form.slopes(theta), strict=True):
+            yield ("log_sd", "", name, ""), float(slope) / size
         for label, own in zip(self.strata, self.form.strata_of(theta), strict=True):
             if self.form.kind == "car1":
                 rate = float(np.exp(own[0])) / self.form.scale
@@ -177,8 +160,9 @@ def residual_table(part: ResidualPart | None, level: float) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``parameter`` is sd, corr, ma (coefficient of a moving average) or rate (of decay);
-        ``group`` the level of ``by``; ``first`` and ``second`` the lag or the periods. With
+        ``parameter`` is sd, corr, ma (coefficient of a moving average), rate (of decay) or log_sd
+        (slope of the logarithm of the standard deviation in the covariate ``first``); ``group``
+        the level of ``by``; ``first`` and ``second`` the lag or the periods. With
         standard errors by the joint observed information, and intervals on the scales of the
         logarithm and of Fisher's transformation.
 

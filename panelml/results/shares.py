@@ -10,10 +10,11 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.core.block import Block
 from panelml.core.groups import group_means, spread
+from panelml.core.row_values import RowValues
 from panelml.core.unit_products import MixedBasis
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
-from panelml.results.prediction import Predictor, RowValues
+from panelml.results.prediction import Predictor
 
 __all__ = ["VarianceSources", "variance_sources"]
 

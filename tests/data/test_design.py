@@ -11,13 +11,13 @@ import pytest
 from formulaic import model_matrix
 
 import panelml as pm
+from panelml.core.row_values import RowValues
 from panelml.data.design import Design, fit_design
 from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.engine.sampling import make_sample
 from panelml.errors import ColumnTypeError, FormulaError, MissingValueError, UnknownNameError
-from panelml.results.prediction import RowValues
 from tests.data.frames import BACKENDS
 from tests.panels import wage
 

@@ -42,6 +42,7 @@ def test_differences_are_the_means_of_mundlak(panel: pm.Panel, hybrid: Results) 
     means = [f"mean({name})" for name in VARYING]
     for found in (within_between(hybrid), within_between(mundlak)):
         np.testing.assert_allclose(found.difference, mundlak.params[means], rtol=1e-9)
+        np.testing.assert_allclose(found.std_errors, mundlak.std_errors[means], rtol=1e-8)
         np.testing.assert_allclose(found.pvalues, mundlak.pvalues[means], rtol=1e-7)
         interval = mundlak.conf_int().loc[means]
         np.testing.assert_allclose(found.lower, interval["lower"], rtol=1e-8)
@@ -79,7 +80,14 @@ def test_it_prints_each_effect_and_the_test(hybrid: Results) -> None:
     for text in (str(found), found._repr_html_()):
         assert all(name in text for name in VARYING)
         assert "effects within and between units are the same: union, married, expersq" in text
-    shown = (found.within, found.between, found.difference, found.lower, found.upper)
+    shown = (
+        found.within,
+        found.between,
+        found.difference,
+        found.std_errors,
+        found.lower,
+        found.upper,
+    )
     cells = [number(column[0]) for column in shown]
     assert str(found).splitlines()[2].split() == ["union", *cells, pvalue(found.pvalues[0])]
 

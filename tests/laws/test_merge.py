@@ -30,10 +30,11 @@ from panelml.core.pair import Pair
 from panelml.core.prediction_error import UnitErrors
 from panelml.core.refit import WorkingRows
 from panelml.core.residual_rows import UnitRows
+from panelml.core.row_values import RowValues
 from panelml.core.transforms import Difference, Within
 from panelml.core.twoway import TwoWayMoments
 from panelml.core.unit_products import MixedBasis, UnitProducts
-from panelml.core.whitening import RowFacts
+from panelml.core.whitening import RowFacts, RowPatterns
 from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.data.weights import parse_weights
@@ -42,7 +43,6 @@ from panelml.diagnostics.effects import ErrorSums
 from panelml.engine.collect import Collected
 from panelml.engine.sampling import Completeness, make_sample
 from panelml.inference.influence import SerialProducts
-from panelml.results.prediction import RowValues
 from tests.laws.panels import make_frame
 
 PLAN = AbsorbPlan(True, ("trend",), (Factor("time", 6, None, 0), Factor("firm", 3, "trend", 6)))
@@ -80,6 +80,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     KeyedSums: lambda b: KeyedSums.of(b.z, b.keys["firm"]),
     Pair: lambda b: Pair(PanelMoments.of(b), Gram.of(Difference()(b))),
     PanelMoments: PanelMoments.of,
+    RowPatterns: RowFacts("", None, None, None).of,
     RowValues: lambda b: RowValues(b.z),
     SerialProducts: products,
     TreatedSums: partial(TreatedSums.of, assignment=ASSIGNMENT, plan=PERIODS),

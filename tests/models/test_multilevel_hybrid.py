@@ -184,3 +184,43 @@ def test_refusals() -> None:
         fit("y ~ ses + ses:female")
     with pytest.raises(IdentificationError, match="No regressor varies within school"):
         fit("y ~ catholic", "1 + ses | school")
+
+
+def test_variance_within_units_may_depend_on_covariates() -> None:
+    """The heterogeneous within-between model is the mixed model of the split regressors."""
+    frame = pm.simulate.panel(60, 6, 2, unbalanced=0.2, seed=3)
+    frame["y"] += frame["x2"].abs() * np.random.default_rng(1).normal(size=len(frame))
+    panel = pm.Panel(frame, "unit", "time")
+    residual = pm.residual.Heteroskedastic(covariates="x2")
+    hybrid = pm.Hybrid("y ~ x1", random="1 + x1", residual=residual).fit(panel)
+    split = pm.Panel(frame, "unit", "time").assign(
+        within_x1=lambda p: p.within("x1"), between_x1=lambda p: p.between("x1")
+    )
+    mixed = pm.MixedModel(
+        "y ~ within_x1 + between_x1 + (1 + within_x1 | unit)", residual=residual
+    ).fit(split)
+    np.testing.assert_allclose(hybrid.params, mixed.params, rtol=1e-6)
+    assert hybrid.loglik == pytest.approx(mixed.loglik, rel=1e-9)
+    pd.testing.assert_frame_equal(
+        hybrid.residual_structure(), mixed.residual_structure(), rtol=1e-5
+    )
+    with pytest.raises(SpecificationError, match="add random='1'"):
+        pm.Hybrid("y ~ x1", residual=residual).fit(panel)
+
+
+def test_covariates_of_the_variance_that_make_no_sense() -> None:
+    frame = pm.simulate.panel(30, 6, 2, seed=3).assign(one=1.0, twice=lambda d: 2 * d["x1"])
+    panel = pm.Panel(frame, "unit", "time")
+
+    def fit(*names: str) -> object:
+        residual = pm.residual.Heteroskedastic(covariates=names)
+        return pm.MixedModel("y ~ x1 + (1 | unit)", residual=residual).fit(panel)
+
+    with pytest.raises(IdentificationError, match="'one' is constant: the residual variance"):
+        fit("one")
+    with pytest.raises(IdentificationError, match="cannot tell the parameters"):
+        fit("x1", "twice")
+    with pytest.raises(UnknownNameError, match="x1"):
+        fit("x11")
+    with pytest.raises(SpecificationError, match="Say by what the residual variance differs"):
+        pm.residual.Heteroskedastic()

@@ -52,6 +52,11 @@ def heteroskedastic(theta: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
     return np.diag(np.exp(2 * theta[rows["g"].to_numpy()]))
 
 
+def loglinear(theta: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    along = (rows[["x", "t"]] - MIXED["serial"]()[["x", "t"]].mean()).to_numpy() @ theta[1:3]
+    return np.diag(np.exp(2 * (theta[0] + along)))
+
+
 def unstructured(theta: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
     root = np.diag(np.exp(theta[:4]))
     root[np.tril_indices(4, -1)] = theta[4:]
@@ -70,6 +75,10 @@ CASES: dict[str, tuple[ResidualStructure, Matrix, int, str, str]] = {
     ),
     "heteroskedastic": (
         pm.residual.Heteroskedastic("g"), heteroskedastic, 2, "serial", "y ~ x + t + (1 | id)",
+    ),
+    "loglinear": (
+        pm.residual.Heteroskedastic(covariates=("x", "t")), loglinear, 3, "serial",
+        "y ~ x + t + (1 | id)",
     ),
     "unstructured": (
         pm.residual.Unstructured("wave", group="Subject"), unstructured, 10, "orthodont_gaps",
@@ -172,7 +181,7 @@ def start(table: pd.DataFrame, name: str) -> np.ndarray:
             r[a, b] = r[b, a] = row.estimate
         root = np.linalg.cholesky(r * np.exp(sd[:, None] + sd))
         return np.concatenate([np.log(np.diag(root)), root[np.tril_indices(4, -1)]])
-    return np.concatenate([sd, corr])
+    return np.concatenate([sd, value[kind == "log_sd"], corr])
 
 
 PLACES = {
@@ -182,6 +191,7 @@ PLACES = {
     "ma1": {"sd": [0], "ma": [1]},
     "toeplitz": {"sd": [0], "corr": [1, 2]},
     "heteroskedastic": {"sd": [0, 1]},
+    "loglinear": {"sd": [0], "log_sd": [1, 2]},
     "unstructured": {},
 }
 
@@ -192,6 +202,7 @@ def _assert_errors(fit: MixedResults, name: str, errors: np.ndarray, random: boo
     for kind, places in PLACES[name].items():
         rows = table[table["parameter"] == kind]
         slope = rows["estimate"] if kind in ("sd", "rate") else 1 - rows["estimate"] ** 2
+        slope = 1.0 if kind == "log_sd" else slope
         np.testing.assert_allclose(rows["std_error"] / slope, errors[places], rtol=1e-5)
     if random:
         row = fit.variance().iloc[0]

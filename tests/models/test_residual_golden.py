@@ -22,13 +22,14 @@ def structure(case: Case) -> ResidualStructure:
     spec = case.spec
     group = None if "random" in spec else spec["group"]
     time, by = spec.get("time"), spec.get("by")
+    covariates = tuple(spec.get("covariates", ()))
     values: dict[str, Any] = {
-        "ar1": lambda: pm.residual.AR1(time, variance_by=by, group=group),
+        "ar1": lambda: pm.residual.AR1(time, variance_by=by, group=group, covariates=covariates),
         "car1": lambda: pm.residual.CAR1(time, variance_by=by, group=group),
         "ma1": lambda: pm.residual.MA1(time, variance_by=by, group=group),
         "exchangeable": lambda: pm.residual.Exchangeable(variance_by=by, group=group),
         "unstructured": lambda: pm.residual.Unstructured(time, group=group),
-        "heteroskedastic": lambda: pm.residual.Heteroskedastic(by, group=group),
+        "heteroskedastic": lambda: pm.residual.Heteroskedastic(by, group, covariates),
     }
     found: ResidualStructure = values[spec["residual"]]()
     return found
@@ -57,6 +58,7 @@ def test_optimum_of_nlme(case: Case) -> None:
         assert_close(list(result.random.parts[0].deviations), value["random"], 10 * rtol, "sd")
     _assert_correlations(case, result, 10 * rtol)
     _assert_ratios(case, result, 10 * rtol)
+    _assert_slopes(case, result, 10 * rtol)
 
 
 def _assert_correlations(case: Case, result: MixedResults, rtol: float) -> None:
@@ -85,5 +87,22 @@ def _assert_ratios(case: Case, result: MixedResults, rtol: float) -> None:
     ratios = deviations[others].to_numpy() / deviations[first]
     assert_close(ratios.tolist(), expected["estimate"], rtol, "ratio")
     # The residual variance is that of the reference level, which is nlme's or ours.
-    assert deviations[first] ** 2 == pytest.approx(case.value["sigma2"], rel=rtol)
+    if "log_sd" not in case.value:
+        assert deviations[first] ** 2 == pytest.approx(case.value["sigma2"], rel=rtol)
     assert np.isclose(result.sigma2, deviations.iloc[0] ** 2)
+
+
+def _assert_slopes(case: Case, result: MixedResults, rtol: float) -> None:
+    if "log_sd" not in case.value:
+        return
+    table = result.residual_structure()
+    slopes = table[table["parameter"] == "log_sd"].set_index("first")
+    assert list(slopes.index) == case.spec["covariates"]
+    assert_close(slopes["estimate"].tolist(), case.value["log_sd"]["estimate"], rtol, "log_sd")
+    assert_close(slopes["std_error"].tolist(), case.value["log_sd"]["std_error"], rtol, "its error")
+    # nlme's residual variance is that of covariates at zero, ours at their means.
+    means = MIXED[case.data]()[case.spec["covariates"]].mean()
+    levels = table[table["parameter"] == "sd"].set_index("group")["estimate"]
+    first = (case.value["ratio"]["levels"] or [""])[0]
+    at_zero = levels[first] ** 2 * np.exp(-2 * (slopes["estimate"] * means).sum())
+    assert at_zero == pytest.approx(case.value["sigma2"], rel=rtol)

@@ -49,7 +49,16 @@ models <- list(
        residual = "unstructured", time = "wave"),
   list("orthodont_gaps", "distance ~ age * male", NULL, "Subject", both,
        correlation = "corSymm(form = ~ wave | Subject)", weights = "varIdent(form = ~ 1 | wave)",
-       residual = "unstructured", time = "wave")
+       residual = "unstructured", time = "wave"),
+  list("serial", "y ~ x + t", "~ 1", "id", both, weights = "varExp(form = ~ x)",
+       residual = "heteroskedastic", covariates = "x"),
+  list("wagepan", "lwage ~ educ + exper + union", "~ union", "nr", both,
+       weights = "varComb(varExp(form = ~ exper), varExp(form = ~ educ))",
+       residual = "heteroskedastic", covariates = c("exper", "educ")),
+  list("serial", "y ~ x + t", "~ 1", "id", both,
+       weights = "varComb(varIdent(form = ~ 1 | g), varExp(form = ~ x))",
+       correlation = "corAR1(form = ~ t | id)", residual = "ar1", time = "t", by = "g",
+       covariates = "x")
 )
 
 # The profiled deviance as a function of the unconstrained parameters of nlme's structures and of
@@ -65,7 +74,7 @@ problem <- function(m, d, fit, reml) {
   if (q) Z <- sweep(Z, 2, size, "/")
   cs <- if (is.null(m$correlation)) NULL else Initialize(eval(parse(text = m$correlation)), d)
   vf <- if (is.null(m$weights)) NULL else Initialize(eval(parse(text = m$weights)), d)
-  nc <- length(coef(cs)); nv <- length(coef(vf)); df <- nrow(d) - if (reml) ncol(X) else 0
+  nc <- length(coef(cs)); nv <- length(coef(vf)); ns <- length(m$covariates); df <- nrow(d) - if (reml) ncol(X) else 0
   pieces <- function(par) {
     R <- lapply(rows, function(at) diag(length(at)))
     if (nc) { coef(cs) <- par[1:nc]; R <- corMatrix(cs)[names(rows)] }
@@ -91,7 +100,8 @@ problem <- function(m, d, fit, reml) {
   natural <- function(par) {
     found <- c()
     if (nc) { coef(cs) <- par[1:nc]; found <- coef(cs, unconstrained = FALSE) }
-    if (nv) found <- c(found, exp(par[nc + 1:nv]))
+    if (nv > ns) found <- c(found, exp(par[nc + seq_len(nv - ns)]))
+    if (ns) found <- c(found, par[nc + nv - ns + seq_len(ns)])
     unname(found)
   }
   start <- c(if (nc) coef(fit$modelStruct$corStruct), if (nv) coef(fit$modelStruct$varStruct))
@@ -99,8 +109,9 @@ problem <- function(m, d, fit, reml) {
     D <- as.matrix(fit$modelStruct$reStruct[[1]]) * outer(size, size)
     start <- c(start, t(chol(D))[lower.tri(D, TRUE)])
   }
-  levels <- if (nv) c(attr(vf, "groupNames")) else NULL
-  list(pieces = pieces, natural = natural, start = unname(start), size = size, nc = nc, nv = nv,
+  groups <- if (inherits(vf, "varComb")) attr(vf[[1]], "groupNames") else attr(vf, "groupNames")
+  levels <- if (nv > ns) c(groups) else NULL
+  list(pieces = pieces, natural = natural, start = unname(start), size = size, nc = nc, nv = nv, ns = ns,
        levels = levels)
 }
 
@@ -127,9 +138,11 @@ for (m in models) for (reml in m[[5]]) {
                                              iter.max = 2000))$par
   # numDeriv's steps are relative to the argument: taken around one.
   ones <- rep(1, length(par))
+  # Covariates are as large as they are: a step of a tenth in their slopes is too long.
+  how <- list(d = if (p$ns) 0.005 else 0.1)
   slope_at <- function(par) grad(function(u) dev(par + u - 1), ones)
   for (step in 1:6) {
-    H <- hessian(function(u) dev(par + u - 1), ones); move <- solve(H, slope_at(par))
+    H <- hessian(function(u) dev(par + u - 1), ones, method.args = how); move <- solve(H, slope_at(par))
     if (max(abs(move)) < 1e-9) break
     while (dev(par - move) > dev(par) + 1e-11 && max(abs(move)) > 1e-10) move <- move / 2
     par <- par - move
@@ -148,13 +161,18 @@ for (m in models) for (reml in m[[5]]) {
                 correlation = list(estimate = I(values[seq_len(p$nc)]),
                                    std_error = I(errors[seq_len(p$nc)])),
                 ratio = list(levels = I(as.character(p$levels)),
-                             estimate = I(values[p$nc + seq_len(p$nv)]),
-                             std_error = I(errors[p$nc + seq_len(p$nv)])))
+                             estimate = I(values[p$nc + seq_len(p$nv - p$ns)]),
+                             std_error = I(errors[p$nc + seq_len(p$nv - p$ns)])))
+  if (p$ns) {
+    last <- p$nc + p$nv - p$ns + seq_len(p$ns)
+    value$log_sd <- list(estimate = I(values[last]), std_error = I(errors[last]))
+  }
   if (!is.null(p$size)) value$random <- I(sqrt(diag(at$D)) / p$size)
   spec <- list(estimator = "MixedModel", formula = m[[2]], random = m[[3]], group = m[[4]],
-               reml = reml, residual = m$residual, time = m$time, by = m$by)
+               reml = reml, residual = m$residual, time = m$time, by = m$by,
+               covariates = if (is.null(m$covariates)) NULL else I(m$covariates))
   id <- sprintf("nlme-%s-%s-%s%s-%s", m[[1]], if (is.null(m[[3]])) "gls" else m[[3]], m$residual,
-                if (is.null(m$by)) "" else paste0("-", m$by), tolower(method))
+                paste(c("", m$by, m$covariates), collapse = "-"), tolower(method))
   add(gsub(" ", "", paste0(id, if (is.null(m$time)) "" else paste0("-", m$time))), "R nlme",
       m[[1]], spec[!sapply(spec, is.null)], value, 1e-6)
   cat(id, at$dev, -2 * as.numeric(logLik(fit)) - at$dev, "\n")
