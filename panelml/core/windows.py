@@ -2,7 +2,7 @@
 
 Outcomes are a table of units by periods, missing where not observed; adoption is the number of
 the first treated period. Every estimate is least squares of changes on adoption with effects of
-periods, or of means of stacked windows, so that no stack of rows is ever built.
+periods, or of stacked windows on horizons.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.entries import Treatment
 
 __all__ = ["HorizonEffect", "local_projection", "stacked"]
@@ -36,8 +36,8 @@ class HorizonEffect:
 
 
 def local_projection(
-    y: FloatArray, x: FloatArray, treatment: Treatment, horizon: int, *, equal: bool,
-    mean_before: bool,
+    y: FloatArray, x: FloatArray, w: FloatArray, treatment: Treatment, horizon: int, *,
+    equal: bool, mean_before: bool,
 ) -> HorizonEffect | None:  # fmt: skip
     """Regress changes from before adoption on adoption, against clean comparisons.
 
@@ -46,6 +46,8 @@ def local_projection(
     y : FloatArray, shape (units, T)
     x : FloatArray, shape (k, units, T)
         Covariates, of the period before.
+    w : FloatArray, shape (units,)
+        Weights of the units.
     treatment : Treatment
         Who enters when, and who is compared.
     horizon : int
@@ -64,7 +66,8 @@ def local_projection(
     projections approach to difference-in-differences", equation 8.
     """
     units, periods = y.shape
-    rows: list[tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
+    rows: list[tuple[IntArray, FloatArray, FloatArray, FloatArray]] = []
+    treated = 0
     for t in range(1, periods):
         if not 0 <= t + horizon < periods:
             continue
@@ -73,23 +76,25 @@ def local_projection(
         adopts, others = treatment.groups(t, horizon)
         used = (adopts | others) & np.isfinite(change)
         used &= np.isfinite(x[:, :, t - 1]).all(axis=0)
-        share = float(adopts[used].mean()) if used.any() else 0.0
-        if not 0 < share < 1:
+        at = np.flatnonzero(used & (w > 0))
+        if not 0 < adopts[at].sum() < at.size:
             continue
-        at = np.flatnonzero(used)
+        mass = w[at] / w[at].sum()
         columns = np.concatenate([adopts[at][None].astype(np.float64), x[:, at, t - 1]])
-        columns -= columns.mean(axis=1, keepdims=True)
-        weight = np.full(at.size, 1 / (1 - share) if equal else 1.0)
-        rows.append((at, change[at] - change[at].mean(), columns, weight, columns[0] + share))
+        share = columns[0] @ mass
+        columns -= (columns @ mass)[:, None]
+        weight = w[at] / (1 - share) if equal else w[at]
+        rows.append((at, change[at] - change[at] @ mass, columns, weight))
+        treated += int(adopts[at].sum())
     if not rows:
         return None
-    at, change, weight, adopts = (np.concatenate([r[j] for r in rows]) for j in (0, 1, 3, 4))
+    at, change, weight = (np.concatenate([r[j] for r in rows]) for j in (0, 1, 3))
     columns = np.concatenate([r[2] for r in rows], axis=1)
     inverse = np.linalg.pinv((columns * weight) @ columns.T)
     coef = inverse @ (columns @ (weight * change))
     moved = inverse[0] @ columns * weight * (change - coef @ columns)
     psi = np.asarray(np.bincount(at, moved, minlength=units), dtype=np.float64)
-    return HorizonEffect(float(coef[0]), psi, int(adopts.sum()))
+    return HorizonEffect(float(coef[0]), psi, treated)
 
 
 def _mean(values: FloatArray) -> FloatArray:
@@ -101,14 +106,21 @@ def _mean(values: FloatArray) -> FloatArray:
 
 
 def stacked(
-    y: FloatArray, start: IntArray, pre: int, post: int, reference: int
-) -> tuple[IntArray, list[HorizonEffect], list[int]]:
-    """Average windows around adoptions, comparisons weighted as the adoptions of their window.
+    y: FloatArray, x: FloatArray, w: FloatArray, start: IntArray, pre: int, post: int,
+    reference: int,
+) -> tuple[IntArray, list[HorizonEffect], list[int]]:  # fmt: skip
+    """Regress stacked windows on horizons and their products with adoption.
+
+    Comparisons weigh as the adoptions of their window.
 
     Parameters
     ----------
     y : FloatArray, shape (units, T)
         Without missing values.
+    x : FloatArray, shape (k, units, T)
+        Covariates, without missing values.
+    w : FloatArray, shape (units,)
+        Weights of the units.
     start : IntArray, shape (units,)
     pre, post : int
         Periods before, and after, adoption in each window.
@@ -127,25 +139,95 @@ def stacked(
     Source: Wing, Freedman and Hollingsworth (2024), NBER Working Paper 32054, with weights by
     the number of adoptions (their equation 9).
     """
-    units, periods = y.shape
+    periods = y.shape[1]
     cohorts = [
-        int(g) for g in np.unique(start[start < periods])
-        if g - pre >= 0 and g + post < periods and (start > g + post).any()
+        int(g) for g in np.unique(start[(start < periods) & (w > 0)])
+        if g - pre >= 0 and g + post < periods and ((start > g + post) & (w > 0)).any()
     ]  # fmt: skip
     horizons = np.array([h for h in range(-pre, post + 1) if h != reference])
-    total = sum(int((start == g).sum()) for g in cohorts)
-    treated_mean, other_mean = np.zeros(horizons.size), np.zeros(horizons.size)
-    changes, roles = [], []
-    for g in cohorts:
-        change = (y[:, g + horizons] - y[:, [g + reference]]).T
-        adopts, others = start == g, start > g + post
-        share = adopts.sum() / total
-        treated_mean += share * change[:, adopts].mean(axis=1)
-        other_mean += share * change[:, others].mean(axis=1)
-        changes.append(change)
-        roles.append((adopts / total, others * (share / others.sum())))
-    psi = np.zeros((horizons.size, units))
-    for change, (adopts, others) in zip(changes, roles, strict=True):
-        psi += adopts * (change - treated_mean[:, None]) - others * (change - other_mean[:, None])
-    effects = zip(treated_mean - other_mean, psi, strict=True)
-    return horizons, [HorizonEffect(float(e), p, total) for e, p in effects], cohorts
+    if not cohorts:
+        return horizons, [], cohorts
+    window = np.append(horizons, reference)
+    table = np.concatenate([y[None], x])
+    mass = np.array([[w[start == g].sum(), w[start > g + post].sum()] for g in cohorts])
+    stacks = [_stack(table[:, :, g + window], w, start == g, start > g + post, mass.sum(axis=0))
+              for g in cohorts]  # fmt: skip
+    means = np.sum([stack.sums() for stack in stacks], axis=0)
+    for stack in stacks:
+        stack.rows -= means[stack.role]
+    cross = np.sum([stack.cross() for stack in stacks], axis=0)
+    inverse = np.linalg.pinv(cross[1:, 1:])
+    combine = np.append(1.0, -inverse @ cross[1:, 0])
+    # Differences of adopters from comparisons, and of each horizon from the reference.
+    apart = means[0] - means[1]
+    apart = apart[:-1] - apart[-1]
+    psi = np.sum([stack.influence(combine, apart[:, 1:] @ inverse) for stack in stacks], axis=0)
+    treated = int(np.isin(start[w > 0], cohorts).sum())
+    effects = [HorizonEffect(float(e), p, treated)
+               for e, p in zip(apart @ combine, psi, strict=True)]  # fmt: skip
+    return horizons, effects, cohorts
+
+
+@dataclass(slots=True)
+class _Stack:
+    """The window of a cohort.
+
+    Attributes
+    ----------
+    units : IntArray, shape (n,)
+    role : IntArray, shape (n,)
+        0 for adopters, 1 for comparisons.
+    share : FloatArray, shape (n,)
+        Weights, whose sum over all stacks is one for either role.
+    mass : FloatArray, shape (2,)
+        Weight of each role in the regression.
+    rows : FloatArray, shape (n, horizons, 1 + k)
+        Outcome and covariates, the reference period last.
+    n_units : int
+    """
+
+    units: IntArray
+    role: IntArray
+    share: FloatArray
+    mass: FloatArray
+    rows: FloatArray
+    n_units: int
+
+    def sums(self) -> FloatArray:
+        """Weighted sums by role, shape (2, horizons, 1 + k)."""
+        weight = self.share * (self.role == np.arange(2)[:, None])
+        return np.asarray(np.einsum("rn,nhv->rhv", weight, self.rows))
+
+    def cross(self) -> FloatArray:
+        """Weighted cross-products, shape (1 + k, 1 + k)."""
+        weight = self.share * self.mass[self.role]
+        return np.asarray(np.einsum("n,nhv,nhu->vu", weight, self.rows, self.rows))
+
+    def influence(self, combine: FloatArray, through: FloatArray) -> FloatArray:
+        """How each unit moved the effects, directly and through the slopes of covariates.
+
+        Parameters
+        ----------
+        combine : FloatArray, shape (1 + k,)
+            From outcome and covariates to residuals.
+        through : FloatArray, shape (horizons - 1, k)
+            What the scores of covariates move.
+        """
+        error = self.rows @ combine
+        sign = self.share * np.where(self.role == 0, 1.0, -1.0)
+        moved = sign * (error[:, :-1] - error[:, -1:]).T
+        scores = np.einsum("nh,nhv->vn", error, self.rows[:, :, 1:])
+        moved -= through @ (self.share * self.mass[self.role] * scores)
+        psi = np.zeros((len(moved), self.n_units))
+        psi[:, self.units] = moved
+        return psi
+
+
+def _stack(
+    table: FloatArray, w: FloatArray, adopts: BoolArray, others: BoolArray, mass: FloatArray
+) -> _Stack:
+    units = np.flatnonzero((adopts | others) & (w > 0))
+    role = np.where(adopts[units], 0, 1)
+    part = w[adopts].sum() / mass[0]
+    share = w[units] / np.where(role == 0, mass[0], w[others].sum() / part)
+    return _Stack(units, role, share, mass, np.moveaxis(table[:, units], 0, 2), w.size)

@@ -8,12 +8,13 @@ import numpy as np
 
 from panelml._typing import BoolArray, IntArray
 from panelml.data.adoption import NEVER, Adoption
+from panelml.data.formula import Formula, parse_formula
 from panelml.data.sample import Sample
 from panelml.did.base import sample_start
-from panelml.errors import IdentificationError, listing
+from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.results.averages import label_text
 
-__all__ = ["Cell", "comparable", "complete_units", "planned_cells"]
+__all__ = ["Cell", "comparable", "compared_formula", "complete_units", "planned_cells"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,20 @@ class Cell:
         if control == "never":
             return np.asarray(start == NEVER)
         return np.asarray((start > self.after) & (start != self.cohort))
+
+
+def compared_formula(text: str) -> Formula:
+    """Read the formula of an estimator that compares units; a constant stands for all trends.
+
+    Raises
+    ------
+    SpecificationError
+        If it absorbs effects.
+    """
+    formula = parse_formula(text)
+    if formula.effects is not None:
+        raise SpecificationError("Units and periods are compared, not absorbed: leave out '|'.")
+    return replace(formula, intercept=True)
 
 
 def planned_cells(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -11,17 +11,21 @@ import numpy as np
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.aggregation import Cells
 from panelml.data.adoption import NEVER, Adoption
-from panelml.data.formula import parse_formula
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.did.base import assemble_effects, cell_labels, sample_start
-from panelml.did.comparisons import Cell, comparable, complete_units, planned_cells
+from panelml.did.comparisons import (
+    Cell,
+    comparable,
+    compared_formula,
+    complete_units,
+    planned_cells,
+)
 from panelml.did.contrasts import Estimates
 from panelml.engine.sampling import make_sample
 from panelml.errors import (
     IdentificationError,
-    SpecificationError,
     check_choice,
     check_count,
     listing,
@@ -173,12 +177,8 @@ def make_plan(spec: _Comparing, panel: Panel, adoption: Adoption, *, whole: bool
     IdentificationError
         If there is no comparison group, or no cohort is left.
     """
-    formula = parse_formula(spec.formula)
-    if formula.effects is not None:
-        raise SpecificationError("Units and periods are compared, not absorbed: leave out '|'.")
-    sample, notes = make_sample(
-        panel, replace(formula, intercept=True), parse_weights(spec.weights)
-    )
+    formula = compared_formula(spec.formula)
+    sample, notes = make_sample(panel, formula, parse_weights(spec.weights))
     sample, adoption, more = comparable(sample, adoption, spec.control, spec.anticipation)
     dropped: tuple[str, ...] = ()
     if whole:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -11,10 +11,10 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.entries import Absorbing, Switching, Treatment
 from panelml.core.windows import HorizonEffect, local_projection, stacked
 from panelml.data.adoption import NEVER, Adoption, read_adoption
-from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
+from panelml.data.weights import Weights, parse_weights
 from panelml.did.base import assemble_effects, horizon_labels, sample_start
-from panelml.did.comparisons import comparable, complete_units
+from panelml.did.comparisons import comparable, compared_formula, complete_units
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_panel
@@ -47,6 +47,8 @@ class LocalProjectionsDiD:
         the variance of adoption.
     mean_before : bool
         Whether changes are from the mean of all periods before adoption, not from the last one.
+    weights : str or Weights, optional
+        Those of a unit's first period.
     switching : {"refuse", "first"} or int
         What to do with a ``treatment`` that ends again: refuse it; look at each unit's first
         entry, as long as it stays, and at comparisons never treated before; or at all entries
@@ -65,6 +67,7 @@ class LocalProjectionsDiD:
     equal: bool = False
     mean_before: bool = False
     switching: Literal["refuse", "first"] | int = "refuse"
+    weights: str | Weights | None = None
     cov: CovLike = "cluster"
 
     def __post_init__(self) -> None:
@@ -81,13 +84,13 @@ class LocalProjectionsDiD:
             If no horizon has an adoption with a comparison.
         """
         sample, adoption, notes = _sample(self, data)
-        z, start = _tables(sample, adoption)
+        z, w, start = _tables(sample, adoption)
         treatment: Treatment = Absorbing(start)
         if self.switching != "refuse":
             treatment = _switching(self, sample, adoption)
         low, high = self.window
         found = {
-            h: local_projection(z[0], z[1:], treatment, h, equal=self.equal,
+            h: local_projection(z[0], z[1:], w, treatment, h, equal=self.equal,
                                 mean_before=self.mean_before)
             for h in range(low, high + 1) if h != -1
         }  # fmt: skip
@@ -110,11 +113,13 @@ class StackedDiD:
     Parameters
     ----------
     formula : str
-        ``"y ~ 1"``.
+        ``"y ~ 1"``, or ``"y ~ x"``: covariates, of each row's own period, enter linearly.
     cohort, treatment : str, optional
         Column with each unit's first treated period, or of 0 and 1: see ``Timing``.
     window : (int, int)
         First and last horizon; -1 is the reference.
+    weights : str or Weights, optional
+        Those of a unit's first period.
     cov : str or covariance
 
     Notes
@@ -126,6 +131,7 @@ class StackedDiD:
     cohort: str | None = None
     treatment: str | None = None
     window: tuple[int, int] = (-3, 3)
+    weights: str | Weights | None = None
     cov: CovLike = "cluster"
 
     def __post_init__(self) -> None:
@@ -139,16 +145,12 @@ class StackedDiD:
         ------
         IdentificationError
             If no cohort's window lies in the panel with a comparison throughout.
-        SpecificationError
-            If the formula has covariates.
         """
         sample, adoption, notes = _sample(self, data)
-        if sample.names:
-            raise SpecificationError("StackedDiD takes no covariates: see CallawaySantAnna.")
         sample, dropped = complete_units(sample)
-        z, start = _tables(sample, adoption)
+        z, w, start = _tables(sample, adoption)
         low, high = self.window
-        horizons, effects, cohorts = stacked(z[0], start, -low, high, -1)
+        horizons, effects, cohorts = stacked(z[0], z[1:], w, start, -low, high, -1)
         steps = adoption.steps[sample.level_rows((sample.panel.time,)) > 0]
         out = [g for g in np.unique(start[start < steps.size]).tolist() if g not in cohorts]
         if out:
@@ -173,10 +175,8 @@ def _sample(spec: Spec, data: Any) -> tuple[Sample, Adoption, tuple[str, ...]]:
     panel = require_panel(data)
     stays = isinstance(spec, StackedDiD) or spec.switching == "refuse"
     adoption = read_adoption(panel, spec.cohort, spec.treatment, absorbing=stays)
-    formula = parse_formula(spec.formula)
-    if formula.effects is not None:
-        raise SpecificationError("Units and periods are compared, not absorbed: leave out '|'.")
-    sample, notes = make_sample(panel, replace(formula, intercept=True), None)
+    formula = compared_formula(spec.formula)
+    sample, notes = make_sample(panel, formula, parse_weights(spec.weights))
     if not stays:
         return sample, adoption, (*adoption.notes, *notes)
     sample, adoption, more = comparable(sample, adoption, "not-yet", 0)
@@ -213,15 +213,16 @@ def _switching(spec: LocalProjectionsDiD, sample: Sample, adoption: Adoption) ->
     return Switching.of(table, None if spec.switching == "first" else int(spec.switching))
 
 
-def _tables(sample: Sample, adoption: Adoption) -> tuple[FloatArray, IntArray]:
-    """Variables by unit and step of time, missing where not observed; first treated step."""
+def _tables(sample: Sample, adoption: Adoption) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Variables by unit and step of time, missing where not observed; weights; first step."""
     rows = collect(sample)
     start = sample_start(adoption, sample)
     steps = adoption.steps[rows.time]
     low, high = int(steps.min()), int(steps.max())
     table = np.full((len(rows.z), start.size, high - low + 1), np.nan)
     table[:, rows.unit, steps - low] = rows.z
-    return table, np.where(start == NEVER, NEVER, start - low)
+    first = np.flatnonzero(np.diff(rows.unit, prepend=-1))
+    return table, rows.weights[first], np.where(start == NEVER, NEVER, start - low)
 
 
 def _assemble(

@@ -83,8 +83,14 @@ def test_equal_weights_without_covariates_are_those_of_callaway_and_santanna() -
         assert fit.params[f"horizon {h}"] == pytest.approx(event.params[f"horizon {h}"], rel=1e-9)
 
 
-def test_stacks_equal_a_weighted_regression_on_stacked_rows() -> None:
-    frame = draw()
+@pytest.mark.parametrize("weights", [None, "w"])
+@pytest.mark.parametrize("covariates", [[], ["z"], ["z", "x"]])
+def test_stacks_equal_a_weighted_regression_on_stacked_rows(
+    covariates: list[str], weights: str | None
+) -> None:
+    rng = np.random.default_rng(5)
+    frame = draw().assign(z=lambda d: d["y"] + rng.standard_normal(len(d)))
+    frame["w"] = rng.uniform(0.5, 2, 60)[frame["unit"] - 1] if weights else 1.0
     pieces = []
     for g in (4, 6):
         window = frame[frame["time"].between(g - 2, g + 3)]
@@ -95,20 +101,48 @@ def test_stacks_equal_a_weighted_regression_on_stacked_rows() -> None:
         pieces.append(used)
     stack = pd.concat(pieces)
     units = stack.drop_duplicates(["stack", "unit"])
-    treated = units.groupby("stack")["adopts"].sum()
-    others = units.groupby("stack")["adopts"].count() - treated
+    treated = (units["adopts"] * units["w"]).groupby(units["stack"]).sum()
+    others = units.groupby("stack")["w"].sum() - treated
     q = (treated / treated.sum()) / (others / others.sum())
-    w = np.where(stack["adopts"] == 1, 1.0, stack["stack"].map(q))
+    w = stack["w"] * np.where(stack["adopts"] == 1, 1.0, stack["stack"].map(q))
     since = pd.get_dummies(stack["since"], dtype=float)
     inter = since.drop(columns=-1).mul(stack["adopts"], axis=0)
-    design = np.column_stack([inter, stack["adopts"], since])
-    beta, errors = least_squares(stack["y"].to_numpy(), design, stack["unit"].to_numpy(), w)
-    fit = pm.StackedDiD("y ~ 1", cohort="cohort", window=(-2, 3)).fit(
+    design = np.column_stack([inter, stack["adopts"], since, stack[covariates]])
+    beta, errors = least_squares(
+        stack["y"].to_numpy(), design, stack["unit"].to_numpy(), w.to_numpy()
+    )
+    formula = f"y ~ {' + '.join(covariates) or '1'}"
+    fit = pm.StackedDiD(formula, cohort="cohort", window=(-2, 3), weights=weights).fit(
         pm.Panel(frame, "unit", "time")
     )
     names = [f"horizon {h}" for h in inter.columns]
     assert fit.params[names].to_numpy() == pytest.approx(beta[: len(names)], rel=1e-9)
     assert fit.std_errors[names].to_numpy() == pytest.approx(errors[: len(names)], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        (pm.LocalProjectionsDiD, {"cohort": "cohort"}),
+        (pm.LocalProjectionsDiD, {"treatment": "d", "switching": "first"}),
+        (pm.LocalProjectionsDiD, {"cohort": "cohort", "equal": True}),
+        (pm.StackedDiD, {"cohort": "cohort"}),
+    ],
+)
+def test_weights_are_repeated_units(model: Any, options: dict[str, Any]) -> None:
+    frame = draw().assign(n=lambda d: 1 + d["unit"] % 3, d=lambda d: d["time"] >= d["cohort"])
+    frame["d"] = frame["d"].astype(int)
+    copies = frame.loc[frame.index.repeat(frame["n"])].assign(
+        copy=lambda d: d.groupby(["unit", "time"]).cumcount(),
+        own=lambda d: d["unit"] * 10 + d["copy"],
+    )
+    spec = model("y ~ x", window=(-2, 2), **options)
+    many = spec.fit(pm.Panel(copies, "own", "time")).with_cov("cluster:unit")
+    few = model("y ~ x", window=(-2, 2), weights="n", **options).fit(
+        pm.Panel(frame, "unit", "time")
+    )
+    np.testing.assert_allclose(few.params, many.params, rtol=1e-9)
+    np.testing.assert_allclose(few.std_errors, many.std_errors, rtol=1e-8)
 
 
 def test_what_is_left_out_is_said() -> None:
@@ -125,8 +159,6 @@ def test_what_cannot_be_done_is_refused() -> None:
     panel = pm.Panel(draw(), "unit", "time")
     with pytest.raises(SpecificationError, match="around adoption"):
         pm.StackedDiD("y ~ 1", cohort="cohort", window=(1, 3))
-    with pytest.raises(SpecificationError, match="takes no covariates"):
-        pm.StackedDiD("y ~ x", cohort="cohort").fit(panel)
     with pytest.raises(IdentificationError, match="No effect can be estimated"):
         pm.StackedDiD("y ~ 1", cohort="cohort", window=(-8, 8)).fit(panel)
 
