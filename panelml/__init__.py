@@ -19,17 +19,18 @@ from panelml.diagnostics.likelihood_ratio import lr_test
 from panelml.diagnostics.power import power
 from panelml.diagnostics.serial import wooldridge_test
 from panelml.diagnostics.within_between import within_between
-from panelml.did.balance import balance_table
+from panelml.did.balance import balance_table, overlap_table
 from panelml.did.decomposition import bacon_decomposition, twfe_weights
 from panelml.did.evaluate import evaluate_policy
 from panelml.did.group_time import CallawaySantAnna
 from panelml.did.honest import honest_did
 from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
+from panelml.did.placebo import placebo_in_time
 from panelml.did.pretrends import pretrends_power
 from panelml.did.randomization import randomization_test
 from panelml.did.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
 from panelml.did.synthetic import SyntheticControl, SyntheticDiD
-from panelml.did.synthetic_placebos import leave_one_out, placebo_in_space, placebo_in_time
+from panelml.did.synthetic_placebos import leave_one_out, placebo_in_space
 from panelml.did.triple import TripleDifference
 from panelml.did.windows import LocalProjectionsDiD, StackedDiD
 from panelml.inference import covariance as cov
@@ -80,6 +81,7 @@ __all__ = [
     "king_wu",
     "leave_one_out",
     "lr_test",
+    "overlap_table",
     "pesaran_cd",
     "placebo_in_space",
     "placebo_in_time",

@@ -117,7 +117,7 @@ class Panel(Store):
             columns = [c for c in self.columns if c not in keys and self.is_numeric(c)]
         names = [columns] if isinstance(columns, str) else columns
         return Variation(
-            tuple(variation_of(name, self._finite(name), self.index.starts) for name in names)
+            tuple(variation_of(name, self.finite(name), self.index.starts) for name in names)
         )
 
     def transitions(self, column: str) -> Transitions:
@@ -261,6 +261,24 @@ class Panel(Store):
         frame = frame.drop(columns=[key for key in (self.unit, self.time) if key in frame])
         return frame if self.index.order is None else frame.iloc[self.index.order]
 
+    def finite(self, column: str) -> AnyArray:
+        """Return a numeric column in sorted order; values may be missing, but not infinite.
+
+        Raises
+        ------
+        MissingValueError
+            Naming the rows with infinite values.
+        """
+        values = self.numbers(column)
+        infinite = np.flatnonzero(np.isinf(values))
+        if infinite.size:
+            rows = sorted(self.index.position(int(row)) for row in infinite)
+            raise MissingValueError(
+                f"{column!r} is infinite in row {listing(rows)}. Replace infinite values by "
+                "missing ones, or drop these rows."
+            )
+        return values
+
     def _in_user_order(self, name: str) -> Codes:
         coded = self._coded((name,))
         return Codes(self.index.unsort(coded.values), coded.parts)
@@ -278,17 +296,6 @@ class Panel(Store):
             values = self.values(column).astype(np.float64)
             return self._series(np.append(values, np.nan)[places], name)
         return rows_of(self, column, places, name)
-
-    def _finite(self, column: str) -> AnyArray:
-        values = self.numbers(column)
-        infinite = np.flatnonzero(np.isinf(values))
-        if infinite.size:
-            rows = sorted(self.index.position(int(row)) for row in infinite)
-            raise MissingValueError(
-                f"{column!r} is infinite in row {listing(rows)}. Replace infinite values by "
-                "missing ones, or drop these rows."
-            )
-        return values
 
     def _require_categories(self, column: str) -> None:
         if self.levels((column,)) > _MOST_CATEGORIES:

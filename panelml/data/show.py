@@ -51,6 +51,12 @@ class Listing:
                   for line in ([rule, row] if i == 0 or i in self.rules else [row])]  # fmt: skip
         return "\n".join([lines[0], *marked])
 
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
     def html(self, title: str = "") -> str:
         """Write a table whose styles are inline and whose colours are the page's."""
         caption = f"<caption style='text-align:left;font-weight:bold'>{escape(title)}</caption>"

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
-from panelml.data.adoption import read_adoption
+from panelml.core.group_time import TRIM
+from panelml.core.propensity import logit_odds
+from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.panel import Panel
 from panelml.did.planning import Control
-from panelml.errors import IdentificationError, check_choice
-from panelml.results.balance import BalanceTable, balance_frame
+from panelml.engine.sampling import require_panel
+from panelml.errors import (
+    ConvergenceError,
+    IdentificationError,
+    SpecificationError,
+    check_choice,
+)
+from panelml.results.balance import BalanceTable, OverlapTable, balance_frame, overlap_frame
 
-__all__ = ["balance_table"]
+__all__ = ["balance_table", "overlap_table"]
 
 
 def balance_table(
-    data: Panel,
-    columns: Sequence[str],
+    data: Any,
+    columns: str | Sequence[str],
     *,
     cohort: str | None = None,
     treatment: str | None = None,
@@ -29,8 +38,8 @@ def balance_table(
 
     Parameters
     ----------
-    data : Panel
-    columns : sequence of str
+    data : Panel or DataFrame
+    columns : str or sequence of str
         Numeric columns.
     cohort, treatment : str, optional
         Column with each unit's first treated period, or of 0 and 1: see ``Timing``.
@@ -52,31 +61,143 @@ def balance_table(
         If no unit adopts after the first period, or none is left to compare with.
     ColumnTypeError
         If a column is not numeric.
+    MissingValueError
+        If a value is infinite; missing ones are left out.
 
     Notes
     -----
     Source: Imbens and Rubin (2015), *Causal Inference*, sections 14.2 and 14.3.
     """
-    check_choice("control", control, Control)
-    names = [columns] if isinstance(columns, str) else list(columns)
-    adoption = read_adoption(data, cohort, treatment)
-    if not adoption.cohorts.size:
-        raise IdentificationError("No unit adopts after the first period: nothing was before.")
-    step, start = data.index.steps[data.index.time], adoption.start[data.index.unit]
-    values = {name: data.numbers(name).astype(np.float64) for name in names}
+    groups = _Groups.of(data, cohort, treatment, control)
+    names = _names(columns)
+    values = {name: groups.panel.finite(name).astype(np.float64) for name in names}
+    return balance_frame({
+        (label, name): _compare(values[name], treated, others)
+        for label, treated, others in groups for name in names
+    })  # fmt: skip
+
+
+def overlap_table(
+    data: Any,
+    columns: str | Sequence[str],
+    *,
+    cohort: str | None = None,
+    treatment: str | None = None,
+    control: Control = "never",
+) -> OverlapTable:
+    """Compare probabilities of adoption given covariates of cohorts and comparison groups.
+
+    The probabilities are those of a logistic regression for each cohort on its covariates in the
+    last period before adoption, as ``CallawaySantAnna`` fits it.
+
+    Parameters
+    ----------
+    data : Panel or DataFrame
+    columns : str or sequence of str
+        Numeric columns.
+    cohort, treatment : str, optional
+        Column with each unit's first treated period, or of 0 and 1: see ``Timing``.
+    control : {"never", "not-yet"}
+        Units that never adopt, or all that adopt later.
+
+    Returns
+    -------
+    DataFrame
+        By cohort and group (``treated``, ``comparison``): ``units``, whose values are all known;
+        ``min``, ``q25``, ``median``, ``q75`` and ``max`` of the probability; ``outside``, the
+        share of the group beyond the range of the other; and ``trimmed``, comparison units with
+        a probability above 0.995, which ``CallawaySantAnna`` leaves out. Where covariates tell
+        the groups apart perfectly, probabilities are missing and ``outside`` is one.
+
+    Raises
+    ------
+    SpecificationError
+        If a column is a combination of others.
+    IdentificationError
+        If no unit adopts after the first period, or none is left to compare with.
+
+    Notes
+    -----
+    Source: Imbens and Rubin (2015), *Causal Inference*, section 14.4.
+    """
+    groups = _Groups.of(data, cohort, treatment, control)
+    names = _names(columns)
+    values = np.stack([groups.panel.finite(name).astype(np.float64) for name in names])
+    known = ~np.isnan(values).any(axis=0)
     rows: dict[tuple[Any, str], dict[str, float]] = {}
-    for first in adoption.cohorts:
-        now = step == adoption.steps[adoption.steps < first].max()
-        others = adoption.never[data.index.unit] if control == "never" else start > first
-        if not (now & others).any():
-            raise IdentificationError(
-                f"No units to compare cohort {adoption.label(first)} with: control={control!r}."
-            )
-        for name, column in values.items():
-            rows[adoption.label(first), name] = _compare(
-                column, now & (start == first), now & others
-            )
-    return balance_frame(rows)
+    for label, treated, others in groups:
+        used = np.flatnonzero((treated | others) & known)
+        score = _scores(values[:, used], treated[used], label)
+        for name, group in (("treated", treated[used]), ("comparison", others[used])):
+            rows[label, name] = _spread(score, group, trims=name == "comparison")
+    return overlap_frame(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Rows of cohorts and of their comparison groups, in the last period before adoption."""
+
+    panel: Panel
+    adoption: Adoption
+    control: Control
+
+    @classmethod
+    def of(cls, data: Any, cohort: str | None, treatment: str | None, control: Control) -> _Groups:
+        check_choice("control", control, Control)
+        panel = require_panel(data)
+        adoption = read_adoption(panel, cohort, treatment)
+        if not adoption.cohorts.size:
+            raise IdentificationError("No unit adopts after the first period: nothing was before.")
+        return cls(panel, adoption, control)
+
+    def __iter__(self) -> Iterator[tuple[Any, BoolArray, BoolArray]]:
+        """Yield each cohort's label, its rows, and those of its comparisons."""
+        index, adoption = self.panel.index, self.adoption
+        step, start = index.steps[index.time], adoption.start[index.unit]
+        for first in adoption.cohorts:
+            now = step == adoption.steps[adoption.steps < first].max()
+            others = start == NEVER if self.control == "never" else start > first
+            if not (now & others).any():
+                raise IdentificationError(
+                    f"No units to compare cohort {adoption.label(first)} with: "
+                    f"control={self.control!r}."
+                )
+            yield adoption.label(first), now & (start == first), now & others
+
+
+def _names(columns: str | Sequence[str]) -> list[str]:
+    names = [columns] if isinstance(columns, str) else list(columns)
+    if not names:
+        raise SpecificationError("Name at least one column to compare.")
+    return names
+
+
+def _scores(values: FloatArray, treated: BoolArray, label: Any) -> FloatArray:
+    """Probability of being treated, missing where covariates tell for certain."""
+    x = np.column_stack([np.ones(treated.size), *values])
+    scale = np.linalg.norm(x, axis=0)
+    if np.linalg.matrix_rank(x / np.where(scale > 0, scale, 1.0)) < x.shape[1]:
+        raise SpecificationError(
+            f"Columns are constant, or combinations of each other, among cohort {label} and its "
+            "comparison group: leave some out."
+        )
+    try:
+        return logit_odds(x, treated, np.ones(treated.size)).probability
+    except ConvergenceError:
+        return np.full(treated.size, np.nan)
+
+
+def _spread(score: FloatArray, group: BoolArray, *, trims: bool) -> dict[str, float]:
+    own, other = score[group], score[~group]
+    beyond = 1.0
+    if not np.isnan(score).any() and other.size:
+        beyond = float(((own < other.min()) | (own > other.max())).mean()) if own.size else np.nan
+    parts = np.quantile(own, [0, 0.25, 0.5, 0.75, 1]) if own.size else np.full(5, np.nan)
+    return {
+        "units": own.size,
+        **dict(zip(("min", "q25", "median", "q75", "max"), parts.tolist(), strict=True)),
+        "outside": beyond, "trimmed": int((own > TRIM).sum()) if trims else 0,
+    }  # fmt: skip
 
 
 def _compare(column: FloatArray, treated: BoolArray, others: BoolArray) -> dict[str, float]:
@@ -92,7 +213,14 @@ def _compare(column: FloatArray, treated: BoolArray, others: BoolArray) -> dict[
     return {
         "treated": means[0], "comparison": means[1],
         "sd_treated": spreads[0], "sd_comparison": spreads[1],
-        "difference": (means[0] - means[1]) / width if width > 0 else np.nan,
+        "difference": _ratio(means[0] - means[1], width),
         "log_ratio": float(np.log(spreads[0] / spreads[1])) if min(spreads) > 0 else np.nan,
         "outside": beyond, "n_treated": ours.size, "n_comparison": theirs.size,
     }  # fmt: skip
+
+
+def _ratio(gap: float, width: float) -> float:
+    """Gap over width; of groups that do not vary, zero where they are the same."""
+    if width == 0:
+        return float(np.copysign(np.inf, gap)) if gap else 0.0
+    return gap / width

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
-from panelml.core.group_time import Contrast, difference_effect, section_effect
+from panelml.core.group_time import TRIM, Contrast, difference_effect, section_effect
 from panelml.core.linalg import solve_normal
 from panelml.did.comparisons import Cell
 from panelml.engine.collect import Collected
@@ -275,7 +275,7 @@ def fit_contrast(
     trimmed = int(contrast.trimmed.sum())
     if trimmed:
         remarks.add(
-            "Left out rows of comparison groups whose probability of adoption is above 0.995",
+            f"Left out rows of comparison groups whose probability of adoption is above {TRIM}",
             f"{name}: {trimmed:,}",
         )
     return rows, contrast

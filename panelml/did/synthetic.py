@@ -14,6 +14,7 @@ from panelml.core.synthetic import Kind, Penalties, Weighted
 from panelml.did.base import assemble_effects, cell_labels
 from panelml.did.synthetic_data import Outcomes, Reading, compare, penalties_of, read_outcomes
 from panelml.engine.fold import capped
+from panelml.engine.progress import counted
 from panelml.errors import (
     IdentificationError,
     SpecificationError,
@@ -230,9 +231,11 @@ def _repeated(
 
         if treated.size == 1:
             # Each unit once: nothing is left to chance.
-            each = [data.of(np.r_[np.delete(never, i), never[i]], _moved(data, never, treated))
-                    for i in range(never.size)]  # fmt: skip
-            return np.stack([compare(d, kind, penalties)[1] for d in each])
+            start = _moved(data, never, treated)
+            return np.stack([
+                compare(data.of(np.r_[np.delete(never, i), never[i]], start), kind, penalties)[1]
+                for i in counted(never.size, "Placebos")
+            ])  # fmt: skip
 
         def draw() -> Outcomes:
             order = rng.permutation(never)
@@ -250,7 +253,7 @@ def _repeated(
                 if whole and (drawn.start == periods).any():
                     return drawn
 
-    return np.stack([compare(draw(), kind, penalties)[1] for _ in range(spec.reps)])
+    return np.stack([compare(draw(), kind, penalties)[1] for _ in counted(spec.reps, "Draws")])
 
 
 def _moved(data: Outcomes, never: IntArray, treated: IntArray) -> IntArray:
@@ -271,7 +274,7 @@ def _without_each(
         )
     never = np.flatnonzero(data.start == data.y.shape[1])
     draws = []
-    for i in range(data.start.size):
+    for i in counted(data.start.size, "Jackknife"):
         keep = np.delete(np.arange(data.start.size), i)
         left = never != i
         fixed = {}

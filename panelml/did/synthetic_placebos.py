@@ -11,12 +11,13 @@ from panelml.core.synthetic import Kind, Penalties, Weighted
 from panelml.did.synthetic import SyntheticControl, SyntheticDiD, prepared
 from panelml.did.synthetic_data import Outcomes, Reading, compare, penalties_of
 from panelml.engine.fold import capped
+from panelml.engine.progress import counted
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.results.averages import label_text
 from panelml.results.placebos import LeaveOneOut, PlaceboInTime, PlacebosInSpace
 from panelml.results.synthetic import SyntheticResults
 
-__all__ = ["leave_one_out", "placebo_in_space", "placebo_in_time"]
+__all__ = ["leave_one_out", "placebo_in_space", "synthetic_in_time"]
 
 # Units with less weight than this hardly matter, and are not left out one by one.
 LEAST_WEIGHT = 1e-3
@@ -59,7 +60,7 @@ def placebo_in_space(fit: SyntheticResults) -> PlacebosInSpace:
     penalties = penalties_of(data, kind)
     never = np.flatnonzero(data.never)
     found = [compare(data, kind, penalties)[0][0]]
-    for i in range(never.size):
+    for i in counted(never.size, "Placebos in space"):
         start = data.start[never].copy()
         start[i] = before
         found.append(compare(data.of(never, start), kind, penalties)[0][0])
@@ -72,7 +73,7 @@ def placebo_in_space(fit: SyntheticResults) -> PlacebosInSpace:
 
 
 @capped
-def placebo_in_time(fit: SyntheticResults, start: Any) -> PlaceboInTime:
+def synthetic_in_time(fit: SyntheticResults, start: Any) -> PlaceboInTime:
     """Estimate the effect of a made-up policy before the true one, without periods after that.
 
     Windows of predictors end before the made-up policy too; those that begin later are left out.
@@ -153,7 +154,8 @@ def leave_one_out(fit: SyntheticResults) -> LeaveOneOut:
     used = [i for i in np.argsort(-whole.units, kind="stable") if whole.units[i] >= LEAST_WEIGHT]
     if never.size < 2:
         raise IdentificationError("There is a single comparison unit: none can be left out.")
-    found = [_without(data, int(never[i]), kind, penalties) for i in used]
+    found = [_without(data, int(never[used[k]]), kind, penalties)
+             for k in counted(len(used), "Leave one out")]  # fmt: skip
     labels = [read.comparison[i] for i in used]
     return LeaveOneOut.of(
         labels, whole.units[used], np.array([w.effects.mean() for w in found]), read.times,

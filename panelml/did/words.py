@@ -162,17 +162,4 @@ def _timing_parts(timing: Timing, outcome: str) -> tuple[Part, ...]:
 def _average_parts(table: Any, skipped: Mapping[str, str], level: float) -> tuple[Part, ...]:
     listing = effects_listing(table, level)
     reasons = Prose(tuple(f"Not run: {name}. {why}" for name, why in skipped.items()))
-    return (_Table(listing), *([reasons] if skipped else []))
-
-
-class _Table:
-    """A small table as a part of a page."""
-
-    def __init__(self, listing: Any) -> None:
-        self._listing = listing
-
-    def __str__(self) -> str:
-        return str(self._listing.text())
-
-    def _repr_html_(self) -> str:
-        return str(self._listing.html())
+    return (listing, *([reasons] if skipped else []))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.core.synthetic_control import root_mean_square
-from panelml.data.show import Listing, html_prose, number, prose
+from panelml.data.show import Listed, Listing, number
 from panelml.results.averages import label_text
 from panelml.results.plot_policy import plot_trajectories
 from panelml.results.plot_synthetic import plot_gaps, plot_ratios
@@ -22,27 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["LeaveOneOut", "PlaceboInTime", "PlacebosInSpace"]
 
 
-class _Table:
-    """Text and HTML of a title, a listing and remarks."""
-
-    __slots__ = ()
-
-    def _parts(self) -> tuple[str, Listing, tuple[str, ...]]:
-        raise NotImplementedError
-
-    def __str__(self) -> str:
-        title, listing, remarks = self._parts()
-        return "\n".join([title, listing.text(), *map(prose, remarks)])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        title, listing, remarks = self._parts()
-        return listing.html(title) + "".join(map(html_prose, remarks))
-
-
 @dataclass(frozen=True, slots=True, repr=False)
-class PlacebosInSpace(_Table):
+class PlacebosInSpace(Listed):
     """Gaps of the treated unit and of every comparison unit as if it were treated.
 
     Attributes
@@ -131,7 +112,12 @@ class PlacebosInSpace(_Table):
         ratios = self.ratios["ratio"].to_numpy(np.float64)
         return plot_ratios([label_text(unit) for unit in units], ratios, mine, ax=ax)
 
-    def _parts(self) -> tuple[str, Listing, tuple[str, ...]]:
+    @property
+    def _title(self) -> str:
+        return f"Placebos in space: {self.depvar}"
+
+    @property
+    def _listing(self) -> Listing:
         shown = self.ratios.head(10)
         if self.treated not in shown.index:
             shown = pd.concat([shown, self.ratios.loc[[self.treated]]])
@@ -140,16 +126,19 @@ class PlacebosInSpace(_Table):
             for unit, row in zip(shown.index, shown.to_numpy(np.float64).tolist(), strict=True)
         ]
         heads = (str(self.ratios.index.name), "Before", "After", "Ratio", "Effect")
+        return Listing(heads, tuple(rows))
+
+    @property
+    def _remarks(self) -> Sequence[str]:
         place = int((self.ratios["ratio"] >= self.ratios.loc[self.treated, "ratio"]).sum())
-        words = (
+        return (
             f"Root mean squared gaps. The ratio of {label_text(self.treated)} is number {place} of "
-            f"{len(self.ratios)}, the largest first: p = {self.pvalue:.4f}."
+            f"{len(self.ratios)}, the largest first: p = {self.pvalue:.4f}.",
         )
-        return f"Placebos in space: {self.depvar}", Listing(heads, tuple(rows)), (words,)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PlaceboInTime(_Table):
+class PlaceboInTime(Listed):
     """The comparison as if the policy had come earlier, on the periods before it came.
 
     Attributes
@@ -199,15 +188,22 @@ class PlaceboInTime(_Table):
         none = np.zeros(self.before)
         return plot_trajectories(self.trajectories, self.before, none, label=self.depvar, ax=ax)
 
-    def _parts(self) -> tuple[str, Listing, tuple[str, ...]]:
+    @property
+    def _title(self) -> str:
+        return f"Placebo in time: {self.depvar}"
+
+    @property
+    def _listing(self) -> Listing:
         row = (label_text(self.start), number(self.effect), *map(number, self.rmspe))
-        heads = ("Made-up start", "Effect", "RMSPE before", "after")
-        words = "No policy had come: the effect and the gaps after should be small."
-        return f"Placebo in time: {self.depvar}", Listing(heads, (row,)), (words,)
+        return Listing(("Made-up start", "Effect", "RMSPE before", "after"), (row,))
+
+    @property
+    def _remarks(self) -> Sequence[str]:
+        return ("No policy had come: the effect and the gaps after should be small.",)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class LeaveOneOut(_Table):
+class LeaveOneOut(Listed):
     """Effects without each of the comparison units that have weight.
 
     Attributes
@@ -256,17 +252,25 @@ class LeaveOneOut(_Table):
             label=f"Gap in {self.depvar}", ax=ax,
         )  # fmt: skip
 
-    def _parts(self) -> tuple[str, Listing, tuple[str, ...]]:
+    @property
+    def _title(self) -> str:
+        return f"Leave one out: {self.depvar}"
+
+    @property
+    def _listing(self) -> Listing:
         rows = [
             (label_text(unit), *map(number, row))
             for unit, row in zip(
                 self.effects.index, self.effects.to_numpy(np.float64).tolist(), strict=True
             )
         ]
-        low, high = self.effects["effect"].min(), self.effects["effect"].max()
-        words = (
-            f"The effect is {number(self.effect)} with all units, and between {number(low)} and "
-            f"{number(high)} without one of them."
-        )
         heads = (f"Without {self.effects.index.name}", "Weight", "Effect")
-        return f"Leave one out: {self.depvar}", Listing(heads, tuple(rows)), (words,)
+        return Listing(heads, tuple(rows))
+
+    @property
+    def _remarks(self) -> Sequence[str]:
+        low, high = self.effects["effect"].min(), self.effects["effect"].max()
+        return (
+            f"The effect is {number(self.effect)} with all units, and between {number(low)} and "
+            f"{number(high)} without one of them.",
+        )

@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 
 import panelml as pm
-from panelml.errors import ColumnTypeError, IdentificationError, SpecificationError
+from panelml.errors import (
+    ColumnTypeError,
+    IdentificationError,
+    MissingValueError,
+    SpecificationError,
+)
 
 
 def states() -> pd.DataFrame:
@@ -78,3 +83,51 @@ def test_refusals() -> None:
     nobody = pm.Panel(frame.assign(adopted=0), "sid", "year")
     with pytest.raises(IdentificationError, match="No unit adopts after the first period"):
         pm.balance_table(nobody, ["l_police"], cohort="adopted")
+
+
+def test_overlap_is_that_of_a_logistic_regression() -> None:
+    statsmodels = pytest.importorskip("statsmodels.api")
+    frame = pm.simulate.staggered(200, 6, {3: 0.3, 5: 0.2}, covariate=0.8, seed=3)
+    frame["z"] = np.random.default_rng(1).standard_normal(len(frame))
+    found = pm.overlap_table(
+        frame.set_index(["unit", "time"]), ["x", "z"], cohort="cohort", control="not-yet"
+    )
+    now = frame[frame["time"] == 2]
+    x = statsmodels.add_constant(now[["x", "z"]])
+    score = (
+        statsmodels.Logit((now["cohort"] == 3).astype(float), x)
+        .fit(disp=0, tol=1e-12, maxiter=100)
+        .predict()
+    )
+    for name, group in (("treated", now["cohort"] == 3), ("comparison", now["cohort"] != 3)):
+        own, other = score[group], score[~group]
+        row = found.loc[(3, name)]
+        expected = np.quantile(own, [0, 0.25, 0.5, 0.75, 1])
+        np.testing.assert_allclose(row[["min", "q25", "median", "q75", "max"]], expected, rtol=1e-8)
+        assert row["units"] == own.size
+        assert row["outside"] == ((own < other.min()) | (own > other.max())).mean()
+
+
+def test_overlap_without_any() -> None:
+    frame = pm.simulate.staggered(60, 6, {3: 0.3}, seed=3).assign(
+        apart=lambda d: (d["cohort"] == 3) * 10.0 + np.arange(len(d)) % 7
+    )
+    panel = pm.Panel(frame, "unit", "time")
+    found = pm.overlap_table(panel, "apart", cohort="cohort")
+    assert found["min"].isna().all()
+    assert (found["outside"] == 1).all()
+    with pytest.raises(SpecificationError, match="combinations of each other"):
+        pm.overlap_table(
+            panel.assign(twice=2 * frame["apart"]), ["apart", "twice"], cohort="cohort"
+        )
+
+
+def test_what_cannot_be_compared() -> None:
+    frame = pm.simulate.staggered(60, 6, {3: 0.3}, seed=3)
+    with pytest.raises(SpecificationError, match="Name at least one column"):
+        pm.balance_table(pm.Panel(frame, "unit", "time"), [], cohort="cohort")
+    frame.loc[5, "y"] = np.inf
+    with pytest.raises(MissingValueError, match="'y' is infinite in row 5"):
+        pm.balance_table(pm.Panel(frame, "unit", "time"), "y", cohort="cohort")
+    same = pm.balance_table(pm.Panel(frame.assign(one=1.0), "unit", "time"), "one", cohort="cohort")
+    assert (same["difference"] == 0).all()

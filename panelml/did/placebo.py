@@ -1,0 +1,99 @@
+"""Effects of a policy in the years before it came, when there should be none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from panelml.data.adoption import NEVER, read_adoption
+from panelml.did.synthetic_placebos import synthetic_in_time
+from panelml.engine.fold import capped
+from panelml.errors import IdentificationError, SpecificationError, check_count, listing
+from panelml.results.averages import label_text
+from panelml.results.effects import EffectResults
+from panelml.results.placebos import PlaceboInTime
+from panelml.results.synthetic import SyntheticResults
+
+__all__ = ["placebo_in_time"]
+
+# The column of the made-up treatment.
+MADE_UP = "placebo"
+
+
+class _Spec(Protocol):
+    """An estimator of the effects of a policy."""
+
+    @property
+    def cohort(self) -> str | None: ...
+
+    @property
+    def treatment(self) -> str | None: ...
+
+    def fit(self, data: Any) -> EffectResults: ...
+
+
+@capped
+def placebo_in_time(
+    fit: EffectResults, start: Any = None, *, earlier: int | None = None
+) -> EffectResults | PlaceboInTime:
+    """Estimate again as if the policy had come earlier, without the periods in which it had come.
+
+    Parameters
+    ----------
+    fit : EffectResults
+        Of any estimator of policy effects.
+    start : label
+        First period of the made-up policy, for synthetic comparisons of a single cohort.
+    earlier : int
+        By how many periods to move each adoption, for all others: 1 or more. Periods from the
+        first true adoption on are left out, so that nobody is treated; cohorts whose made-up
+        adoption falls there count as never treated.
+
+    Returns
+    -------
+    EffectResults, or PlaceboInTime of synthetic comparisons
+        Effects that should be zero.
+
+    Raises
+    ------
+    SpecificationError
+        If the wrong one of ``start`` and ``earlier`` is given.
+    IdentificationError
+        If the periods left do not identify an effect.
+    DetachedResultError
+        If the result was pickled.
+    """
+    if isinstance(fit, SyntheticResults):
+        if earlier is not None:
+            raise SpecificationError(
+                f"{fit.model} takes start=, the first period of the made-up policy."
+            )
+        return synthetic_in_time(fit, start)
+    if start is not None or earlier is None:
+        raise SpecificationError(
+            f"{fit.model} takes earlier=, by how many periods each adoption is moved."
+        )
+    check_count("earlier", earlier)
+    spec, panel = cast(_Spec, fit.spec), fit.attached.estimate.influence.sample.panel
+    adoption = read_adoption(panel, spec.cohort, spec.treatment)
+    if not adoption.cohorts.size:
+        raise IdentificationError("No unit adopts after the first period: nothing was before.")
+    index, first = panel.index, int(adoption.cohorts[0])
+    step, begins = index.steps[index.time], adoption.start[index.unit]
+    moved = np.where(begins == NEVER, NEVER, begins - earlier)
+    kept = (step < first) & (begins > index.steps[0])
+    status = index.unsort((step >= moved).astype(np.float64))
+    made_up = panel.assign(**{MADE_UP: status}).filter(index.unsort(kept))
+    found = replace(cast(Any, spec), cohort=None, treatment=MADE_UP).fit(made_up)
+    late = [label_text(adoption.label(g)) for g in adoption.cohorts if g - earlier >= first]
+    periods = "period" if earlier == 1 else "periods"
+    notes = [f"Placebo: adoption {earlier} {periods} earlier, on the periods before "
+             f"{label_text(adoption.label(first))}, in which nobody is treated."]  # fmt: skip
+    if late:
+        notes.append(f"Cohorts that count as never treated: {listing(late)}.")
+    return cast(
+        EffectResults,
+        replace(found, model=f"{found.model}, placebo in time", notes=(*notes, *found.notes)),
+    )
