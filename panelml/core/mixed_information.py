@@ -19,7 +19,13 @@ from panelml.core.batched import transposed_multiply
 from panelml.core.mixed_criterion import Criterion, information
 from panelml.core.unit_products import MixedMoments
 
-__all__ = ["VarianceInformation", "kenward_roger", "satterthwaite", "variance_information"]
+__all__ = [
+    "VarianceInformation",
+    "joint_information",
+    "kenward_roger",
+    "satterthwaite",
+    "variance_information",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ def variance_information(
     restricted : bool
     """
     rows, columns = free
-    q, s2, n, p = len(at.factor), at.sigma2, moments.n, len(at.coef)
+    q, n, p = len(at.factor), moments.n, len(at.coef)
     basis = np.zeros((len(rows), q, q))
     place = np.arange(len(rows))
     basis[place, rows, columns] = 1.0
@@ -91,17 +97,47 @@ def variance_information(
     total = at.curvature.g
     if restricted:
         total = total - np.einsum("akbl,kl->ab", hx, at.phi)
-    trace = np.einsum("kab,ab->k", basis, total)
-    rank = n - p if restricted else n
+    return joint_information(
+        free, d, average=average, scale=scale, expected=expected,
+        trace=np.einsum("kab,ab->k", basis, total),
+        first=np.einsum("axby,kab->kxy", hx, basis), second=_second(moments, at, basis),
+        phi=at.phi, sigma2=at.sigma2, df=float(at.df), rank=n - p if restricted else n,
+    )  # fmt: skip
+
+
+def joint_information(
+    free: tuple[IntArray, IntArray], d: FloatArray, *, average: FloatArray, scale: FloatArray,
+    expected: FloatArray, trace: FloatArray, first: FloatArray, second: FloatArray,
+    phi: FloatArray, sigma2: float, df: float, rank: int,
+) -> VarianceInformation:  # fmt: skip
+    """Add the residual variance to what is known of the entries of the relative covariance.
+
+    Parameters
+    ----------
+    free : pair of IntArray, shape (t,)
+        Rows and columns of the entries.
+    d : FloatArray, shape (t,)
+        Their values.
+    average, expected : FloatArray, shape (t, t)
+        ``r' V^-1 V_k P V_l V^-1 r / s2`` and ``tr(P V_k P V_l)``, V over the residual variance.
+    scale, trace : FloatArray, shape (t,)
+        ``r' V^-1 V_k V^-1 r / s2`` and ``tr(P V_k)``.
+    first : FloatArray, shape (t, p, p)
+        ``X' V^-1 V_k V^-1 X``.
+    second : FloatArray, shape (t, t, p, p)
+        ``X' V^-1 V_k V^-1 V_l V^-1 X``.
+    phi : FloatArray, shape (p, p)
+    sigma2, df : float
+    rank : int
+        Trace of P V.
+    """
     expected = _with_residual(expected, trace, float(rank), d)
-    average = _with_residual(average, scale, float(at.df), d)
-    first = np.einsum("axby,kab->kxy", hx, basis)
-    inverse = np.linalg.inv(at.phi)
+    average = _with_residual(average, scale, df, d)
+    inverse = np.linalg.inv(phi)
     first = np.concatenate([(inverse - np.einsum("k,kxy->xy", d, first))[None], first])
-    second = _second(moments, at, basis)
     return VarianceInformation(
-        rows, columns, (2 * average - expected) / (2 * s2**2), expected / (2 * s2**2),
-        s2 * at.phi, first / s2**2, _second_with_residual(second, first, d) / s2**3,
+        *free, (2 * average - expected) / (2 * sigma2**2), expected / (2 * sigma2**2),
+        sigma2 * phi, first / sigma2**2, _second_with_residual(second, first, d) / sigma2**3,
     )  # fmt: skip
 
 

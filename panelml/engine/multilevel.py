@@ -8,6 +8,7 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.collapse import collapse
 from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
+from panelml.core.crossed_information import MOST_COEFFICIENTS, crossed_information
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.mixed_basis import WorkingColumns
 from panelml.core.mixed_criterion import Criterion, evaluate
@@ -16,6 +17,7 @@ from panelml.core.mixed_information import VarianceInformation, variance_informa
 from panelml.core.unit_products import MixedMoments, UnitProducts, residual_products
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
+from panelml.errors import SpecificationError
 
 __all__ = [
     "FactorLayout", "LevelCurvature", "LevelsFit", "crossed_model", "fit_levels",
@@ -64,12 +66,13 @@ class LevelsFit:
 
 @dataclass(frozen=True, slots=True)
 class LevelCurvature:
-    """Curvature of the likelihood of a model with one grouping factor, computed on request.
+    """Curvature of the likelihood, computed on request.
 
     Attributes
     ----------
     sample : Sample
     columns : WorkingColumns
+    factors : tuple of FactorLayout
     factor : FloatArray, shape (q, q)
         At the optimum.
     restricted : bool
@@ -77,6 +80,7 @@ class LevelCurvature:
 
     sample: Sample
     columns: WorkingColumns
+    factors: tuple[FactorLayout, ...]
     factor: FloatArray
     restricted: bool
 
@@ -86,11 +90,43 @@ class LevelCurvature:
         return self.columns.fixed_back
 
     def information(self) -> VarianceInformation:
-        """Compute the information, in a pass over the data."""
+        """Compute the information, in a pass over the data.
+
+        Raises
+        ------
+        SpecificationError
+            If several grouping factors have too many coefficients for a dense system of them.
+        """
+        if len(self.factors) > 1:
+            return self._crossed()
         moments = collapse(single_moments(self.sample, self.columns))
         at = evaluate(moments, self.factor, restricted=self.restricted)
         free = free_entries(self.columns.structure)
         return variance_information(moments, at, free, restricted=self.restricted)
+
+    def _crossed(self) -> VarianceInformation:
+        if not self.known:
+            raise SpecificationError(
+                f"The curvature of the likelihood takes a dense system of all random coefficients; "
+                f"here are {self.coefficients:,}, more than {MOST_COEFFICIENTS:,}. Use 'iid', "
+                "'cluster' or the bootstrap."
+            )
+        model = crossed_model(self.sample, self.columns, self.factors)
+        at = model.evaluate(self.factor, restricted=self.restricted)
+        return crossed_information(
+            model.products, model.first, model.others, at, restricted=self.restricted
+        )
+
+    @property
+    def known(self) -> bool:
+        """Whether the information can be computed: always with one grouping factor."""
+        return len(self.factors) == 1 or self.coefficients <= MOST_COEFFICIENTS
+
+    @property
+    def coefficients(self) -> int:
+        """Number of random coefficients, of all levels."""
+        levels = self.sample.panel.levels
+        return sum(levels(factor.group) * factor.random.size for factor in self.factors)
 
 
 def fit_levels(

@@ -26,6 +26,11 @@ class Curvature(Protocol):
         """From the likelihood's fixed effects to the reported parameters, shape (k, p)."""
         ...
 
+    @property
+    def known(self) -> bool:
+        """Whether the information can be computed."""
+        ...
+
     def information(self) -> VarianceInformation:
         """Compute the information, in a pass over the data."""
         ...
@@ -110,7 +115,6 @@ def require_curvature(curvature: Curvature | None, name: str) -> Curvature:
     """
     if curvature is None:
         raise SpecificationError(
-            f"{name} is for mixed models with one grouping factor and independent residuals. "
-            "Use 'cluster' or 'iid'."
+            f"{name} is for mixed models with independent residuals. Use 'cluster' or 'iid'."
         )
     return curvature

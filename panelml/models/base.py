@@ -236,10 +236,10 @@ def _solved(fit: MultilevelFit, constant: bool) -> LeastSquares:
 
 
 def _curvature(fit: MultilevelFit) -> LevelCurvature | None:
-    if len(fit.layout.factors) > 1 or fit.residual is not None:
+    if fit.residual is not None:
         return None
     factor = fit.levels.optimum.criterion.factor
-    return LevelCurvature(fit.sample, fit.columns, factor, fit.restricted)
+    return LevelCurvature(fit.sample, fit.columns, fit.layout.factors, factor, fit.restricted)
 
 
 def _counts_rows(sample: Sample, transform: Transform) -> bool:

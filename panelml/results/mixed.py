@@ -83,22 +83,26 @@ class MixedResults(LevelResults):
         -------
         DataFrame
             A row for each variance, for each covariance (``other`` names the second term, ``sd``
-            is the correlation) and for the residual. With one grouping factor, standard errors
-            of the variances and covariances by the observed information, and intervals: of
-            variances on the log scale, of correlations by Fisher's transformation.
+            is the correlation) and for the residual. Standard errors of the variances and
+            covariances by the observed information, and intervals: of variances on the log
+            scale, of correlations by Fisher's transformation. Missing where several grouping
+            factors have too many coefficients for the information.
         """
         errors = self._component_errors()
         rows: list[tuple[object, ...]] = []
+        whole = self.random.cov
         for part in self.random.parts:
+            at = part.random
             for a, label in enumerate(part.labels):
-                value, error = float(part.cov[a, a]), errors.single[a, a] if errors else np.nan
+                value = float(part.cov[a, a])
+                error = errors.single[at[a], at[a]] if errors else np.nan
                 bounds = variance_interval(value, error, level)
                 rows.append((part.name, label, "", value, part.deviations[a], error, *bounds))
             for (a, b), correlation in part.correlations().items():
                 error, bounds = np.nan, (np.nan, np.nan)
                 if errors:
-                    error = errors.single[a, b]
-                    bounds = correlation_interval(errors, part.cov, (a, b), level)[1:]
+                    error = errors.single[at[a], at[b]]
+                    bounds = correlation_interval(errors, whole, (at[a], at[b]), level)[1:]
                 pair = (part.labels[a], part.labels[b])
                 rows.append((part.name, *pair, part.cov[a, b], correlation, error, *bounds))
         error = errors.residual if errors else np.nan
@@ -111,11 +115,11 @@ class MixedResults(LevelResults):
         if self.residual is not None:
             return self.residual.component_errors(self.random.parts)
         curvature = self._attached.estimate.curvature if self._attached else None
-        if curvature is None:
+        if curvature is None or not curvature.known:
             return None
         info = curvature.information()
         free = info.rows, info.columns
-        return component_errors(info.parameter_cov(), free, self.random.parts[0].back)
+        return component_errors(info.parameter_cov(), free, self.random.columns.random_back)
 
     def random_effects(self, *, sd: bool = False) -> dict[str, pd.DataFrame]:
         """Predicted random coefficients: for each grouping factor, a frame by level.
@@ -193,20 +197,24 @@ class MixedResults(LevelResults):
         DataFrame
             ``icc`` is the share of the level in the variance; ``correlation`` that of two rows
             of the same level, which share the levels around theirs too: pupils of a class share
-            its school. With one grouping factor, the standard error of ``icc`` by the delta
-            method and an interval that is symmetric on the scale of its logit.
+            its school. The standard error of ``icc`` is by the delta method, and the interval
+            symmetric on the scale of its logit; missing where those of ``variance`` are.
         """
         variances = self._intercept_variances()
         total = sum(variances.values()) + self.sigma2
         groups = {part.name: set(part.group) for part in self.random.parts}
         errors = self._component_errors()
+        places = {
+            part.name: int(part.random[part.labels.index("Intercept")])
+            for part in self.random.parts if part.name in variances
+        }  # fmt: skip
         rows = []
         for name, value in variances.items():
             around = [variances[other] for other in variances if groups[other] <= groups[name]]
             found = (np.nan, np.nan, np.nan)
             if errors:
-                a = self.random.parts[0].labels.index("Intercept")
-                found = share_interval(errors, value, self.sigma2, a, level)
+                others = [places[other] for other in variances if other != name]
+                found = share_interval(errors, value, total - value, places[name], others, level)
             rows.append((value / total, sum(around) / total, *found))
         names = ["icc", "correlation", "std_error", "conf_low", "conf_high"]
         return pd.DataFrame(rows, columns=names, index=pd.Index(list(variances), name="group"))

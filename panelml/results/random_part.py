@@ -199,6 +199,14 @@ class RandomCoefficients:
             total[np.ix_(part.random, part.random)] = part.relative
         return total
 
+    @property
+    def cov(self) -> FloatArray:
+        """Covariance of all the user's coefficients, shape (q, q)."""
+        total = np.zeros((self.prediction.basis.n_random,) * 2)
+        for part in self.parts:
+            total[np.ix_(part.random, part.random)] = part.cov
+        return total
+
     def icc(self) -> dict[str, float]:
         """Share of the variance of random intercepts of each level in the total."""
         found = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,25 +95,29 @@ def correlation_interval(
 
 
 def share_interval(
-    errors: ComponentErrors, value: float, residual: float, place: int, level: float
-) -> tuple[float, float, float]:
-    """Standard error and interval of value / (value + residual), symmetric for its logit.
+    errors: ComponentErrors, value: float, rest: float, place: int, others: Sequence[int],
+    level: float,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Standard error and interval of value / (value + rest), symmetric for its logit.
 
     Parameters
     ----------
     errors : ComponentErrors
-    value, residual : float
+    value, rest : float
     place : int
         Which coefficient's variance the value is.
+    others : sequence of int
+        Coefficients whose variances the rest holds, beside the residual variance.
     level : float
     """
     if not value > 0:
         return float("nan"), float("nan"), float("nan")
     q = len(errors.single)
     slope = np.zeros(1 + q * q)
-    slope[[0, 1 + place * q + place]] = -1 / residual, 1 / value
+    slope[[0, *(1 + other * q + other for other in others)]] = -1 / rest
+    slope[1 + place * q + place] = 1 / value
     error = float(np.sqrt(slope @ errors.joint @ slope))
-    centre, half = np.log(value / residual), normal_quantile(0.5 + level / 2) * error
-    share = value / (value + residual)
+    centre, half = np.log(value / rest), normal_quantile(0.5 + level / 2) * error
+    share = value / (value + rest)
     low, high = (float(1 / (1 + np.exp(-(centre + sign * half)))) for sign in (-1, 1))
     return share * (1 - share) * error, low, high

@@ -134,7 +134,8 @@ def test_icc_of_nested_levels() -> None:
     table, shares = result.icc_table(), result.icc()
     assert table.loc["batch:cask", "correlation"] == pytest.approx(shares.sum())
     assert table.loc["batch", "correlation"] == pytest.approx(shares["batch"])
-    assert table["std_error"].isna().all()
+    assert (table["conf_low"] < table["icc"]).all()
+    assert (table["icc"] < table["conf_high"]).all()
 
 
 def test_a_zero_variance_has_no_interval() -> None:
