@@ -112,7 +112,7 @@ def test_new_levels_are_missing_or_at_the_mean() -> None:
     found = result.predict(new, effects=True, new_levels="zero")
     np.testing.assert_allclose(found, [known, fixed + rater, np.nan, np.nan])
     assert list(found.index) == [4, 2, 9, 7]
-    with pytest.raises(SpecificationError, match="'missing' or 'zero'"):
+    with pytest.raises(SpecificationError, match="Known: missing, zero"):
         result.predict(new, effects=True, new_levels="mean")  # type: ignore[arg-type]
 
 
