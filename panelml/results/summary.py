@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from panelml.data.grouping import ROW
 from panelml.inference.testing import TestResult
 from panelml.results.fitted import FittedModel
 from panelml.results.formats import align, count, extra_label, fixed, number, pvalue
@@ -119,6 +120,9 @@ def _sizes(model: FittedModel) -> Facts:
         ("Rows per unit: mean", fixed(mean)),
         ("Rows per unit: most", count(most)),
     ]
+    if predictor.time == ROW:
+        # Rows without a time are only told apart by their place.
+        del facts[2]
     if model.counts.nobs != sizes.nobs:
         facts.append(("Rows of the regression", count(model.counts.nobs)))
     return tuple(facts)
