@@ -17,6 +17,8 @@ MIXED = (
     Case("growth-1e6", "Random slope of time, 1e5 units, 1e6 rows", "mixed", PEERS,
          data="growth", only_rows=1_000_000, formula=GROWTH, most_mb=400,
          targets=(Faster("lme4", 50), Faster("mixedlm_rs", 2))),
+    Case("growth-1e7", "Random slope of time, 1e6 units, 1e7 rows", "mixed",
+         ("panelml", "mixedlm_rs"), data="growth", only_rows=10_000_000, formula=GROWTH),
     Case("slope-1e6", "Random slope of a continuous regressor, 1e5 units, 1e6 rows", "mixed",
          PEERS, data="growth", only_rows=1_000_000, formula="y ~ t + x + (x | id)"),
     Case("insteval", "InstEval: students, lecturers and departments, 73,421 rows", "mixed",
