@@ -46,6 +46,11 @@ class Block:
     slopes: dict[str, FloatArray]
 
     @property
+    def row_weights(self) -> FloatArray:
+        """Weights of the rows, ones where there are none, shape (n,)."""
+        return np.ones(self.n) if self.weights is None else self.weights
+
+    @property
     def n(self) -> int:
         """Number of rows."""
         return int(self.z.shape[1])

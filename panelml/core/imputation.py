@@ -98,7 +98,7 @@ class TreatedSums:
         effect = np.where(_has(units, block)[block.unit], effect, -1)
         at = np.flatnonzero(effect >= 0)
         m, effect = assignment.count, effect[at]
-        weight = np.ones(at.size) if block.weights is None else block.weights[at]
+        weight = block.row_weights[at]
         place = np.searchsorted(units, block.unit[at])
         mass = sparse.csr_array((weight, (place, effect)), shape=(units.size, m))
         mean = group_means(before.z, before.starts, before.weights)
@@ -110,7 +110,7 @@ class TreatedSums:
         for columns, values in row_levels(plan, block):
             entries = weight if values is None else weight * values[at]
             own = own + sparse.csr_array((entries, (effect, columns[at])), shape=own.shape)
-        total = group_sums(_weights(before), before.starts)
+        total = group_sums(before.row_weights, before.starts)
         shares = level_products(spread(1 / total, before.unit), before, plan)
         levels = (own - mass.T @ shares).toarray().T
         count = np.bincount(effect, minlength=m)
@@ -167,7 +167,7 @@ class EffectSquares:
         """Sum over one block."""
         error, effect = _errors(block, assignment, plan, fit)
         at = np.flatnonzero(effect >= 0)
-        square = _weights(block)[at] ** 2
+        square = block.row_weights[at] ** 2
         m, which = assignment.count, effect[at]
         return cls(_binned(square, which, m), _binned(square * error[at], which, m))
 
@@ -221,7 +221,7 @@ def unit_influence(
     """
     error, effect = _errors(block, assignment, plan, fit)
     at = np.flatnonzero(effect >= 0)
-    weight, which = _weights(block)[at], effect[at]
+    weight, which = block.row_weights[at], effect[at]
     deviation = weight * (error[at] - centre[which]) / sums.size[which]
     if leave_out:
         rest = 1 - weight**2 / sums.squares[which]
@@ -233,7 +233,7 @@ def unit_influence(
         left = error[assignment.untreated(block)]
         scores = level_products(left, before, plan)
         moved = (scores @ fit.by_levels).T
-        moved += fit.by_z.T @ group_sums(before.z * (left * _weights(before)), before.starts)
+        moved += fit.by_z.T @ group_sums(before.z * (left * before.row_weights), before.starts)
         psi[:, units] -= moved
     return KeyedSums(block.units, psi)
 
@@ -255,10 +255,6 @@ def _has(units: IntArray, block: Block) -> BoolArray:
     found: BoolArray = np.zeros(block.n_units, dtype=bool)
     found[units] = True
     return found
-
-
-def _weights(block: Block) -> FloatArray:
-    return np.ones(block.n) if block.weights is None else block.weights
 
 
 def _binned(values: FloatArray, which: IntArray, m: int) -> FloatArray:

@@ -9,7 +9,14 @@ from scipy import linalg
 
 from panelml._typing import FloatArray, IntArray
 
-__all__ = ["Solution", "TriangularFactor", "quadratic_form", "solve_normal", "solve_triangular"]
+__all__ = [
+    "Solution",
+    "TriangularFactor",
+    "covariance_root",
+    "quadratic_form",
+    "solve_normal",
+    "solve_triangular",
+]
 
 # A column whose unexplained share of its own sum of squares falls below this is collinear.
 # Twice fixest's exponent on the scale of standard deviations: 1e-10 here is 1e-5 there.
@@ -75,6 +82,12 @@ def quadratic_form(a: FloatArray, middle: FloatArray) -> FloatArray:
     """Return a M a', made exactly symmetric."""
     product = a @ middle @ a.T
     return (product + product.T) / 2
+
+
+def covariance_root(cov: FloatArray) -> FloatArray:
+    """Symmetric root of a covariance, which may be singular, shape (q, q)."""
+    values, vectors = np.linalg.eigh(cov)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
 
 def solve_normal(gram: FloatArray, scale: FloatArray | None = None) -> Solution:

@@ -20,7 +20,7 @@ from panelml.core.mixed_criterion import Criterion, evaluate, unit_changes
 from panelml.core.unit_products import MixedMoments
 
 __all__ = [
-    "MixedOptimum", "MixedProblem", "SingleFactor", "free_entries", "maximise_mixed",
+    "MixedOptimum", "MixedProblem", "SingleFactor", "StartedAt", "free_entries", "maximise_mixed",
     "start_factor",
 ]  # fmt: skip
 
@@ -90,6 +90,28 @@ class SingleFactor:
     def evaluate(self, factor: FloatArray, *, restricted: bool) -> Criterion:
         """Evaluate the criterion."""
         return evaluate(self.moments, factor, restricted=restricted)
+
+
+@dataclass(frozen=True, slots=True)
+class StartedAt(Generic[State]):
+    """A problem whose iteration starts where another ended.
+
+    Attributes
+    ----------
+    problem : MixedProblem
+    factor : FloatArray, shape (q, q)
+    """
+
+    problem: MixedProblem[State]
+    factor: FloatArray
+
+    def start(self, structure: BoolArray) -> FloatArray:
+        """Return the factor."""
+        return self.factor
+
+    def evaluate(self, factor: FloatArray, *, restricted: bool) -> State:
+        """Evaluate the criterion."""
+        return self.problem.evaluate(factor, restricted=restricted)
 
 
 @dataclass(frozen=True, slots=True)

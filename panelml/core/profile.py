@@ -20,8 +20,14 @@ from scipy import optimize
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
 from panelml.core.mixed_criterion import Criterion
-from panelml.core.mixed_fit import MixedOptimum, MixedState, SingleFactor, maximise_mixed
-from panelml.core.refit import StartedAt
+from panelml.core.mixed_fit import (
+    MixedOptimum,
+    MixedProblem,
+    MixedState,
+    SingleFactor,
+    StartedAt,
+    maximise_mixed,
+)
 
 __all__ = ["Held", "Line", "hold_correlation", "hold_deviation", "hold_fixed", "hold_residual"]
 
@@ -185,7 +191,8 @@ def hold_fixed(
     change = np.zeros((p + 1, p))
     change[:p, : p - 1] = np.linalg.svd(direction[None])[2][1:].T
     change[:p, -1], change[p, -1] = -direction * value / square, 1.0
-    started = StartedAt(_changed(problem, change), start.reshape(structure.shape))
+    changed: MixedProblem[MixedState] = _changed(problem, change)
+    started = StartedAt(changed, start.reshape(structure.shape))
     optimum: MixedOptimum[MixedState] = maximise_mixed(started, structure, restricted=False)
     return Held(optimum.criterion.deviance, optimum.criterion.factor.ravel())
 

@@ -14,14 +14,13 @@ from scipy import sparse
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.collapse import collapse
-from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
+from panelml.core.crossed_criterion import CrossedModel
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor, level_design
 from panelml.core.groups import group_sums, spread
-from panelml.core.mixed_criterion import Criterion
 from panelml.core.mixed_fit import SingleFactor
 from panelml.core.unit_products import MixedBasis, MixedMoments, solve_root
 
-__all__ = ["StartedAt", "Truth", "WorkingRows", "crossed_problem", "draw_effects", "single_problem"]
+__all__ = ["Truth", "WorkingRows", "crossed_problem", "draw_effects", "single_problem"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class WorkingRows:
         """Compute one block's rows."""
         columns, q = basis.columns(block), basis.n_random
         x, y, z = columns[: -q - 1], columns[-q - 1], columns[-q:]
-        root = np.ones(block.n) if block.weights is None else np.sqrt(block.weights)
+        root = np.sqrt(block.row_weights)
         codes = np.array([block.keys[other.key] for other in others], dtype=np.int64)
         design = level_design(block, z, others) if others else None
         return cls(
@@ -98,28 +97,6 @@ class WorkingRows:
     def to_outcome(self, working: FloatArray) -> FloatArray:
         """Return the user's outcome of a working one, shape (n,)."""
         return working / self.root + self.base
-
-
-@dataclass(frozen=True, slots=True)
-class StartedAt:
-    """A problem whose iteration starts where another ended.
-
-    Attributes
-    ----------
-    problem : SingleFactor or CrossedModel
-    factor : FloatArray, shape (q, q)
-    """
-
-    problem: SingleFactor | CrossedModel
-    factor: FloatArray
-
-    def start(self, structure: object) -> FloatArray:
-        """Return the factor."""
-        return self.factor
-
-    def evaluate(self, factor: FloatArray, *, restricted: bool) -> Criterion | CrossedCriterion:
-        """Evaluate the criterion."""
-        return self.problem.evaluate(factor, restricted=restricted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,13 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.mixed_criterion import Criterion, evaluate
-from panelml.core.mixed_fit import MixedOptimum, SingleFactor, free_entries, maximise_mixed
+from panelml.core.mixed_fit import (
+    MixedOptimum,
+    SingleFactor,
+    StartedAt,
+    free_entries,
+    maximise_mixed,
+)
 from panelml.core.mixed_information import variance_information
 from panelml.core.residual_rows import ResidualProblem
 from panelml.core.unit_products import MixedMoments
@@ -66,22 +72,6 @@ class ResidualOptimum:
 
 
 @dataclass(frozen=True, slots=True)
-class _Warm:
-    """The problem of one grouping factor, started where a near one ended."""
-
-    moments: MixedMoments
-    factor: FloatArray | None
-
-    def start(self, structure: BoolArray) -> FloatArray:
-        if self.factor is None:
-            return SingleFactor(self.moments).start(structure)
-        return self.factor
-
-    def evaluate(self, factor: FloatArray, *, restricted: bool) -> Criterion:
-        return evaluate(self.moments, factor, restricted=restricted)
-
-
-@dataclass(frozen=True, slots=True)
 class _Point:
     """The profile at one value of the parameters."""
 
@@ -116,8 +106,9 @@ class _Profile:
             alone = evaluate(moments, np.zeros((0, 0)), restricted=self.restricted)
             mixed = MixedOptimum(alone, 0.0, 0.0, 1, True, 1.0)
         else:
-            warm = _Warm(moments, factor)
-            mixed = maximise_mixed(warm, self.structure, restricted=self.restricted)
+            cold = SingleFactor(moments)
+            problem = cold if factor is None else StartedAt(cold, factor)
+            mixed = maximise_mixed(problem, self.structure, restricted=self.restricted)
         slope = self.problem.gradient(theta, white, mixed.criterion, restricted=self.restricted)
         return _Point(theta, moments, mixed, slope)
 

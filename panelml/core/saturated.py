@@ -37,7 +37,7 @@ class AddEffects:
     assignment: Assignment
 
     def __call__(self, block: Block) -> Block:
-        """Add codes, indicator, and the product of the indicator and each demeaned covariate."""
+        """Add codes and indicator."""
         effect = self.assignment.effects(block)
         inside = (effect >= 0).astype(np.float64)
         return replace(

@@ -11,7 +11,15 @@ from scipy.optimize import nnls
 from panelml._typing import FloatArray
 from panelml.core.linalg import quadratic_form
 
-__all__ = ["Kind", "Penalties", "Weighted", "noise_level", "simplex_weights", "weigh"]
+__all__ = [
+    "Kind",
+    "Penalties",
+    "Weighted",
+    "nearest_mix",
+    "noise_level",
+    "simplex_weights",
+    "weigh",
+]
 
 Kind = Literal["sdid", "sc", "did"]
 
@@ -130,15 +138,27 @@ def simplex_weights(a: FloatArray, b: FloatArray, penalty: float, *, intercept: 
         found = _by_active_set(a, b, ridge)
         if found is not None:
             return found
-    # With weights adding up to one, a x - b = (a - b 1') x: the point of a convex hull next to
-    # the origin, which non-negative least squares finds up to its scale.
-    rows = np.concatenate([a - b[:, None], np.sqrt(ridge) * np.eye(a.shape[1])])
-    scale = float(np.abs(rows).max()) or 1.0
-    stacked = np.concatenate([rows / scale, np.ones((1, a.shape[1]))])
-    target = np.zeros(len(stacked))
+    # With weights adding up to one, a x - b = (a - b 1') x.
+    return nearest_mix(np.concatenate([a - b[:, None], np.sqrt(ridge) * np.eye(a.shape[1])]))
+
+
+def nearest_mix(points: FloatArray) -> FloatArray:
+    """Weights, adding up to one, of the point of a convex hull that is next to the origin.
+
+    Non-negative least squares finds it up to its scale.
+
+    Parameters
+    ----------
+    points : FloatArray, shape (m, n)
+        Corners of the hull.
+    """
+    n = points.shape[1]
+    # Only the ratio of the last row to the others matters, and only for rounding.
+    scale = float(np.abs(points).max()) or 1.0
+    target = np.zeros(len(points) + 1)
     target[-1] = 1.0
-    x, _ = nnls(stacked, target, maxiter=50 * a.shape[1])
-    return np.asarray(x / x.sum())
+    found, _ = nnls(np.concatenate([points / scale, np.ones((1, n))]), target, maxiter=100 * n)
+    return np.asarray(found / found.sum())
 
 
 def _by_active_set(a: FloatArray, b: FloatArray, ridge: float) -> FloatArray | None:

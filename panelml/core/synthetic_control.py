@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize, nnls
+from scipy.optimize import minimize
 
 from panelml._typing import FloatArray
-from panelml.core.synthetic import Weighted
+from panelml.core.synthetic import Weighted, nearest_mix
 
 __all__ = ["Match", "Mix", "fit_mix", "match_weights", "root_mean_square", "weigh_by_predictors"]
 
@@ -87,8 +87,7 @@ def root_mean_square(gap: FloatArray) -> FloatArray:
 def match_weights(match: Match, importance: FloatArray) -> FloatArray:
     """Weights whose mix comes nearest in predictors, shape (n,).
 
-    Minimises the sum over predictors of importance times squared difference. It is the point of
-    a convex hull next to the origin, which non-negative least squares finds up to its scale.
+    Minimises the sum over predictors of importance times squared difference.
 
     Parameters
     ----------
@@ -96,16 +95,10 @@ def match_weights(match: Match, importance: FloatArray) -> FloatArray:
     importance : FloatArray, shape (k,)
         Not negative.
     """
-    rows = np.concatenate([
+    return nearest_mix(np.concatenate([
         np.sqrt(importance)[:, None] * match.predictors,
         np.sqrt(TIE * importance.max()) * _scaled(match.outcomes),
-    ])  # fmt: skip
-    # Only the ratio of this row to the others matters, and only for rounding.
-    ones = np.full((1, rows.shape[1]), float(np.abs(rows).max()) or 1.0)
-    target = np.zeros(len(rows) + 1)
-    target[-1] = ones[0, 0]
-    found, _ = nnls(np.concatenate([rows, ones]), target, maxiter=100 * rows.shape[1])
-    return np.asarray(found / found.sum())
+    ]))  # fmt: skip
 
 
 def fit_mix(

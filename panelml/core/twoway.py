@@ -65,7 +65,7 @@ class TwoWayMoments:
             first = cls.of(_units(block, 0, half), centre, constant=constant)
             return first + cls.of(_units(block, half, block.n_units), centre, constant=constant)
         z = _columns(block, centre, constant)
-        w = np.ones(block.n) if block.weights is None else block.weights
+        w = block.row_weights
         weight = group_sums(w, block.starts)
         mean = group_means(z, block.starts, block.weights)
         cell = block.unit * periods + block.time

@@ -65,6 +65,11 @@ class Adoption:
         return np.asarray(self.start <= self.steps[0])
 
     @property
+    def known_start(self) -> IntArray:
+        """Steps of adoption; the first period's for units treated by then, shape (units,)."""
+        return np.where(self.always, self.steps[0], self.start)
+
+    @property
     def cohorts(self) -> IntArray:
         """Steps at which units adopt after the first period, increasing."""
         return np.unique(self.start[~self.never & ~self.always])

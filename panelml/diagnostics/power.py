@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.core.linalg import covariance_root
 from panelml.core.refit import Truth
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
@@ -158,8 +159,12 @@ def _lay_out(
     columns, random = fit.random.columns, fit.random
     forward = np.linalg.inv(columns.random_back)
     relative = forward @ cov @ forward.T / sigma**2
-    refitter = replace(refitter_of(fit), factor=_root(relative) + 0.05 * np.eye(len(relative)))
-    roots = tuple(_root(relative[np.ix_(part.random, part.random)]) for part in random.parts)
+    refitter = replace(
+        refitter_of(fit), factor=covariance_root(relative) + 0.05 * np.eye(len(relative))
+    )
+    roots = tuple(
+        covariance_root(relative[np.ix_(part.random, part.random)]) for part in random.parts
+    )
     truth = replace(truth_of(fit), roots=roots, sigma=sigma)
     return _Plan(
         refitter, replace(truth, coef=columns.to_working(values)),
@@ -203,8 +208,3 @@ def _need(variance: Mapping[str, float], name: str) -> float:
     if not variance[name] >= 0:
         raise SpecificationError(f"{name} must not be negative, but is {variance[name]!r}.")
     return float(variance[name])
-
-
-def _root(cov: FloatArray) -> FloatArray:
-    values, vectors = np.linalg.eigh(cov)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)

@@ -72,7 +72,7 @@ def add_moderators(sample: Sample, names: tuple[str, ...], assignment: Assignmen
         return sample
 
     def sums(block: Block) -> KeyedSums:
-        w = np.ones(block.n) if block.weights is None else block.weights
+        w = block.row_weights
         rows = np.stack([w, *(w * block.slopes[name] for name in names)])
         return KeyedSums.of(rows, _cohorts(assignment, block))
 

@@ -113,11 +113,6 @@ class EventStudy:
         if self.window is not None and not self.window[0] < self.window[1]:
             raise SpecificationError(f"window is (first, last) horizon, not {self.window!r}.")
 
-    @property
-    def references(self) -> tuple[int, ...]:
-        """Horizons that are zero."""
-        return self.reference if isinstance(self.reference, tuple) else (self.reference,)
-
     @capped
     def fit(self, data: Any) -> EffectResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
@@ -132,16 +127,16 @@ class EventStudy:
             sample, more = _within_window(sample, adoption, self.window)
             notes = (*notes, *more)
         grid = CohortGrid.of(sample, adoption)
-        horizon = grid.horizon
+        horizon, references = grid.horizon, _references(self.reference)
         if self.window is not None:
             horizon = np.where(grid.cohort == NEVER, horizon, np.clip(horizon, *self.window))
-        used = (grid.cohort != NEVER) & ~np.isin(horizon, self.references)
+        used = (grid.cohort != NEVER) & ~np.isin(horizon, references)
         assignment, cells = assign(grid, horizon, used)
         horizons = np.unique(horizon[used & (grid.rows > 0)])
         labels = horizon_labels(horizons.tolist(), cells.size)
         return fit_saturated(Saturated(
             "Event study", self, sample, _effects(sample), assignment, labels, None,
-            self.references, self.cov, notes,
+            references, self.cov, notes,
         ))  # fmt: skip
 
 
@@ -182,7 +177,7 @@ class SunAbraham:
         IdentificationError
             If effects are not identified, or there is no comparison group.
         """
-        references = self.reference if isinstance(self.reference, tuple) else (self.reference,)
+        references = _references(self.reference)
         return _by_cell(
             self, data, "Sun-Abraham", lambda grid: ~np.isin(grid.horizon, references), references
         )
@@ -261,6 +256,11 @@ def _sample(spec: Spec, data: Any) -> tuple[Sample, Adoption, tuple[str, ...]]:
     if not (~adoption.never).any():
         raise IdentificationError("No unit adopts: there is no effect.")
     return sample, adoption, (*adoption.notes, *notes)
+
+
+def _references(reference: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Horizons that are zero."""
+    return reference if isinstance(reference, tuple) else (reference,)
 
 
 def _moderators(spec: Spec) -> tuple[str, ...]:

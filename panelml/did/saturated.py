@@ -22,9 +22,9 @@ from panelml.data.formula import Effect
 from panelml.data.sample import Sample
 from panelml.did.base import assemble_effects
 from panelml.did.moderators import add_moderators, moderator_factors
+from panelml.did.slopes import estimate_slopes
 from panelml.engine.absorbing import Absorbed, absorb_plan, absorbed_levels, make_plan
 from panelml.engine.fold import fold
-from panelml.engine.least_squares import least_squares
 from panelml.errors import IdentificationError, listing
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -82,10 +82,10 @@ def fit_saturated(task: Saturated) -> EffectResults:
     sample = task.sample.then(task.sample.names, AddEffects(task.assignment))
     sample = add_moderators(sample, task.moderators, task.assignment)
     absorbed = absorb_plan(sample, plan)
-    slopes, bread, rss, dropped = _regressors(sample, absorbed, task.effects)
-    fit = _effects(task, absorbed, slopes, bread)
+    slopes = estimate_slopes(sample, absorbed, " + ".join(["the effects", *map(str, task.effects)]))
+    fit = _effects(task, absorbed, slopes.coef, slopes.bread)
     psi = fold(sample, lambda b: level_influence(b, absorbed.transform, plan, fit)).sums
-    kept = int((np.diag(bread) > 0).sum())
+    kept = int((np.diag(slopes.bread) > 0).sum())
     absorbed_rank = absorbed.rank - task.assignment.count
     counts = Counts(
         sample.nobs, task.assignment.count + kept, False,
@@ -99,9 +99,9 @@ def fit_saturated(task: Saturated) -> EffectResults:
     return assemble_effects(
         model=task.model, spec=task.spec, sample=task.sample, labels=labels,
         params=fit.effects, influence=UnitInfluence(task.sample, psi), counts=counts,
-        cov=task.cov, cells=cells, model_cov=rss / counts.df_resid * fit.bread,
+        cov=task.cov, cells=cells, model_cov=slopes.rss / counts.df_resid * fit.bread,
         references=task.references, absorbed=" + ".join(map(str, task.effects)),
-        notes=(*task.notes, *dropped),
+        notes=(*task.notes, *slopes.notes),
     )  # fmt: skip
 
 
@@ -124,24 +124,6 @@ def _with_effects(plan: AbsorbPlan, own: Factor, task: Saturated) -> AbsorbPlan:
         task.moderators, own.levels, panel.time, panel.n_periods, own.levels + plan.levels
     )
     return AbsorbPlan(plan.unit_intercept, plan.unit_slopes, (own, *moved, *more))
-
-
-def _regressors(
-    sample: Sample, absorbed: Absorbed, effects: tuple[Effect, ...]
-) -> tuple[FloatArray, FloatArray, float, tuple[str, ...]]:
-    """Slopes, their inverse cross-products, residual sum of squares, and notes."""
-    k = len(sample.names)
-    slopes, bread = np.zeros(k), np.zeros((k, k))
-    if k == 0:
-        return slopes, bread, float(absorbed.gram[0, 0]), ()
-    solved = least_squares(
-        sample, absorbed.transform, absorbed.gram,
-        scale=absorbed.moments.overall.variation[1:],
-        absorbed=" + ".join(["the effects", *map(str, effects)]),
-    )  # fmt: skip
-    kept = solved.solution.kept
-    bread[np.ix_(kept, kept)] = solved.solution.bread
-    return solved.slopes, bread, solved.solution.rss, solved.notes
 
 
 def _effects(

@@ -12,8 +12,8 @@ from panelml._typing import BoolArray, FloatArray
 from panelml.data.adoption import Adoption
 from panelml.data.formula import Effect, Formula
 from panelml.data.sample import Sample
+from panelml.did.slopes import estimate_slopes
 from panelml.engine.absorbing import Absorbed, absorb
-from panelml.engine.least_squares import least_squares
 from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
 
 __all__ = ["FirstStage", "first_stage", "imputable", "untreated_rows", "with_effects"]
@@ -131,19 +131,8 @@ def imputable(
 def first_stage(sample: Sample, effects: tuple[Effect, ...]) -> FirstStage:
     """Regress the outcome on regressors and effects, on untreated rows."""
     absorbed = absorb(sample, effects)
-    k = len(sample.names)
-    slopes, bread = np.zeros(k), np.zeros((k, k))
-    notes: tuple[str, ...] = ()
-    if k:
-        words = " + ".join(map(str, effects))
-        solved = least_squares(
-            sample, absorbed.transform, absorbed.gram,
-            scale=absorbed.moments.overall.variation[1:], absorbed=words,
-        )  # fmt: skip
-        kept = solved.solution.kept
-        slopes, notes = solved.slopes, solved.notes
-        bread[np.ix_(kept, kept)] = solved.solution.bread
-    return FirstStage(sample, absorbed, slopes, bread, notes)
+    found = estimate_slopes(sample, absorbed, " + ".join(map(str, effects)))
+    return FirstStage(sample, absorbed, found.coef, found.bread, found.notes)
 
 
 def _linked(sample: Sample, untreated: BoolArray, effect: Effect) -> BoolArray:

@@ -37,7 +37,7 @@ class Collected:
     @classmethod
     def of(cls, block: Block) -> Collected:
         """Take the rows of one block."""
-        weights = np.ones(block.n) if block.weights is None else block.weights
+        weights = block.row_weights
         return cls(block.z, weights, block.units[block.unit], block.time)
 
     def __add__(self, other: Collected) -> Collected:

@@ -15,10 +15,11 @@ from panelml.core.mixed_fit import (
     MixedProblem,
     MixedState,
     SingleFactor,
+    StartedAt,
     maximise_mixed,
     start_factor,
 )
-from panelml.core.refit import StartedAt, Truth, WorkingRows, crossed_problem, single_problem
+from panelml.core.refit import Truth, WorkingRows, crossed_problem, single_problem
 from panelml.core.unit_products import MixedMoments
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
@@ -117,9 +118,9 @@ class Refitter:
 
     def estimate(self, problem: SingleFactor | CrossedModel) -> Refit:
         """Maximise a likelihood, and return to the user's terms."""
-        started: MixedProblem[MixedState] = StartedAt(problem, self.factor)
+        any_problem: MixedProblem[MixedState] = problem
         optimum: MixedOptimum[MixedState] = maximise_mixed(
-            started, self.columns.structure, restricted=self.restricted
+            StartedAt(any_problem, self.factor), self.columns.structure, restricted=self.restricted
         )
         at, columns = optimum.criterion, self.columns
         assert isinstance(at, Criterion | CrossedCriterion)

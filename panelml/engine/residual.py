@@ -10,7 +10,7 @@ from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.core.blup import UnitPrediction
 from panelml.core.mixed_basis import WorkingColumns
 from panelml.core.moments import CONSTANT, CrossProducts
-from panelml.core.residual_fit import ResidualOptimum, maximise_residual
+from panelml.core.residual_fit import FLAT, ResidualOptimum, maximise_residual
 from panelml.core.residual_forms import ResidualForm
 from panelml.core.residual_rows import UnitRows, residual_problem
 from panelml.core.whitening import Ranks, RowFacts, Whitening
@@ -25,8 +25,6 @@ __all__ = ["ResidualFit", "ResidualPlan", "fit_residual"]
 
 # Whole numbers of periods.
 WHOLE = ("ar1", "ma1", "toeplitz")
-# Curvature of the deviance in a parameter below which the data do not tell it.
-FLAT = 1e-5
 # Inverse hyperbolic tangent of a parameter that counts as one where the deviance is flat: 0.995.
 EDGE = 3.0
 

@@ -211,7 +211,7 @@ def _level_weights(influence: Influence, effect: Columns) -> FloatArray:
     """Weight of each level of an absorbed effect, whose share a row's leverage is."""
 
     def sums(block: Block) -> KeyedSums:
-        w = np.ones(block.n) if block.weights is None else block.weights
+        w = block.row_weights
         return KeyedSums.of(w[None], _codes(influence, effect, block))
 
     found = fold(_with_effects(influence, [effect]), sums)

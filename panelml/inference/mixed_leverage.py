@@ -10,6 +10,7 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.leverage import Adjusted, DependentRows, Power, adjust_dependent
+from panelml.core.linalg import covariance_root
 from panelml.core.row_values import RowValues
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError
@@ -82,7 +83,7 @@ def mixed_clusters(
 def _rows_of(block: Block, prediction: UnitPrediction | CrossedPrediction) -> RowValues:
     """Regressors, outcome and random regressors, and the variance of the residual."""
     columns = prediction.basis.columns(block)
-    weights = np.ones(block.n) if block.weights is None else block.weights
+    weights = block.row_weights
     return RowValues(np.concatenate([columns / np.sqrt(weights), 1 / weights[None]]))
 
 
@@ -109,8 +110,7 @@ def _factors(
 
 def _rooted(z: FloatArray, relative: FloatArray, random: IntArray) -> FloatArray:
     """Multiply random regressors, shape (q, n), by a root of their coefficients' covariance."""
-    values, vectors = np.linalg.eigh(relative[np.ix_(random, random)])
-    return np.asarray((vectors * np.sqrt(np.clip(values, 0.0, None))).T @ z)
+    return np.asarray(covariance_root(relative[np.ix_(random, random)]) @ z)
 
 
 def _clusters(codes: IntArray, width: int, power: Power) -> Iterator[IntArray]:

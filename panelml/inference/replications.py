@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import numpy as np
 
@@ -62,10 +63,7 @@ class Replicates:
         SpecificationError
             Always.
         """
-        raise SpecificationError(
-            "These standard errors come from replications of the whole estimate, which no other "
-            "covariance can replace. Choose inference= and fit again."
-        )
+        _refuse()
 
     def serial_products(self, lags: int) -> FloatArray:
         """Refuse: replications have no order in time.
@@ -75,8 +73,14 @@ class Replicates:
         SpecificationError
             Always.
         """
-        self.sums(())
-        return self.psi
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise SpecificationError(
+        "These standard errors come from replications of the whole estimate, which no other "
+        "covariance can replace. Choose inference= and fit again."
+    )
 
 
 @dataclass(frozen=True, slots=True)

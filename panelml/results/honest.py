@@ -19,13 +19,11 @@ __all__ = ["Sensitivity"]
 
 _WORDS = {
     "relative-magnitudes": (
-        "departures change by at most m times their largest change before adoption",
-        "m",
+        "departures change by at most m times their largest change before adoption"
     ),
-    "smoothness": ("the slope of departures changes by at most m from period to period", "m"),
+    "smoothness": "the slope of departures changes by at most m from period to period",
     "relative-smoothness": (
-        "the slope of departures changes by at most m times its largest change before adoption",
-        "m",
+        "the slope of departures changes by at most m times its largest change before adoption"
     ),
 }
 
@@ -99,7 +97,7 @@ class Sensitivity(Listed):
 
     @property
     def _remarks(self) -> tuple[str, ...]:
-        words = f"m: {_WORDS[self.method][0]}."
+        words = f"m: {_WORDS[self.method]}."
         if np.isnan(self.breakdown):
             verdict = "Even under parallel trends the interval includes zero."
         elif np.isinf(self.breakdown):

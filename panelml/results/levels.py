@@ -59,7 +59,7 @@ class AbsorbedEffects:
         left = _only(block, error).z
         if coef.size:
             left = left - level_values(self.plan, coef, block)
-        w = np.ones(block.n) if block.weights is None else block.weights
+        w = block.row_weights
         x = np.stack([np.ones(block.n), *(block.slopes[name] for name in self.plan.unit_slopes)])
         squares = group_sums(x**2 * w, block.starts)
         if not self.plan.unit_intercept:
@@ -103,7 +103,7 @@ class RandomIntercepts:
         """Shrink each unit's mean of ``y - xb`` by its reliability."""
 
         def shrunken(block: Block) -> RowValues:
-            w = np.ones(block.n) if block.weights is None else block.weights
+            w = block.row_weights
             total = group_sums(np.stack([w, w * error(block)]), block.starts)
             share = self.sigma2_u / (self.sigma2_e + total[0] * self.sigma2_u)
             return RowValues((share * total[1])[None])

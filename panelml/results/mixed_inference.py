@@ -10,6 +10,7 @@ import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.core.blup import UnitPrediction
+from panelml.core.linalg import covariance_root
 from panelml.core.refit import Truth
 from panelml.core.row_values import RowValues
 from panelml.engine.fold import capped, fold
@@ -32,7 +33,7 @@ from panelml.results.profile_curve import profile_curves
 from panelml.results.random_part import RandomCoefficients
 from panelml.results.residual import ResidualPart
 
-__all__ = ["MixedInference", "refitter_of", "truth_of"]
+__all__ = ["MixedInference", "refitter_of", "require_independent", "truth_of"]
 
 Simulated: TypeAlias = Literal["new", "predicted"]
 
@@ -194,7 +195,7 @@ class MixedInference(Results):
         name = next(iter(groups)) if group is None else group
         if name not in groups:
             raise UnknownNameError(f"No grouping factor {name!r}.{suggest(name, list(groups))}")
-        _require_independent(self)
+        require_independent(self, "A profile")
         components = pd.Series(self.random.extras(), dtype=float)
         full = pd.concat([self.params, components]).rename("estimate")
         cov = self.with_cov("iid").cov
@@ -209,11 +210,7 @@ def refitter_of(fit: MixedInference) -> Refitter:
     SpecificationError
         If its residuals are dependent.
     """
-    if fit.residual is not None:
-        raise SpecificationError(
-            "Outcomes are drawn with independent residuals of one variance, but the fit has "
-            f"{fit.residual.words}."
-        )
+    require_independent(fit, "Simulation, or another fit to the same rows,")
     random = fit.random
     return Refitter.of(
         fit._sample, random.columns, factors_of(random), random.relative,
@@ -221,11 +218,18 @@ def refitter_of(fit: MixedInference) -> Refitter:
     )  # fmt: skip
 
 
-def _require_independent(fit: MixedInference) -> None:
-    if getattr(fit, "residual", None) is not None:
+def require_independent(fit: MixedInference, what: str) -> None:
+    """Refuse a structure of the residuals, by which their variance is not one number.
+
+    Raises
+    ------
+    SpecificationError
+        Naming the structure.
+    """
+    if fit.residual is not None:
         raise SpecificationError(
-            "Simulation, refits and profiles are for models with independent residuals of one "
-            "variance: leave residual= out."
+            f"{what} needs independent residuals of one variance, but the fit has "
+            f"{fit.residual.words}."
         )
 
 
@@ -241,14 +245,10 @@ def truth_of(fit: MixedInference) -> Truth:
     levels = [sample.panel.levels(part.group) for part in random.parts[1:]]
     return Truth(
         random.columns.to_working(fit.params.to_numpy().astype(np.float64)),
-        tuple(_root(part.relative) for part in random.parts), float(np.sqrt(random.sigma2)),
+        tuple(covariance_root(part.relative) for part in random.parts),
+        float(np.sqrt(random.sigma2)),
         tuple(part.random for part in random.parts), (units, *levels),
     )  # fmt: skip
-
-
-def _root(cov: FloatArray) -> FloatArray:
-    values, vectors = np.linalg.eigh(cov)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
 
 def _own(fit: MixedInference) -> Replicate:

@@ -10,9 +10,10 @@ import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.core.blup import UnitPrediction
+from panelml.data.sample import Sample
 from panelml.errors import SpecificationError, check_choice, check_share
 from panelml.results.intervals import PredictionErrors, interval_table
-from panelml.results.mixed_inference import MixedInference
+from panelml.results.mixed_inference import MixedInference, require_independent
 from panelml.results.plot_levels import plot_diagnostics, plot_shares
 from panelml.results.shares import variance_sources
 
@@ -46,7 +47,7 @@ class LevelResults(MixedInference):
         SpecificationError
             With more than one grouping factor, weights, or dependent residuals.
         """
-        self._refuse_dependent("The decomposition of variance")
+        require_independent(self, "The decomposition of variance")
         basis = self._one_factor("The decomposition of variance").basis
         if self.weights:
             raise SpecificationError(
@@ -132,7 +133,7 @@ class LevelResults(MixedInference):
         """
         check_choice("kind", kind, PredictionKind)
         check_share("level", level)
-        self._refuse_dependent("predict_interval")
+        require_independent(self, "predict_interval")
         values = self.predict(data, effects=kind == "conditional")
         panel = self.panel if data is None else self.predictor.panel_of(data)
         error, spread = self._error_variances(panel, kind, inside=data is None)
@@ -145,23 +146,22 @@ class LevelResults(MixedInference):
     ) -> tuple[FloatArray, FloatArray]:
         """Variance of the prediction's error, and of the random part of a new unit."""
         errors = PredictionErrors(self._sample, self.random, self._working_cov())
-        samples = [self._sample] if inside else []
-        samples += (
-            [self.predictor.rows(panel)] if not inside or self._sample.keep is not None else []
-        )
-        found = []
-        for rows in samples:
+
+        def of(rows: Sample) -> FloatArray:
             spread = errors.random_variance(rows)
             if kind == "conditional":
                 prediction = self._one_factor("An interval that is conditional on units")
-                error = errors.conditional(rows, prediction)
-            else:
-                error = errors.marginal(rows) + (spread if kind == "new" else 0.0)
-            found.append((error, spread))
-        (error, spread), last = found[0], found[-1]
-        return np.where(np.isnan(error), last[0], error), np.where(
-            np.isnan(spread), last[1], spread
-        )
+                return np.stack([errors.conditional(rows, prediction), spread])
+            return np.stack([errors.marginal(rows) + (spread if kind == "new" else 0.0), spread])
+
+        if not inside:
+            error, spread = of(self.predictor.rows(panel))
+            return error, spread
+        found = of(self._sample)
+        if self._sample.keep is not None:
+            # Rows that were left out, for want of an outcome perhaps, are predicted as new ones.
+            found = np.where(np.isnan(found), of(self.predictor.rows(panel)), found)
+        return found[0], found[1]
 
     def _working_cov(self) -> FloatArray:
         """Covariance of the working fixed effects, from that of the parameters."""
@@ -181,8 +181,3 @@ class LevelResults(MixedInference):
             return self.random.prediction
         names = ", ".join(part.name for part in self.random.parts)
         raise SpecificationError(f"{what} needs one grouping factor; here are {names}.")
-
-    def _refuse_dependent(self, what: str) -> None:
-        """Refuse a structure of the residuals, by which their variance is not one number."""
-        if self.residual is not None:
-            raise SpecificationError(f"{what} is for independent residuals of one variance.")

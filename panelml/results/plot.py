@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +12,9 @@ from panelml.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
+    from matplotlib.figure import Figure as Figure
 
-__all__ = ["new_axes", "plot_intervals"]
+__all__ = ["label_some", "new_axes", "new_grid", "plot_intervals"]
 
 
 def plot_intervals(
@@ -69,9 +70,31 @@ def new_axes(width: float, height: float) -> Axes:
     MissingDependencyError
         If matplotlib is not installed.
     """
+    return new_grid(1, 1, (width, height))[1][0]
+
+
+def new_grid(
+    rows: int, columns: int, size: tuple[float, float], *, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure of some inches with a grid of axes, row by row.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+    """
     try:
         from matplotlib import pyplot
     except ImportError as error:
         raise MissingDependencyError("Plots need matplotlib: pip install panelml[plot].") from error
-    _, axes = pyplot.subplots(figsize=(width, height), layout="constrained")
-    return axes
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=size, layout="constrained", squeeze=False, sharey=sharey
+    )
+    return figure, list(axes.ravel())
+
+
+def label_some(axes: Axes, at: Iterable[float], labels: Iterable[object], most: int = 12) -> None:
+    """Label places along x, every second, third, ... where there are many."""
+    places = list(at)
+    step = max(1, len(places) // most)
+    axes.set_xticks(places[::step], [str(label) for label in labels][::step])

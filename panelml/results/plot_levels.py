@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray, IntArray
-from panelml.errors import MissingDependencyError
 from panelml.inference.distributions import normal_quantile
+from panelml.results.plot import new_axes, new_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -30,7 +30,7 @@ def plot_shares(table: pd.DataFrame, *, ax: Axes | None) -> Axes:
         By source, with its name in ``source`` and shares in ``total``, ``within``, ``between``.
     ax : matplotlib Axes, optional
     """
-    axes = _grid(1, 1, (6.5, 4.5))[1][0] if ax is None else ax
+    axes = new_axes(6.5, 4.5) if ax is None else ax
     columns = ["total", "within", "between"]
     bottom = np.zeros(len(columns))
     for number, (name, words) in enumerate(table["source"].items()):
@@ -62,7 +62,7 @@ def plot_diagnostics(
     """
     panels = 2 + len(effects)
     height = (panels + 1) // 2
-    figure, axes = _grid(height, 2, (8.5, 3.6 * height))
+    figure, axes = new_grid(height, 2, (8.5, 3.6 * height))
     shown = _thinned(fitted.size)
     axes[0].plot(fitted[shown], residuals[shown], "o", markersize=2.5, alpha=0.4, color="C0")
     axes[0].axhline(0, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
@@ -91,12 +91,3 @@ def _quantiles(axes: Axes, values: FloatArray, label: str) -> None:
 def _thinned(n: int) -> IntArray:
     """Return places that are spread evenly over n, the ends among them."""
     return np.unique(np.linspace(0, n - 1, min(n, MOST_POINTS)).round().astype(np.int64))
-
-
-def _grid(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise MissingDependencyError("Plots need matplotlib: pip install panelml[plot].") from error
-    figure, axes = pyplot.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
-    return figure, list(axes.ravel())

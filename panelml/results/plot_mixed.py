@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray, IntArray
-from panelml.errors import MissingDependencyError
+from panelml.results.plot import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -41,7 +41,7 @@ def plot_caterpillar(
     sizes, reach = values.to_numpy()[order], half * deviations[order]
     rows = np.arange(sizes.size)
     few = sizes.size <= MOST_LABELS
-    axes = _new_axes(7, 1.2 + 0.16 * max(sizes.size, 8) if few else 7) if ax is None else ax
+    axes = new_axes(7, 1.2 + 0.16 * max(sizes.size, 8) if few else 7) if ax is None else ax
     away = np.abs(sizes) > reach
     for mask, colour in ((~away, "0.6"), (away, "C0")):
         if mask.any():
@@ -73,7 +73,7 @@ def plot_curves(
         Of both axes.
     ax : matplotlib Axes, optional
     """
-    axes = _new_axes(7, 5) if ax is None else ax
+    axes = new_axes(7, 5) if ax is None else ax
     for number, i in enumerate(shown):
         rows = np.flatnonzero((unit == i) & np.isfinite(fitted))
         rows = rows[np.argsort(x[rows], kind="stable")]
@@ -105,7 +105,7 @@ def plot_variances(
         Of the covariate.
     ax : matplotlib Axes, optional
     """
-    axes = _new_axes(7, 4.5) if ax is None else ax
+    axes = new_axes(7, 4.5) if ax is None else ax
     axes.stackplot(x, *parts.values(), labels=list(parts), alpha=0.75)
     axes.set_xlim(float(x.min()), float(x.max()))
     axes.set_ylim(bottom=0)
@@ -126,12 +126,3 @@ def _by_value(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         group = rank * MOST_POINTS // x.size
     rows = np.bincount(group)
     return np.bincount(group, x) / rows, np.bincount(group, y) / rows
-
-
-def _new_axes(width: float, height: float) -> Axes:
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise MissingDependencyError("Plots need matplotlib: pip install panelml[plot].") from error
-    _, axes = pyplot.subplots(figsize=(width, height), layout="constrained")
-    return axes

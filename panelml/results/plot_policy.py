@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray, IntArray
-from panelml.results.plot import new_axes
+from panelml.results.plot import label_some, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -51,8 +51,7 @@ def plot_status(
     few = rows.size <= MOST_LABELS
     axes.set_yticks(range(rows.size) if few else [], [units[i] for i in rows] if few else [])
     axes.tick_params(axis="y", labelsize="small")
-    step = max(1, len(periods) // 15)
-    axes.set_xticks(range(0, len(periods), step), list(periods)[::step])
+    label_some(axes, range(len(periods)), periods, 15)
     axes.set_xlabel(time)
     axes.set_ylabel(unit)
     shown = [k for k in range(3) if (status == k).any()]
@@ -83,8 +82,7 @@ def plot_means(
         axes.plot(at, means[name], color=colour, marker="o", markersize=3, label=str(name))
         if not np.isnan(start) and start > 0:
             axes.axvline(start - 0.5, color=colour, linewidth=0.8, linestyle="--")
-    step = max(1, len(means) // 12)
-    axes.set_xticks(at[::step], [str(value) for value in means.index[::step]])
+    label_some(axes, at, means.index)
     axes.set_xlabel(str(means.index.name))
     axes.set_ylabel(label)
     axes.legend(title="Adopts", loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
@@ -118,8 +116,7 @@ def plot_trajectories(
         axes.bar(at[:before], 0.15 * (high - low) * weights / weights.max(), bottom=low,
                  color="C0", alpha=0.25, label="weights of periods")  # fmt: skip
         axes.set_ylim(low, high)
-    step = max(1, len(lines) // 12)
-    axes.set_xticks(at[::step], [str(t) for t in lines["time"].iloc[::step]])
+    label_some(axes, at, lines["time"])
     axes.set_ylabel(label)
     axes.legend(frameon=False)
     return axes

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import interpolate
 
 from panelml._typing import FloatArray
-from panelml.errors import MissingDependencyError
 from panelml.inference.distributions import normal_quantile
+from panelml.results.plot import new_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -36,17 +36,9 @@ def plot_zeta(curves: Sequence[tuple[str, FloatArray, FloatArray]], level: float
     MissingDependencyError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise MissingDependencyError("Plots need matplotlib: pip install panelml[plot].") from error
     wide = min(PANELS_IN_ROW, len(curves))
     rows = -(-len(curves) // wide)
-    figure, grid = pyplot.subplots(
-        rows, wide, figsize=(3.2 * wide, 2.7 * rows), sharey=True, squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
-    panels = list(grid.ravel())
+    figure, panels = new_grid(rows, wide, (3.2 * wide, 2.7 * rows), sharey=True)
     for axes, (name, values, zeta) in zip(panels, curves, strict=False):
         _draw(axes, values, zeta, level)
         axes.set_title(name, fontsize="medium")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import BoolArray, FloatArray
-from panelml.results.plot import new_axes
+from panelml.results.plot import label_some, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -66,8 +66,7 @@ def plot_gaps(
         axes.plot(at, gaps[column], color=TREATED, linewidth=2, label=None if i else name)
     axes.axhline(0, color="0.5", linewidth=0.8)
     axes.axvline(before - 0.5, color="0.5", linewidth=0.8, linestyle="--")
-    step = max(1, len(gaps) // 12)
-    axes.set_xticks(at[::step], [str(value) for value in gaps.index[::step]])
+    label_some(axes, at, gaps.index)
     axes.set_xlabel(str(gaps.index.name))
     axes.set_ylabel(label)
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.core.synthetic import Weighted
+from panelml.errors import UnknownNameError, suggest
 from panelml.results.averages import label_text
 from panelml.results.effects import EffectResults
 from panelml.results.plot_policy import plot_trajectories
@@ -100,11 +101,12 @@ class SyntheticResults(EffectResults):
 
         Raises
         ------
+        UnknownNameError
+            If there is no such cohort.
         MissingDependencyError
             If matplotlib is not installed.
         """
-        names = list(self.unit_weights.columns)
-        weights = self.unit_weights[names[0] if cohort is None else label_text(cohort)]
+        weights = self.unit_weights[self._cohort(cohort)]
         largest = weights[weights > 0].nlargest(most)
         return plot_weights([label_text(unit) for unit in largest.index], largest.to_numpy(), ax=ax)
 
@@ -119,13 +121,22 @@ class SyntheticResults(EffectResults):
 
         Raises
         ------
+        UnknownNameError
+            If there is no such cohort.
         MissingDependencyError
             If matplotlib is not installed.
         """
-        names = list(self.unit_weights.columns)
-        name = names[0] if cohort is None else label_text(cohort)
+        name = self._cohort(cohort)
         lines = self.trajectories[self.trajectories["cohort"] == name]
         before = int(self.time_weights[name].notna().sum())
         return plot_trajectories(
             lines, before, self.time_weights[name].dropna().to_numpy(), label=self.depvar, ax=ax
         )
+
+    def _cohort(self, cohort: Any) -> str:
+        """Name of a cohort, by default of the first."""
+        names = [str(name) for name in self.unit_weights.columns]
+        name = names[0] if cohort is None else label_text(cohort)
+        if name not in names:
+            raise UnknownNameError(f"There is no cohort {name!r}.{suggest(name, names)}")
+        return name

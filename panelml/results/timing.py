@@ -11,7 +11,8 @@ from panelml._typing import IntArray
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.panel import Panel
 from panelml.data.show import Listed, Listing, count, percent
-from panelml.errors import SpecificationError
+from panelml.engine.sampling import require_panel
+from panelml.errors import SpecificationError, check_count
 from panelml.results.averages import label_text
 from panelml.results.plot_policy import plot_means, plot_status
 
@@ -52,7 +53,7 @@ class Timing(Listed):
         self, panel: Any, cohort: str | None = None, treatment: str | None = None,
         *, absorbing: bool = True,
     ) -> None:  # fmt: skip
-        self.panel = panel if isinstance(panel, Panel) else Panel(panel)
+        self.panel: Panel = require_panel(panel)
         self.adoption: Adoption = read_adoption(self.panel, cohort, treatment, absorbing=absorbing)
 
     @property
@@ -71,7 +72,7 @@ class Timing(Listed):
         """
         adoption, index = self.adoption, self.panel.index
         step = adoption.steps[index.time]
-        start = np.where(adoption.always, adoption.steps[0], adoption.start)
+        start = adoption.known_start
         by_row = start[index.unit]
         found = {}
         for value in np.unique(start):
@@ -99,8 +100,7 @@ class Timing(Listed):
             For each cohort and period: ``treated`` units of the cohort that are observed, and the
             observed units ``never`` treated and ``not_yet`` treated by then, those included.
         """
-        if anticipation < 0:
-            raise SpecificationError(f"anticipation must not be negative, but is {anticipation}.")
+        check_count("anticipation", anticipation, 0)
         adoption, index = self.adoption, self.panel.index
         table = self._observed()
         starts = np.unique(adoption.start)
@@ -145,7 +145,7 @@ class Timing(Listed):
     def means(self, column: str) -> pd.DataFrame:
         """Average a variable by cohort (columns) and period (rows)."""
         values = self.panel.numbers(column).astype(np.float64)
-        start = np.where(self.adoption.always, self.adoption.steps[0], self.adoption.start)
+        start = self.adoption.known_start
         cells = pd.DataFrame({
             "time": self.panel.index.times[self.panel.index.time],
             "start": start[self.panel.index.unit], "value": values,
@@ -182,7 +182,7 @@ class Timing(Listed):
             If matplotlib is not installed.
         """
         adoption, means = self.adoption, self.means(column)
-        start = np.unique(np.where(adoption.always, adoption.steps[0], adoption.start))
+        start = np.unique(adoption.known_start)
         first = [
             float("nan") if step == NEVER else float(np.searchsorted(adoption.steps, step))
             for step in start

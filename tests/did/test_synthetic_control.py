@@ -269,3 +269,10 @@ def test_pictures() -> None:
     assert equal().plot_weights(most=3).get_yticklabels()[0].get_text() == str(
         equal().unit_weights["89"].idxmax()
     )
+
+
+def test_pictures_of_an_unknown_cohort_are_refused() -> None:
+    with pytest.raises(UnknownNameError, match="There is no cohort '90'"):
+        equal().plot_weights(90)
+    with pytest.raises(UnknownNameError, match="Did you mean '89'"):
+        equal().plot_trajectories("88")
