@@ -27,7 +27,7 @@ from panelml.core.crossed_start import moment_start
 from panelml.core.mixed_criterion import bending, covariance_changes, shares, unit_changes
 from panelml.core.mixed_fit import start_factor
 
-__all__ = ["CrossedCriterion", "CrossedModel"]
+__all__ = ["CrossedCriterion", "CrossedModel", "level_coefficients"]
 
 # So many dense entries are held at once.
 DENSE_ENTRIES = 4_000_000
@@ -178,13 +178,7 @@ class CrossedModel:
 
     def coefficients(self, at: CrossedCriterion) -> tuple[FloatArray, list[FloatArray]]:
         """Predict the working random coefficients: (q_1, g), and (q, levels) for each other."""
-        relative = at.factor @ at.factor.T
-        factors = (self.first, *(other.random for other in self.others))
-        found = [
-            relative[np.ix_(random, random)] @ score
-            for random, score in zip(factors, at.scores, strict=True)
-        ]
-        return found[0], found[1:]
+        return level_coefficients(at, self.first, self.others)
 
     def _eliminate(self, root: FloatArray) -> _Eliminated:
         units, cross = self.products.units, self.products.cross
@@ -274,6 +268,19 @@ class CrossedModel:
             np.zeros(len(change)),
         )
         return np.asarray((inner - x @ phi @ x.T) / sigma2), np.asarray(scale / sigma2)
+
+
+def level_coefficients(
+    at: CrossedCriterion, first: IntArray, others: tuple[OtherFactor, ...]
+) -> tuple[FloatArray, list[FloatArray]]:
+    """Predict the working random coefficients: (q_1, g), and (q, levels) for each other."""
+    relative = at.factor @ at.factor.T
+    factors = (first, *(other.random for other in others))
+    found = [
+        relative[np.ix_(random, random)] @ score
+        for random, score in zip(factors, at.scores, strict=True)
+    ]
+    return found[0], found[1:]
 
 
 def _level_sum(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from panelml._typing import FloatArray, IntArray
@@ -14,14 +15,18 @@ from panelml.core.mixed_basis import WorkingColumns
 from panelml.core.mixed_criterion import Criterion, evaluate
 from panelml.core.mixed_fit import MixedOptimum, SingleFactor, free_entries, maximise_mixed
 from panelml.core.mixed_information import VarianceInformation, variance_information
+from panelml.core.sparse_crossed import SparseCrossedModel
 from panelml.core.unit_products import MixedMoments, UnitProducts, residual_products
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError
 
+# Coefficients of the factors beside the first whose system is held densely.
+MOST_DENSE = 5_000
+
 __all__ = [
-    "FactorLayout", "LevelCurvature", "LevelsFit", "crossed_model", "fit_levels",
-    "other_factors", "single_moments",
+    "FactorLayout", "LevelCurvature", "LevelsFit", "crossed_model", "fit_levels", "fitted_model",
+    "other_factors", "require_dense", "single_moments",
 ]  # fmt: skip
 
 
@@ -148,7 +153,7 @@ def fit_levels(
         relative = single.criterion.factor @ single.criterion.factor.T
         prediction = UnitPrediction(columns.basis, single.criterion.coef, relative)
         return LevelsFit(single, prediction, moments.n)
-    model = crossed_model(sample, columns, factors)
+    model = fitted_model(crossed_model(sample, columns, factors))
     crossed = maximise_mixed(model, columns.structure, restricted=restricted)
     units, levels = model.coefficients(crossed.criterion)
     pairs = tuple(zip(model.others, levels, strict=True))
@@ -164,6 +169,43 @@ def single_moments(sample: Sample, columns: WorkingColumns) -> MixedMoments:
         exact = fold(sample, lambda block: residual_products(block, columns.basis))
         moments = replace(moments, within=exact.products, imprecise=False)
     return moments
+
+
+def fitted_model(model: CrossedModel) -> CrossedModel | SparseCrossedModel:
+    """Choose how the system of the factors beside the first is held.
+
+    Raises
+    ------
+    SpecificationError
+        If it would have to be dense, and is too large for that.
+    """
+    size = sum(other.size for other in model.others)
+    if size <= MOST_DENSE:
+        return model
+    if any(factor.size > 1 for factor in (model.first, *(o.random for o in model.others))):
+        raise SpecificationError(
+            f"Random slopes of several grouping factors take a dense system of the coefficients of "
+            f"all but the largest; here are {size:,}, more than {MOST_DENSE:,}. Use random "
+            "intercepts, which take a sparse one, or slopes of one factor with fixed effects of "
+            "the others."
+        )
+    return SparseCrossedModel(model.products, model.first, model.others, model.free)
+
+
+def require_dense(others: Iterable[OtherFactor], what: str) -> None:
+    """Refuse what takes a dense system of the factors beside the first, where it is too large.
+
+    Raises
+    ------
+    SpecificationError
+        Saying how large it is.
+    """
+    size = sum(other.size for other in others)
+    if size > MOST_DENSE:
+        raise SpecificationError(
+            f"{what} takes a dense system of the coefficients of all grouping factors but the "
+            f"largest; here are {size:,}, more than {MOST_DENSE:,}."
+        )
 
 
 def crossed_model(

@@ -26,6 +26,7 @@ from panelml.engine.fold import fold
 from panelml.engine.multilevel import (
     FactorLayout,
     crossed_model,
+    fitted_model,
     other_factors,
     single_moments,
 )
@@ -118,7 +119,8 @@ class Refitter:
 
     def estimate(self, problem: SingleFactor | CrossedModel) -> Refit:
         """Maximise a likelihood, and return to the user's terms."""
-        any_problem: MixedProblem[MixedState] = problem
+        chosen = fitted_model(problem) if isinstance(problem, CrossedModel) else problem
+        any_problem: MixedProblem[MixedState] = chosen
         optimum: MixedOptimum[MixedState] = maximise_mixed(
             StartedAt(any_problem, self.factor), self.columns.structure, restricted=self.restricted
         )

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
-from panelml.core.blup import UnitPrediction
+from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.linalg import covariance_root
 from panelml.core.refit import Truth
 from panelml.core.row_values import RowValues
 from panelml.engine.fold import capped, fold
-from panelml.engine.multilevel import FactorLayout
+from panelml.engine.multilevel import FactorLayout, require_dense
 from panelml.engine.refit import Refit, Refitter
 from panelml.errors import (
     SpecificationError,
@@ -167,6 +167,7 @@ class MixedInference(Results):
             If the result was pickled.
         """
         check_share("level", level)
+        _require_dense(self, "A profile")
         outcome = fold(self._sample, lambda block: RowValues(block.z[:1])).values[0]
         refitter = replace(refitter_of(self), restricted=False)
         curves = profile_curves(
@@ -195,7 +196,8 @@ class MixedInference(Results):
         name = next(iter(groups)) if group is None else group
         if name not in groups:
             raise UnknownNameError(f"No grouping factor {name!r}.{suggest(name, list(groups))}")
-        require_independent(self, "A profile")
+        require_independent(self, "The influence of units")
+        _require_dense(self, "The influence of units")
         components = pd.Series(self.random.extras(), dtype=float)
         full = pd.concat([self.params, components]).rename("estimate")
         cov = self.with_cov("iid").cov
@@ -231,6 +233,11 @@ def require_independent(fit: MixedInference, what: str) -> None:
             f"{what} needs independent residuals of one variance, but the fit has "
             f"{fit.residual.words}."
         )
+
+
+def _require_dense(fit: MixedInference, what: str) -> None:
+    if isinstance(fit.random.prediction, CrossedPrediction):
+        require_dense([factor for factor, _ in fit.random.prediction.others], what)
 
 
 def factors_of(random: RandomCoefficients) -> tuple[FactorLayout, ...]:

@@ -18,6 +18,7 @@ from panelml.data.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.engine.mixed import MultilevelFit
+from panelml.engine.multilevel import require_dense
 from panelml.results.grouping import by_code, readable, sample_levels, unit_levels
 from panelml.results.prediction import sample_values
 
@@ -274,6 +275,8 @@ class RandomCoefficients:
 
             found = [fold(sample, flat).values.reshape(q, q, -1)]
         else:
+            others = [factor for factor, _ in prediction.others]
+            require_dense(others, "A conditional standard deviation")
             products = fold(sample, prediction.products)
             found = prediction.spreads(products, tuple(part.relative for part in self.parts))
             for place, part in enumerate(self.parts[1:], start=1):

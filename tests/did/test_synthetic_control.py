@@ -274,5 +274,5 @@ def test_pictures() -> None:
 def test_pictures_of_an_unknown_cohort_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="There is no cohort '90'"):
         equal().plot_weights(90)
-    with pytest.raises(UnknownNameError, match="Did you mean '89'"):
+    with pytest.raises(UnknownNameError, match="Known: 89"):
         equal().plot_trajectories("88")
