@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from panelml.results.frames import label_frame
 from panelml.results.prediction import Predictor
 
 __all__ = [
+    "PolicyModel",
     "assemble_effects",
     "average_effect",
     "cell_labels",
@@ -29,6 +30,24 @@ __all__ = [
     "sample_start",
     "single_label",
 ]
+
+
+class PolicyModel(Protocol):
+    """An estimator of the effects of a policy."""
+
+    @property
+    def cohort(self) -> str | None:
+        """Column with each unit's first treated period."""
+        ...
+
+    @property
+    def treatment(self) -> str | None:
+        """Column of 0 and 1, instead."""
+        ...
+
+    def fit(self, data: Any) -> EffectResults:
+        """Estimate the effects."""
+        ...
 
 
 def sample_start(adoption: Adoption, sample: Sample) -> IntArray:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 
 from panelml.data.adoption import NEVER, read_adoption
+from panelml.did.base import PolicyModel
 from panelml.did.synthetic_placebos import synthetic_in_time
 from panelml.engine.fold import capped
 from panelml.errors import IdentificationError, SpecificationError, check_count, listing
@@ -20,18 +21,6 @@ __all__ = ["placebo_in_time"]
 
 # The column of the made-up treatment.
 MADE_UP = "placebo"
-
-
-class _Spec(Protocol):
-    """An estimator of the effects of a policy."""
-
-    @property
-    def cohort(self) -> str | None: ...
-
-    @property
-    def treatment(self) -> str | None: ...
-
-    def fit(self, data: Any) -> EffectResults: ...
 
 
 @capped
@@ -76,7 +65,7 @@ def placebo_in_time(
             f"{fit.model} takes earlier=, by how many periods each adoption is moved."
         )
     check_count("earlier", earlier)
-    spec, panel = cast(_Spec, fit.spec), fit.attached.estimate.influence.sample.panel
+    spec, panel = cast(PolicyModel, fit.spec), fit.attached.estimate.influence.sample.panel
     adoption = read_adoption(panel, spec.cohort, spec.treatment)
     if not adoption.cohorts.size:
         raise IdentificationError("No unit adopts after the first period: nothing was before.")

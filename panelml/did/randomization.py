@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
 from panelml._typing import IntArray
 from panelml.data.adoption import Adoption, read_adoption
 from panelml.data.panel import Panel, rows_of
-from panelml.did.base import average_effect
+from panelml.did.base import PolicyModel, average_effect
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
 from panelml.engine.sampling import require_panel
@@ -28,21 +28,9 @@ __all__ = ["randomization_test"]
 Statistic = Literal["t", "effect"]
 
 
-class _Model(Protocol):
-    """An estimator of the effects of a policy."""
-
-    @property
-    def cohort(self) -> str | None: ...
-
-    @property
-    def treatment(self) -> str | None: ...
-
-    def fit(self, data: Any) -> EffectResults: ...
-
-
 @capped
 def randomization_test(
-    model: _Model,
+    model: PolicyModel,
     data: Any,
     *,
     seed: int,
