@@ -24,7 +24,7 @@ from panelml.core.batched import (
 )
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.crossed_start import moment_start
-from panelml.core.mixed_criterion import bending, covariance_changes, shares, unit_changes
+from panelml.core.mixed_criterion import bending, covariance_changes, profile, shares, unit_changes
 from panelml.core.mixed_fit import start_factor
 
 __all__ = ["CrossedCriterion", "CrossedModel", "level_coefficients"]
@@ -153,28 +153,44 @@ class CrossedModel:
     def evaluate(self, factor: FloatArray, *, restricted: bool) -> CrossedCriterion:
         """Evaluate the criterion, its gradient and its average information."""
         units = self.products.units
-        p = units.n_fixed
         left = self._eliminate(factor[np.ix_(self.first, self.first)])
         solved = self._solve(left, factor)
         total = units.m - np.einsum("akg,alg->kl", left.b, left.b) - solved.explained
-        root = linalg.cholesky(total, lower=False)
-        df = units.n - p if restricted else units.n
-        sigma2 = float(root[p, p] ** 2) / df
-        inverse = linalg.solve_triangular(root[:p, :p], np.eye(p))
-        phi, coef = inverse @ inverse.T, inverse @ root[:p, p]
-        deviance = left.logdet + solved.logdet + df * (1 + np.log(2 * np.pi * sigma2))
-        if restricted:
-            deviance += 2 * float(np.log(np.diag(root)[:p]).sum())
+        logdet = left.logdet + solved.logdet - units.log_weight
+        found = profile(total, logdet, units.n, restricted=restricted)
         h1 = left.h - _blocks_times(left.k, solved.p @ left.right)
         parts = self._parts(left, solved, h1)
-        direction = np.append(-coef, 1.0)
+        direction, phi, sigma2 = np.append(-found.coef, 1.0), found.phi, found.sigma2
         scores = tuple(np.einsum("akj,k->aj", h, direction) for _, _, h in parts)
         gradient = self._gradient(parts, scores, phi if restricted else None, sigma2)
         average, scale = self._average(parts, scores, left, solved, phi, sigma2)
         return CrossedCriterion(
-            float(deviance - units.log_weight), factor, coef, sigma2, phi, gradient, average,
-            scale, self.free, scores, tuple(random for random, _, _ in parts), float(df),
+            found.deviance, factor, found.coef, sigma2, phi, gradient, average, scale, self.free,
+            scores, tuple(random for random, _, _ in parts), found.df,
         )  # fmt: skip
+
+    def between_coefficients(self, factor: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Return which random regressor each coefficient has, ``Z' V^-1 Z`` and ``Z' V^-1 X``.
+
+        Shapes are (K,), (K, K) and (K, p) for all K coefficients; V is over the residual variance.
+        """
+        left = self._eliminate(factor[np.ix_(self.first, self.first)])
+        solved = self._solve(left, factor)
+        g, m = left.g.shape[2], len(left.own)
+        k = sparse.csr_array(sparse.vstack(left.k))
+        start = g * len(self.first)
+        whole = np.empty((start + m, start + m))
+        whole[:start, :start] = -np.asarray(k @ (k @ solved.p).T)
+        for a, b in np.ndindex(len(self.first), len(self.first)):
+            place = np.arange(g)
+            whole[a * g + place, b * g + place] += left.g[a, b]
+        whole[:start, start:] = k @ (np.eye(m) - solved.p @ left.own)
+        whole[start:, :start] = whole[:start, start:].T
+        whole[start:, start:] = left.own - left.own @ solved.p @ left.own
+        h1 = left.h - _blocks_times(left.k, solved.p @ left.right)
+        h = np.concatenate([h1.swapaxes(1, 2).reshape(start, -1), solved.h])
+        parts = [np.repeat(self.first, g), *(np.tile(o.random, o.levels) for o in self.others)]
+        return np.concatenate(parts), whole, h[:, :-1]
 
     def coefficients(self, at: CrossedCriterion) -> tuple[FloatArray, list[FloatArray]]:
         """Predict the working random coefficients: (q_1, g), and (q, levels) for each other."""

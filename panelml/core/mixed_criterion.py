@@ -138,30 +138,72 @@ def evaluate(moments: MixedMoments, factor: FloatArray, *, restricted: bool) -> 
         L, of any form.
     restricted : bool
     """
-    p = moments.n_fixed
     slices = [
         _slice(moments, factor, slice(first, first + UNITS))
         for first in range(0, moments.n_units, UNITS)
     ]
     total = moments.within + np.sum([part.explained for part in slices], axis=0)
+    logdet = sum(part.logdet for part in slices) - moments.log_weight
+    found = profile(total, logdet, moments.n, restricted=restricted)
+    curvature, p = _curvature(slices, found.coef, found.inverse), moments.n_fixed
+    direction = np.append(-found.coef, 1.0)
+    outer = np.einsum("k,akbl,l->ab", direction, curvature.hh, direction)
+    gradient = curvature.g - outer / found.sigma2
+    if restricted:
+        gradient = gradient - np.einsum("akbl,kl->ab", curvature.hh[:, :p, :, :p], found.phi)
+    return Criterion(
+        found.deviance, factor, found.coef, found.sigma2, found.phi, gradient, curvature, found.df
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """The likelihood, maximised over the fixed effects and the residual variance.
+
+    Attributes
+    ----------
+    deviance : float
+    coef : FloatArray, shape (p,)
+    sigma2 : float
+    inverse : FloatArray, shape (p, p)
+        Of the upper root of ``X' V^-1 X``, V over the residual variance.
+    df : float
+    """
+
+    deviance: float
+    coef: FloatArray
+    sigma2: float
+    inverse: FloatArray
+    df: float
+
+    @property
+    def phi(self) -> FloatArray:
+        """Inverse of ``X' V^-1 X``, shape (p, p)."""
+        return self.inverse @ self.inverse.T
+
+
+def profile(total: FloatArray, logdet: float, n: int, *, restricted: bool) -> Profiled:
+    """Maximise over the fixed effects and the residual variance.
+
+    Parameters
+    ----------
+    total : FloatArray, shape (p + 1, p + 1)
+        ``[X, y]' V^-1 [X, y]``.
+    logdet : float
+        Of V, weights included.
+    n : int
+        Number of rows.
+    restricted : bool
+    """
+    p = len(total) - 1
     root = linalg.cholesky(total, lower=False)
-    df = moments.n - p if restricted else moments.n
+    df = n - p if restricted else n
     sigma2 = float(root[p, p] ** 2) / df
     inverse = linalg.solve_triangular(root[:p, :p], np.eye(p))
-    phi, coef = inverse @ inverse.T, inverse @ root[:p, p]
-    deviance = sum(part.logdet for part in slices) + df * (1 + np.log(2 * np.pi * sigma2))
+    deviance = logdet + df * (1 + np.log(2 * np.pi * sigma2))
     if restricted:
         deviance += 2 * float(np.log(np.diag(root)[:p]).sum())
-    curvature = _curvature(slices, coef, inverse)
-    direction = np.append(-coef, 1.0)
-    outer = np.einsum("k,akbl,l->ab", direction, curvature.hh, direction)
-    gradient = curvature.g - outer / sigma2
-    if restricted:
-        gradient = gradient - np.einsum("akbl,kl->ab", curvature.hh[:, :p, :, :p], phi)
-    return Criterion(
-        float(deviance - moments.log_weight), factor, coef, sigma2, phi, gradient, curvature,
-        float(df),
-    )  # fmt: skip
+    return Profiled(float(deviance), inverse @ root[:p, p], sigma2, inverse, float(df))
 
 
 def unit_changes(free: tuple[IntArray, IntArray], size: int) -> FloatArray:

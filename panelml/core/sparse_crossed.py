@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.crossed_criterion import CrossedCriterion, level_coefficients
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.core.mixed_criterion import profile
 from panelml.core.mixed_fit import start_factor
 
 __all__ = ["SparseCrossedModel"]
@@ -55,22 +56,18 @@ class SparseCrossedModel:
 
     def evaluate(self, factor: FloatArray, *, restricted: bool) -> CrossedCriterion:
         """Evaluate the criterion, its gradient and its average information."""
-        units = self.products.units
-        p, variances = units.n_fixed, np.diag(factor) ** 2
-        at = _Elimination.of(self.products, self.first, self.others, variances)
-        total = units.m - at.b @ at.b.T - at.right.T @ at.solve(at.right)
-        root = linalg.cholesky((total + total.T) / 2, lower=False)
-        df = units.n - p if restricted else units.n
-        sigma2 = float(root[p, p] ** 2) / df
-        inverse = linalg.solve_triangular(root[:p, :p], np.eye(p))
-        phi, coef = inverse @ inverse.T, inverse @ root[:p, p]
-        deviance = at.logdet + df * (1 + np.log(2 * np.pi * sigma2))
-        if restricted:
-            deviance += 2 * float(np.log(np.diag(root)[:p]).sum())
+        units, variances = self.products.units, np.diag(factor) ** 2
+        left = _Eliminated.of(self.products, variances[self.first[0]])
+        at = self._factorised(left, variances)
+        total = left.total - left.right.T @ at.solve(left.right)
+        found = profile(
+            (total + total.T) / 2, at.logdet - units.log_weight, units.n, restricted=restricted
+        )
+        phi, sigma2 = found.phi, found.sigma2
         h = at.products()
-        scores = [rows @ np.append(-coef, 1.0) for rows in h]
+        scores = [rows @ np.append(-found.coef, 1.0) for rows in h]
         gradient = np.zeros((len(factor), len(factor)))
-        traces = self._traces(variances, at.logdet)
+        traces = self._traces(at, variances)
         for place, rows, score, trace in zip(self._places, h, scores, traces, strict=True):
             slope = trace - score @ score / sigma2
             if restricted:
@@ -78,16 +75,21 @@ class SparseCrossedModel:
             gradient[place, place] = slope
         average, scale = self._average(at, h, scores, phi, sigma2)
         return CrossedCriterion(
-            float(deviance - units.log_weight), factor, coef, sigma2, phi, gradient, average,
-            scale, self.free, tuple(score[None] for score in scores),
-            tuple(np.array([place]) for place in self._places), float(df),
+            found.deviance, factor, found.coef, sigma2, phi, gradient, average, scale, self.free,
+            tuple(score[None] for score in scores),
+            tuple(np.array([place]) for place in self._places), found.df,
         )  # fmt: skip
 
     @property
     def _places(self) -> list[int]:
         return [int(self.first[0]), *(int(other.random[0]) for other in self.others)]
 
-    def _traces(self, variances: FloatArray, logdet: float) -> list[float]:
+    def _factorised(self, left: _Eliminated, variances: FloatArray) -> _Factorised:
+        roots = [np.sqrt(variances[other.random[0]]) for other in self.others]
+        levels = [other.levels for other in self.others]
+        return _Factorised.of(left, np.repeat(roots, levels), tuple(o.span for o in self.others))
+
+    def _traces(self, at: _Factorised, variances: FloatArray) -> list[float]:
         """Sum over levels of Z_j' V^-1 Z_j: the derivative of log det V in each variance.
 
         It is that of the cubic through three points around; at zero there is no step back. With
@@ -103,14 +105,16 @@ class SparseCrossedModel:
             for move in moves:
                 moved = variances.copy()
                 moved[place] += move
-                at = _Elimination.of(self.products, self.first, self.others, moved)
-                logs.append(at.logdet - logdet)
+                left = at.left
+                if place == self.first[0]:
+                    left = _Eliminated.of(self.products, moved[place])
+                logs.append(self._factorised(left, moved).logdet - at.logdet)
             powers = moves[:, None] ** np.arange(1, 4)
             found.append(float(np.linalg.solve(powers, np.array(logs))[0]))
         return found
 
     def _average(
-        self, at: _Elimination, h: list[FloatArray], scores: list[FloatArray], phi: FloatArray,
+        self, at: _Factorised, h: list[FloatArray], scores: list[FloatArray], phi: FloatArray,
         sigma2: float,
     ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
         t = len(scores)
@@ -124,40 +128,73 @@ class SparseCrossedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Elimination:
-    """The system at some variances, the first factor eliminated and the others factorised."""
+class _Eliminated:
+    """What is left when the first factor is eliminated.
 
-    first: IntArray
+    Attributes
+    ----------
+    s, drop : FloatArray, shape (g,)
+        Z_j'Z_j of its levels, and the share of it that V^-1 leaves.
+    c : FloatArray, shape (p + 1, g)
+        Z_j'[X, y].
+    cross : sparse array, shape (g, m)
+        Z_j' Z_2.
+    own : sparse array, shape (m, m)
+    right : FloatArray, shape (m, p + 1)
+    total : FloatArray, shape (p + 1, p + 1)
+        Products of Z_2, of Z_2 with [X, y], and of the latter, through the inverse covariance.
+    logdet : float
+    """
+
     s: FloatArray
     drop: FloatArray
-    b: FloatArray
     c: FloatArray
     cross: sparse.csr_array
     own: sparse.csr_array
     right: FloatArray
-    root: FloatArray
-    lu: SuperLU
+    total: FloatArray
     logdet: float
-    spans: tuple[slice, ...]
 
     @classmethod
-    def of(
-        cls, products: CrossedProducts, first: IntArray, others: tuple[OtherFactor, ...],
-        variances: FloatArray,
-    ) -> _Elimination:  # fmt: skip
+    def of(cls, products: CrossedProducts, variance: float) -> _Eliminated:
         units, cross = products.units, products.cross[0]
         s, c = units.s[0, 0], units.c[0]
-        inner = 1 + variances[first[0]] * s
-        weight = variances[first[0]] / inner
-        b = c * np.sqrt(weight)
+        inner = 1 + variance * s
+        weight = variance / inner
         scaled = sparse.csr_array(sparse.diags_array(weight) @ cross)
-        own = sparse.csr_array(products.own - cross.T @ scaled)
-        right = products.right - scaled.T @ c.T
-        root = np.concatenate([
-            np.full(other.levels, np.sqrt(variances[other.random[0]])) for other in others
-        ])  # fmt: skip
+        return cls(
+            s, 1 - weight * s, c, cross, sparse.csr_array(products.own - cross.T @ scaled),
+            products.right - scaled.T @ c.T, units.m - (c * weight) @ c.T,
+            float(np.log(inner).sum()),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Factorised:
+    """The system of the other factors, ``A = I + L' M L``, factorised.
+
+    Attributes
+    ----------
+    left : _Eliminated
+    root : FloatArray, shape (m,)
+        The diagonal of L.
+    spans : tuple of slice
+        Coefficients of each factor.
+    lu : SuperLU
+    logdet : float
+        Of V.
+    """
+
+    left: _Eliminated
+    root: FloatArray
+    spans: tuple[slice, ...]
+    lu: SuperLU
+    logdet: float
+
+    @classmethod
+    def of(cls, left: _Eliminated, root: FloatArray, spans: tuple[slice, ...]) -> _Factorised:
         around = sparse.diags_array(root)
-        system = sparse.csc_array(around @ own @ around) + sparse.eye_array(root.size, format="csc")
+        system = around @ left.own @ around + sparse.eye_array(root.size)
         lu = splu(
             sparse.csc_array(system), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
             options={"SymmetricMode": True},
@@ -165,11 +202,7 @@ class _Elimination:
         pivots = lu.U.diagonal()
         if pivots.min(initial=1.0) <= 0:
             raise np.linalg.LinAlgError("the system of the grouping factors lost its digits")
-        logdet = float(np.log(inner).sum() + np.log(pivots).sum())
-        return cls(
-            first, s, 1 - weight * s, b, c, cross, own, right, root, lu, logdet,
-            tuple(other.span for other in others),
-        )  # fmt: skip
+        return cls(left, root, spans, lu, left.logdet + float(np.log(pivots).sum()))
 
     def solve(self, rows: FloatArray) -> FloatArray:
         """Multiply by L A^-1 L', shape (m, k)."""
@@ -178,20 +211,22 @@ class _Elimination:
 
     def products(self) -> list[FloatArray]:
         """Z_j' V^-1 [X, y] of the levels of each factor, (levels, p + 1)."""
-        solved = self.solve(self.right)
-        h2 = self.right - self.own @ solved
-        h1 = self.drop[:, None] * (self.c.T - self.cross @ solved)
+        left = self.left
+        solved = self.solve(left.right)
+        h2 = left.right - left.own @ solved
+        h1 = left.drop[:, None] * (left.c.T - left.cross @ solved)
         return [h1, *(h2[span] for span in self.spans)]
 
     def apply(self, v: list[FloatArray | None]) -> list[FloatArray]:
         """Multiply a vector of coefficients, by factor and zero where None, by Z' V^-1 Z."""
-        v1 = np.zeros(self.s.size) if v[0] is None else v[0]
+        left = self.left
+        v1 = np.zeros(left.s.size) if v[0] is None else v[0]
         v2 = np.concatenate([
             np.zeros(span.stop - span.start) if part is None else part
             for part, span in zip(v[1:], self.spans, strict=True)
         ])[:, None]  # fmt: skip
-        inside = self.own @ v2 + self.cross.T @ (self.drop * v1)[:, None]
+        inside = left.own @ v2 + left.cross.T @ (left.drop * v1)[:, None]
         solved = self.solve(inside)
-        first = self.drop * (self.s * v1 + (self.cross @ (v2 - solved))[:, 0])
-        other = (inside - self.own @ solved)[:, 0]
+        first = left.drop * (left.s * v1 + (left.cross @ (v2 - solved))[:, 0])
+        other = (inside - left.own @ solved)[:, 0]
         return [first, *(other[span] for span in self.spans)]

@@ -21,13 +21,13 @@ from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError
 
-# Coefficients of the factors beside the first whose system is held densely.
-MOST_DENSE = 5_000
-
 __all__ = [
     "FactorLayout", "LevelCurvature", "LevelsFit", "crossed_model", "fit_levels", "fitted_model",
     "other_factors", "require_dense", "single_moments",
 ]  # fmt: skip
+
+# Coefficients of the factors beside the first whose system is held densely.
+MOST_DENSE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,7 @@ class LevelCurvature:
             )
         model = crossed_model(self.sample, self.columns, self.factors)
         at = model.evaluate(self.factor, restricted=self.restricted)
-        return crossed_information(
-            model.products, model.first, model.others, at, restricted=self.restricted
-        )
+        return crossed_information(model, at, restricted=self.restricted)
 
     @property
     def known(self) -> bool:
