@@ -7,7 +7,7 @@ periods, or of stacked windows on horizons.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -153,8 +153,7 @@ def stacked(
     stacks = [_stack(table[:, :, g + window], w, start == g, start > g + post, mass.sum(axis=0))
               for g in cohorts]  # fmt: skip
     means = np.sum([stack.sums() for stack in stacks], axis=0)
-    for stack in stacks:
-        stack.rows -= means[stack.role]
+    stacks = [stack.less(means) for stack in stacks]
     cross = np.sum([stack.cross() for stack in stacks], axis=0)
     inverse = np.linalg.pinv(cross[1:, 1:])
     combine = np.append(1.0, -inverse @ cross[1:, 0])
@@ -168,7 +167,7 @@ def stacked(
     return horizons, effects, cohorts
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Stack:
     """The window of a cohort.
 
@@ -197,6 +196,10 @@ class _Stack:
         """Weighted sums by role, shape (2, horizons, 1 + k)."""
         weight = self.share * (self.role == np.arange(2)[:, None])
         return np.asarray(np.einsum("rn,nhv->rhv", weight, self.rows))
+
+    def less(self, means: FloatArray) -> _Stack:
+        """Take off the means of each role, shape (2, horizons, 1 + k)."""
+        return replace(self, rows=self.rows - means[self.role])
 
     def cross(self) -> FloatArray:
         """Weighted cross-products, shape (1 + k, 1 + k)."""

@@ -13,6 +13,7 @@ from panelml.core.group_time import TRIM
 from panelml.core.propensity import logit_odds
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.panel import Panel
+from panelml.did.contrasts import independent_columns
 from panelml.did.planning import Control
 from panelml.engine.sampling import require_panel
 from panelml.errors import (
@@ -20,6 +21,7 @@ from panelml.errors import (
     IdentificationError,
     SpecificationError,
     check_choice,
+    listing,
 )
 from panelml.results.balance import BalanceTable, OverlapTable, balance_frame, overlap_frame
 
@@ -127,9 +129,9 @@ def overlap_table(
     rows: dict[tuple[Any, str], dict[str, float]] = {}
     for label, treated, others in groups:
         used = np.flatnonzero((treated | others) & known)
-        score = _scores(values[:, used], treated[used], label)
-        for name, group in (("treated", treated[used]), ("comparison", others[used])):
-            rows[label, name] = _spread(score, group, trims=name == "comparison")
+        score = _scores(values[:, used], treated[used], names, label)
+        rows[label, "treated"] = _spread(score, treated[used], trims=False)
+        rows[label, "comparison"] = _spread(score, others[used], trims=True)
     return overlap_frame(rows)
 
 
@@ -172,17 +174,18 @@ def _names(columns: str | Sequence[str]) -> list[str]:
     return names
 
 
-def _scores(values: FloatArray, treated: BoolArray, label: Any) -> FloatArray:
+def _scores(values: FloatArray, treated: BoolArray, names: list[str], label: Any) -> FloatArray:
     """Probability of being treated, missing where covariates tell for certain."""
-    x = np.column_stack([np.ones(treated.size), *values])
-    scale = np.linalg.norm(x, axis=0)
-    if np.linalg.matrix_rank(x / np.where(scale > 0, scale, 1.0)) < x.shape[1]:
+    x, weights = np.column_stack([np.ones(treated.size), *values]), np.ones(treated.size)
+    independent = independent_columns(x, weights)
+    gone = [name for j, name in enumerate(names, start=1) if j not in independent]
+    if gone:
         raise SpecificationError(
-            f"Columns are constant, or combinations of each other, among cohort {label} and its "
-            "comparison group: leave some out."
+            f"{listing(map(repr, gone))} are constant or combinations of each other and of columns "
+            f"before them, among cohort {label} and its comparison group: leave them out."
         )
     try:
-        return logit_odds(x, treated, np.ones(treated.size)).probability
+        return logit_odds(x, treated, weights).probability
     except ConvergenceError:
         return np.full(treated.size, np.nan)
 
@@ -196,7 +199,7 @@ def _spread(score: FloatArray, group: BoolArray, *, trims: bool) -> dict[str, fl
     return {
         "units": own.size,
         **dict(zip(("min", "q25", "median", "q75", "max"), parts.tolist(), strict=True)),
-        "outside": beyond, "trimmed": int((own > TRIM).sum()) if trims else 0,
+        "outside": beyond, "trimmed": int((own >= TRIM).sum()) if trims else 0,
     }  # fmt: skip
 
 

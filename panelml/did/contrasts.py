@@ -22,6 +22,7 @@ __all__ = [
     "SectionRows",
     "estimate_cells",
     "fit_contrast",
+    "independent_columns",
 ]
 
 
@@ -262,7 +263,7 @@ def fit_contrast(
         remarks.add("Nobody to compare: left out", name)
         return rows, None
     others = x[~treated]
-    independent = _independent(others, w[~treated])
+    independent = independent_columns(others, w[~treated])
     if independent.size < x.shape[1]:
         gone = [data.names[j] for j in range(x.shape[1]) if j not in independent]
         remarks.add(f"Dropped {listing(map(repr, gone))}, collinear in the comparison group", name)
@@ -281,7 +282,7 @@ def fit_contrast(
     return rows, contrast
 
 
-def _independent(x: FloatArray, w: FloatArray) -> IntArray:
+def independent_columns(x: FloatArray, w: FloatArray) -> IntArray:
     """Columns that are no combination of those before them, the constant first."""
     if x.shape[1] == 1:
         return np.zeros(1, dtype=np.int64)

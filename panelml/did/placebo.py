@@ -19,8 +19,8 @@ from panelml.results.synthetic import SyntheticResults
 
 __all__ = ["placebo_in_time"]
 
-# The column of the made-up treatment.
-MADE_UP = "placebo"
+# The column of the made-up treatment, beside the user's own.
+MADE_UP = "(placebo)"
 
 
 @capped
@@ -66,7 +66,12 @@ def placebo_in_time(
         )
     check_count("earlier", earlier)
     spec, panel = cast(PolicyModel, fit.spec), fit.attached.estimate.influence.sample.panel
-    adoption = read_adoption(panel, spec.cohort, spec.treatment)
+    adoption = read_adoption(panel, spec.cohort, spec.treatment, absorbing=False)
+    if adoption.stops.any():
+        raise IdentificationError(
+            "Placebos in time move the adoption of policies that stay, but treatment ends again in "
+            f"{int(adoption.stops.sum()):,} units."
+        )
     if not adoption.cohorts.size:
         raise IdentificationError("No unit adopts after the first period: nothing was before.")
     index, first = panel.index, int(adoption.cohorts[0])

@@ -145,9 +145,8 @@ def leverage_rows(fit: Estimate, power: Power) -> Covariance:
 
     middle = fold(_with_effects(influence, effects), products).products[0]
     matrix, notes = semidefinite(influence.bread @ middle @ influence.bread.T)
-    df = np.inf if fit.counts.normal else float(fit.counts.df_resid)
     words = f"{name}: robust to heteroskedasticity, leverage allowed for"
-    return Covariance(matrix, df, words, {}, notes)
+    return Covariance(matrix, float(fit.counts.df_resid), words, {}, notes)
 
 
 def _rows(fit: Estimate, name: str) -> Influence:
@@ -211,8 +210,7 @@ def _level_weights(influence: Influence, effect: Columns) -> FloatArray:
     """Weight of each level of an absorbed effect, whose share a row's leverage is."""
 
     def sums(block: Block) -> KeyedSums:
-        w = block.row_weights
-        return KeyedSums.of(w[None], _codes(influence, effect, block))
+        return KeyedSums.of(block.row_weights[None], _codes(influence, effect, block))
 
     found = fold(_with_effects(influence, [effect]), sums)
     return np.asarray(found.dense(int(found.codes.max()) + 1)[0])

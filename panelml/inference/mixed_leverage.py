@@ -67,7 +67,6 @@ def mixed_clusters(
     for at in _clusters(influence.sample.codes(columns), len(rows), power):
         z = [_by_level(level[at], z[:, at]) for level, z in laid]
         x = regressors[:, at].transpose(1, 2, 0)
-        z.append(np.zeros((*at.shape, 0)))
         batch = DependentRows(error[at], x, np.concatenate(z, axis=2), noise[0][at])
         batches.append(batch.reduced())
     total = np.sum([batch.information() for batch in batches], axis=0)

@@ -57,6 +57,14 @@ def test_finds_nothing_but_violations() -> None:
     assert found.params["att(4, 4)"] == pytest.approx(2, abs=1e-6)
 
 
+def test_columns_of_the_user_stay_as_they_are() -> None:
+    frame = draw().assign(placebo=lambda d: d["z"])
+    panel = pm.Panel(frame, "unit", "time")
+    fits = [pm.CallawaySantAnna(f"y ~ {x}", cohort="cohort").fit(panel) for x in ("z", "placebo")]
+    found = [pm.placebo_in_time(fit, earlier=1).params for fit in fits]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12)
+
+
 def test_what_cannot_be_moved_is_refused() -> None:
     panel = pm.Panel(draw(), "unit", "time")
     fit = pm.TWFE("y ~ 1", cohort="cohort").fit(panel)
@@ -66,6 +74,12 @@ def test_what_cannot_be_moved_is_refused() -> None:
         pm.placebo_in_time(fit, earlier=0)
     with pytest.raises(IdentificationError):
         pm.placebo_in_time(fit, earlier=9)
+    ends = draw().assign(on=lambda d: d["treated"] * (d["time"] < d["cohort"] + 2))
+    switching = pm.LocalProjectionsDiD(
+        "y ~ 1", treatment="on", switching="first", window=(-1, 1)
+    ).fit(pm.Panel(ends, "unit", "time"))
+    with pytest.raises(IdentificationError, match="policies that stay, but treatment ends"):
+        pm.placebo_in_time(switching, earlier=1)
     one = draw()
     one = one[one["cohort"].isna() | (one["unit"] == one.loc[one["cohort"] == 5, "unit"].min())]
     synthetic = pm.SyntheticControl("y ~ 1", cohort="cohort").fit(pm.Panel(one, "unit", "time"))
