@@ -52,6 +52,12 @@ class Solution:
     dropped: dict[int, tuple[int, ...]]
     doubtful: bool
 
+    def padded(self, size: int) -> FloatArray:
+        """Return the bread in the places of all columns, zero for those dropped: (size, size)."""
+        full = np.zeros((size, size))
+        full[np.ix_(self.kept, self.kept)] = self.bread
+        return full
+
 
 @dataclass(frozen=True, slots=True)
 class TriangularFactor:

@@ -13,6 +13,7 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.entries import Treatment
+from panelml.core.linalg import solve_normal
 
 __all__ = ["HorizonEffect", "local_projection", "stacked"]
 
@@ -28,11 +29,14 @@ class HorizonEffect:
         How each unit moved it.
     treated : int
         Adoptions it is estimated from.
+    dropped : frozenset of int
+        Covariates that are collinear with others before them, or with adoption.
     """
 
     effect: float
     psi: FloatArray
     treated: int
+    dropped: frozenset[int] = frozenset()
 
 
 def local_projection(
@@ -67,7 +71,7 @@ def local_projection(
     """
     units, periods = y.shape
     rows: list[tuple[IntArray, FloatArray, FloatArray, FloatArray]] = []
-    treated = 0
+    treated, squares = 0, np.zeros(1 + len(x))
     for t in range(1, periods):
         if not 0 <= t + horizon < periods:
             continue
@@ -82,6 +86,7 @@ def local_projection(
         mass = w[at] / w[at].sum()
         columns = np.concatenate([adopts[at][None].astype(np.float64), x[:, at, t - 1]])
         share = columns[0] @ mass
+        squares += columns**2 @ w[at]
         columns -= (columns @ mass)[:, None]
         weight = w[at] / (1 - share) if equal else w[at]
         rows.append((at, change[at] - change[at] @ mass, columns, weight))
@@ -90,11 +95,14 @@ def local_projection(
         return None
     at, change, weight = (np.concatenate([r[j] for r in rows]) for j in (0, 1, 3))
     columns = np.concatenate([r[2] for r in rows], axis=1)
-    inverse = np.linalg.pinv((columns * weight) @ columns.T)
+    table = np.concatenate([change[None], columns])
+    solution = solve_normal((table * weight) @ table.T, squares)
+    inverse = solution.padded(len(columns))
     coef = inverse @ (columns @ (weight * change))
     moved = inverse[0] @ columns * weight * (change - coef @ columns)
     psi = np.asarray(np.bincount(at, moved, minlength=units), dtype=np.float64)
-    return HorizonEffect(float(coef[0]), psi, treated)
+    gone = frozenset(j - 1 for j in solution.dropped)
+    return HorizonEffect(float(coef[0]), psi, treated, gone)
 
 
 def _mean(values: FloatArray) -> FloatArray:
@@ -152,17 +160,20 @@ def stacked(
     mass = np.array([[w[start == g].sum(), w[start > g + post].sum()] for g in cohorts])
     stacks = [_stack(table[:, :, g + window], w, start == g, start > g + post, mass.sum(axis=0))
               for g in cohorts]  # fmt: skip
+    squares = np.diag(np.sum([stack.cross() for stack in stacks], axis=0))[1:]
     means = np.sum([stack.sums() for stack in stacks], axis=0)
     stacks = [stack.less(means) for stack in stacks]
     cross = np.sum([stack.cross() for stack in stacks], axis=0)
-    inverse = np.linalg.pinv(cross[1:, 1:])
+    solution = solve_normal(cross, squares)
+    inverse = solution.padded(len(x))
     combine = np.append(1.0, -inverse @ cross[1:, 0])
     # Differences of adopters from comparisons, and of each horizon from the reference.
     apart = means[0] - means[1]
     apart = apart[:-1] - apart[-1]
     psi = np.sum([stack.influence(combine, apart[:, 1:] @ inverse) for stack in stacks], axis=0)
     treated = int(np.isin(start[w > 0], cohorts).sum())
-    effects = [HorizonEffect(float(e), p, treated)
+    gone = frozenset(solution.dropped)
+    effects = [HorizonEffect(float(e), p, treated, gone)
                for e, p in zip(apart @ combine, psi, strict=True)]  # fmt: skip
     return horizons, effects, cohorts
 

@@ -44,13 +44,10 @@ def estimate_slopes(sample: Sample, absorbed: Absorbed, words: str) -> Slopes:
         What was absorbed, for notes.
     """
     k = len(sample.names)
-    bread = np.zeros((k, k))
     if k == 0:
-        return Slopes(np.zeros(0), bread, float(absorbed.gram[0, 0]))
+        return Slopes(np.zeros(0), np.zeros((0, 0)), float(absorbed.gram[0, 0]))
     solved = least_squares(
         sample, absorbed.transform, absorbed.gram,
         scale=absorbed.moments.overall.variation[1:], absorbed=words,
     )  # fmt: skip
-    kept = solved.solution.kept
-    bread[np.ix_(kept, kept)] = solved.solution.bread
-    return Slopes(solved.slopes, bread, solved.solution.rss, solved.notes)
+    return Slopes(solved.slopes, solved.solution.padded(k), solved.solution.rss, solved.notes)

@@ -230,6 +230,10 @@ def _assemble(
     notes: tuple[str, ...],
 ) -> EffectResults:  # fmt: skip
     size = np.array([effect.treated for effect in effects], dtype=np.float64)
+    gone = sorted(frozenset[int]().union(*(effect.dropped for effect in effects)))
+    if gone:
+        names = listing(repr(sample.names[j]) for j in gone)
+        notes = (*notes, f"Dropped {names}: constant, or collinear with adoption or others.")
     return assemble_effects(
         model=model, spec=spec, sample=sample, labels=horizon_labels(horizons, size),
         params=np.array([effect.effect for effect in effects]),

@@ -145,6 +145,19 @@ def test_weights_are_repeated_units(model: Any, options: dict[str, Any]) -> None
     np.testing.assert_allclose(few.std_errors, many.std_errors, rtol=1e-8)
 
 
+@pytest.mark.parametrize("model", [pm.LocalProjectionsDiD, pm.StackedDiD])
+def test_collinear_covariates_are_dropped_with_a_note(model: Any) -> None:
+    rng = np.random.default_rng(5)
+    frame = draw().assign(z=lambda d: d["y"] + rng.standard_normal(len(d)), one=3.0)
+    panel = pm.Panel(frame.assign(twice=2 * frame["z"]), "unit", "time")
+    found = model("y ~ z + twice + one", cohort="cohort", window=(-2, 2)).fit(panel)
+    plain = model("y ~ z", cohort="cohort", window=(-2, 2)).fit(panel)
+    assert "Dropped 'twice', 'one': constant, or collinear with adoption or others." in found.notes
+    assert not any("Dropped" in note for note in plain.notes)
+    np.testing.assert_allclose(found.params, plain.params, rtol=1e-9)
+    np.testing.assert_allclose(found.std_errors, plain.std_errors, rtol=1e-9)
+
+
 def test_what_is_left_out_is_said() -> None:
     panel = pm.Panel(draw(), "unit", "time")
     fit = pm.StackedDiD("y ~ 1", cohort="cohort", window=(-4, 3)).fit(panel)
