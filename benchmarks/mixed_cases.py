@@ -29,4 +29,9 @@ MIXED = (
          data="crossed", only_rows=200_000, formula="y ~ x + (1 | subject) + (1 | item)"),
     Case("nested", "Growth of 2e4 pupils in 500 schools, 1e5 rows", "mixed", CROSSED,
          data="nested", only_rows=100_000, formula="y ~ t + (t | school) + (t | pupil)"),
+    Case("workers", "3e4 workers who move between any of 3e3 firms, 3e5 rows", "mixed", CROSSED,
+         data="workers", only_rows=300_000, formula="y ~ x1 + (1 | worker) + (1 | firm)"),
+    Case("regional", "1e5 workers who move between 2e4 firms within regions, 1e6 rows", "mixed",
+         CROSSED, data="regional", only_rows=1_000_000,
+         formula="y ~ x1 + (1 | worker) + (1 | firm)"),
 )  # fmt: skip

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from panelml import simulate
+
 __all__ = ["MIXED_DATA"]
 
 
@@ -53,9 +55,31 @@ def nested(rows: int) -> pd.DataFrame:
     return pd.DataFrame({"pupil": pupil, "school": school, "t": t, "y": y})
 
 
+def workers(rows: int) -> pd.DataFrame:
+    """Workers of ten years in firms of ten workers, a fifth of whom move to any other in a year."""
+    people = max(rows // 10, 20)
+    return simulate.matched(people, people // 10, 10, 1, seed=4)
+
+
+def regional(rows: int) -> pd.DataFrame:
+    """Workers of ten years, a fifth of whom move in a year to one of twenty firms around."""
+    rng = np.random.default_rng(5)
+    people = max(rows // 10, 200)
+    places = max(people // 100, 1)
+    moves = rng.random((people, 10)) < 0.2
+    spell = np.cumsum(moves, axis=1) + 10 * np.arange(people)[:, None]
+    place, firm = rng.integers(0, places, people), rng.integers(0, 20, 11 * people)
+    worker, firm = np.repeat(np.arange(people), 10), (20 * place[:, None] + firm[spell]).ravel()
+    x, e = rng.normal(size=(2, worker.size))
+    effects = rng.normal(size=people)[worker] + 0.5 * rng.normal(size=20 * places)[firm]
+    return pd.DataFrame({"worker": worker, "firm": firm, "x1": x, "y": 1 + x + effects + e})
+
+
 MIXED_DATA: dict[str, Callable[[int], pd.DataFrame]] = {
     "growth": growth,
     "insteval": insteval,
     "crossed": crossed,
     "nested": nested,
+    "workers": workers,
+    "regional": regional,
 }

@@ -9,6 +9,7 @@ gain, which is nothing where T is positive semi-definite.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -20,13 +21,11 @@ from panelml.core.mixed_criterion import Criterion, evaluate, unit_changes
 from panelml.core.unit_products import MixedMoments
 
 __all__ = [
-    "MixedOptimum", "MixedProblem", "SingleFactor", "StartedAt", "free_entries", "maximise_mixed",
-    "start_factor",
+    "MixedOptimum", "MixedProblem", "SingleFactor", "StartedAt", "Watched", "free_entries",
+    "maximise_mixed", "start_factor",
 ]  # fmt: skip
 
 DECREMENT = 1e-10
-STATIONARY = 1e-16
-CONE = 1e-6
 MOST_STEPS = 100
 
 
@@ -112,6 +111,30 @@ class StartedAt(Generic[State]):
     def evaluate(self, factor: FloatArray, *, restricted: bool) -> State:
         """Evaluate the criterion."""
         return self.problem.evaluate(factor, restricted=restricted)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched(Generic[State]):
+    """A problem that says when it has been evaluated.
+
+    Attributes
+    ----------
+    problem : MixedProblem
+    said : callable
+    """
+
+    problem: MixedProblem[State]
+    said: Callable[[], None]
+
+    def start(self, structure: BoolArray) -> FloatArray:
+        """Start where the problem does."""
+        return self.problem.start(structure)
+
+    def evaluate(self, factor: FloatArray, *, restricted: bool) -> State:
+        """Evaluate the criterion."""
+        found = self.problem.evaluate(factor, restricted=restricted)
+        self.said()
+        return found
 
 
 @dataclass(frozen=True, slots=True)

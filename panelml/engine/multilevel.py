@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from scipy import sparse
+
 from panelml._typing import FloatArray, IntArray
 from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.collapse import collapse
 from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
 from panelml.core.crossed_information import MOST_COEFFICIENTS, crossed_information
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.core.fill import dense_core
 from panelml.core.mixed_basis import WorkingColumns
 from panelml.core.mixed_criterion import Criterion, evaluate
-from panelml.core.mixed_fit import MixedOptimum, SingleFactor, free_entries, maximise_mixed
+from panelml.core.mixed_fit import (
+    MixedOptimum,
+    SingleFactor,
+    Watched,
+    free_entries,
+    maximise_mixed,
+)
 from panelml.core.mixed_information import VarianceInformation, variance_information
 from panelml.core.sparse_crossed import SparseCrossedModel
 from panelml.core.unit_products import MixedMoments, UnitProducts, residual_products
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
+from panelml.engine.progress import evaluations
 from panelml.errors import SpecificationError
 
 __all__ = [
@@ -26,8 +36,11 @@ __all__ = [
     "other_factors", "require_dense", "single_moments",
 ]  # fmt: skip
 
-# Coefficients of the factors beside the first whose system is held densely.
-MOST_DENSE = 5_000
+# Coefficients of the factors beside the first whose system can be held densely.
+MOST_DENSE = 15_000
+# From so many on it is held sparsely, if eliminating them leaves a dense core no larger than this.
+LEAST_SPARSE = 5_000
+MOST_CORE = 2_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +165,10 @@ def fit_levels(
         prediction = UnitPrediction(columns.basis, single.criterion.coef, relative)
         return LevelsFit(single, prediction, moments.n)
     model = fitted_model(crossed_model(sample, columns, factors))
-    crossed = maximise_mixed(model, columns.structure, restricted=restricted)
+    with evaluations("Mixed model") as said:
+        crossed = maximise_mixed(
+            Watched(model, said), columns.structure, restricted=restricted
+        )
     units, levels = model.coefficients(crossed.criterion)
     pairs = tuple(zip(model.others, levels, strict=True))
     relative = crossed.criterion.factor @ crossed.criterion.factor.T
@@ -178,16 +194,23 @@ def fitted_model(model: CrossedModel) -> CrossedModel | SparseCrossedModel:
         If it would have to be dense, and is too large for that.
     """
     size = sum(other.size for other in model.others)
+    slopes = any(part.size > 1 for part in (model.first, *(o.random for o in model.others)))
+    if size > LEAST_SPARSE and not slopes:
+        cross = model.products.cross[0]
+        if dense_core(sparse.csr_array(model.products.own + cross.T @ cross)) <= MOST_CORE:
+            return SparseCrossedModel(model.products, model.first, model.others, model.free)
     if size <= MOST_DENSE:
         return model
-    if any(factor.size > 1 for factor in (model.first, *(o.random for o in model.others))):
-        raise SpecificationError(
-            f"Random slopes of several grouping factors take a dense system of the coefficients of "
-            f"all but the largest; here are {size:,}, more than {MOST_DENSE:,}. Use random "
-            "intercepts, which take a sparse one, or slopes of one factor with fixed effects of "
-            "the others."
-        )
-    return SparseCrossedModel(model.products, model.first, model.others, model.free)
+    why = (
+        "Random slopes of several grouping factors take" if slopes
+        else "These grouping factors are so interwoven that they take"
+    )  # fmt: skip
+    raise SpecificationError(
+        f"{why} a dense system of the coefficients of all but the largest; here are {size:,}, "
+        f"more than {MOST_DENSE:,}. Absorb some of the factors as fixed effects (FixedEffects with "
+        f"{' | '.join(other.key for other in model.others)} after the bar)"
+        + (", or use random intercepts." if slopes else ".")
+    )
 
 
 def require_dense(others: Iterable[OtherFactor], what: str) -> None:

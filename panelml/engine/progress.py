@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["counted"]
+__all__ = ["counted", "evaluations"]
 
 # Seconds before the first line, and between two.
 PATIENCE = 2.0
@@ -18,17 +19,48 @@ def counted(total: int, what: str) -> Iterator[int]:
 
     The line is ended when the work is done, or interrupted.
     """
-    start = shown = time.monotonic()
-    written = False
+    line = _Line()
     try:
         for i in range(total):
             yield i
-            now = time.monotonic()
-            if now - start > PATIENCE and now - shown > INTERVAL:
-                shown, written = now, True
-                left = (now - start) / (i + 1) * (total - i - 1)
-                sys.stderr.write(f"\r{what}: {i + 1:,} of {total:,}, {left:,.0f} s left   ")
-                sys.stderr.flush()
+            left = line.passed / (i + 1) * (total - i - 1)
+            line.show(f"{what}: {i + 1:,} of {total:,}, {left:,.0f} s left")
     finally:
-        if written:
+        line.end()
+
+
+@contextmanager
+def evaluations(what: str) -> Iterator[Callable[[], None]]:
+    """Give a function to call after each evaluation, which reports once it takes two seconds."""
+    line, done = _Line(), 0
+
+    def said() -> None:
+        nonlocal done
+        done += 1
+        line.show(f"{what}: {done:,} evaluations in {line.passed:,.0f} s")
+
+    try:
+        yield said
+    finally:
+        line.end()
+
+
+class _Line:
+    def __init__(self) -> None:
+        self._start = self._shown = time.monotonic()
+        self._written = False
+
+    @property
+    def passed(self) -> float:
+        return time.monotonic() - self._start
+
+    def show(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._start > PATIENCE and now - self._shown > INTERVAL:
+            self._shown, self._written = now, True
+            sys.stderr.write(f"\r{text}   ")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        if self._written:
             sys.stderr.write("\n")

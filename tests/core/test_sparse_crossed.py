@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 import panelml as pm
+from panelml.core.crossed_criterion import CrossedModel
+from panelml.core.sparse_crossed import SparseCrossedModel
 from panelml.engine import multilevel
 from panelml.errors import SpecificationError
 from tests.golden import Case, assert_close, load
@@ -18,6 +20,7 @@ from tests.mixed_data import MIXED
 @pytest.fixture
 def sparse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multilevel, "MOST_DENSE", 0)
+    monkeypatch.setattr(multilevel, "LEAST_SPARSE", 0)
 
 
 def draw() -> pd.DataFrame:
@@ -92,9 +95,32 @@ def test_a_variance_of_zero_is_a_boundary() -> None:
     assert any("between region is estimated at 0" in note for note in found.notes)
 
 
+@pytest.mark.parametrize(("core", "dense", "expected"), [
+    (10**6, 0, SparseCrossedModel), (0, 10**6, CrossedModel),
+])  # fmt: skip
+def test_the_system_is_sparse_where_its_factor_is(
+    core: int, dense: int, expected: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = []
+    choose = multilevel.fitted_model
+    monkeypatch.setattr(multilevel, "LEAST_SPARSE", 0)
+    monkeypatch.setattr(multilevel, "MOST_CORE", core)
+    monkeypatch.setattr(multilevel, "MOST_DENSE", dense)
+    monkeypatch.setattr(multilevel, "fitted_model", lambda m: chosen.append(choose(m)) or chosen[0])
+    pm.MixedModel(FORMULAS["two"]).fit(draw())
+    assert isinstance(chosen[0], expected)
+
+
+@pytest.mark.usefixtures("sparse")
+def test_an_interwoven_system_too_large_to_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multilevel, "MOST_CORE", 0)
+    with pytest.raises(SpecificationError, match="so interwoven.*60, more than 0.*firm after the"):
+        pm.MixedModel(FORMULAS["two"]).fit(draw())
+
+
 @pytest.mark.usefixtures("sparse")
 def test_what_takes_a_dense_system_is_refused() -> None:
-    with pytest.raises(SpecificationError, match="Use random intercepts, which take a sparse one"):
+    with pytest.raises(SpecificationError, match="or use random intercepts"):
         pm.MixedModel("y ~ x + (1 + x | worker) + (1 | firm)").fit(draw())
     found = pm.MixedModel(FORMULAS["two"]).fit(draw())
     with pytest.raises(SpecificationError, match="conditional standard deviation takes a dense"):
