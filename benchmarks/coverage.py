@@ -17,6 +17,8 @@ __all__ = ["ESTIMATORS", "Coverage", "markdown", "measure", "run", "save"]
 
 RESULTS = Path(__file__).parent / "results"
 CLUSTERS = (20, 50, 200)
+#: With more, leaving each out in turn takes long and changes nothing.
+MOST_LEFT_OUT = 20
 UNITS = 400
 PERIODS = 7
 COHORTS = {3: 0.25, 5: 0.35}
@@ -42,6 +44,9 @@ class Coverage:
     ----------
     estimator : str
     clusters : int
+    errors : str
+        How standard errors were estimated: ``clustered``, or by leaving each cluster out
+        (``jackknife``).
     reps : int
     overall : float
         Share of intervals that cover the average effect.
@@ -55,6 +60,7 @@ class Coverage:
 
     estimator: str
     clusters: int
+    errors: str
     reps: int
     overall: float
     pointwise: float
@@ -62,29 +68,32 @@ class Coverage:
     ratio: float
 
 
-def measure(name: str, clusters: int, reps: int) -> Coverage:
+def measure(name: str, clusters: int, reps: int, errors: str = "clustered") -> Coverage:
     """Repeat an estimate on panels whose clusters adopt as a whole and share shocks."""
     spec = ESTIMATORS[name]
-    found = [_one(spec, clusters, seed) for seed in range(reps)]
+    found = [_one(spec, clusters, errors, seed) for seed in range(reps)]
     overall, point, band, effect, error = (np.array([f[j] for f in found]) for j in range(5))
     return Coverage(
-        name, clusters, reps, float(overall.mean()), float(point.mean()), float(band.mean()),
+        name, clusters, errors, reps, float(overall.mean()), float(point.mean()), float(band.mean()),
         float(error.mean() / effect.std(ddof=1)),
     )  # fmt: skip
 
 
-def _one(spec: Any, clusters: int, seed: int) -> tuple[float, ...]:
+def _one(spec: Any, clusters: int, errors: str, seed: int) -> tuple[float, ...]:
     frame = pm.simulate.staggered(
         UNITS, PERIODS, COHORTS, n_clusters=clusters, sigma_c=0.5, rho=0.3, seed=seed
     )
     fit = spec.fit(pm.Panel(frame, "unit", "time")).with_cov("cluster:cluster")
     event = fit if fit.cells is None else fit.aggregate("event")
+    single = fit.aggregate("simple") if fit.cells is not None else event.limited(0, 0)
+    if errors == "jackknife":
+        event = pm.jackknife(event, "cluster")
+        single = pm.jackknife(single, "cluster") if fit.cells is not None else event.limited(0, 0)
     truth = _truth(frame)
     horizons = event.labels["horizon"].to_numpy()
     exact = np.array([truth.get(int(h), 0.0) for h in horizons])
     ends, band = event.conf_int(LEVEL), event.conf_band(LEVEL, reps=2000)
     inside = [(e["lower"] <= exact) & (exact <= e["upper"]) for e in (ends, band)]
-    single = fit.aggregate("simple") if fit.cells is not None else event.limited(0, 0)
     target = _average(frame) if fit.cells is not None else truth[0]
     [(low, high)] = single.conf_int(LEVEL).to_numpy().tolist()
     return (
@@ -108,20 +117,31 @@ def run(reps: int = 400, clusters: Iterable[int] = CLUSTERS) -> list[Coverage]:
     """Measure every estimator."""
     rows = []
     for count in clusters:
-        for name in ESTIMATORS:
-            rows.append(measure(name, count, reps))
-            print(rows[-1], file=sys.stderr, flush=True)
+        for errors in ("clustered", "jackknife")[: 2 if count <= MOST_LEFT_OUT else 1]:
+            for name in ESTIMATORS:
+                rows.append(measure(name, count, reps, errors))
+                print(rows[-1], file=sys.stderr, flush=True)
     return rows
 
 
 def markdown(rows: list[Coverage]) -> str:
     """Render the table."""
-    heads = ("estimator", "clusters", "average effect", "by horizon", "band", "error / sd")
+    heads = (
+        "estimator",
+        "clusters",
+        "errors",
+        "average effect",
+        "by horizon",
+        "band",
+        "error / sd",
+    )
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for row in rows:
         cells = (row.overall, row.pointwise, row.band, row.ratio)
         lines.append(
-            f"| {row.estimator} | {row.clusters} | " + " | ".join(f"{c:.3f}" for c in cells) + " |"
+            f"| {row.estimator} | {row.clusters} | {row.errors} | "
+            + " | ".join(f"{c:.3f}" for c in cells)
+            + " |"
         )
     error = np.sqrt(LEVEL * (1 - LEVEL) / rows[0].reps)
     return "\n".join([

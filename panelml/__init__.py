@@ -25,6 +25,7 @@ from panelml.did.evaluate import evaluate_policy
 from panelml.did.group_time import CallawaySantAnna
 from panelml.did.honest import honest_did
 from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
+from panelml.did.jackknife import jackknife
 from panelml.did.placebo import placebo_in_time
 from panelml.did.pretrends import pretrends_power
 from panelml.did.randomization import randomization_test
@@ -78,6 +79,7 @@ __all__ = [
     "hausman",
     "honda",
     "honest_did",
+    "jackknife",
     "king_wu",
     "leave_one_out",
     "lr_test",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from panelml._typing import IntArray
+from panelml._typing import FloatArray, IntArray
 from panelml.data.adoption import Adoption, read_adoption
 from panelml.data.panel import Panel, rows_of
 from panelml.did.base import PolicyModel, average_effect
@@ -20,12 +21,15 @@ from panelml.errors import (
     check_count,
     listing,
 )
-from panelml.results.effects import EffectResults
-from panelml.results.randomization import RandomizationTest
+from panelml.results.randomization import RandomizationTest, Shifted
 
 __all__ = ["randomization_test"]
 
 Statistic = Literal["t", "effect"]
+# The column of the treatment as it was, beside the user's own.
+TREATED = "treated_as_it_was"
+# How far effects are moved to see how the statistic follows, in standard errors.
+STEP = 4.0
 
 
 @capped
@@ -37,6 +41,7 @@ def randomization_test(
     draws: int = 499,
     statistic: Statistic = "t",
     groups: str | None = None,
+    intervals: bool = False,
 ) -> RandomizationTest:
     """Test whether the policy had no effect on any unit, by dealing its dates out anew.
 
@@ -56,6 +61,9 @@ def randomization_test(
         where effects differ but are zero on average; or the effect itself.
     groups : str, optional
         Column of the groups that adopt as a whole.
+    intervals : bool
+        Whether ``conf_int`` of the result is to be had: the effects, the same for all units from
+        adoption on, that the test does not reject. Takes three fits for each draw.
 
     Returns
     -------
@@ -64,7 +72,8 @@ def randomization_test(
     Raises
     ------
     SpecificationError
-        If units of a group adopt at different times.
+        If units of a group adopt at different times, or intervals are asked of an estimator that
+        is not linear in the outcome.
     IdentificationError
         If the model has no single average effect, if all units adopt at the same time, so that
         there is nothing to deal out, or if no draw can be estimated.
@@ -83,26 +92,84 @@ def randomization_test(
         raise IdentificationError("All units adopt at the same time: no dates can be dealt out.")
     result = model.fit(panel)
     whole = average_effect(result)
+    estimate = float(whole.params.iloc[0])
+    sides = (0.0, 1.0, -1.0) if intervals else (0.0,)
+    steps = tuple(STEP * float(whole.std_errors.iloc[0]) * side for side in sides)
+    fits = _Fits.of(model, panel, adoption, steps)
+    observed = fits.dealt(np.arange(adoption.start.size))
     found = []
     for draw in counted(draws, "Randomisation test"):
         order = np.random.default_rng([seed, draw]).permutation(first.size)
         try:
-            dealt = average_effect(_fit_with(model, panel, adoption, first[order][member]))
+            found.append(fits.dealt(first[order][member]))
         except IdentificationError as error:
-            found.append(np.nan)
             reason = str(error)
-        else:
-            found.append(_value(dealt, statistic))
-            reason = "its standard error is zero"
-    values = np.array(found)
-    known = np.isfinite(values)
-    if not known.any():
+    if not found:
         raise IdentificationError(f"No draw could be estimated. Of the last one: {reason}")
-    among = panel.unit if groups is None else groups
+    shifted = Shifted.of(np.array(steps), np.array([observed, *found]), statistic == "t")
+    known = np.isfinite(shifted.at(0.0))
+    if not known[1:].any():
+        raise IdentificationError(
+            "No draw could be estimated. Of the last one: its standard error is zero"
+        )
+    if intervals and not shifted.linear:
+        raise SpecificationError(
+            f"{result.model} is not linear in the outcome: the test cannot be turned into an "
+            "interval. Leave out intervals=True."
+        )
+    known[0] = True
     return RandomizationTest(
-        result.model, float(whole.params.iloc[0]), _value(whole, statistic), values[known],
-        int((~known).sum()), statistic == "t", f"{first.size:,} levels of {among}",
+        result.model, estimate, shifted.only(known), draws - int(known[1:].sum()),
+        statistic == "t", f"{first.size:,} levels of {panel.unit if groups is None else groups}",
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Fits:
+    """Fits of outcomes from which an effect was taken, to dates that were dealt out anew.
+
+    Attributes
+    ----------
+    models : tuple of estimators
+        One for each effect that is taken from the outcomes of the treated.
+    panel : Panel
+        With the treatment as it was.
+    adoption : Adoption
+    """
+
+    models: tuple[Any, ...]
+    panel: Panel
+    adoption: Adoption
+
+    @classmethod
+    def of(cls, model: Any, panel: Panel, adoption: Adoption, steps: tuple[float, ...]) -> _Fits:
+        outcome, mark, rest = str(model.formula).partition("~")
+        column = TREATED
+        while column in panel.frame.columns:
+            column += "_"
+        formulas = (
+            f"I({outcome.strip()} - {step!r} * {column}) {mark}{rest}" if step else model.formula
+            for step in steps
+        )
+        index = panel.index
+        treated = index.steps[index.time] >= adoption.start[index.unit]
+        panel = panel.assign(**{column: index.unsort(treated.astype(np.float64))})
+        models = tuple(replace(model, formula=formula) for formula in formulas)
+        return cls(models, panel, adoption)
+
+    def dealt(self, donor: IntArray) -> FloatArray:
+        """Give each unit the date of another: effects and their standard errors, (steps, 2)."""
+        index, model = self.panel.index, self.models[0]
+        column = str(model.cohort or model.treatment)
+        values: Any
+        if model.cohort is None:
+            treated = index.steps[index.time] >= self.adoption.start[donor][index.unit]
+            values = index.unsort(treated.astype(np.float64))
+        else:
+            values = rows_of(self.panel, column, index.starts[:-1][donor][index.unit], column)
+        panel = self.panel.assign(**{column: values})
+        averages = (average_effect(model.fit(panel)) for model in self.models)
+        return np.array([[a.params.iloc[0], a.std_errors.iloc[0]] for a in averages])
 
 
 def _groups(panel: Panel, adoption: Adoption, column: str | None) -> tuple[IntArray, IntArray]:
@@ -126,22 +193,3 @@ def _groups(panel: Panel, adoption: Adoption, column: str | None) -> tuple[IntAr
             "them: deal dates out among units, or among groups that adopt as a whole."
         )
     return member, first
-
-
-def _fit_with(model: Any, panel: Panel, adoption: Adoption, donor: IntArray) -> EffectResults:
-    """Fit with the date of another unit for each."""
-    index = panel.index
-    column = str(model.cohort or model.treatment)
-    values: Any
-    if model.cohort is None:
-        treated = index.steps[index.time] >= adoption.start[donor][index.unit]
-        values = index.unsort(treated.astype(np.float64))
-    else:
-        values = rows_of(panel, column, index.starts[:-1][donor][index.unit], column)
-    result: EffectResults = model.fit(panel.assign(**{column: values}))
-    return result
-
-
-def _value(result: EffectResults, statistic: Statistic) -> float:
-    values = result.params if statistic == "effect" else result.tstats
-    return float(values.iloc[0])

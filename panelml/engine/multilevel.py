@@ -166,9 +166,7 @@ def fit_levels(
         return LevelsFit(single, prediction, moments.n)
     model = fitted_model(crossed_model(sample, columns, factors))
     with evaluations("Mixed model") as said:
-        crossed = maximise_mixed(
-            Watched(model, said), columns.structure, restricted=restricted
-        )
+        crossed = maximise_mixed(Watched(model, said), columns.structure, restricted=restricted)
     units, levels = model.coefficients(crossed.criterion)
     pairs = tuple(zip(model.others, levels, strict=True))
     relative = crossed.criterion.factor @ crossed.criterion.factor.T

@@ -13,7 +13,7 @@ from panelml.data.sample import Sample
 from panelml.errors import SpecificationError
 from panelml.inference.estimate import Covariance, Estimate
 
-__all__ = ["Replicates", "Replications"]
+__all__ = ["Jackknife", "Replicates", "Replications"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,12 @@ class Replicates:
         centred = draws - draws.mean(axis=0)
         factor = (reps - 1) / reps if jackknife else 1 / reps
         return cls(sample, np.sqrt(factor) * centred.T)
+
+    @classmethod
+    def around(cls, sample: Sample, without: FloatArray, whole: FloatArray) -> Replicates:
+        """Scale estimates without each cluster, shape (clusters, k), around the whole ones."""
+        clusters = len(without)
+        return cls(sample, np.sqrt((clusters - 1) / clusters) * (without - whole).T)
 
     @property
     def frequency(self) -> bool:
@@ -79,7 +85,7 @@ class Replicates:
 def _refuse() -> NoReturn:
     raise SpecificationError(
         "These standard errors come from replications of the whole estimate, which no other "
-        "covariance can replace. Choose inference= and fit again."
+        "covariance can replace. Fit again, or take the fit they were made for."
     )
 
 
@@ -97,8 +103,32 @@ class Replications:
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum products of deviations."""
-        influence = fit.influence
-        if not isinstance(influence, Replicates):
-            raise SpecificationError("This fit has no replications.")
-        words = f"{self.kind}, {influence.psi.shape[1]:,} replications"
-        return Covariance(influence.row_products(), float("inf"), words, {})
+        psi = _deviations(fit)
+        words = f"{self.kind}, {psi.shape[1]:,} replications"
+        return Covariance(psi @ psi.T, float("inf"), words, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Jackknife:
+    """The covariance of estimates without each cluster, with t by their number less one.
+
+    Attributes
+    ----------
+    name : str
+        Of the clusters.
+    """
+
+    name: str
+
+    def estimate(self, fit: Estimate) -> Covariance:
+        """Sum products of deviations."""
+        psi = _deviations(fit)
+        clusters = psi.shape[1]
+        words = f"jackknife by {self.name} ({clusters:,} clusters)"
+        return Covariance(psi @ psi.T, clusters - 1.0, words, {self.name: clusters})
+
+
+def _deviations(fit: Estimate) -> FloatArray:
+    if not isinstance(fit.influence, Replicates):
+        raise SpecificationError("This fit has no replications.")
+    return fit.influence.psi

@@ -16,6 +16,7 @@ from panelml.inference.bands import critical_value
 from panelml.inference.covariance import CovLike, parse
 from panelml.inference.estimate import Estimate
 from panelml.inference.influence import UnitInfluence
+from panelml.inference.replications import Jackknife
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
 from panelml.results.adapter_maketables import MaketablesPlugin
@@ -65,6 +66,8 @@ class EffectResults(Shown, MaketablesPlugin):
         The single average of averaged effects.
     cov_spec : str or covariance
         How the covariance was estimated; averages take the same.
+    averaging : dict, or None
+        Of averages, what ``aggregate`` was asked for.
     """
 
     labels: pd.DataFrame
@@ -73,6 +76,7 @@ class EffectResults(Shown, MaketablesPlugin):
     anticipation: int = 0
     overall: EffectResults | None = None
     cov_spec: CovLike = "cluster"
+    averaging: Mapping[str, Any] | None = None
 
     def aggregate(
         self,
@@ -107,7 +111,8 @@ class EffectResults(Shown, MaketablesPlugin):
         Raises
         ------
         SpecificationError
-            If these are not effects by cohort and time, or no effect is left to average.
+            If these are not effects by cohort and time, their standard errors come from the
+            jackknife, or no effect is left to average.
         DetachedResultError
             If the result was pickled.
         """
@@ -115,12 +120,20 @@ class EffectResults(Shown, MaketablesPlugin):
             raise SpecificationError(
                 f"{self.model} has no effects by cohort and time left to average."
             )
+        if isinstance(self.cov_spec, Jackknife):
+            raise SpecificationError(
+                "Average first, then leave clusters out: the weights of averages change without "
+                "them, too."
+            )
         window = (min_horizon, max_horizon)
         found = averages_of(self.cells, self.labels, self._estimates, by, balance, window)
+        asked = {
+            "by": by, "balance": balance, "min_horizon": min_horizon, "max_horizon": max_horizon
+        }  # fmt: skip
         overall = None
         if found.overall is not None:
             overall = self._averaged(found.single(), None)
-        return self._averaged(found, overall)
+        return replace(self._averaged(found, overall), averaging=asked)
 
     def limited(self, first: int, last: int) -> EffectResults:
         """Keep the effects at horizons from ``first`` to ``last``.

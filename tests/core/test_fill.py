@@ -20,7 +20,8 @@ def chain(m: int) -> FloatArray:
 
 
 @pytest.mark.parametrize("pattern", [
-    np.zeros((0, 0)), np.zeros((9, 9)), chain(500), sparse.block_diag([np.ones((20, 20))] * 40).toarray(),
+    np.zeros((0, 0)), np.zeros((9, 9)), chain(500),
+    sparse.block_diag([np.ones((20, 20))] * 40).toarray(),
 ])  # fmt: skip
 def test_nothing_is_left_of_what_hangs_loosely_together(pattern: FloatArray) -> None:
     assert dense_core(system(pattern)) <= 20

@@ -114,7 +114,7 @@ def test_the_system_is_sparse_where_its_factor_is(
 @pytest.mark.usefixtures("sparse")
 def test_an_interwoven_system_too_large_to_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multilevel, "MOST_CORE", 0)
-    with pytest.raises(SpecificationError, match="so interwoven.*60, more than 0.*firm after the"):
+    with pytest.raises(SpecificationError, match=r"so interwoven.*60, more than 0.*firm after the"):
         pm.MixedModel(FORMULAS["two"]).fit(draw())
 
 

@@ -143,3 +143,72 @@ def test_draws_without_a_statistic_are_counted_apart() -> None:
     assert found.failed > 0
     assert found.draws.size == 40 - found.failed
     assert f"{found.failed} further draws" in str(found)
+
+
+def linear_models() -> dict[str, object]:
+    return {
+        "twfe": pm.TWFE("y ~ 1", "g"),
+        "treatment": pm.TWFE("y ~ 1", treatment="d"),
+        "robust": pm.CallawaySantAnna("y ~ x", "g"),
+        "imputation": pm.BorusyakJaravelSpiess("y ~ 1", "g"),
+    }
+
+
+def staggered(effect: float = 0.0) -> pd.DataFrame:
+    data = pm.simulate.staggered(24, 5, {3: 0.3, 4: 0.3}, seed=2)
+    data = data.assign(g=data["cohort"], d=data["treated"].astype(float), x=np.sin(data["unit"]))
+    return data.assign(y=data["y"] - effect * data["treated"])
+
+
+@pytest.mark.parametrize("statistic", ["t", "effect"])
+@pytest.mark.parametrize("name", linear_models())
+def test_effects_are_tested_as_if_taken_from_the_outcomes(name: str, statistic: str) -> None:
+    model = linear_models()[name]
+    options = {"seed": 1, "draws": 25, "statistic": statistic}
+    found = pm.randomization_test(model, panel(staggered()), intervals=True, **options)
+    plain = pm.randomization_test(model, panel(staggered()), **options)
+    np.testing.assert_allclose(found.draws, plain.draws, rtol=1e-8)
+    for effect in (-1.5, 0.4, 2.0):
+        other = pm.randomization_test(model, panel(staggered(effect)), **options)
+        np.testing.assert_allclose(found.shifted.at(effect)[0], other.statistic, rtol=1e-6)
+        np.testing.assert_allclose(found.shifted.at(effect)[1:], other.draws, rtol=1e-6)
+        assert found.pvalue_of(effect) == other.pvalue
+
+
+def test_intervals_end_where_effects_begin_to_be_rejected() -> None:
+    model = pm.TWFE("y ~ 1", "g")
+    found = pm.randomization_test(model, panel(staggered()), seed=1, draws=99, intervals=True)
+    low, high = found.conf_int(0.9)
+    assert low < found.estimate < high
+    step = 1e-6 * (high - low)
+    for inside, outside in ((low + step, low - step), (high - step, high + step)):
+        assert found.pvalue_of(inside) > 0.1 >= found.pvalue_of(outside)
+    assert found.conf_int(0.8)[0] >= low and found.conf_int(0.99)[1] >= high
+    assert pickle.loads(pickle.dumps(found)).conf_int(0.9) == (low, high)
+    assert "95% low" in str(found) and "the same for all units from adoption on" in str(found)
+    logs = staggered().assign(y=lambda d: np.exp(d["y"] - d["y"].max()))
+    again = pm.randomization_test(
+        pm.TWFE("log(y) ~ 1", "g"), panel(logs), seed=1, draws=99, intervals=True
+    )
+    assert again.conf_int(0.9) == pytest.approx((low, high), rel=1e-6)
+
+
+def test_intervals_are_endless_where_too_few_assignments_differ() -> None:
+    found = pm.randomization_test(
+        pm.TWFE("y ~ 1", "g"), panel(), seed=1, draws=40, groups="state", intervals=True
+    )
+    assert found.conf_int() == (-np.inf, np.inf)
+    assert "inf" in str(found)
+
+
+def test_intervals_take_estimators_that_are_linear_and_must_be_asked_for() -> None:
+    plain = pm.randomization_test(pm.TWFE("y ~ 1", "g"), panel(), seed=1, draws=9)
+    with pytest.raises(SpecificationError, match="intervals=True"):
+        plain.conf_int()
+    with pytest.raises(SpecificationError, match="Only no effect was tested"):
+        plain.pvalue_of(1.0)
+    model = pm.SyntheticDiD("y ~ 1", "g", inference="bootstrap", reps=3)
+    with pytest.raises(SpecificationError, match="is not linear in the outcome"):
+        pm.randomization_test(
+            model, panel(staggered()), seed=1, draws=5, statistic="effect", intervals=True
+        )
