@@ -11,6 +11,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from tests.did.published import mpdta
+
 UNITS, PERIODS, CLUSTERS = 2000, 8, 40
 
 
@@ -79,4 +81,5 @@ POLICIES = {
     "stress_unb": stress_unb,
     "stress_rc": stress_rc,
     "switching": switching,
+    "mpdta": mpdta,
 }

@@ -32,7 +32,10 @@ def everything(fit: EffectResults) -> tuple[dict[str, float], dict[str, float]]:
     return params, errors
 
 
-@pytest.mark.parametrize("case", load("did_group_time"), ids=lambda case: case.id)
+CASES = [*load("did_group_time"), *load("did_mpdta")]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_equals_did(case: Any) -> None:
     options = {name: value for name, value in case.spec.items() if name != "estimator"}
     panel = pm.Panel(POLICIES[case.data](), "id", "t")
