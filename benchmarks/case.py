@@ -9,14 +9,14 @@ from typing import Literal
 __all__ = ["Case", "Faster"]
 
 LARGEST = {
-    "panelml": 9_000_000,
+    "panelml": 11_000_000,
     "pyfixest": 9_000_000,
     "fixest": 9_000_000,
     "linearmodels": 900_000,
     "plm": 900_000,
     "lme4": 9_000_000,
     "mixedlm": 9_000_000,
-    "mixedlm_rs": 9_000_000,
+    "mixedlm_rs": 11_000_000,
     "statsmodels": 110_000,
     "diff_diff": 9_000_000,
 }

@@ -116,8 +116,8 @@ class DependentRows:
     x : FloatArray, shape (c, n, m)
     z : FloatArray, shape (c, n, q)
         Random regressors times a root of the covariance of their coefficients.
-    noise : FloatArray, shape (c, n)
-        Variances of the residuals: V_g is z z' and the noise.
+    noise : FloatArray, shape (c, n) or (c, n, n)
+        Variances of the residuals, or their covariance: V_g is z z' and the noise.
     """
 
     error: FloatArray
@@ -133,6 +133,8 @@ class DependentRows:
     def covariance(self) -> FloatArray:
         """V_g, shape (c, n, n)."""
         v = self.z @ self.z.transpose(0, 2, 1)
+        if self.noise.ndim > 2:
+            return np.asarray(v + self.noise)
         places = np.arange(v.shape[1])
         v[:, places, places] += self.noise
         return v
@@ -140,7 +142,7 @@ class DependentRows:
     def reduced(self) -> DependentRows:
         """Rotate rows to the span of the regressors: V_g is the identity elsewhere, and so A_g."""
         columns = np.concatenate([self.z, self.x], axis=2)
-        if columns.shape[1] <= columns.shape[2] or (self.noise != 1).any():
+        if columns.shape[1] <= columns.shape[2] or self.noise.ndim > 2 or (self.noise != 1).any():
             return self
         q = np.linalg.qr(columns).Q.transpose(0, 2, 1)
         noise = np.ones(q.shape[:2])

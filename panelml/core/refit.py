@@ -19,6 +19,7 @@ from panelml.core.crossed_moments import CrossedProducts, OtherFactor, level_des
 from panelml.core.groups import group_sums, spread
 from panelml.core.mixed_fit import SingleFactor
 from panelml.core.unit_products import MixedBasis, MixedMoments, solve_root
+from panelml.core.whitening import RowPatterns, Whitening
 
 __all__ = ["Truth", "WorkingRows", "crossed_problem", "draw_effects", "single_problem"]
 
@@ -43,6 +44,10 @@ class WorkingRows:
         Levels of the other grouping factors.
     design : sparse array, shape (n, m), or None
         Random regressors of the other factors, a column for each coefficient.
+    whitening : Whitening, or None
+        Made the rows independent.
+    patterns : RowPatterns, or None
+        What their covariance depends on.
     """
 
     x: FloatArray
@@ -52,18 +57,27 @@ class WorkingRows:
     sizes: IntArray
     codes: IntArray
     design: sparse.csr_array | None
+    whitening: Whitening | None = None
+    patterns: RowPatterns | None = None
 
     @classmethod
     def of(cls, block: Block, basis: MixedBasis, others: tuple[OtherFactor, ...]) -> WorkingRows:
         """Compute one block's rows."""
-        columns, q = basis.columns(block), basis.n_random
-        x, y, z = columns[: -q - 1], columns[-q - 1], columns[-q:]
+        whitening, q = basis.whitening, basis.n_random
+        columns = replace(basis, whitening=None).columns(block)
         root = np.sqrt(block.row_weights)
+        place = len(columns) - q - 1
+        base = block.z[0] - columns[place] / root
+        patterns = None
+        if whitening is not None:
+            patterns = whitening.facts.of(block)
+            columns = whitening.whiten(columns, block.starts, patterns)
+        x, z = columns[:place], columns[place + 1 :]
         codes = np.array([block.keys[other.key] for other in others], dtype=np.int64)
         design = level_design(block, z, others) if others else None
         return cls(
-            x, z, block.z[0] - y / root, root, np.diff(block.starts),
-            codes.reshape(len(others), block.n), design,
+            x, z, base, root, np.diff(block.starts), codes.reshape(len(others), block.n), design,
+            whitening, patterns,
         )  # fmt: skip
 
     def __add__(self, other: WorkingRows) -> WorkingRows:
@@ -77,7 +91,8 @@ class WorkingRows:
         return WorkingRows(
             join("x"), join("z"), join("base"), join("root"),
             np.concatenate([self.sizes, other.sizes]),
-            np.concatenate([self.codes, other.codes], axis=1), design,
+            np.concatenate([self.codes, other.codes], axis=1), design, self.whitening,
+            self.patterns + other.patterns if self.patterns and other.patterns else None,
         )  # fmt: skip
 
     @property
@@ -90,13 +105,22 @@ class WorkingRows:
         """Unit of each row, shape (n,)."""
         return np.repeat(np.arange(self.sizes.size), self.sizes)
 
+    def to_plain(self, outcome: FloatArray) -> FloatArray:
+        """Return the working outcome of a user's, times root weights, not whitened: (n,)."""
+        return np.asarray((outcome - self.base) * self.root)
+
     def to_working(self, outcome: FloatArray) -> FloatArray:
-        """Return the working outcome of a user's, times root weights, shape (n,)."""
-        return (outcome - self.base) * self.root
+        """Return the same, made independent where rows are not."""
+        plain = self.to_plain(outcome)
+        if self.whitening is None or self.patterns is None:
+            return plain
+        return np.asarray(self.whitening.whiten(plain[None], self.starts, self.patterns)[0])
 
     def to_outcome(self, working: FloatArray) -> FloatArray:
         """Return the user's outcome of a working one, shape (n,)."""
-        return working / self.root + self.base
+        if self.whitening is not None and self.patterns is not None:
+            working = self.whitening.colour(working[None], self.starts, self.patterns)[0]
+        return np.asarray(working / self.root + self.base)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ deviance) and standard errors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,8 +122,9 @@ class _Profile:
 
 
 def maximise_residual(
-    problem: ResidualProblem, structure: BoolArray, *, restricted: bool
-) -> ResidualOptimum:
+    problem: ResidualProblem, structure: BoolArray, *, restricted: bool,
+    starts: Sequence[FloatArray] | None = None,
+) -> ResidualOptimum:  # fmt: skip
     """Fit the residuals' covariance and the random part.
 
     Parameters
@@ -132,6 +133,8 @@ def maximise_residual(
     structure : BoolArray, shape (q, q)
         Which random coefficients may be correlated.
     restricted : bool
+    starts : sequence of FloatArray, optional
+        Parameters of which the iteration starts at the best; the form's own by default.
 
     Raises
     ------
@@ -139,7 +142,9 @@ def maximise_residual(
         If no start has a positive definite covariance.
     """
     profile = _Profile(problem, structure, restricted)
-    at = min((profile.at(theta) for theta in problem.form.starts()), key=lambda p: p.deviance)
+    at = min(
+        (profile.at(theta) for theta in starts or problem.form.starts()), key=lambda p: p.deviance
+    )
     before = np.inf
     for _ in range(MOST_STEPS):
         pairs = list(profile.around(at))

@@ -130,6 +130,14 @@ class ResidualForm:
         s = self.deviations(theta, patterns)
         return np.asarray(s[:, :, None] * s[:, None] * self._correlations(theta, patterns)[0])
 
+    def variances(
+        self, theta: FloatArray, time: FloatArray, level: IntArray, covariates: FloatArray,
+        stratum: IntArray,
+    ) -> FloatArray:  # fmt: skip
+        """Variances of single rows over the residual variance, shape (n,); covariates (k, n)."""
+        each = Patterns(time[:, None], level[:, None], covariates.T[:, None], stratum)
+        return self.matrices(theta, each)[:, 0, 0]
+
     def pull(self, theta: FloatArray, patterns: Patterns, weight: FloatArray) -> FloatArray:
         """Derivative of the sum of ``weight o R``, symmetric weights (g, T, T): shape (size,)."""
         s = self.deviations(theta, patterns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
@@ -160,10 +161,45 @@ class Whitening:
 
     def __call__(self, columns: FloatArray, block: Block) -> FloatArray:
         """Whiten columns, shape (k, n), of a block."""
+        return self.whiten(columns, block.starts, self.facts.of(block))
+
+    def variances(self, rows: RowPatterns) -> FloatArray:
+        """Variances of rows over the residual variance, shape (n,); missing for unknown levels."""
+        known = np.minimum(np.minimum(rows.level, rows.stratum), rows.time) >= 0
+        found = np.full(known.size, np.nan)
+        found[known] = self.form.variances(
+            self.theta, rows.time[known], rows.level[known], rows.covariates[:, known],
+            rows.stratum[known],
+        )  # fmt: skip
+        return found
+
+    def roots(self, starts: IntArray, rows: RowPatterns) -> sparse.csr_array:
+        """Return the root of the covariance of all rows over the residual variance, (n, n)."""
+        n = int(starts[-1])
+        row, column, value = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)], []
+        for part in size_classes(starts, rows, absolute=self.form.kind == "unstructured"):
+            root = np.linalg.cholesky(self.form.matrices(self.theta, part.patterns))
+            row.append(np.repeat(part.at, part.at.shape[1], axis=1).ravel())
+            column.append(np.tile(part.at, part.at.shape[1]).ravel())
+            value.append(root[part.pattern].ravel())
+        places = np.concatenate(row), np.concatenate(column)
+        return sparse.csr_array((np.concatenate(value), places), shape=(n, n))
+
+    def whiten(self, columns: FloatArray, starts: IntArray, rows: RowPatterns) -> FloatArray:
+        """Make the rows of units independent; columns of shape (k, n)."""
+        return self._multiply(columns, starts, rows, inverse=True)
+
+    def colour(self, columns: FloatArray, starts: IntArray, rows: RowPatterns) -> FloatArray:
+        """Give independent rows the covariance of their units; undoes ``whiten``."""
+        return self._multiply(columns, starts, rows, inverse=False)
+
+    def _multiply(
+        self, columns: FloatArray, starts: IntArray, rows: RowPatterns, *, inverse: bool
+    ) -> FloatArray:
         result = np.empty_like(columns)
         absolute = self.form.kind == "unstructured"
-        for part in size_classes(block.starts, self.facts.of(block), absolute=absolute):
+        for part in size_classes(starts, rows, absolute=absolute):
             root = np.linalg.cholesky(self.form.matrices(self.theta, part.patterns))
-            inverse = np.linalg.inv(root)[part.pattern]
-            result[:, part.at] = np.einsum("gst,kgt->kgs", inverse, columns[:, part.at])
+            factor = (np.linalg.inv(root) if inverse else root)[part.pattern]
+            result[:, part.at] = np.einsum("gst,kgt->kgs", factor, columns[:, part.at])
         return result

@@ -13,7 +13,7 @@ from panelml.errors import SpecificationError, check_choice, check_count
 from panelml.inference.distributions import chi2_tail
 from panelml.inference.testing import TestResult
 from panelml.results.mixed import MixedResults
-from panelml.results.mixed_inference import refitter_of, truth_of
+from panelml.results.mixed_inference import any_refitter, truth_of
 
 __all__ = ["lr_test"]
 
@@ -111,7 +111,7 @@ def bootstrap_statistics(
 
     Source: Davison and Hinkley (1997), *Bootstrap Methods and their Application*, section 4.2.
     """
-    null, other, truth = refitter_of(small), refitter_of(large), truth_of(small)
+    null, other, truth = any_refitter(small), any_refitter(large), truth_of(small)
     first, second = small._sample, large._sample
     found = []
     for rep in counted(reps, "Bootstrap"):

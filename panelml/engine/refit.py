@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from panelml.core.mixed_fit import (
     start_factor,
 )
 from panelml.core.refit import Truth, WorkingRows, crossed_problem, single_problem
+from panelml.core.residual_fit import FLAT, maximise_residual
+from panelml.core.residual_forms import ResidualForm
+from panelml.core.residual_rows import UnitRows, residual_problem
 from panelml.core.unit_products import MixedMoments
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
@@ -31,7 +35,7 @@ from panelml.engine.multilevel import (
     single_moments,
 )
 
-__all__ = ["Refit", "Refitter"]
+__all__ = ["AnyRefitter", "Refit", "Refitter", "ResidualRefitter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Refit:
     sigma2 : float
     loglik : float
     converged : bool
+    theta : FloatArray, shape (size,)
+        Parameters of the residuals' covariance.
     """
 
     params: FloatArray
@@ -57,6 +63,20 @@ class Refit:
     sigma2: float
     loglik: float
     converged: bool
+    theta: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+    @classmethod
+    def of(
+        cls, at: Criterion | CrossedCriterion, columns: WorkingColumns, *, restricted: bool,
+        converged: bool,
+    ) -> Refit:  # fmt: skip
+        """Return to the user's terms."""
+        back = columns.fixed_back
+        deviance = at.deviance + (2 * columns.log_scale if restricted else 0.0)
+        return cls(
+            back @ at.coef + columns.offset, at.sigma2 * back @ at.phi @ back.T,
+            at.factor @ at.factor.T, at.sigma2, -deviance / 2, converged,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +144,69 @@ class Refitter:
         optimum: MixedOptimum[MixedState] = maximise_mixed(
             StartedAt(any_problem, self.factor), self.columns.structure, restricted=self.restricted
         )
-        at, columns = optimum.criterion, self.columns
+        at = optimum.criterion
         assert isinstance(at, Criterion | CrossedCriterion)
-        back = columns.fixed_back
-        deviance = at.deviance + (2 * columns.log_scale if self.restricted else 0.0)
-        return Refit(
-            back @ at.coef + columns.offset, at.sigma2 * back @ at.phi @ back.T,
-            at.factor @ at.factor.T, at.sigma2, -deviance / 2, optimum.converged,
-        )  # fmt: skip
+        return Refit.of(at, self.columns, restricted=self.restricted, converged=optimum.converged)
 
     def draw(
         self, truth: Truth, seed: int, rep: int, given: tuple[FloatArray, ...] | None = None
     ) -> FloatArray:
         """Draw an outcome in the user's terms, shape (n,)."""
         return np.asarray(self.rows.to_outcome(truth.draw(self.rows, seed, rep, given)))
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualRefitter:
+    """A mixed model with dependent residuals, without its outcome.
+
+    Attributes
+    ----------
+    rows : WorkingRows
+        Made independent, to draw outcomes.
+    plain : UnitRows
+        As they are.
+    columns : WorkingColumns
+    form : ResidualForm
+    theta : FloatArray, shape (size,)
+        Where iterations start.
+    restricted : bool
+    """
+
+    rows: WorkingRows
+    plain: UnitRows
+    columns: WorkingColumns
+    form: ResidualForm
+    theta: FloatArray
+    restricted: bool
+
+    @classmethod
+    def of(cls, sample: Sample, columns: WorkingColumns, *, restricted: bool) -> ResidualRefitter:
+        """Pass over the rows of a sample, whose columns were made independent."""
+        basis, whitening = columns.basis, columns.basis.whitening
+        assert whitening is not None
+        rows = fold(sample, lambda block: WorkingRows.of(block, basis, ()))
+        bare = replace(basis, whitening=None)
+        plain = fold(sample, lambda block: UnitRows.of(block, bare, whitening.facts))
+        return cls(rows, plain, columns, whitening.form, whitening.theta, restricted)
+
+    def fit(self, outcome: FloatArray) -> Refit:
+        """Estimate the model from an outcome in the user's terms, shape (n,)."""
+        table, q = self.plain.columns.copy(), self.columns.basis.n_random
+        table[len(table) - q - 1] = self.rows.to_plain(outcome)
+        problem = residual_problem(replace(self.plain, columns=table), self.form, q)
+        found = maximise_residual(
+            problem, self.columns.structure, restricted=self.restricted, starts=[self.theta]
+        )
+        at = found.mixed.criterion
+        certain = found.converged and found.least >= FLAT
+        refit = Refit.of(at, self.columns, restricted=self.restricted, converged=certain)
+        return replace(refit, theta=found.theta)
+
+    def draw(
+        self, truth: Truth, seed: int, rep: int, given: tuple[FloatArray, ...] | None = None
+    ) -> FloatArray:
+        """Draw an outcome in the user's terms, shape (n,)."""
+        return np.asarray(self.rows.to_outcome(truth.draw(self.rows, seed, rep, given)))
+
+
+AnyRefitter: TypeAlias = Refitter | ResidualRefitter

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
@@ -12,6 +14,7 @@ from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.leverage import Adjusted, DependentRows, Power, adjust_dependent
 from panelml.core.linalg import covariance_root
 from panelml.core.row_values import RowValues
+from panelml.core.unit_products import MixedBasis
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError
 from panelml.inference.clusters import Columns, is_nested
@@ -48,26 +51,24 @@ def mixed_clusters(
     Raises
     ------
     SpecificationError
-        If a grouping factor cuts across the clusters, a cluster has too many rows for a matrix
-        of them, or the residuals are dependent.
+        If a grouping factor cuts across the clusters, or a cluster has too many rows for a matrix
+        of them.
     """
-    if prediction.basis.whitening is not None:
-        raise SpecificationError(
-            f"{power} is for mixed models with independent residuals. Use 'cluster'."
-        )
     factors = _factors(influence, prediction, columns, power)
     p, q = influence.kept.size, prediction.basis.n_random
-    rows = fold(influence.sample, lambda block: _rows_of(block, prediction)).values
+    basis = replace(prediction.basis, whitening=None)
+    rows = fold(influence.sample, lambda block: _rows_of(block, basis)).values
     regressors, outcome, random, noise = np.split(rows, [p, p + 1, p + 1 + q])
     error = outcome[0] - influence.coef @ regressors
     laid = [
         (level, _rooted(random[places], prediction.relative, places)) for level, places in factors
     ]
+    covariance = _noise(influence, prediction, noise[0])
     batches = []
     for at in _clusters(influence.sample.codes(columns), len(rows), power):
-        z = [_by_level(level[at], z[:, at]) for level, z in laid]
+        z = [np.zeros((*at.shape, 0)), *(_by_level(level[at], z[:, at]) for level, z in laid)]
         x = regressors[:, at].transpose(1, 2, 0)
-        batch = DependentRows(error[at], x, np.concatenate(z, axis=2), noise[0][at])
+        batch = DependentRows(error[at], x, np.concatenate(z, axis=2), covariance(at))
         batches.append(batch.reduced())
     total = np.sum([batch.information() for batch in batches], axis=0)
     bread = np.linalg.inv(total)
@@ -79,11 +80,37 @@ def mixed_clusters(
     ), total
 
 
-def _rows_of(block: Block, prediction: UnitPrediction | CrossedPrediction) -> RowValues:
+def _rows_of(block: Block, basis: MixedBasis) -> RowValues:
     """Regressors, outcome and random regressors, and the variance of the residual."""
-    columns = prediction.basis.columns(block)
+    columns = basis.columns(block)
     weights = block.row_weights
     return RowValues(np.concatenate([columns / np.sqrt(weights), 1 / weights[None]]))
+
+
+def _noise(
+    influence: Influence, prediction: UnitPrediction | CrossedPrediction, variance: FloatArray
+) -> Callable[[IntArray], FloatArray]:
+    """Give the variances of the residuals of clusters' rows (c, n), or their covariance."""
+    whitening, sample = prediction.basis.whitening, influence.sample
+    if whitening is None:
+        return lambda at: variance[at]
+    patterns = fold(sample, whitening.facts.of)
+    sizes = sample.unit_rows
+    starts = np.concatenate([[0], np.cumsum(sizes[sizes > 0])])
+    root = sparse.diags_array(np.sqrt(variance)) @ whitening.roots(starts, patterns)
+    found = sparse.csr_array(root @ root.T)
+    local: IntArray = np.zeros(variance.size, dtype=np.int64)
+
+    def covariance(at: IntArray) -> FloatArray:
+        local[at] = np.arange(at.shape[1])
+        own = sparse.coo_array(found[at.ravel()])
+        row, column = own.coords
+        cluster, place = np.divmod(row, at.shape[1])
+        table = np.zeros((*at.shape, at.shape[1]))
+        table[cluster, place, local[column]] = own.data
+        return table
+
+    return covariance
 
 
 def _factors(
@@ -104,7 +131,9 @@ def _factors(
                 f"{':'.join(group)!r} cut across those of {'^'.join(columns)!r}. Cluster by a "
                 "level that holds whole groups, or use 'cluster'."
             )
-    return [(influence.sample.codes(group), random) for group, random in places.items()]
+    return [
+        (influence.sample.codes(group), random) for group, random in places.items() if random.size
+    ]
 
 
 def _rooted(z: FloatArray, relative: FloatArray, random: IntArray) -> FloatArray:

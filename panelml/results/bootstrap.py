@@ -11,7 +11,7 @@ import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.engine.progress import counted
-from panelml.engine.refit import Refit, Refitter
+from panelml.engine.refit import AnyRefitter, Refit
 from panelml.errors import (
     ConvergenceError,
     check_choice,
@@ -20,6 +20,7 @@ from panelml.errors import (
 )
 from panelml.inference.distributions import normal_quantile
 from panelml.results.random_part import RandomCoefficients
+from panelml.results.residual import ResidualPart
 
 __all__ = ["Bootstrap", "Replicate", "Statistic", "draw_bootstrap", "replicate"]
 
@@ -58,13 +59,18 @@ class Replicate:
 Statistic: TypeAlias = Callable[[Replicate], "float | Mapping[str, float] | pd.Series[float]"]
 
 
-def replicate(random: RandomCoefficients, names: pd.Index[Any], refit: Refit) -> Replicate:
+def replicate(
+    random: RandomCoefficients, residual: ResidualPart | None, names: pd.Index[Any], refit: Refit
+) -> Replicate:
     """Name the estimates of a refit."""
     moved = random.moved(refit.relative, refit.sigma2, refit.loglik)
+    extras = moved.extras()
+    if residual is not None:
+        extras |= residual.extras_at(refit.sigma2, refit.theta)
     return Replicate(
         pd.Series(refit.params, index=names, name="param"),
         pd.DataFrame(refit.cov, index=names, columns=names),
-        pd.Series(moved.extras(), name="component"), pd.Series(moved.icc(), dtype=float),
+        pd.Series(extras, name="component"), pd.Series(moved.icc(), dtype=float),
         refit.loglik,
     )  # fmt: skip
 
@@ -138,14 +144,14 @@ class Bootstrap:
 
 
 def draw_bootstrap(
-    refitter: Refitter, simulated: Callable[[int], FloatArray], reps: int,
+    refitter: AnyRefitter, simulated: Callable[[int], FloatArray], reps: int,
     named: Callable[[Refit], Replicate], estimate: Replicate, statistic: Statistic | None,
 ) -> Bootstrap:  # fmt: skip
     """Refit a model to simulated outcomes.
 
     Parameters
     ----------
-    refitter : Refitter
+    refitter : Refitter or ResidualRefitter
     simulated : callable
         Number of a draw to its outcome, shape (n,).
     reps : int

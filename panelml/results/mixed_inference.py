@@ -15,7 +15,7 @@ from panelml.core.refit import Truth
 from panelml.core.row_values import RowValues
 from panelml.engine.fold import capped, fold
 from panelml.engine.multilevel import FactorLayout, require_dense
-from panelml.engine.refit import Refit, Refitter
+from panelml.engine.refit import AnyRefitter, Refit, Refitter, ResidualRefitter
 from panelml.errors import (
     SpecificationError,
     UnknownNameError,
@@ -33,7 +33,7 @@ from panelml.results.profile_curve import profile_curves
 from panelml.results.random_part import RandomCoefficients
 from panelml.results.residual import ResidualPart
 
-__all__ = ["MixedInference", "refitter_of", "require_independent", "truth_of"]
+__all__ = ["MixedInference", "any_refitter", "refitter_of", "require_independent", "truth_of"]
 
 Simulated: TypeAlias = Literal["new", "predicted"]
 
@@ -98,7 +98,7 @@ class MixedInference(Results):
         """
         check_choice("effects", effects, Simulated)
         check_count("n", n)
-        refitter, truth = refitter_of(self), truth_of(self)
+        refitter, truth = any_refitter(self), truth_of(self)
         given = _predicted(self) if effects == "predicted" else None
         sample = self._sample
         values = {
@@ -134,10 +134,10 @@ class MixedInference(Results):
         DetachedResultError
             If the result was pickled.
         """
-        refitter, truth = refitter_of(self), truth_of(self)
+        refitter, truth = any_refitter(self), truth_of(self)
 
         def named(refit: Refit) -> Replicate:
-            return replicate(self.random, self.params.index, refit)
+            return replicate(self.random, self.residual, self.params.index, refit)
 
         def simulated(rep: int) -> FloatArray:
             return refitter.draw(truth, seed, rep)
@@ -169,7 +169,7 @@ class MixedInference(Results):
         check_share("level", level)
         _require_dense(self, "A profile")
         outcome = fold(self._sample, lambda block: RowValues(block.z[:1])).values[0]
-        refitter = replace(refitter_of(self), restricted=False)
+        refitter = replace(refitter_of(self, "A profile"), restricted=False)
         curves = profile_curves(
             refitter, outcome, self.random, [str(name) for name in self.params.index], parameters,
             normal_quantile(0.5 + level / 2),
@@ -204,15 +204,23 @@ class MixedInference(Results):
         return delete_levels(self._sample, self.random, groups[name], full, cov)
 
 
-def refitter_of(fit: MixedInference) -> Refitter:
-    """Prepare a fitted model for other outcomes.
+def any_refitter(fit: MixedInference) -> AnyRefitter:
+    """Prepare a fitted model for other outcomes."""
+    random = fit.random
+    if fit.residual is None:
+        return refitter_of(fit)
+    return ResidualRefitter.of(fit._sample, random.columns, restricted=random.restricted)
+
+
+def refitter_of(fit: MixedInference, what: str = "This") -> Refitter:
+    """Prepare a fitted model with independent residuals for other outcomes.
 
     Raises
     ------
     SpecificationError
         If its residuals are dependent.
     """
-    require_independent(fit, "Simulation, or another fit to the same rows,")
+    require_independent(fit, what)
     random = fit.random
     return Refitter.of(
         fit._sample, random.columns, factors_of(random), random.relative,
@@ -254,7 +262,7 @@ def truth_of(fit: MixedInference) -> Truth:
         random.columns.to_working(fit.params.to_numpy().astype(np.float64)),
         tuple(covariance_root(part.relative) for part in random.parts),
         float(np.sqrt(random.sigma2)),
-        tuple(part.random for part in random.parts), (units, *levels),
+        tuple(part.random for part in random.parts), (units, *levels)[: len(random.parts)],
     )  # fmt: skip
 
 
@@ -268,8 +276,9 @@ def _own(fit: MixedInference) -> Replicate:
         fit.random.sigma2,
         fit.loglik,
         True,
+        fit.residual.optimum.theta if fit.residual else np.zeros(0),
     )
-    return replicate(fit.random, names, at)
+    return replicate(fit.random, fit.residual, names, at)
 
 
 def _predicted(fit: MixedInference) -> tuple[FloatArray, ...]:

@@ -123,23 +123,36 @@ class LevelResults(MixedInference):
             and ``pred_low`` and ``pred_high``, which hold a new outcome: of the row's own unit
             where ``kind`` is conditional, of a unit that was not fitted otherwise. The fixed
             effects have the covariance of the result, and variances count as known. The outcome
-            of a row with weights has the weight one.
+            of a row with weights has the weight one. Where residuals depend on each other, the
+            residual of a new outcome is one that depends on none of those that were fitted; where
+            their variances differ it is missing for levels that were not fitted.
 
         Raises
         ------
         SpecificationError
-            If there is no such kind, ``level`` is no probability, the residuals are dependent, or
-            ``kind`` is conditional with more than one grouping factor.
+            If there is no such kind, ``level`` is no probability, or ``kind`` is conditional
+            without random terms or with more than one grouping factor.
         """
         check_choice("kind", kind, PredictionKind)
         check_share("level", level)
-        require_independent(self, "predict_interval")
+        if kind == "conditional" and not self.random.parts:
+            raise SpecificationError(
+                "Without random terms units have no means of their own: take kind='marginal'."
+            )
         values = self.predict(data, effects=kind == "conditional")
         panel = self.panel if data is None else self.predictor.panel_of(data)
         error, spread = self._error_variances(panel, kind, inside=data is None)
-        residual = self.random.sigma2
-        around = residual + spread if kind == "marginal" else np.full(error.shape, residual)
+        residual = self._residual_variances(panel, inside=data is None)
+        around = residual + spread if kind == "marginal" else residual
         return interval_table(values, error, around, level)
+
+    def _residual_variances(self, panel: Any, *, inside: bool) -> FloatArray:
+        """Variance of the residual of each row."""
+        whitening = self.random.prediction.basis.whitening
+        if self.residual is None or whitening is None:
+            return np.full(panel.nobs, self.random.sigma2)
+        rows = self._sample if inside else self.predictor.rows(panel)
+        return self.random.sigma2 * self.residual.row_variances(whitening, rows)
 
     def _error_variances(
         self, panel: Any, kind: PredictionKind, *, inside: bool

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.core.mixed_fit import free_entries
+from panelml.core.whitening import Ranks, RowFacts, Whitening
+from panelml.data.panel import Panel
+from panelml.data.sample import Sample
 from panelml.engine.residual import ResidualFit
 from panelml.errors import SpecificationError
 from panelml.inference.distributions import normal_quantile
+from panelml.results.prediction import sample_values
 from panelml.results.random_part import RandomPart
 from panelml.results.variance import ComponentErrors, component_errors
 
@@ -48,29 +52,26 @@ class ResidualPart(ResidualFit):
         correlations, and for slopes of the logarithm (``log_sd``).
         """
         names, values, errors = self._estimates()
-        labels = pd.DataFrame(names, columns=["parameter", "group", "first", "second"])
-        positive = labels["parameter"].isin(["sd", "rate"]).to_numpy(bool)
-        plain = (labels["parameter"] == "log_sd").to_numpy(bool)
-
-        def natural(x: FloatArray) -> FloatArray:
-            return np.where(plain, x, np.where(positive, np.exp(np.where(positive, x, 0.0)),
-                                               np.tanh(x)))  # fmt: skip
-
+        labels, natural, slope = _natural(names)
         half = normal_quantile(0.5 + level / 2) * errors
-        estimate = natural(values)
-        slope = np.where(plain, 1.0, np.where(positive, estimate, 1 - estimate**2))
         return labels.assign(
-            estimate=estimate, std_error=slope * errors, conf_low=natural(values - half),
-            conf_high=natural(values + half),
+            estimate=natural(values), std_error=slope(values) * errors,
+            conf_low=natural(values - half), conf_high=natural(values + half),
         )  # fmt: skip
 
     def extras(self) -> dict[str, float]:
         """Estimates by readable names, where they are few."""
-        table = self.table(0.95)
-        if len(table) > MOST_SHOWN:
+        return self.extras_at(self.optimum.mixed.criterion.sigma2, self.optimum.theta)
+
+    def extras_at(self, sigma2: float, theta: FloatArray) -> dict[str, float]:
+        """Return the same numbers for other values of the residuals' parameters."""
+        names, values = zip(*self._quantities(np.append(np.log(sigma2) / 2, theta)), strict=True)
+        if len(names) > MOST_SHOWN:
             return {}
+        table, natural, _ = _natural(names)
+        table = table.assign(estimate=natural(np.array(values)))
         found = {}
-        for name, group, first, second, value in table.iloc[:, :5].itertuples(index=False):
+        for name, group, first, second, value in table.itertuples(index=False):
             inside = ", ".join(text for text in ("residual", first, second) if text)
             found[f"{name}({inside}{f' | {group}' if group else ''})"] = float(value)
         if len(self.levels) > 1 or self.covariates or self.form.kind == "unstructured":
@@ -89,6 +90,22 @@ class ResidualPart(ResidualFit):
             f"The residual variance is that of {' and '.join(of)}; residual_structure() has the "
             "others.",
         )
+
+    def row_variances(self, fitted: Whitening, rows: Sample) -> FloatArray:
+        """Variances of the residuals of rows over the residual variance, in the user's order.
+
+        Of any panel that has the columns; missing where a row has a level that was not fitted.
+        """
+        facts, panel = fitted.facts, rows.panel
+        other = RowFacts(
+            None, _numbered(panel, facts.period, self.periods),
+            _numbered(panel, facts.level, self.levels),
+            _numbered(panel, facts.stratum, self.strata), facts.covariates,
+        )  # fmt: skip
+        keys = ((r.key,) for r in (facts.period, facts.level, facts.stratum) if r is not None)
+        names = tuple(name for name, _, _ in facts.covariates)
+        carried = replace(rows.with_keys(*keys), slopes=names)
+        return sample_values(carried, lambda block: fitted.variances(other.of(block)))
 
     def component_errors(self, parts: Sequence[RandomPart]) -> ComponentErrors:
         """Sampling covariance of the variance components, given those of the one factor."""
@@ -152,6 +169,35 @@ class ResidualPart(ResidualFit):
                 for a in range(b):
                     r = cov[a, b] / np.sqrt(cov[a, a] * cov[b, b])
                     yield ("corr", label, self.periods[a], self.periods[b]), float(np.arctanh(r))
+
+
+def _numbered(panel: Panel, fitted: Ranks | None, known: tuple[str, ...]) -> Ranks | None:
+    """Number the levels of another panel as those that were fitted; -1 where they were not."""
+    if fitted is None:
+        return None
+    place = {label: number for number, label in enumerate(known)}
+    labels = np.asarray(panel.labels((fitted.key,)))
+    number = [place.get(str(label), -1) for label in labels]
+    return Ranks(fitted.key, np.array(number, dtype=np.int64))
+
+
+def _natural(
+    names: Sequence[tuple[str, str, str, str]],
+) -> tuple[pd.DataFrame, Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]]:
+    """Labels, the way from scales without bounds to the user's, and its derivative."""
+    labels = pd.DataFrame(list(names), columns=["parameter", "group", "first", "second"])
+    positive = labels["parameter"].isin(["sd", "rate"]).to_numpy(bool)
+    plain = (labels["parameter"] == "log_sd").to_numpy(bool)
+
+    def natural(x: FloatArray) -> FloatArray:
+        bounded = np.where(positive, np.exp(np.where(positive, x, 0.0)), np.tanh(x))
+        return np.where(plain, x, bounded)
+
+    def slope(x: FloatArray) -> FloatArray:
+        value = natural(x)
+        return np.where(plain, 1.0, np.where(positive, value, 1 - value**2))
+
+    return labels, natural, slope
 
 
 def residual_table(part: ResidualPart | None, level: float) -> pd.DataFrame:

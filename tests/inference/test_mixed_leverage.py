@@ -36,21 +36,14 @@ def draw(**options: Any) -> pd.DataFrame:
     return frame.assign(state=frame["unit"] % 7, w=1 + frame["time"] % 3, half=frame["time"] % 2)
 
 
-@pytest.mark.parametrize("kind", ["CR2", "CR3"])
-def test_weights_equal_the_formula(kind: str) -> None:
+def written_out(
+    fit: Any, frame: pd.DataFrame, x: np.ndarray, v: np.ndarray, kind: str
+) -> np.ndarray:
     """All matrices written out, with a symmetric root of each cluster's covariance."""
-    frame = draw()
-    fit = pm.MixedModel("y ~ x1 + (1 + x2 | unit)", weights="w", cov=f"{kind}:state").fit(frame)
-    x = np.column_stack([np.ones(len(frame)), frame["x1"]])
-    z = np.column_stack([np.ones(len(frame)), frame["x2"]])
-    same = frame["unit"].to_numpy()[:, None] == frame["unit"].to_numpy()
-    v = same * (z @ fit.random.parts[0].cov @ z.T)
-    w = frame["w"].to_numpy() / frame["w"].mean()
-    v += np.diag(fit.sigma2 / w)
     inverse = np.linalg.inv(v)
     bread = np.linalg.inv(x.T @ inverse @ x)
     e = frame["y"].to_numpy() - x @ fit.params.to_numpy()
-    meat = np.zeros((2, 2))
+    meat = np.zeros(bread.shape)
     for state in range(7):
         at = np.flatnonzero(frame["state"] == state)
         own, left = v[np.ix_(at, at)], v[np.ix_(at, at)] - x[at] @ bread @ x[at].T
@@ -60,7 +53,54 @@ def test_weights_equal_the_formula(kind: str) -> None:
             a = own @ np.linalg.inv(left)
         score = x[at].T @ np.linalg.inv(own) @ a @ e[at]
         meat += np.outer(score, score)
-    np.testing.assert_allclose(fit.covariance.matrix, bread @ meat @ bread, rtol=1e-7)
+    return np.asarray(bread @ meat @ bread)
+
+
+def random_part(fit: Any, frame: pd.DataFrame, z: np.ndarray) -> np.ndarray:
+    same = frame["unit"].to_numpy()[:, None] == frame["unit"].to_numpy()
+    return same * (z @ fit.random.parts[0].cov @ z.T)
+
+
+@pytest.mark.parametrize("kind", ["CR2", "CR3"])
+def test_weights_equal_the_formula(kind: str) -> None:
+    frame = draw()
+    fit = pm.MixedModel("y ~ x1 + (1 + x2 | unit)", weights="w", cov=f"{kind}:state").fit(frame)
+    x, z = (np.column_stack([np.ones(len(frame)), frame[name]]) for name in ("x1", "x2"))
+    w = frame["w"].to_numpy() / frame["w"].mean()
+    v = random_part(fit, frame, z) + np.diag(fit.sigma2 / w)
+    np.testing.assert_allclose(
+        fit.covariance.matrix, written_out(fit, frame, x, v, kind), rtol=1e-7
+    )
+
+
+@pytest.mark.parametrize("random", [True, False])
+@pytest.mark.parametrize("weights", [None, "w"])
+@pytest.mark.parametrize("kind", ["CR2", "CR3"])
+def test_dependent_residuals_equal_the_formula(
+    kind: str, weights: str | None, random: bool
+) -> None:
+    """Serial correlation and a variance for each half, with rows in any order."""
+    frame = draw().sample(frac=1, random_state=4).reset_index(drop=True)
+    residual = pm.residual.AR1("time", variance_by="half", group=None if random else "unit")
+    formula = "y ~ x1 + (1 + x2 | unit)" if random else "y ~ x1"
+    fit = pm.MixedModel(formula, weights=weights, residual=residual).fit(frame)
+    found = fit.residual_structure().set_index(["parameter", "group"])["estimate"]
+    deviation = found["sd"].loc[frame["half"].astype(str)].to_numpy()
+    time, unit = frame["time"].to_numpy(), frame["unit"].to_numpy()
+    apart = np.abs(time[:, None] - time)
+    v = np.where(unit[:, None] == unit, float(found["corr"].iloc[0]) ** apart, 0.0)
+    w = frame["w"].to_numpy() / frame["w"].mean() if weights else np.ones(len(frame))
+    deviation = deviation / np.sqrt(w)
+    v *= deviation[:, None] * deviation
+    x, z = (np.column_stack([np.ones(len(frame)), frame[name]]) for name in ("x1", "x2"))
+    if random:
+        v += random_part(fit, frame, z)
+    robust = fit.with_cov(f"{kind}:state")
+    np.testing.assert_allclose(
+        robust.covariance.matrix, written_out(fit, frame, x, v, kind), rtol=1e-7
+    )
+    if kind == "CR2":
+        assert (robust.df_terms < 7).all()
 
 
 def power(matrix: np.ndarray, exponent: float) -> np.ndarray:
@@ -104,8 +144,8 @@ def test_what_has_no_matrix_of_clusters_is_refused() -> None:
     holes = frame.assign(state=frame["state"].where(frame["unit"] != 3))
     with pytest.raises(MissingValueError, match="'state' is missing in"):
         pm.MixedModel("y ~ x1 + (1 | unit)").fit(holes).with_cov("CR2:state")
-    serial = pm.MixedModel("y ~ x1 + (1 | unit)", residual=pm.residual.AR1("time")).fit(frame)
-    with pytest.raises(SpecificationError, match="independent residuals"):
-        serial.with_cov("CR2:unit")
+    serial = pm.residual.AR1("time", group="unit")
+    with pytest.raises(SpecificationError, match="'unit' cut across those of 'half'"):
+        pm.MixedModel("y ~ x1", residual=serial).fit(frame).with_cov("CR2:half")
     with pytest.raises(SpecificationError, match="Use 'CR2' or"):
         nested.with_cov("HC3")

@@ -132,7 +132,7 @@ def leaves(value: Any) -> Iterator[np.ndarray]:
     elif isinstance(value, tuple):
         for item in value:
             yield from leaves(item)
-    else:
+    elif value is not None:
         yield value.toarray() if sparse.issparse(value) else np.asarray(value, float)
 
 

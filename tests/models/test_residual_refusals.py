@@ -113,11 +113,6 @@ def test_satterthwaite_is_refused() -> None:
         fit("ar1:t").with_cov("satterthwaite")
 
 
-def test_simulation_is_refused() -> None:
-    with pytest.raises(SpecificationError, match="independent residuals of one"):
-        fit("ar1:t").simulate(seed=1)
-
-
 @pytest.mark.parametrize(
     "residual",
     [
