@@ -74,8 +74,8 @@ def measure(name: str, clusters: int, reps: int, errors: str = "clustered") -> C
     found = [_one(spec, clusters, errors, seed) for seed in range(reps)]
     overall, point, band, effect, error = (np.array([f[j] for f in found]) for j in range(5))
     return Coverage(
-        name, clusters, errors, reps, float(overall.mean()), float(point.mean()), float(band.mean()),
-        float(error.mean() / effect.std(ddof=1)),
+        name, clusters, errors, reps, float(overall.mean()), float(point.mean()),
+        float(band.mean()), float(error.mean() / effect.std(ddof=1)),
     )  # fmt: skip
 
 
