@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import optimize
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.mixed_criterion import Criterion, evaluate
@@ -34,6 +35,9 @@ EXHAUSTED = 1e-14
 MOST_STEPS = 60
 LONGEST = 1.0
 DIFFERENCE = 1e-4
+# With so many parameters gradients come first, until the largest is below this.
+MANY = 10
+NEAR = 1e-3
 # Curvature of the deviance below which it does not tell a parameter, per squared unit.
 FLAT = 1e-5
 
@@ -145,6 +149,8 @@ def maximise_residual(
     at = min(
         (profile.at(theta) for theta in starts or problem.form.starts()), key=lambda p: p.deviance
     )
+    if problem.form.size >= MANY:
+        at = _approached(profile, at)
     before = np.inf
     for _ in range(MOST_STEPS):
         pairs = list(profile.around(at))
@@ -167,6 +173,23 @@ def maximise_residual(
         at.theta, cov, at.mixed, components, np.block([[corner, along], [along.T, cov]]),
         decrement, certain, float(values[0]) if values.size else np.inf,
     )  # fmt: skip
+
+
+def _approached(profile: _Profile, at: _Point) -> _Point:
+    """Come near the optimum by gradients alone: differences of many of them take long."""
+    last = at
+
+    def value(theta: FloatArray) -> tuple[float, FloatArray]:
+        nonlocal last
+        try:
+            last = profile.at(theta, last.mixed.criterion.factor)
+        except np.linalg.LinAlgError:
+            return np.inf, np.zeros_like(theta)
+        return last.deviance, last.gradient
+
+    found = optimize.minimize(value, at.theta, jac=True, method="BFGS", options={"gtol": NEAR})
+    near = profile.at(found.x, last.mixed.criterion.factor)
+    return near if near.deviance < at.deviance else at
 
 
 def _newton(at: _Point, pairs: list[tuple[_Point, _Point]]) -> tuple[FloatArray, FloatArray, float]:
