@@ -20,12 +20,32 @@ from panelml.core.mixed_criterion import Criterion, information
 from panelml.core.unit_products import MixedMoments
 
 __all__ = [
+    "Sensitivity",
     "VarianceInformation",
     "joint_information",
     "kenward_roger",
     "satterthwaite",
     "variance_information",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """How the covariance of fixed effects moves with variance parameters, and how known these are.
+
+    Attributes
+    ----------
+    phi : FloatArray, shape (p, p)
+        (X' V^-1 X)^-1 of the working fixed regressors.
+    first : FloatArray, shape (m, p, p)
+        X' V^-1 V_k V^-1 X: phi moves by ``phi first phi``.
+    cov : FloatArray, shape (m, m)
+        Of the variance parameters.
+    """
+
+    phi: FloatArray
+    first: FloatArray
+    cov: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +80,10 @@ class VarianceInformation:
     def parameter_cov(self) -> FloatArray:
         """Covariance of the variance parameters by the observed information, (1 + t, 1 + t)."""
         return np.asarray(linalg.pinvh(self.observed))
+
+    def sensitivity(self) -> Sensitivity:
+        """Return what degrees of freedom by Satterthwaite take."""
+        return Sensitivity(self.phi, self.first, self.parameter_cov())
 
     def adjusted_phi(self) -> FloatArray:
         """Covariance of the fixed effects for small samples, shape (p, p).
@@ -141,12 +165,12 @@ def joint_information(
     )  # fmt: skip
 
 
-def satterthwaite(info: VarianceInformation, contrast: FloatArray) -> tuple[FloatArray, FloatArray]:
+def satterthwaite(moved: Sensitivity, contrast: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Degrees of freedom of the orthogonal parts of a contrast.
 
     Parameters
     ----------
-    info : VarianceInformation
+    moved : Sensitivity
     contrast : FloatArray, shape (r, p)
         Of the working fixed effects.
 
@@ -157,10 +181,10 @@ def satterthwaite(info: VarianceInformation, contrast: FloatArray) -> tuple[Floa
     variance : FloatArray, shape (r,)
         Its eigenvalues.
     """
-    variance, vectors = np.linalg.eigh(contrast @ info.phi @ contrast.T)
-    parts = vectors.T @ contrast @ info.phi
-    slope = np.einsum("ra,kab,rb->rk", parts, info.first, parts)
-    spread = np.einsum("rk,kl,rl->r", slope, info.parameter_cov(), slope)
+    variance, vectors = np.linalg.eigh(contrast @ moved.phi @ contrast.T)
+    parts = vectors.T @ contrast @ moved.phi
+    slope = np.einsum("ra,kab,rb->rk", parts, moved.first, parts)
+    spread = np.einsum("rk,kl,rl->r", slope, moved.cov, slope)
     return 2 * variance**2 / spread, variance
 
 

@@ -23,11 +23,11 @@ from panelml.core.mixed_fit import (
     free_entries,
     maximise_mixed,
 )
-from panelml.core.mixed_information import variance_information
+from panelml.core.mixed_information import Sensitivity, variance_information
 from panelml.core.residual_rows import ResidualProblem
 from panelml.core.unit_products import MixedMoments
 
-__all__ = ["ResidualOptimum", "maximise_residual"]
+__all__ = ["ResidualOptimum", "maximise_residual", "residual_sensitivity"]
 
 DECREMENT = 1e-7
 # Steps are cheap beside what they tell: they go on until rounding is all that is left to gain.
@@ -54,10 +54,9 @@ class ResidualOptimum:
         Their covariance by the observed information, the random part profiled out.
     mixed : MixedOptimum
         Of the random part at these.
-    component_cov : FloatArray, shape (1 + t, 1 + t)
-        Covariance of the residual variance and of the working random (co)variances.
-    joint_cov : FloatArray, shape (1 + k, 1 + k)
-        Covariance of the logarithm of the residual standard deviation and of the parameters.
+    parameter_cov : FloatArray, shape (1 + t + k, 1 + t + k)
+        Covariance of the residual variance, of the working random (co)variances, and of the
+        parameters.
     decrement : float
         Deviance that one more step would gain.
     converged : bool
@@ -68,11 +67,25 @@ class ResidualOptimum:
     theta: FloatArray
     cov: FloatArray
     mixed: MixedOptimum[Criterion]
-    component_cov: FloatArray
-    joint_cov: FloatArray
+    parameter_cov: FloatArray
     decrement: float
     converged: bool
     least: float
+
+    @property
+    def component_cov(self) -> FloatArray:
+        """Covariance of the residual variance and the random (co)variances, (1 + t, 1 + t)."""
+        own = len(self.parameter_cov) - self.theta.size
+        return self.parameter_cov[:own, :own]
+
+    @property
+    def joint_cov(self) -> FloatArray:
+        """Covariance of the log residual standard deviation and the parameters, (1 + k, 1 + k)."""
+        own = len(self.parameter_cov) - self.theta.size
+        place = np.append(0, np.arange(own, len(self.parameter_cov)))
+        scale = np.ones(place.size)
+        scale[0] = 1 / (2 * self.mixed.criterion.sigma2)
+        return np.asarray(self.parameter_cov[np.ix_(place, place)] * np.outer(scale, scale))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +177,36 @@ def maximise_residual(
         at = ahead
     values = np.linalg.eigvalsh(bend)
     cov: FloatArray = np.asarray(2 * np.linalg.pinv(bend, hermitian=True), dtype=np.float64)
-    components, path = _component_cov(at, pairs, cov, structure, restricted)
-    sigma2 = at.mixed.criterion.sigma2
-    along = path[:1] @ cov / (2 * sigma2)
-    corner = components[:1, :1] / (4 * sigma2**2)
     certain = bool(decrement < DECREMENT) and at.mixed.converged
     return ResidualOptimum(
-        at.theta, cov, at.mixed, components, np.block([[corner, along], [along.T, cov]]),
-        decrement, certain, float(values[0]) if values.size else np.inf,
+        at.theta, cov, at.mixed, _parameter_cov(at, pairs, cov, structure, restricted), decrement,
+        certain, float(values[0]) if values.size else np.inf,
     )  # fmt: skip
+
+
+def residual_sensitivity(
+    problem: ResidualProblem, found: ResidualOptimum, structure: BoolArray, *, restricted: bool
+) -> Sensitivity:
+    """Return how the covariance of fixed effects moves with all variance parameters.
+
+    Parameters
+    ----------
+    problem : ResidualProblem
+    found : ResidualOptimum
+    structure : BoolArray, shape (q, q)
+    restricted : bool
+    """
+    at, free = found.mixed.criterion, free_entries(structure)
+
+    def near(theta: FloatArray) -> tuple[MixedMoments, Criterion]:
+        moments = problem.whiten(theta)[0]
+        return moments, evaluate(moments, at.factor, restricted=restricted)
+
+    first = [*variance_information(*near(found.theta), free, restricted=restricted).first]
+    for move in DIFFERENCE * np.eye(found.theta.size):
+        before, after = (np.linalg.inv(near(found.theta + s * move)[1].phi) for s in (-1, 1))
+        first.append((before - after) / (2 * DIFFERENCE * at.sigma2))
+    return Sensitivity(at.sigma2 * at.phi, np.array(first), found.parameter_cov)
 
 
 def _approached(profile: _Profile, at: _Point) -> _Point:
@@ -222,14 +256,14 @@ def _search(profile: _Profile, at: _Point, step: FloatArray, decrement: float) -
     return None
 
 
-def _component_cov(
+def _parameter_cov(
     at: _Point, pairs: list[tuple[_Point, _Point]], cov: FloatArray, structure: BoolArray,
     restricted: bool,
-) -> tuple[FloatArray, FloatArray]:  # fmt: skip
-    """Add what is unknown of the parameters to the information at known ones.
+) -> FloatArray:  # fmt: skip
+    """Invert the joint information, from that on the random part at known parameters.
 
-    The inverse of the joint information has this form: ``I_aa^-1 + (da/dtheta) cov (da/dtheta)'``
-    with a(theta) the components that are best at theta; their derivative is returned too.
+    The corner of the inverse is ``I_aa^-1 + (da/dtheta) cov (da/dtheta)'``, and its border
+    ``(da/dtheta) cov``, with a(theta) the components that are best at theta.
     """
     free = free_entries(structure)
     info = variance_information(at.moments, at.mixed.criterion, free, restricted=restricted)
@@ -238,4 +272,5 @@ def _component_cov(
         (low, before), (high, after) = (point.components for point in pair)
         path[0, j] = (high - low) / (2 * DIFFERENCE)
         path[1:, j] = (after - before)[free] / (2 * DIFFERENCE)
-    return info.parameter_cov() + path @ cov @ path.T, path
+    along = path @ cov
+    return np.block([[info.parameter_cov() + along @ path.T, along], [along.T, cov]])

@@ -23,7 +23,7 @@ from panelml.core.mixed_fit import (
     free_entries,
     maximise_mixed,
 )
-from panelml.core.mixed_information import VarianceInformation, variance_information
+from panelml.core.mixed_information import Sensitivity, VarianceInformation, variance_information
 from panelml.core.sparse_crossed import SparseCrossedModel
 from panelml.core.unit_products import MixedMoments, UnitProducts, residual_products
 from panelml.data.sample import Sample
@@ -121,6 +121,10 @@ class LevelCurvature:
         at = evaluate(moments, self.factor, restricted=self.restricted)
         free = free_entries(self.columns.structure)
         return variance_information(moments, at, free, restricted=self.restricted)
+
+    def sensitivity(self) -> Sensitivity:
+        """Compute what degrees of freedom by Satterthwaite take; as ``information``."""
+        return self.information().sensitivity()
 
     def _crossed(self) -> VarianceInformation:
         if not self.known:

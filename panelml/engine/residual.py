@@ -9,8 +9,14 @@ import numpy as np
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.core.blup import UnitPrediction
 from panelml.core.mixed_basis import WorkingColumns
+from panelml.core.mixed_information import Sensitivity, VarianceInformation
 from panelml.core.moments import CONSTANT, CrossProducts
-from panelml.core.residual_fit import FLAT, ResidualOptimum, maximise_residual
+from panelml.core.residual_fit import (
+    FLAT,
+    ResidualOptimum,
+    maximise_residual,
+    residual_sensitivity,
+)
 from panelml.core.residual_forms import ResidualForm
 from panelml.core.residual_rows import UnitRows, residual_problem
 from panelml.core.whitening import Ranks, RowFacts, Whitening
@@ -21,7 +27,7 @@ from panelml.engine.fold import fold
 from panelml.engine.multilevel import LevelsFit
 from panelml.errors import ConvergenceError, IdentificationError, SpecificationError, listing
 
-__all__ = ["ResidualFit", "ResidualPlan", "fit_residual"]
+__all__ = ["ResidualCurvature", "ResidualFit", "ResidualPlan", "fit_residual"]
 
 # Whole numbers of periods.
 WHOLE = ("ar1", "ma1", "toeplitz")
@@ -172,6 +178,59 @@ def fit_residual(
     return (
         LevelsFit(optimum.mixed, prediction, problem.n), replace(columns, basis=basis), found,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualCurvature:
+    """Curvature of the likelihood with dependent residuals, computed on request.
+
+    Attributes
+    ----------
+    sample : Sample
+    columns : WorkingColumns
+        That make rows independent.
+    optimum : ResidualOptimum
+    restricted : bool
+    """
+
+    sample: Sample
+    columns: WorkingColumns
+    optimum: ResidualOptimum
+    restricted: bool
+
+    @property
+    def back(self) -> FloatArray:
+        """From the working fixed effects to the parameters, shape (k, p)."""
+        return self.columns.fixed_back
+
+    @property
+    def known(self) -> bool:
+        """Whether the information can be computed."""
+        return False
+
+    def information(self) -> VarianceInformation:
+        """Refuse: the covariance is no linear function of its parameters.
+
+        Raises
+        ------
+        SpecificationError
+            Always.
+        """
+        raise SpecificationError(
+            "Kenward-Roger is for mixed models with independent residuals. Use 'satterthwaite', "
+            "'iid' or 'cluster'."
+        )
+
+    def sensitivity(self) -> Sensitivity:
+        """Compute what degrees of freedom by Satterthwaite take, in a pass over the data."""
+        basis, whitening = self.columns.basis, self.columns.basis.whitening
+        assert whitening is not None
+        bare = replace(basis, whitening=None)
+        rows = fold(self.sample, lambda block: UnitRows.of(block, bare, whitening.facts))
+        problem = residual_problem(rows, whitening.form, basis.n_random)
+        return residual_sensitivity(
+            problem, self.optimum, self.columns.structure, restricted=self.restricted
+        )
 
 
 def _facts(sample: Sample, plan: ResidualPlan) -> tuple[RowFacts, tuple[tuple[str, ...], ...]]:

@@ -77,7 +77,7 @@ class Satterthwaite:
     def estimate(self, fit: Estimate) -> Covariance:
         """Return the model's covariance with degrees of freedom from its curvature."""
         curvature = require_curvature(fit.curvature, "Satterthwaite")
-        rule = SatterthwaiteRule(curvature.information(), curvature.back)
+        rule = SatterthwaiteRule(curvature.sensitivity(), curvature.back)
         return _by_contrast(
             fit.iid_cov, rule, "as the model implies, Satterthwaite degrees of freedom"
         )

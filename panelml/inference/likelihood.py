@@ -9,6 +9,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.core.mixed_information import (
+    Sensitivity,
     VarianceInformation,
     kenward_roger,
     satterthwaite,
@@ -33,6 +34,10 @@ class Curvature(Protocol):
 
     def information(self) -> VarianceInformation:
         """Compute the information, in a pass over the data."""
+        ...
+
+    def sensitivity(self) -> Sensitivity:
+        """Compute what degrees of freedom by Satterthwaite take, in a pass over the data."""
         ...
 
 
@@ -60,16 +65,16 @@ class SatterthwaiteRule:
 
     Attributes
     ----------
-    info : VarianceInformation
+    moved : Sensitivity
     back : FloatArray, shape (k, p)
     """
 
-    info: VarianceInformation
+    moved: Sensitivity
     back: FloatArray
 
     def f_statistic(self, contrast: FloatArray, statistic: float) -> tuple[float, float]:
         """Return the F statistic and its denominator degrees of freedom."""
-        df, _ = satterthwaite(self.info, contrast @ self.back)
+        df, _ = satterthwaite(self.moved, contrast @ self.back)
         if df.size == 1:
             return statistic, float(df[0])
         usable = df[df > 2]
@@ -114,7 +119,5 @@ def require_curvature(curvature: Curvature | None, name: str) -> Curvature:
         For any other fit.
     """
     if curvature is None:
-        raise SpecificationError(
-            f"{name} is for mixed models with independent residuals. Use 'cluster' or 'iid'."
-        )
+        raise SpecificationError(f"{name} is for mixed models. Use 'cluster' or 'iid'.")
     return curvature

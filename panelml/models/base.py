@@ -14,7 +14,7 @@ from panelml.data.sample import Sample
 from panelml.engine.least_squares import LeastSquares, dropped_notes
 from panelml.engine.mixed import MultilevelFit, fit_sample
 from panelml.engine.multilevel import LevelCurvature
-from panelml.engine.residual import ResidualPlan
+from panelml.engine.residual import ResidualCurvature, ResidualPlan
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate, parse
@@ -235,9 +235,9 @@ def _solved(fit: MultilevelFit, constant: bool) -> LeastSquares:
     )  # fmt: skip
 
 
-def _curvature(fit: MultilevelFit) -> LevelCurvature | None:
+def _curvature(fit: MultilevelFit) -> LevelCurvature | ResidualCurvature:
     if fit.residual is not None:
-        return None
+        return ResidualCurvature(fit.sample, fit.columns, fit.residual.optimum, fit.restricted)
     factor = fit.levels.optimum.criterion.factor
     return LevelCurvature(fit.sample, fit.columns, fit.layout.factors, factor, fit.restricted)
 

@@ -116,6 +116,21 @@ def negative_twice(
     return deviance
 
 
+def fixed_variances(
+    matrix: Matrix, frame: pd.DataFrame, group: str, x: np.ndarray, *, random: bool
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Variances of the fixed effects in the same parameters."""
+    units = [(rows, frame.index.get_indexer(rows.index)) for _, rows in frame.groupby(group)]
+
+    def variances(theta: np.ndarray) -> np.ndarray:
+        extra = np.exp(2 * theta[-1]) if random else 0.0
+        parts = [x[at].T @ np.linalg.solve(matrix(theta, rows) + extra, x[at])
+                 for rows, at in units]  # fmt: skip
+        return np.diag(np.linalg.inv(np.sum(parts, axis=0)))
+
+    return variances
+
+
 def curvature(function: Callable[[np.ndarray], float], at: np.ndarray) -> np.ndarray:
     """Second derivatives by differences of fourth order along pairs."""
     k, h = at.size, 2e-3
@@ -161,6 +176,13 @@ def test_dense_likelihood(name: str, restricted: bool) -> None:
     assert slope @ np.linalg.solve(bend, slope) / 2 < 1e-7
     errors = np.sqrt(np.diag(2 * np.linalg.inv(bend)))
     _assert_errors(fit, name, errors, random)
+    variances = fixed_variances(matrix, frame, group, x, random=random)
+    moves = 1e-4 * np.eye(at.size)
+    slopes = np.array([variances(at + m) - variances(at - m) for m in moves]) / 2e-4
+    spread = np.einsum("jk,jl,lk->k", slopes, 2 * np.linalg.inv(bend), slopes)
+    robust = fit.with_cov("satterthwaite")
+    np.testing.assert_allclose(robust.df_terms, 2 * variances(at) ** 2 / spread, rtol=2e-5)
+    np.testing.assert_allclose(robust.std_errors, fit.std_errors, rtol=1e-12)
 
 
 def start(table: pd.DataFrame, name: str) -> np.ndarray:

@@ -108,9 +108,22 @@ def test_one_level() -> None:
         fit("heteroskedastic:one", frame=serial().assign(one=1))
 
 
-def test_satterthwaite_is_refused() -> None:
-    with pytest.raises(SpecificationError, match="independent residuals"):
-        fit("ar1:t").with_cov("satterthwaite")
+def test_kenward_roger_is_refused() -> None:
+    with pytest.raises(SpecificationError, match="Use 'satterthwaite'"):
+        fit("ar1:t").with_cov("kenward-roger")
+
+
+@pytest.mark.parametrize("reml", [True, False])
+def test_satterthwaite_of_exchangeable_residuals_is_that_of_an_intercept(reml: bool) -> None:
+    """The two are one model, and lmerTest is held to the latter in tests/golden."""
+    residual = pm.residual.Exchangeable(group="id")
+    pair = [
+        pm.MixedModel(formula, residual=structure, reml=reml, cov="satterthwaite").fit(serial())
+        for formula, structure in (("y ~ x + t + g", residual), ("y ~ x + t + g + (1 | id)", None))
+    ]
+    np.testing.assert_allclose(pair[0].df_terms, pair[1].df_terms, rtol=1e-6)
+    joint = [fit.wald_test("x = 0; g = 0").df[1] for fit in pair]
+    assert joint[0] == pytest.approx(joint[1], rel=1e-6)
 
 
 @pytest.mark.parametrize(
