@@ -7,13 +7,14 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
+import pandas as pd
 
 from panelml._typing import IntArray
 from panelml.data.codes import factorize
 from panelml.data.panel import Panel
 from panelml.errors import MissingValueError, SpecificationError, UnknownNameError, suggest
 
-__all__ = ["ROW", "count_levels", "group_rows", "refuse_panel_functions"]
+__all__ = ["ROW", "count_levels", "group_rows", "refuse_panel_functions", "with_index_levels"]
 
 # The time of rows that have none: their place in their group.
 ROW = "(row in group)"
@@ -26,6 +27,7 @@ def group_rows(data: Any, group: tuple[str, ...]) -> Panel:
     Parameters
     ----------
     data : Panel or data frame
+        The levels of a pandas index count as columns.
     group : tuple of str
 
     Raises
@@ -89,8 +91,17 @@ def _places(level: nw.Series[Any]) -> IntArray:
     return place
 
 
+def with_index_levels(data: Any) -> Any:
+    """Make columns of the named levels of a pandas index."""
+    if not isinstance(data, pd.DataFrame):
+        return data
+    levels = [name for name in data.index.names if isinstance(name, str)]
+    levels = [name for name in levels if name not in data.columns]
+    return data.assign(**{name: data.index.get_level_values(name) for name in levels})
+
+
 def _frame(data: Any) -> nw.DataFrame[Any]:
-    native = data.frame.to_native() if isinstance(data, Panel) else data
+    native = data.frame.to_native() if isinstance(data, Panel) else with_index_levels(data)
     return nw.from_native(native, eager_only=True)
 
 

@@ -18,7 +18,7 @@ from panelml.data.category import Category
 from panelml.data.design import Design, Factor, Part, Terms
 from panelml.data.formula import Effect
 from panelml.data.functions import PANEL_FUNCTIONS
-from panelml.data.grouping import ROW, group_rows
+from panelml.data.grouping import ROW, group_rows, with_index_levels
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights
@@ -115,7 +115,7 @@ class Predictor:
         """
         if isinstance(data, Panel):
             return data
-        frame = nw.from_native(_with_index_levels(data, (self.unit, self.time)), eager_only=True)
+        frame = nw.from_native(with_index_levels(data), eager_only=True)
         if not self.by_unit:
             return alone(frame)
         if self.time == ROW:
@@ -218,14 +218,6 @@ def effect_values(tables: Mapping[Effect, pd.DataFrame], panel: Panel) -> FloatA
 def to_series(values: FloatArray, panel: Panel, name: str) -> pd.Series[Any]:
     """Label values in the user's row order as the user's rows are labelled."""
     return pd.Series(values, index=panel.row_labels(), name=name)
-
-
-def _with_index_levels(data: Any, names: tuple[str, ...]) -> Any:
-    """Make columns of those keys that are levels of a pandas index."""
-    if not isinstance(data, pd.DataFrame):
-        return data
-    levels = [name for name in names if name not in data.columns and name in data.index.names]
-    return data.assign(**{name: data.index.get_level_values(name) for name in levels})
 
 
 def _period_length(panel: Panel) -> float | None:

@@ -11,6 +11,7 @@ import pytest
 import panelml as pm
 from panelml.errors import SpecificationError, UnknownNameError
 from panelml.results.mixed import MixedResults
+from tests.mixed_data import MIXED
 
 
 @cache
@@ -165,3 +166,14 @@ def test_polars_rows() -> None:
     np.testing.assert_allclose(
         result.predict(pl.from_pandas(frame), effects=True), same.predict(frame, effects=True)
     )
+
+
+@pytest.mark.parametrize("keys", [["batch", "cask"], ["batch"], ["cask"]])
+def test_levels_of_a_pandas_index_are_columns(keys: list[str]) -> None:
+    frame = MIXED["pastes"]()
+    model = pm.MixedModel("strength ~ 1 + (1 | batch) + (1 | batch:cask)")
+    expected, found = model.fit(frame), model.fit(frame.set_index(keys))
+    assert found.loglik == expected.loglik
+    moved = found.predict(frame.set_index(keys), effects=True)
+    np.testing.assert_allclose(moved, expected.predict(frame, effects=True), rtol=1e-12)
+    assert list(moved.index.names) == keys
