@@ -78,28 +78,36 @@ def jackknife(fit: EffectResults, clusters: str | None = None) -> EffectResults:
         )
     names = read_dimensions([clusters or sample.panel.unit])[0]
     found = list(_without_each(fit, sample, names))
-    kept, notes = _estimable(fit, found, "^".join(names))
+    kept, lost = _estimable(fit, found, "^".join(names))
     rule = Jackknife("^".join(names))
-    overall = None
-    if fit.overall is not None and not _counts_overall(fit, kept):
-        averages = np.array([each.overall for each in found])
-        overall = _with_deviations(fit.overall, sample, averages, rule)
+    overall, notes = None, [*fit.notes, *lost]
+    if fit.overall is not None:
+        if len({each.averaged for each in found}) == 1 and _averaged(fit) <= found[0].averaged:
+            averages = np.array([each.overall for each in found])
+            overall = _with_deviations(fit.overall, sample, averages, rule)
+        else:
+            notes.append(
+                "The overall effect is left out: without some clusters it would average over other "
+                "effects. A window, max_horizon= of aggregate(), keeps it."
+            )
     values = np.array([each.params.reindex(kept) for each in found])
     result = _with_deviations(_only(fit, kept), sample, values, rule)
-    return replace(result, overall=overall, notes=(*fit.notes, *notes))
+    return replace(result, overall=overall, notes=tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)
 class _Without:
-    """Estimates without one cluster."""
+    """Estimates without one cluster, and the effects over which the overall one averages."""
 
     cluster: str
     params: Any
     overall: Any
+    averaged: frozenset[str]
 
     @classmethod
     def of(cls, cluster: str, fit: EffectResults) -> _Without:
-        return cls(cluster, fit.params, fit.overall.params if fit.overall else None)
+        overall = fit.overall.params if fit.overall else None
+        return cls(cluster, fit.params.dropna(), overall, _averaged(fit))
 
 
 def _without_each(fit: EffectResults, sample: Sample, names: tuple[str, ...]) -> Iterator[_Without]:
@@ -148,20 +156,18 @@ def _estimable(
     if not lost:
         return kept, ()
     alone = sorted({cluster for clusters in lost.values() for cluster in clusters})
-    words = (
+    return kept, (
         f"Left out, because one {name} alone identifies them ({listing(alone)}): "
-        f"{listing(list(lost))}"
+        f"{listing(list(lost))}.",
     )
-    if fit.overall is not None and _counts_overall(fit, kept):
-        words += ", and so is the overall effect, which averages over them; max_horizon= of "
-        words += "aggregate() keeps it"
-    return kept, (f"{words}.",)
 
 
-def _counts_overall(fit: EffectResults, kept: Sequence[str]) -> bool:
-    """Whether the overall effect averages over one that is not kept."""
-    labels = fit.labels.drop(index=list(kept))
-    return bool((labels["horizon"] >= 0).any()) if "horizon" in labels else not labels.empty
+def _averaged(fit: EffectResults) -> frozenset[str]:
+    """Names of the effects over which an overall one averages."""
+    labels = fit.labels
+    if "horizon" in labels:
+        labels = labels[labels["horizon"] >= 0]
+    return frozenset(str(name) for name in labels.index)
 
 
 def _only(fit: EffectResults, kept: Sequence[str]) -> EffectResults:

@@ -93,8 +93,9 @@ def randomization_test(
     result = model.fit(panel)
     whole = average_effect(result)
     estimate = float(whole.params.iloc[0])
-    sides = (0.0, 1.0, -1.0) if intervals else (0.0,)
-    steps = tuple(STEP * float(whole.std_errors.iloc[0]) * side for side in sides)
+    error = float(whole.std_errors.iloc[0])
+    scale = STEP * error if error > 0 else abs(estimate) or 1.0
+    steps = (0.0, scale, -scale) if intervals else (0.0,)
     fits = _Fits.of(model, panel, adoption, steps)
     observed = fits.dealt(np.arange(adoption.start.size))
     found = []

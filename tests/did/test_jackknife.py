@@ -90,7 +90,10 @@ def test_effects_of_one_cluster_alone_are_left_out_and_said() -> None:
     assert set(event.params.index) - set(found.params.index) == {"horizon 4"}
     assert found.overall is None
     [note] = [note for note in found.notes if note.startswith("Left out")]
-    assert "horizon 4, and so is the overall effect" in note
+    assert "alone identifies them" in note and note.endswith("horizon 4.")
+    assert any("The overall effect is left out" in note for note in found.notes)
+    inside = pm.jackknife(event.limited(-2, 3), "cluster")
+    assert inside.overall is None and not any("Left out" in note for note in inside.notes)
     within = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel(frame))
     kept = pm.jackknife(within.aggregate("event", max_horizon=3), "cluster")
     assert kept.overall is not None and not any("Left out" in note for note in kept.notes)
