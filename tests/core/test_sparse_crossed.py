@@ -95,6 +95,16 @@ def test_a_variance_of_zero_is_a_boundary() -> None:
     assert any("between region is estimated at 0" in note for note in found.notes)
 
 
+@pytest.mark.usefixtures("sparse")
+def test_levels_without_rows_change_nothing() -> None:
+    frame = draw()
+    holes = frame.assign(y=frame["y"].where(frame["firm"] > 3))
+    spec = pm.MixedModel(FORMULAS["two"])
+    found, expected = spec.fit(holes), spec.fit(frame[frame["firm"] > 3])
+    assert found.loglik == pytest.approx(expected.loglik, rel=1e-12)
+    np.testing.assert_allclose(found.std_errors, expected.std_errors, rtol=1e-7)
+
+
 @pytest.mark.parametrize(("core", "dense", "expected"), [
     (10**6, 0, SparseCrossedModel), (0, 10**6, CrossedModel),
 ])  # fmt: skip
