@@ -197,7 +197,8 @@ class _Factorised:
         place = np.arange(root.size)
         row = np.repeat(place, np.diff(own.indptr))
         data = np.append(root[row] * own.data * root[own.indices], np.ones(root.size))
-        places = np.append(own.indices, place), np.append(row, place)
+        column: IntArray = np.concatenate([own.indices, place])
+        places = np.concatenate([row, place]), column
         system = sparse.csc_array((data, places), shape=own.shape)
         lu = splu(
             system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
