@@ -24,7 +24,12 @@ def frame_of(case: Case) -> pd.DataFrame:
 @pytest.mark.parametrize("case", [pytest.param(c, id=c.id) for c in load("mixed_leverage")])
 def test_errors_and_degrees_are_those_of_clubsandwich(case: Case) -> None:
     spec = case.spec
-    fit = pm.MixedModel(spec["formula"], reml=spec["reml"]).fit(frame_of(case))
+    residual = None
+    if "residual" in spec:
+        kind = {"ar1": pm.residual.AR1, "car1": pm.residual.CAR1}.get(spec["residual"])
+        own = {"time": spec["time"]} if kind else {}
+        residual = (kind or pm.residual.Exchangeable)(group=spec["cluster"], **own)
+    fit = pm.MixedModel(spec["formula"], reml=spec["reml"], residual=residual).fit(frame_of(case))
     cr2, cr3 = (fit.with_cov(f"{kind}:{spec['cluster']}") for kind in ("CR2", "CR3"))
     assert_close(cr2.std_errors, case.value["CR2"], case.tolerance, "CR2")
     assert_close(cr2.df_terms, case.value["df"], case.tolerance, "df")

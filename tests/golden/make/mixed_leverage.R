@@ -22,4 +22,26 @@ for (i in seq_along(models)) for (reml in c(TRUE, FALSE)) {
       list(CR2 = standard_errors(cr2), df = named(setNames(df, names(fixef(fit)))),
            CR3 = standard_errors(vcovCR(fit, cluster = d[[model[[3]]]], type = "CR3"))), 1e-6)
 }
+# Generalised least squares with the correlation held at the polished optimum of residual.json; by
+# REML, since nlme scales the covariance of an ML fit by n / (n - p), which clubSandwich takes over.
+suppressMessages(library(nlme))
+known <- fromJSON("../residual.json", simplifyVector = FALSE)
+for (case in known) if (grepl("-gls-(ar1|car1|exchangeable)-reml", case$id)) {
+  d <- panel(case$data)
+  rho <- case$value$correlation$estimate[[1]]
+  group <- case$spec$group
+  form <- as.formula(sprintf("~ %s | %s", if (is.null(case$spec$time)) "1" else case$spec$time, group))
+  structure <- switch(case$spec$residual, ar1 = corAR1(rho, form, fixed = TRUE),
+                      car1 = corCAR1(rho, form, fixed = TRUE),
+                      exchangeable = corCompSymm(rho, form, fixed = TRUE))
+  fit <- gls(as.formula(case$spec$formula), d, correlation = structure,
+             method = "REML")
+  cr2 <- vcovCR(fit, cluster = d[[group]], type = "CR2")
+  df <- coef_test(fit, cr2, test = "Satterthwaite")$df_Satt
+  add(sub("nlme", "clubSandwich", case$id), "R clubSandwich", case$data,
+      list(estimator = "MixedModel", formula = case$spec$formula, cluster = group,
+           reml = case$spec$reml, residual = case$spec$residual, time = case$spec$time),
+      list(CR2 = standard_errors(cr2), df = named(setNames(df, names(coef(fit)))),
+           CR3 = standard_errors(vcovCR(fit, cluster = d[[group]], type = "CR3"))), 1e-6)
+}
 finish()
