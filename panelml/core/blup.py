@@ -103,14 +103,17 @@ class CrossedPrediction:
 
     def __call__(self, block: Block) -> Rows:
         """Return the outcome less its random part, and the working fixed regressors."""
-        columns = self.basis.columns(block)
+        columns, whitening = self.basis.plain.columns(block), self.basis.whitening
         q = self.basis.n_random
         z = columns[-q:]
         own = self.units[:, block.first_unit : block.first_unit + block.n_units]
         outcome = columns[-q - 1] - (z[self.first] * spread(own, block.unit)).sum(axis=0)
         for factor, values in self.others:
             outcome -= (z[factor.random] * spread(values, block.keys[factor.key])).sum(axis=0)
-        return Rows(np.concatenate([outcome[None], columns[: -q - 1]]), None, None, block.starts)
+        rows = np.concatenate([outcome[None], columns[: -q - 1]])
+        return Rows(
+            rows if whitening is None else whitening(rows, block), None, None, block.starts
+        )
 
     def products(self, block: Block) -> CrossedProducts:
         """Compute the products of a block, of whose sum ``spreads`` is made."""

@@ -65,7 +65,7 @@ def crossed_spreads(
         system -= (left.T @ right).toarray()
     system[np.diag_indices(len(system))] += 1.0
     p = linalg.inv(system)
-    own = inverse + _products(solved, p)
+    own = inverse + _products(solved, p) if solved else inverse
     found = [np.einsum("ab,bcg,dc->adg", first, own, first)]
     p = spread @ (spread @ p).T
     for other in others:

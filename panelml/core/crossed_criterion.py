@@ -26,13 +26,10 @@ from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.crossed_start import moment_start
 from panelml.core.mixed_criterion import bending, covariance_changes, profile, shares, unit_changes
 from panelml.core.mixed_fit import start_factor
+from panelml.core.sparse_units import combined, gram, traces
 
-__all__ = ["CrossedCriterion", "CrossedModel", "level_coefficients"]
+__all__ = ["CrossedCriterion", "CrossedInverse", "CrossedModel", "level_coefficients"]
 
-# So many dense entries are held at once.
-DENSE_ENTRIES = 4_000_000
-# Sparse matrices fuller than this are multiplied faster as dense ones.
-DENSE_SHARE = 0.1
 # Factors with a smaller singular value are not inverted.
 LEAST_ROOT = 1e-3
 
@@ -126,6 +123,29 @@ class _Solved:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossedInverse:
+    """What the inverse covariance V^-1 of the rows, over the residual variance, is made of.
+
+    With K_i = Z_1i u_i', the inverse for the first factor alone is I - K_i K_i', and V^-1 is that
+    less F P F', F being Z_2 times it.
+
+    Attributes
+    ----------
+    u : FloatArray, shape (q_1, q_1, g)
+    p : FloatArray, shape (m, m)
+    units : FloatArray, shape (q_1, p + 1, g)
+        D Z_1' V^-1 [X, y] of the first factor.
+    levels : FloatArray, shape (m, p + 1)
+        D Z_2' V^-1 [X, y] of the others: V^-1 [X, y] is [X, y] less Z times these two.
+    """
+
+    u: FloatArray
+    p: FloatArray
+    units: FloatArray
+    levels: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class CrossedModel:
     """Products and layout of a crossed model; evaluates the criterion.
 
@@ -158,7 +178,7 @@ class CrossedModel:
         total = units.m - np.einsum("akg,alg->kl", left.b, left.b) - solved.explained
         logdet = left.logdet + solved.logdet - units.log_weight
         found = profile(total, logdet, units.n, restricted=restricted)
-        h1 = left.h - _blocks_times(left.k, solved.p @ left.right)
+        h1 = _first_scores(left, solved)
         parts = self._parts(left, solved, h1)
         direction, phi, sigma2 = np.append(-found.coef, 1.0), found.phi, found.sigma2
         scores = tuple(np.einsum("akj,k->aj", h, direction) for _, _, h in parts)
@@ -177,7 +197,7 @@ class CrossedModel:
         left = self._eliminate(factor[np.ix_(self.first, self.first)])
         solved = self._solve(left, factor)
         g, m = left.g.shape[2], len(left.own)
-        k = sparse.csr_array(sparse.vstack(left.k))
+        k = sparse.csr_array(sparse.vstack([sparse.csr_array((0, m)), *left.k]))
         start = g * len(self.first)
         whole = np.empty((start + m, start + m))
         whole[:start, :start] = -np.asarray(k @ (k @ solved.p).T)
@@ -187,10 +207,19 @@ class CrossedModel:
         whole[:start, start:] = k @ (np.eye(m) - solved.p @ left.own)
         whole[start:, :start] = whole[:start, start:].T
         whole[start:, start:] = left.own - left.own @ solved.p @ left.own
-        h1 = left.h - _blocks_times(left.k, solved.p @ left.right)
+        h1 = _first_scores(left, solved)
         h = np.concatenate([h1.swapaxes(1, 2).reshape(start, -1), solved.h])
         parts = [np.repeat(self.first, g), *(np.tile(o.random, o.levels) for o in self.others)]
         return np.concatenate(parts), whole, h[:, :-1]
+
+    def inverse(self, factor: FloatArray) -> CrossedInverse:
+        """Return what the inverse covariance of the rows is made of."""
+        left = self._eliminate(factor[np.ix_(self.first, self.first)])
+        solved = self._solve(left, factor)
+        relative = factor @ factor.T
+        h1 = _first_scores(left, solved)
+        units = np.einsum("ab,bkg->akg", relative[np.ix_(self.first, self.first)], h1)
+        return CrossedInverse(left.u, solved.p, units, self._times(relative, solved.h))
 
     def coefficients(self, at: CrossedCriterion) -> tuple[FloatArray, list[FloatArray]]:
         """Predict the working random coefficients: (q_1, g), and (q, levels) for each other."""
@@ -208,13 +237,13 @@ class CrossedModel:
         own = self.products.own.toarray()
         right = self.products.right.copy()
         for a in range(len(root)):
-            part = _combined(u[a], cross)
-            own -= _gram(part, part)
+            part = combined(u[a], cross)
+            own -= gram(part, part)
             right -= part.T @ b[a].T
-        logs = np.log(np.stack([lower[a, a] for a in range(len(root))]))
+        logdet = sum(2 * float(np.log(lower[a, a]).sum()) for a in range(len(root)))
         return _Eliminated(
             u, b, units.s - transposed_multiply(us, us), units.c - transposed_multiply(us, b),
-            2 * float(logs.sum()), tuple(_combined(drop[a], cross) for a in range(len(root))),
+            logdet, tuple(combined(drop[a], cross) for a in range(len(root))),
             own, right,
         )  # fmt: skip
 
@@ -244,7 +273,7 @@ class CrossedModel:
         self, left: _Eliminated, solved: _Solved, h1: FloatArray
     ) -> list[tuple[IntArray, FloatArray, FloatArray]]:
         """For each factor: its random regressors, the sum of G over levels, and H, (q, p1, J)."""
-        parts = [(self.first, left.g.sum(axis=2) - _traces(left.k, solved.p), h1)]
+        parts = [(self.first, left.g.sum(axis=2) - traces(left.k, solved.p), h1)]
         for other, g in zip(self.others, solved.g, strict=True):
             h = solved.h[other.span].reshape(other.levels, other.random.size, -1)
             parts.append((other.random, g, np.moveaxis(h, 0, 2)))
@@ -342,40 +371,7 @@ def _apply(
     return first, inside - left.own @ (solved.p @ inside)
 
 
-def _combined(u: FloatArray, cross: tuple[sparse.csr_array, ...]) -> sparse.csr_array:
-    """Sum of the cross-products with coefficients of each unit, u of shape (q, g)."""
-    first = cross[0]
-    each = np.diff(first.indptr)
-    data = sum(
-        (
-            np.repeat(coefficient, each) * part.data
-            for coefficient, part in zip(u, cross, strict=True)
-        ),
-        np.zeros(first.nnz),
-    )
-    return sparse.csr_array((data, first.indices, first.indptr), shape=first.shape)
-
-
-def _gram(left: sparse.csr_array, right: sparse.csr_array) -> FloatArray:
-    """Return left' right, dense, shape (m, m)."""
-    g, m = left.shape
-    if left.nnz < DENSE_SHARE * g * m:
-        return np.asarray((left.T @ right).toarray())
-    total, step = np.zeros((m, m)), max(DENSE_ENTRIES // m, 1)
-    for start in range(0, g, step):
-        rows = slice(start, start + step)
-        total += left[rows].toarray().T @ right[rows].toarray()
-    return total
-
-
-def _blocks_times(k: tuple[sparse.csr_array, ...], values: FloatArray) -> FloatArray:
-    return np.stack([(part @ values).T for part in k])
-
-
-def _traces(k: tuple[sparse.csr_array, ...], p: FloatArray) -> FloatArray:
-    """Sum over units of K_i P K_i', shape (q, q)."""
-    total = np.zeros((len(k), len(k)))
-    for a in range(len(k)):
-        for b in range(a + 1):
-            total[a, b] = total[b, a] = np.vdot(_gram(k[a], k[b]), p)
-    return total
+def _first_scores(left: _Eliminated, solved: _Solved) -> FloatArray:
+    """Z_1' V^-1 [X, y] of the first factor's units, shape (q_1, p + 1, g)."""
+    values = solved.p @ left.right
+    return left.h - np.array([(part @ values).T for part in left.k]).reshape(left.h.shape)

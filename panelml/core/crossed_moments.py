@@ -89,9 +89,14 @@ class CrossedProducts:
             Positions of the first factor's regressors among the random ones.
         others : tuple of OtherFactor
         """
-        columns = basis.columns(block)
+        plain, whitening = basis.plain.columns(block), basis.whitening
+        design = level_design(block, plain[-basis.n_random :], others)
+        columns = plain
+        if whitening is not None:
+            columns = whitening(plain, block)
+            root = whitening.roots(block.starts, whitening.facts.of(block), inverse=True)
+            design = sparse.csr_array(root @ design)
         w, z = columns[: -basis.n_random], columns[-basis.n_random :]
-        design = level_design(block, z, others)
         own = UnitProducts.of_columns(w, z[first], block)
         return cls(
             own,

@@ -28,6 +28,8 @@ def moment_start(
     own = products.own.toarray()
     for a, one in enumerate(factors):
         for b, two in enumerate(factors[: a + 1]):
+            if not one.size * two.size:
+                continue
             cells = _cells(products, own, others, a, b)
             flat = cells.reshape(len(cells), -1)
             table = (flat.T @ flat).reshape(cells.shape[1:] * 2)

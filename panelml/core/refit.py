@@ -45,7 +45,7 @@ class WorkingRows:
     design : sparse array, shape (n, m), or None
         Random regressors of the other factors, a column for each coefficient.
     whitening : Whitening, or None
-        Made the rows independent.
+        How residuals of the rows depend on each other.
     patterns : RowPatterns, or None
         What their covariance depends on.
     """
@@ -63,15 +63,11 @@ class WorkingRows:
     @classmethod
     def of(cls, block: Block, basis: MixedBasis, others: tuple[OtherFactor, ...]) -> WorkingRows:
         """Compute one block's rows."""
-        whitening, q = basis.whitening, basis.n_random
-        columns = replace(basis, whitening=None).columns(block)
+        whitening, columns = basis.whitening, basis.plain.columns(block)
         root = np.sqrt(block.row_weights)
-        place = len(columns) - q - 1
+        place = len(columns) - basis.n_random - 1
         base = block.z[0] - columns[place] / root
-        patterns = None
-        if whitening is not None:
-            patterns = whitening.facts.of(block)
-            columns = whitening.whiten(columns, block.starts, patterns)
+        patterns = whitening.facts.of(block) if whitening else None
         x, z = columns[:place], columns[place + 1 :]
         codes = np.array([block.keys[other.key] for other in others], dtype=np.int64)
         design = level_design(block, z, others) if others else None
@@ -105,22 +101,19 @@ class WorkingRows:
         """Unit of each row, shape (n,)."""
         return np.repeat(np.arange(self.sizes.size), self.sizes)
 
-    def to_plain(self, outcome: FloatArray) -> FloatArray:
-        """Return the working outcome of a user's, times root weights, not whitened: (n,)."""
-        return np.asarray((outcome - self.base) * self.root)
-
     def to_working(self, outcome: FloatArray) -> FloatArray:
-        """Return the same, made independent where rows are not."""
-        plain = self.to_plain(outcome)
-        if self.whitening is None or self.patterns is None:
-            return plain
-        return np.asarray(self.whitening.whiten(plain[None], self.starts, self.patterns)[0])
+        """Return the working outcome of a user's, times root weights, shape (n,)."""
+        return np.asarray((outcome - self.base) * self.root)
 
     def to_outcome(self, working: FloatArray) -> FloatArray:
         """Return the user's outcome of a working one, shape (n,)."""
-        if self.whitening is not None and self.patterns is not None:
-            working = self.whitening.colour(working[None], self.starts, self.patterns)[0]
         return np.asarray(working / self.root + self.base)
+
+    def residuals(self, independent: FloatArray) -> FloatArray:
+        """Give independent residuals, shape (n,), the dependence of the rows'."""
+        if self.whitening is None or self.patterns is None:
+            return independent
+        return self.whitening.colour(independent[None], self.starts, self.patterns)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +154,7 @@ class Truth:
             Random coefficients; new ones by default.
         """
         rng = np.random.default_rng([seed, rep])
-        noise = self.sigma * rng.standard_normal(rows.root.size)
+        noise = rows.residuals(self.sigma * rng.standard_normal(rows.root.size))
         effects = draw_effects(self, rng) if given is None else given
         total = self.coef @ rows.x + noise
         for place, (random, values) in enumerate(zip(self.randoms, effects, strict=True)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,11 @@ class MixedBasis:
     centre: FloatArray
     n_random: int
     whitening: Whitening | None = None
+
+    @property
+    def plain(self) -> MixedBasis:
+        """The same columns, whose rows stay as they are."""
+        return replace(self, whitening=None)
 
     def columns(self, block: Block) -> FloatArray:
         """Return the working columns of a block, (p + 1 + q, n), weighted and made independent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,15 +174,19 @@ class Whitening:
         )  # fmt: skip
         return found
 
-    def roots(self, starts: IntArray, rows: RowPatterns) -> sparse.csr_array:
-        """Return the root of the covariance of all rows over the residual variance, (n, n)."""
+    def roots(
+        self, starts: IntArray, rows: RowPatterns, *, inverse: bool = False
+    ) -> sparse.csr_array:
+        """Return the root of the covariance of all rows over the residual variance, (n, n).
+
+        Or the inverse of that, by which rows are made independent.
+        """
         n = int(starts[-1])
         row, column, value = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)], []
-        for part in size_classes(starts, rows, absolute=self.form.kind == "unstructured"):
-            root = np.linalg.cholesky(self.form.matrices(self.theta, part.patterns))
+        for part, factor in self._factors(starts, rows, inverse=inverse):
             row.append(np.repeat(part.at, part.at.shape[1], axis=1).ravel())
             column.append(np.tile(part.at, part.at.shape[1]).ravel())
-            value.append(root[part.pattern].ravel())
+            value.append(factor.ravel())
         places = np.concatenate(row), np.concatenate(column)
         return sparse.csr_array((np.concatenate(value), places), shape=(n, n))
 
@@ -197,9 +202,14 @@ class Whitening:
         self, columns: FloatArray, starts: IntArray, rows: RowPatterns, *, inverse: bool
     ) -> FloatArray:
         result = np.empty_like(columns)
-        absolute = self.form.kind == "unstructured"
-        for part in size_classes(starts, rows, absolute=absolute):
-            root = np.linalg.cholesky(self.form.matrices(self.theta, part.patterns))
-            factor = (np.linalg.inv(root) if inverse else root)[part.pattern]
+        for part, factor in self._factors(starts, rows, inverse=inverse):
             result[:, part.at] = np.einsum("gst,kgt->kgs", factor, columns[:, part.at])
         return result
+
+    def _factors(
+        self, starts: IntArray, rows: RowPatterns, *, inverse: bool
+    ) -> Iterator[tuple[SizeClass, FloatArray]]:
+        """Yield units of equal size with the roots of their covariances, or the inverses."""
+        for part in size_classes(starts, rows, absolute=self.form.kind == "unstructured"):
+            root = np.linalg.cholesky(self.form.matrices(self.theta, part.patterns))
+            yield part, (np.linalg.inv(root) if inverse else root)[part.pattern]

@@ -192,7 +192,7 @@ class ResidualRefitter:
     def fit(self, outcome: FloatArray) -> Refit:
         """Estimate the model from an outcome in the user's terms, shape (n,)."""
         table, q = self.plain.columns.copy(), self.columns.basis.n_random
-        table[len(table) - q - 1] = self.rows.to_plain(outcome)
+        table[len(table) - q - 1] = self.rows.to_working(outcome)
         problem = residual_problem(replace(self.plain, columns=table), self.form, q)
         found = maximise_residual(
             problem, self.columns.structure, restricted=self.restricted, starts=[self.theta]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
@@ -56,7 +55,7 @@ def mixed_clusters(
     """
     factors = _factors(influence, prediction, columns, power)
     p, q = influence.kept.size, prediction.basis.n_random
-    basis = replace(prediction.basis, whitening=None)
+    basis = prediction.basis.plain
     rows = fold(influence.sample, lambda block: _rows_of(block, basis)).values
     regressors, outcome, random, noise = np.split(rows, [p, p + 1, p + 1 + q])
     error = outcome[0] - influence.coef @ regressors
