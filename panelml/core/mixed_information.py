@@ -16,17 +16,23 @@ from scipy import linalg
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.batched import transposed_multiply
-from panelml.core.mixed_criterion import Criterion, information
+from panelml.core.mixed_criterion import Criterion, bending, covariance_changes, information
 from panelml.core.unit_products import MixedMoments
 
 __all__ = [
     "Sensitivity",
+    "Tangent",
     "VarianceInformation",
     "joint_information",
     "kenward_roger",
     "satterthwaite",
     "variance_information",
 ]
+
+# Of working random coefficients over the residual variance: what is less is none.
+LEAST_VARIANCE = 1e-9
+# Moves of a root that change the covariance less, relative to the most, do not change it.
+ROTATION = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,65 @@ class Sensitivity:
 
 
 @dataclass(frozen=True, slots=True)
+class Tangent:
+    """Directions in which variance parameters can move at the optimum.
+
+    All of them inside; where a covariance is singular, those of a root of it with as many columns
+    as it has dimensions, as lmerTest has it by taking derivatives in Cholesky factors.
+
+    Attributes
+    ----------
+    moves : FloatArray, shape (u, 1 + t)
+        Derivatives of the parameters along each.
+    bend : FloatArray, shape (u, u)
+        Information from the directions' own curvature.
+    """
+
+    moves: FloatArray
+    bend: FloatArray
+
+    @classmethod
+    def of(
+        cls, factor: FloatArray, gradient: FloatArray, free: tuple[IntArray, IntArray],
+        sigma2: float,
+    ) -> Tangent:  # fmt: skip
+        """Find them.
+
+        Parameters
+        ----------
+        factor : FloatArray, shape (q, q)
+            Of the covariance of the working random coefficients over the residual variance.
+        gradient : FloatArray, shape (q, q)
+            Derivative of the deviance in that.
+        free : pair of IntArray, shape (t,)
+        sigma2 : float
+        """
+        root, flat = np.zeros_like(factor), np.zeros_like(factor)
+        joint = np.zeros(factor.shape, dtype=bool)
+        joint[free] = joint[free[::-1]] = True
+        for block in np.unique(joint, axis=0):
+            own = np.ix_(block, block)
+            values, vectors = np.linalg.eigh((factor @ factor.T)[own])
+            some = values > LEAST_VARIANCE
+            root[own] = vectors * np.sqrt(np.where(some, values, 0.0))
+            flat[own] = vectors[:, ~some] @ vectors[:, ~some].T
+        if not flat.any():
+            return cls(np.eye(1 + len(free[0])), np.zeros((1 + len(free[0]),) * 2))
+        # At the optimum the derivative vanishes but for directions without variance.
+        bent = flat @ gradient @ flat / (2 * sigma2)
+        rows, columns = np.nonzero(joint & root.any(axis=0))
+        change = np.sqrt(sigma2) * covariance_changes(root, (rows, columns))[:, *free]
+        # Rotations of the root move nothing.
+        along, sizes, across = np.linalg.svd(change, full_matrices=False)
+        kept = sizes > ROTATION * sizes.max(initial=0.0)
+        along = along[:, kept]
+        moves = linalg.block_diag(np.ones((1, 1)), sizes[kept, None] * across[kept])
+        bend = np.zeros((len(moves),) * 2)
+        bend[1:, 1:] = along.T @ bending(bent, (rows, columns)) @ along
+        return cls(moves, bend)
+
+
+@dataclass(frozen=True, slots=True)
 class VarianceInformation:
     """What inference on fixed effects and variances needs of the likelihood's curvature.
 
@@ -59,6 +124,8 @@ class VarianceInformation:
     ----------
     rows, columns : IntArray, shape (t,)
         Entries of the covariance.
+    tangent : Tangent
+        In which directions they can move.
     observed, expected : FloatArray, shape (1 + t, 1 + t)
         Information matrices.
     phi : FloatArray, shape (p, p)
@@ -71,6 +138,7 @@ class VarianceInformation:
 
     rows: IntArray
     columns: IntArray
+    tangent: Tangent
     observed: FloatArray
     expected: FloatArray
     phi: FloatArray
@@ -78,8 +146,13 @@ class VarianceInformation:
     second: FloatArray
 
     def parameter_cov(self) -> FloatArray:
-        """Covariance of the variance parameters by the observed information, (1 + t, 1 + t)."""
-        return np.asarray(linalg.pinvh(self.observed))
+        """Covariance of the variance parameters by the observed information, (1 + t, 1 + t).
+
+        A direction in which the random coefficients are estimated not to vary counts as known.
+        """
+        moves = self.tangent.moves
+        info = moves @ self.observed @ moves.T + self.tangent.bend
+        return np.asarray(moves.T @ linalg.pinvh(info) @ moves)
 
     def sensitivity(self) -> Sensitivity:
         """Return what degrees of freedom by Satterthwaite take."""
@@ -115,14 +188,13 @@ def variance_information(
     place = np.arange(len(rows))
     basis[place, rows, columns] = 1.0
     basis[place, columns, rows] = 1.0
-    d = (at.factor @ at.factor.T)[rows, columns]
     average, expected, scale = information(at, basis, restricted=restricted)
     hx = at.curvature.hh[:, :p, :, :p]
     total = at.curvature.g
     if restricted:
         total = total - np.einsum("akbl,kl->ab", hx, at.phi)
     return joint_information(
-        free, d, average=average, scale=scale, expected=expected,
+        free, at.factor, at.gradient, average=average, scale=scale, expected=expected,
         trace=np.einsum("kab,ab->k", basis, total),
         first=np.einsum("axby,kab->kxy", hx, basis), second=_second(moments, at, basis),
         phi=at.phi, sigma2=at.sigma2, df=float(at.df), rank=n - p if restricted else n,
@@ -130,7 +202,8 @@ def variance_information(
 
 
 def joint_information(
-    free: tuple[IntArray, IntArray], d: FloatArray, *, average: FloatArray, scale: FloatArray,
+    free: tuple[IntArray, IntArray], factor: FloatArray, gradient: FloatArray, *,
+    average: FloatArray, scale: FloatArray,
     expected: FloatArray, trace: FloatArray, first: FloatArray, second: FloatArray,
     phi: FloatArray, sigma2: float, df: float, rank: int,
 ) -> VarianceInformation:  # fmt: skip
@@ -140,8 +213,8 @@ def joint_information(
     ----------
     free : pair of IntArray, shape (t,)
         Rows and columns of the entries.
-    d : FloatArray, shape (t,)
-        Their values.
+    factor, gradient : FloatArray, shape (q, q)
+        As for ``Tangent.of``.
     average, expected : FloatArray, shape (t, t)
         ``r' V^-1 V_k P V_l V^-1 r / s2`` and ``tr(P V_k P V_l)``, V over the residual variance.
     scale, trace : FloatArray, shape (t,)
@@ -155,12 +228,14 @@ def joint_information(
     rank : int
         Trace of P V.
     """
+    d = (factor @ factor.T)[free]
     expected = _with_residual(expected, trace, float(rank), d)
     average = _with_residual(average, scale, df, d)
     inverse = np.linalg.inv(phi)
     first = np.concatenate([(inverse - np.einsum("k,kxy->xy", d, first))[None], first])
     return VarianceInformation(
-        *free, (2 * average - expected) / (2 * sigma2**2), expected / (2 * sigma2**2),
+        *free, Tangent.of(factor, gradient, free, sigma2),
+        (2 * average - expected) / (2 * sigma2**2), expected / (2 * sigma2**2),
         sigma2 * phi, first / sigma2**2, _second_with_residual(second, first, d) / sigma2**3,
     )  # fmt: skip
 

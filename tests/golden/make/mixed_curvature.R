@@ -1,5 +1,5 @@
-# Small-sample inference of mixed models with several grouping factors: lmerTest and pbkrtest; and
-# standard errors of variances from the restricted likelihood with V written out.
+# Small-sample inference of mixed models with several grouping factors, and of such whose covariance
+# is estimated to be singular: lmerTest and pbkrtest; and standard errors of variances from the restricted likelihood with V written out.
 source("common.R")
 suppressMessages({library(lme4); library(lmerTest); library(pbkrtest); library(numDeriv)})
 
@@ -11,7 +11,14 @@ models <- list(
   list("cake", "angle ~ temp * (recipeB + recipeC) + (1 | replicate) + (1 | recipe:replicate)"),
   list("crossed", "y ~ x + (1 | subject) + (1 | item)"),
   list("crossed", "y ~ x + (1 | subject) + (1 + x | item)"),
-  list("levels3", "y ~ t + (1 + t | school:klass:pupil) + (1 | school)"))
+  list("levels3", "y ~ t + (1 + t | school:klass:pupil) + (1 | school)"),
+  list("zerovar", "y ~ t + x + (1 + t | id)"),
+  list("zerovar", "y ~ t + x + (1 + t || id)"),
+  list("slope0", "y ~ t + x + (1 + t | id)"),
+  list("corr_plus", "y ~ t + x + (1 + t | id)"),
+  list("corr_minus", "y ~ t + x + (1 + t | id)"),
+  list("serial", "y ~ x + t + (1 | g) + (1 | id)"),
+  list("three_groups", "y ~ t + (1 + t | id)"))
 for (i in seq_along(models)) {
   model <- models[[i]]
   d <- panel(model[[1]])
@@ -25,7 +32,7 @@ for (i in seq_along(models)) {
                 kenward_roger = named(setNames(kr[, "df"], names)),
                 kr_errors = named(setNames(kr[, "Std. Error"], names)))
   vc <- as.data.frame(VarCorr(fit))
-  if (!any(!is.na(vc$var2)) && all(vc$var1 %in% c("(Intercept)", NA))) {
+  if (!isSingular(fit) && !any(!is.na(vc$var2)) && all(vc$var1 %in% c("(Intercept)", NA))) {
     X <- getME(fit, "X"); y <- getME(fit, "y")
     ZZ <- lapply(getME(fit, "Ztlist"), function(Zt) as.matrix(crossprod(Zt)))
     deviance <- function(v) {
