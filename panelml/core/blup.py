@@ -111,24 +111,23 @@ class CrossedPrediction:
         for factor, values in self.others:
             outcome -= (z[factor.random] * spread(values, block.keys[factor.key])).sum(axis=0)
         rows = np.concatenate([outcome[None], columns[: -q - 1]])
-        return Rows(
-            rows if whitening is None else whitening(rows, block), None, None, block.starts
-        )
+        return Rows(rows if whitening is None else whitening(rows, block), None, None, block.starts)
 
     def products(self, block: Block) -> CrossedProducts:
         """Compute the products of a block, of whose sum ``spreads`` is made."""
         others = tuple(factor for factor, _ in self.others)
         return CrossedProducts.of(block, self.basis, self.first, others)
 
-    def spreads(
-        self, products: CrossedProducts, relatives: tuple[FloatArray, ...]
-    ) -> list[FloatArray]:
+    def spreads(self, products: CrossedProducts, relative: FloatArray) -> list[FloatArray]:
         """Conditional covariances over the residual variance: (q, q, levels) for each factor.
 
         Parameters
         ----------
         products : CrossedProducts
-        relatives : tuple of FloatArray, each (q, q)
-            Relative covariance of each factor's working coefficients, the first factor first.
+        relative : FloatArray, shape (q, q)
+            Relative covariance of all working coefficients.
         """
-        return crossed_spreads(products, tuple(factor for factor, _ in self.others), relatives)
+        others = tuple(factor for factor, _ in self.others)
+        own = (self.first, *(factor.random for factor in others))
+        relatives = tuple(relative[np.ix_(random, random)] for random in own)
+        return crossed_spreads(products, others, relatives)

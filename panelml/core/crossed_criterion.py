@@ -208,7 +208,7 @@ class CrossedModel:
         whole[start:, :start] = whole[:start, start:].T
         whole[start:, start:] = left.own - left.own @ solved.p @ left.own
         h1 = _first_scores(left, solved)
-        h = np.concatenate([h1.swapaxes(1, 2).reshape(start, -1), solved.h])
+        h = np.concatenate([h1.swapaxes(1, 2).reshape(start, h1.shape[1]), solved.h])
         parts = [np.repeat(self.first, g), *(np.tile(o.random, o.levels) for o in self.others)]
         return np.concatenate(parts), whole, h[:, :-1]
 
@@ -374,4 +374,4 @@ def _apply(
 def _first_scores(left: _Eliminated, solved: _Solved) -> FloatArray:
     """Z_1' V^-1 [X, y] of the first factor's units, shape (q_1, p + 1, g)."""
     values = solved.p @ left.right
-    return left.h - np.array([(part @ values).T for part in left.k]).reshape(left.h.shape)
+    return np.asarray(left.h - np.reshape([(part @ values).T for part in left.k], left.h.shape))

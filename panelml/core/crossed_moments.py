@@ -15,7 +15,7 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.unit_products import MixedBasis, UnitProducts
 
-__all__ = ["CrossedProducts", "OtherFactor", "level_design"]
+__all__ = ["CrossedProducts", "OtherFactor", "level_codes", "level_design"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,12 @@ class CrossedProducts:
             sparse.csr_array(self.own + other.own),
             self.right + other.right,
         )
+
+
+def level_codes(block: Block, others: tuple[OtherFactor, ...]) -> IntArray:
+    """Levels of the rows of a block, shape (factors - 1, n)."""
+    codes = np.array([block.keys[other.key] for other in others], dtype=np.int64)
+    return codes.reshape(len(others), block.n)
 
 
 def level_design(block: Block, z: FloatArray, others: tuple[OtherFactor, ...]) -> sparse.csr_array:

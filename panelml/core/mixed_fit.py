@@ -21,8 +21,8 @@ from panelml.core.mixed_criterion import Criterion, evaluate, unit_changes
 from panelml.core.unit_products import MixedMoments
 
 __all__ = [
-    "MixedOptimum", "MixedProblem", "SingleFactor", "StartedAt", "Watched", "free_entries",
-    "maximise_mixed", "start_factor",
+    "FittedState", "MixedOptimum", "MixedProblem", "MixedState", "SingleFactor", "StartedAt",
+    "Watched", "free_entries", "maximise_mixed", "start_factor",
 ]  # fmt: skip
 
 DECREMENT = 1e-10
@@ -57,6 +57,30 @@ class MixedState(Protocol):
 
     def identification(self, change: FloatArray, *, restricted: bool) -> FloatArray:
         """Information on changes of D that an unknown residual variance leaves, as a share."""
+        ...
+
+
+class FittedState(MixedState, Protocol):
+    """The same with the fixed effects."""
+
+    @property
+    def coef(self) -> FloatArray:
+        """Fixed effects, shape (p,)."""
+        ...
+
+    @property
+    def phi(self) -> FloatArray:
+        """Their covariance over the residual variance, shape (p, p)."""
+        ...
+
+    @property
+    def sigma2(self) -> float:
+        """Residual variance."""
+        ...
+
+    @property
+    def df(self) -> float:
+        """By which the sum of squares is divided for it."""
         ...
 
 
@@ -138,7 +162,7 @@ class Watched(Generic[State]):
 
 
 @dataclass(frozen=True, slots=True)
-class MixedOptimum(Generic[State]):
+class MixedOptimum(Generic[StateOut]):
     """The end of the iteration.
 
     Attributes
@@ -157,7 +181,7 @@ class MixedOptimum(Generic[State]):
         variance were known; zero where the data cannot tell variances apart.
     """
 
-    criterion: State
+    criterion: StateOut
     decrement: float
     cone: float
     evaluations: int
@@ -166,7 +190,7 @@ class MixedOptimum(Generic[State]):
 
 
 def maximise_mixed(
-    problem: MixedProblem[State], structure: BoolArray, *, restricted: bool
+    problem: MixedProblem[State], structure: BoolArray, *, restricted: bool, polish: int = 1
 ) -> MixedOptimum[State]:
     """Fit the relative covariance factor.
 
@@ -176,13 +200,16 @@ def maximise_mixed(
     structure : BoolArray, shape (q, q)
         Which entries of D may differ from zero: blocks of correlated terms.
     restricted : bool
+    polish : int
+        Steps beyond what the certificate asks for.
     """
     at = problem.evaluate(problem.start(structure), restricted=restricted)
     evaluations = 1
     for _ in range(MOST_STEPS):
         step, decrement = _newton_step(at, structure, restricted)
         if decrement < DECREMENT:
-            at, evaluations = _polished(problem, at, step, restricted), evaluations + 1
+            at = _polished(problem, at, step, structure, restricted, polish)
+            evaluations += polish
             direction, cone = _escape(at, structure, restricted)
             if cone < DECREMENT:
                 break
@@ -206,10 +233,19 @@ def free_entries(structure: BoolArray) -> tuple[IntArray, IntArray]:
     return rows.astype(np.int64), columns.astype(np.int64)
 
 
-def _polished(problem: MixedProblem[State], at: State, step: FloatArray, restricted: bool) -> State:
-    """Take the last step, which the certificate has found too small to be worth a search."""
-    ahead = problem.evaluate(at.factor + step, restricted=restricted)
-    return ahead if ahead.deviance <= at.deviance + 1e-12 * abs(at.deviance) else at
+def _polished(
+    problem: MixedProblem[State], at: State, step: FloatArray, structure: BoolArray,
+    restricted: bool, steps: int,
+) -> State:  # fmt: skip
+    """Take the last steps, which the certificate has found too small to be worth a search."""
+    for left in reversed(range(steps)):
+        ahead = problem.evaluate(at.factor + step, restricted=restricted)
+        if ahead.deviance > at.deviance + 1e-12 * abs(at.deviance):
+            break
+        at = ahead
+        if left:
+            step = _newton_step(at, structure, restricted)[0]
+    return at
 
 
 def _newton_step(

@@ -15,7 +15,7 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.collapse import collapse
 from panelml.core.crossed_criterion import CrossedModel
-from panelml.core.crossed_moments import CrossedProducts, OtherFactor, level_design
+from panelml.core.crossed_moments import CrossedProducts, OtherFactor, level_codes, level_design
 from panelml.core.groups import group_sums, spread
 from panelml.core.mixed_fit import SingleFactor
 from panelml.core.unit_products import MixedBasis, MixedMoments, solve_root
@@ -69,10 +69,9 @@ class WorkingRows:
         base = block.z[0] - columns[place] / root
         patterns = whitening.facts.of(block) if whitening else None
         x, z = columns[:place], columns[place + 1 :]
-        codes = np.array([block.keys[other.key] for other in others], dtype=np.int64)
         design = level_design(block, z, others) if others else None
         return cls(
-            x, z, base, root, np.diff(block.starts), codes.reshape(len(others), block.n), design,
+            x, z, base, root, np.diff(block.starts), level_codes(block, others), design,
             whitening, patterns,
         )  # fmt: skip
 
@@ -113,7 +112,8 @@ class WorkingRows:
         """Give independent residuals, shape (n,), the dependence of the rows'."""
         if self.whitening is None or self.patterns is None:
             return independent
-        return self.whitening.colour(independent[None], self.starts, self.patterns)[0]
+        coloured = self.whitening.colour(independent[None], self.starts, self.patterns)
+        return np.asarray(coloured[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,26 +8,29 @@ deviance) and standard errors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy import optimize
 
-from panelml._typing import BoolArray, FloatArray
-from panelml.core.mixed_criterion import Criterion, evaluate
+from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.mixed_fit import (
+    FittedState,
     MixedOptimum,
-    SingleFactor,
+    MixedProblem,
     StartedAt,
     free_entries,
     maximise_mixed,
 )
-from panelml.core.mixed_information import Sensitivity, variance_information
-from panelml.core.residual_rows import ResidualProblem
-from panelml.core.unit_products import MixedMoments
+from panelml.core.mixed_information import Sensitivity, VarianceInformation
+from panelml.core.residual_forms import ResidualForm
 
-__all__ = ["ResidualOptimum", "maximise_residual", "residual_sensitivity"]
+__all__ = [
+    "ResidualLikelihood", "ResidualOptimum", "WhiteRows", "maximise_residual",
+    "residual_sensitivity",
+]  # fmt: skip
 
 DECREMENT = 1e-7
 # Steps are cheap beside what they tell: they go on until rounding is all that is left to gain.
@@ -35,6 +38,8 @@ EXHAUSTED = 1e-14
 MOST_STEPS = 60
 LONGEST = 1.0
 DIFFERENCE = 1e-4
+# Differences of gradients see what is left of an error in the random part.
+POLISH = 3
 # With so many parameters gradients come first, until the largest is below this.
 MANY = 10
 NEAR = 1e-3
@@ -66,7 +71,7 @@ class ResidualOptimum:
 
     theta: FloatArray
     cov: FloatArray
-    mixed: MixedOptimum[Criterion]
+    mixed: MixedOptimum[FittedState]
     parameter_cov: FloatArray
     decrement: float
     converged: bool
@@ -88,13 +93,51 @@ class ResidualOptimum:
         return np.asarray(self.parameter_cov[np.ix_(place, place)] * np.outer(scale, scale))
 
 
+class WhiteRows(Protocol):
+    """A model whose residuals were made independent, at some parameters of their covariance."""
+
+    @property
+    def likelihood(self) -> MixedProblem[FittedState]:
+        """The likelihood of the random part."""
+        ...
+
+    def gradient(self, at: FittedState, *, restricted: bool) -> FloatArray:
+        """Derivative of the deviance in the parameters, shape (size,)."""
+        ...
+
+    def information(
+        self, factor: FloatArray, free: tuple[IntArray, IntArray], *, restricted: bool
+    ) -> VarianceInformation | None:
+        """Return the information on the random part, the parameters known; None if too large."""
+        ...
+
+
+class ResidualLikelihood(Protocol):
+    """A likelihood in the parameters of the residuals' covariance, and those of the model."""
+
+    @property
+    def form(self) -> ResidualForm:
+        """The covariance."""
+        ...
+
+    def whiten(self, theta: FloatArray) -> WhiteRows:
+        """Make residuals independent.
+
+        Raises
+        ------
+        LinAlgError
+            If their covariance is not positive definite.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Point:
     """The profile at one value of the parameters."""
 
     theta: FloatArray
-    moments: MixedMoments
-    mixed: MixedOptimum[Criterion]
+    white: WhiteRows
+    mixed: MixedOptimum[FittedState]
     gradient: FloatArray
 
     @property
@@ -112,22 +155,26 @@ class _Point:
 class _Profile:
     """The likelihood, maximised over the random part."""
 
-    problem: ResidualProblem
+    problem: ResidualLikelihood
     structure: BoolArray
     restricted: bool
+    said: Callable[[], None]
 
     def at(self, theta: FloatArray, factor: FloatArray | None = None) -> _Point:
         """Evaluate at parameters, starting from a factor."""
-        moments, white = self.problem.whiten(theta)
+        white = self.problem.whiten(theta)
+        cold = white.likelihood
         if not len(self.structure):
-            alone = evaluate(moments, np.zeros((0, 0)), restricted=self.restricted)
+            alone = cold.evaluate(np.zeros((0, 0)), restricted=self.restricted)
             mixed = MixedOptimum(alone, 0.0, 0.0, 1, True, 1.0)
         else:
-            cold = SingleFactor(moments)
             problem = cold if factor is None else StartedAt(cold, factor)
-            mixed = maximise_mixed(problem, self.structure, restricted=self.restricted)
-        slope = self.problem.gradient(theta, white, mixed.criterion, restricted=self.restricted)
-        return _Point(theta, moments, mixed, slope)
+            mixed = maximise_mixed(
+                problem, self.structure, restricted=self.restricted, polish=POLISH
+            )
+        slope = white.gradient(mixed.criterion, restricted=self.restricted)
+        self.said()
+        return _Point(theta, white, mixed, slope)
 
     def around(self, at: _Point) -> Iterator[tuple[_Point, _Point]]:
         """Yield points before and after, by parameter."""
@@ -139,26 +186,28 @@ class _Profile:
 
 
 def maximise_residual(
-    problem: ResidualProblem, structure: BoolArray, *, restricted: bool,
-    starts: Sequence[FloatArray] | None = None,
+    problem: ResidualLikelihood, structure: BoolArray, *, restricted: bool,
+    starts: Sequence[FloatArray] | None = None, said: Callable[[], None] = lambda: None,
 ) -> ResidualOptimum:  # fmt: skip
     """Fit the residuals' covariance and the random part.
 
     Parameters
     ----------
-    problem : ResidualProblem
+    problem : ResidualLikelihood
     structure : BoolArray, shape (q, q)
         Which random coefficients may be correlated.
     restricted : bool
     starts : sequence of FloatArray, optional
         Parameters of which the iteration starts at the best; the form's own by default.
+    said : callable
+        Called after each maximisation over the random part.
 
     Raises
     ------
     LinAlgError
         If no start has a positive definite covariance.
     """
-    profile = _Profile(problem, structure, restricted)
+    profile = _Profile(problem, structure, restricted, said)
     at = min(
         (profile.at(theta) for theta in starts or problem.form.starts()), key=lambda p: p.deviance
     )
@@ -185,26 +234,31 @@ def maximise_residual(
 
 
 def residual_sensitivity(
-    problem: ResidualProblem, found: ResidualOptimum, structure: BoolArray, *, restricted: bool
-) -> Sensitivity:
+    problem: ResidualLikelihood, found: ResidualOptimum, structure: BoolArray, *, restricted: bool
+) -> Sensitivity | None:
     """Return how the covariance of fixed effects moves with all variance parameters.
+
+    None where the information is too large.
 
     Parameters
     ----------
-    problem : ResidualProblem
+    problem : ResidualLikelihood
     found : ResidualOptimum
     structure : BoolArray, shape (q, q)
     restricted : bool
     """
     at, free = found.mixed.criterion, free_entries(structure)
+    own = problem.whiten(found.theta).information(at.factor, free, restricted=restricted)
+    if own is None:
+        return None
 
-    def near(theta: FloatArray) -> tuple[MixedMoments, Criterion]:
-        moments = problem.whiten(theta)[0]
-        return moments, evaluate(moments, at.factor, restricted=restricted)
+    def total(theta: FloatArray) -> FloatArray:
+        likelihood = problem.whiten(theta).likelihood
+        return np.asarray(np.linalg.inv(likelihood.evaluate(at.factor, restricted=restricted).phi))
 
-    first = [*variance_information(*near(found.theta), free, restricted=restricted).first]
+    first = [*own.first]
     for move in DIFFERENCE * np.eye(found.theta.size):
-        before, after = (np.linalg.inv(near(found.theta + s * move)[1].phi) for s in (-1, 1))
+        before, after = (total(found.theta + s * move) for s in (-1, 1))
         first.append((before - after) / (2 * DIFFERENCE * at.sigma2))
     return Sensitivity(at.sigma2 * at.phi, np.array(first), found.parameter_cov)
 
@@ -266,11 +320,12 @@ def _parameter_cov(
     ``(da/dtheta) cov``, with a(theta) the components that are best at theta.
     """
     free = free_entries(structure)
-    info = variance_information(at.moments, at.mixed.criterion, free, restricted=restricted)
+    info = at.white.information(at.mixed.criterion.factor, free, restricted=restricted)
     path = np.zeros((1 + len(free[0]), at.theta.size))
     for j, pair in enumerate(pairs):
         (low, before), (high, after) = (point.components for point in pair)
         path[0, j] = (high - low) / (2 * DIFFERENCE)
         path[1:, j] = (after - before)[free] / (2 * DIFFERENCE)
     along = path @ cov
-    return np.block([[info.parameter_cov() + along @ path.T, along], [along.T, cov]])
+    known = np.full((len(path),) * 2, np.nan) if info is None else info.parameter_cov()
+    return np.block([[known + along @ path.T, along], [along.T, cov]])

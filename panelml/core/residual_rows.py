@@ -9,18 +9,24 @@ same sum: a balanced panel is T (p + 1) of them, however many units there were.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.collapse import fewer
-from panelml.core.mixed_criterion import Criterion
+from panelml.core.crossed_moments import OtherFactor, level_codes
+from panelml.core.mixed_fit import FittedState, SingleFactor
+from panelml.core.mixed_information import VarianceInformation, variance_information
 from panelml.core.residual_forms import Patterns, ResidualForm
 from panelml.core.unit_products import RANK_TOLERANCE, MixedBasis, MixedMoments
 from panelml.core.whitening import RowFacts, RowPatterns, SizeClass, size_classes
 
-__all__ = ["ResidualProblem", "UnitRows", "WhiteUnits", "residual_problem"]
+__all__ = [
+    "Patterned", "ResidualProblem", "UnitRows", "WhiteUnits", "pulled", "residual_problem", "roots",
+    "spread_over",
+]  # fmt: skip
 
 # Random regressors of units count as equal if they agree to so many digits of the largest.
 DIGITS = 10
@@ -35,6 +41,8 @@ class UnitRows:
     columns : FloatArray, shape (p + 1 + q, n)
     sizes : IntArray, shape (g,)
     patterns : RowPatterns
+    codes : IntArray, shape (factors - 1, n)
+        Levels of the grouping factors beside the first.
     log_weight : float
         Sum of the logarithms of the weights.
     """
@@ -42,19 +50,26 @@ class UnitRows:
     columns: FloatArray
     sizes: IntArray
     patterns: RowPatterns
+    codes: IntArray
     log_weight: float
 
     @classmethod
-    def of(cls, block: Block, basis: MixedBasis, facts: RowFacts) -> UnitRows:
-        """Collect the rows of one block."""
+    def of(
+        cls, block: Block, basis: MixedBasis, facts: RowFacts,
+        others: tuple[OtherFactor, ...] = (),
+    ) -> UnitRows:  # fmt: skip
+        """Collect the rows of one block, by a basis that leaves them as they are."""
         weight = 0.0 if block.weights is None else float(np.log(block.weights).sum())
-        return cls(basis.columns(block), block.sizes, facts.of(block), weight)
+        return cls(
+            basis.columns(block), block.sizes, facts.of(block), level_codes(block, others), weight
+        )
 
     def __add__(self, other: UnitRows) -> UnitRows:
         return UnitRows(
             np.concatenate([self.columns, other.columns], axis=1),
             np.concatenate([self.sizes, other.sizes]),
             self.patterns + other.patterns,
+            np.concatenate([self.codes, other.codes], axis=1),
             self.log_weight + other.log_weight,
         )
 
@@ -85,21 +100,6 @@ class SizedUnits:
 
 
 @dataclass(frozen=True, slots=True)
-class WhiteUnits:
-    """Units with as many rows each, whitened.
-
-    Attributes
-    ----------
-    rows : FloatArray, shape (g, T, p + 1 + q)
-    inverse : FloatArray, shape (patterns, T, T)
-        Of the root of the covariance of each pattern.
-    """
-
-    rows: FloatArray
-    inverse: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
 class ResidualProblem:
     """All that the likelihood reads.
 
@@ -119,7 +119,7 @@ class ResidualProblem:
     n: int
     log_weight: float
 
-    def whiten(self, theta: FloatArray) -> tuple[MixedMoments, list[WhiteUnits]]:
+    def whiten(self, theta: FloatArray) -> WhiteUnits:
         """Whiten the units by the covariance at some parameters.
 
         Raises
@@ -127,36 +127,111 @@ class ResidualProblem:
         LinAlgError
             If it is not positive definite.
         """
-        white, log_det = [], 0.0
-        for part in self.units:
-            root = np.linalg.cholesky(self.form.matrices(theta, part.patterns))
-            logs = 2 * np.log(np.einsum("gtt->gt", root)).sum(axis=1)
-            log_det += float(logs[part.pattern] @ part.count)
-            inverse = np.linalg.inv(root)
-            spread = inverse if len(inverse) == 1 else inverse[part.pattern]
-            white.append(WhiteUnits(spread @ part.rows, inverse))
-        products = [_products(w.rows, p.count, self.n_random)
-                    for w, p in zip(white, self.units, strict=True)]  # fmt: skip
+        inverses, logs = zip(*(roots(self.form, theta, part) for part in self.units), strict=True)
+        log_det = sum(float(own @ part.count) for own, part in zip(logs, self.units, strict=True))
+        white = tuple(
+            spread_over(inverse, part.pattern) @ part.rows
+            for inverse, part in zip(inverses, self.units, strict=True)
+        )
+        products = [_products(rows, part.count, self.n_random)
+                    for rows, part in zip(white, self.units, strict=True)]  # fmt: skip
         r, c, within = zip(*products, strict=True)
         moments = MixedMoments(
             np.concatenate(r, axis=2), np.concatenate(c, axis=2),
             np.concatenate([part.count for part in self.units]), np.sum(within, axis=0),
             self.n, self.log_weight - log_det, False,
         )  # fmt: skip
-        return moments, white
+        return WhiteUnits(self, theta, moments, white, inverses)
 
-    def gradient(
-        self, theta: FloatArray, white: list[WhiteUnits], at: Criterion, *, restricted: bool
-    ) -> FloatArray:
+
+@dataclass(frozen=True, slots=True)
+class WhiteUnits:
+    """The problem with its residuals independent, at some parameters of their covariance.
+
+    Attributes
+    ----------
+    problem : ResidualProblem
+    theta : FloatArray, shape (size,)
+    moments : MixedMoments
+    rows : tuple of FloatArray, each (g, T, p + 1 + q)
+        Whitened, for each size of unit.
+    inverses : tuple of FloatArray, each (patterns, T, T)
+        Of the roots of the covariances.
+    """
+
+    problem: ResidualProblem
+    theta: FloatArray
+    moments: MixedMoments
+    rows: tuple[FloatArray, ...]
+    inverses: tuple[FloatArray, ...]
+
+    @property
+    def likelihood(self) -> SingleFactor:
+        """The likelihood of the random part."""
+        return SingleFactor(self.moments)
+
+    def gradient(self, at: FittedState, *, restricted: bool) -> FloatArray:
         """Derivative of the deviance in the parameters, shape (size,)."""
-        total = np.zeros(self.form.size)
-        for part, units in zip(self.units, white, strict=True):
-            inner = _weights(units.rows, at, restricted=restricted) * part.count[:, None, None]
-            starts = np.searchsorted(part.pattern, np.arange(len(units.inverse)))
-            summed = np.add.reduceat(inner, starts, axis=0)
-            moved = units.inverse.swapaxes(1, 2) @ summed @ units.inverse
-            total += self.form.pull(theta, part.patterns, moved)
+        form = self.problem.form
+        total = np.zeros(form.size)
+        for part, rows, inverse in zip(self.problem.units, self.rows, self.inverses, strict=True):
+            inner = _weights(rows, at, restricted=restricted) * part.count[:, None, None]
+            total += pulled(form, self.theta, part, inverse, inner)
         return total
+
+    def information(
+        self, factor: FloatArray, free: tuple[IntArray, IntArray], *, restricted: bool
+    ) -> VarianceInformation:
+        """Return the information on the random part, the residuals' parameters known."""
+        at = self.likelihood.evaluate(factor, restricted=restricted)
+        return variance_information(self.moments, at, free, restricted=restricted)
+
+
+class Patterned(Protocol):
+    """Units with as many rows each, sorted by the pattern of their covariance."""
+
+    @property
+    def patterns(self) -> Patterns:
+        """Those that differ."""
+        ...
+
+    @property
+    def pattern(self) -> IntArray:
+        """Which one each unit has, shape (g,)."""
+        ...
+
+
+def roots(form: ResidualForm, theta: FloatArray, part: Patterned) -> tuple[FloatArray, FloatArray]:
+    """Invert the root of the covariance of each pattern, (patterns, T, T).
+
+    Returns
+    -------
+    inverse : FloatArray, shape (patterns, T, T)
+    logdet : FloatArray, shape (g,)
+        Logarithm of the determinant of each unit's covariance.
+
+    Raises
+    ------
+    LinAlgError
+        If one is not positive definite.
+    """
+    root = np.linalg.cholesky(form.matrices(theta, part.patterns))
+    logs = 2 * np.log(np.einsum("gtt->gt", root)).sum(axis=1)
+    return np.linalg.inv(root), logs[part.pattern]
+
+
+def spread_over(inverse: FloatArray, pattern: IntArray) -> FloatArray:
+    """Give each unit the matrix of its pattern."""
+    return inverse if len(inverse) == 1 else inverse[pattern]
+
+
+def pulled(
+    form: ResidualForm, theta: FloatArray, part: Patterned, inverse: FloatArray, inner: FloatArray
+) -> FloatArray:
+    """Derivative in the parameters, from that in each unit's whitened covariance, (g, T, T)."""
+    starts = np.searchsorted(part.pattern, np.arange(len(inverse)))
+    summed = np.add.reduceat(inner, starts, axis=0)
+    return form.pull(theta, part.patterns, inverse.swapaxes(1, 2) @ summed @ inverse)
 
 
 def residual_problem(rows: UnitRows, form: ResidualForm, n_random: int) -> ResidualProblem:
@@ -229,7 +304,7 @@ def _orthonormal(z: FloatArray) -> FloatArray:
     return q
 
 
-def _weights(rows: FloatArray, at: Criterion, *, restricted: bool) -> FloatArray:
+def _weights(rows: FloatArray, at: FittedState, *, restricted: bool) -> FloatArray:
     """Derivative of the deviance in each unit's whitened covariance, shape (g, T, T)."""
     p, t = len(at.coef), rows.shape[1]
     x, y, z = rows[:, :, :p], rows[:, :, p], rows[:, :, p + 1 :]

@@ -212,4 +212,4 @@ class Whitening:
         """Yield units of equal size with the roots of their covariances, or the inverses."""
         for part in size_classes(starts, rows, absolute=self.form.kind == "unstructured"):
             root = np.linalg.cholesky(self.form.matrices(self.theta, part.patterns))
-            yield part, (np.linalg.inv(root) if inverse else root)[part.pattern]
+            yield part, np.asarray((np.linalg.inv(root) if inverse else root)[part.pattern])

@@ -48,6 +48,11 @@ class Layout:
     factors: tuple[FactorLayout, ...]
     labels: tuple[str, ...]
 
+    def has_intercept(self, group: tuple[str, ...]) -> bool:
+        """Whether a grouping factor has a random intercept."""
+        own = (factor.random for factor in self.factors if factor.group == group)
+        return any(self.labels[j] == "Intercept" for random in own for j in random)
+
 
 @dataclass(frozen=True, slots=True)
 class MultilevelFit:
@@ -114,8 +119,9 @@ def fit_sample(
         levels = fit_levels(sample, columns, layout.factors, restricted=restricted)
     else:
         levels, columns, residual = fit_residual(
-            sample, columns, plan, "Intercept" in layout.labels, restricted=restricted
-        )
+            sample, columns, layout.factors, plan, groups[0],
+            intercept=layout.has_intercept(groups[0]), restricted=restricted,
+        )  # fmt: skip
     at = levels.optimum.criterion
     _require_residuals(at.sigma2 * at.df, EXACT, moments)
     _require_certificate(levels, moments)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
 from scipy import sparse
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.collapse import collapse
-from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
+from panelml.core.crossed_criterion import CrossedModel
 from panelml.core.crossed_information import MOST_COEFFICIENTS, crossed_information
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.fill import dense_core
 from panelml.core.mixed_basis import WorkingColumns
-from panelml.core.mixed_criterion import Criterion, evaluate
+from panelml.core.mixed_criterion import evaluate
 from panelml.core.mixed_fit import (
+    FittedState,
     MixedOptimum,
     SingleFactor,
     Watched,
@@ -71,7 +73,7 @@ class LevelsFit:
     nobs : int
     """
 
-    optimum: MixedOptimum[Criterion] | MixedOptimum[CrossedCriterion]
+    optimum: MixedOptimum[FittedState]
     prediction: UnitPrediction | CrossedPrediction
     nobs: int
 
@@ -79,7 +81,7 @@ class LevelsFit:
     def relative(self) -> FloatArray:
         """Covariance of the working random coefficients over the residual variance, (q, q)."""
         factor = self.optimum.criterion.factor
-        return factor @ factor.T
+        return np.asarray(factor @ factor.T)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,22 @@ from typing import TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
+from panelml.core.crossed_criterion import CrossedModel
 from panelml.core.mixed_basis import WorkingColumns
-from panelml.core.mixed_criterion import Criterion
 from panelml.core.mixed_fit import (
+    FittedState,
     MixedOptimum,
     MixedProblem,
-    MixedState,
     SingleFactor,
     StartedAt,
     maximise_mixed,
     start_factor,
 )
 from panelml.core.refit import Truth, WorkingRows, crossed_problem, single_problem
+from panelml.core.residual_crossed import ResidualLayout
 from panelml.core.residual_fit import FLAT, maximise_residual
 from panelml.core.residual_forms import ResidualForm
-from panelml.core.residual_rows import UnitRows, residual_problem
+from panelml.core.residual_rows import UnitRows
 from panelml.core.unit_products import MixedMoments
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
@@ -67,7 +67,7 @@ class Refit:
 
     @classmethod
     def of(
-        cls, at: Criterion | CrossedCriterion, columns: WorkingColumns, *, restricted: bool,
+        cls, at: FittedState, columns: WorkingColumns, *, restricted: bool,
         converged: bool,
     ) -> Refit:  # fmt: skip
         """Return to the user's terms."""
@@ -140,13 +140,14 @@ class Refitter:
     def estimate(self, problem: SingleFactor | CrossedModel) -> Refit:
         """Maximise a likelihood, and return to the user's terms."""
         chosen = fitted_model(problem) if isinstance(problem, CrossedModel) else problem
-        any_problem: MixedProblem[MixedState] = chosen
-        optimum: MixedOptimum[MixedState] = maximise_mixed(
+        any_problem: MixedProblem[FittedState] = chosen
+        optimum: MixedOptimum[FittedState] = maximise_mixed(
             StartedAt(any_problem, self.factor), self.columns.structure, restricted=self.restricted
         )
-        at = optimum.criterion
-        assert isinstance(at, Criterion | CrossedCriterion)
-        return Refit.of(at, self.columns, restricted=self.restricted, converged=optimum.converged)
+        return Refit.of(
+            optimum.criterion, self.columns, restricted=self.restricted,
+            converged=optimum.converged,
+        )  # fmt: skip
 
     def draw(
         self, truth: Truth, seed: int, rep: int, given: tuple[FloatArray, ...] | None = None
@@ -166,6 +167,7 @@ class ResidualRefitter:
     plain : UnitRows
         As they are.
     columns : WorkingColumns
+    layout : ResidualLayout
     form : ResidualForm
     theta : FloatArray, shape (size,)
         Where iterations start.
@@ -175,25 +177,27 @@ class ResidualRefitter:
     rows: WorkingRows
     plain: UnitRows
     columns: WorkingColumns
+    layout: ResidualLayout
     form: ResidualForm
     theta: FloatArray
     restricted: bool
 
     @classmethod
-    def of(cls, sample: Sample, columns: WorkingColumns, *, restricted: bool) -> ResidualRefitter:
+    def of(
+        cls, sample: Sample, columns: WorkingColumns, layout: ResidualLayout, *, restricted: bool
+    ) -> ResidualRefitter:
         """Pass over the rows of a sample, whose columns were made independent."""
-        basis, whitening = columns.basis, columns.basis.whitening
+        basis, whitening, others = columns.basis, columns.basis.whitening, layout.others
         assert whitening is not None
-        rows = fold(sample, lambda block: WorkingRows.of(block, basis, ()))
-        bare = replace(basis, whitening=None)
-        plain = fold(sample, lambda block: UnitRows.of(block, bare, whitening.facts))
-        return cls(rows, plain, columns, whitening.form, whitening.theta, restricted)
+        rows = fold(sample, lambda block: WorkingRows.of(block, basis, others))
+        plain = fold(sample, lambda b: UnitRows.of(b, basis.plain, whitening.facts, others))
+        return cls(rows, plain, columns, layout, whitening.form, whitening.theta, restricted)
 
     def fit(self, outcome: FloatArray) -> Refit:
         """Estimate the model from an outcome in the user's terms, shape (n,)."""
         table, q = self.plain.columns.copy(), self.columns.basis.n_random
         table[len(table) - q - 1] = self.rows.to_working(outcome)
-        problem = residual_problem(replace(self.plain, columns=table), self.form, q)
+        problem = self.layout.likelihood(replace(self.plain, columns=table), self.form)
         found = maximise_residual(
             problem, self.columns.structure, restricted=self.restricted, starts=[self.theta]
         )

@@ -7,27 +7,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
-from panelml.core.blup import UnitPrediction
+from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.mixed_basis import WorkingColumns
-from panelml.core.mixed_information import Sensitivity, VarianceInformation
 from panelml.core.moments import CONSTANT, CrossProducts
+from panelml.core.residual_crossed import CrossedResidualProblem, ResidualLayout
 from panelml.core.residual_fit import (
     FLAT,
     ResidualOptimum,
     maximise_residual,
-    residual_sensitivity,
 )
 from panelml.core.residual_forms import ResidualForm
-from panelml.core.residual_rows import UnitRows, residual_problem
+from panelml.core.residual_rows import UnitRows
 from panelml.core.whitening import Ranks, RowFacts, Whitening
 from panelml.data.panel import Panel
 from panelml.data.residual import ResidualLike, ResidualStructure, parse
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
-from panelml.engine.multilevel import LevelsFit
+from panelml.engine.multilevel import FactorLayout, LevelsFit, other_factors, require_dense
+from panelml.engine.progress import evaluations
 from panelml.errors import ConvergenceError, IdentificationError, SpecificationError, listing
 
-__all__ = ["ResidualCurvature", "ResidualFit", "ResidualPlan", "fit_residual"]
+__all__ = ["ResidualFit", "ResidualPlan", "fit_residual"]
 
 # Whole numbers of periods.
 WHOLE = ("ar1", "ma1", "toeplitz")
@@ -110,6 +110,7 @@ class ResidualFit:
     structure : ResidualStructure
     form : ResidualForm
     optimum : ResidualOptimum
+    layout : ResidualLayout
     periods, levels, strata : tuple of str
         Labels.
     covariates : tuple of (str, float, float)
@@ -121,6 +122,7 @@ class ResidualFit:
     structure: ResidualStructure
     form: ResidualForm
     optimum: ResidualOptimum
+    layout: ResidualLayout
     periods: tuple[str, ...]
     levels: tuple[str, ...]
     strata: tuple[str, ...]
@@ -129,8 +131,8 @@ class ResidualFit:
 
 
 def fit_residual(
-    sample: Sample, columns: WorkingColumns, plan: ResidualPlan, intercept: bool, *,
-    restricted: bool,
+    sample: Sample, columns: WorkingColumns, factors: tuple[FactorLayout, ...], plan: ResidualPlan,
+    group: tuple[str, ...], *, intercept: bool, restricted: bool,
 ) -> tuple[LevelsFit, WorkingColumns, ResidualFit]:  # fmt: skip
     """Maximise the likelihood over the residuals' covariance too.
 
@@ -139,9 +141,12 @@ def fit_residual(
     sample : Sample
         With the plan's keys and slopes.
     columns : WorkingColumns
+    factors : tuple of FactorLayout
     plan : ResidualPlan
+    group : tuple of str
+        Whose rows depend on each other: the sample is laid out by it.
     intercept : bool
-        Whether there is a random intercept.
+        Whether it has a random intercept.
     restricted : bool
 
     Raises
@@ -153,84 +158,54 @@ def fit_residual(
     ConvergenceError
         If the likelihood was not maximised with a certificate.
     """
+    layout = _layout(sample, columns, factors, group)
     facts, labels = _facts(sample, plan)
-    rows = fold(sample, lambda block: UnitRows.of(block, columns.basis, facts))
+    rows = fold(sample, lambda block: UnitRows.of(block, columns.basis, facts, layout.others))
     _check(rows, sample, plan)
     form = _form(rows, plan, labels)
     if intercept:
         _refuse_intercept(form, plan, rows)
-    problem = residual_problem(rows, form, columns.basis.n_random)
-    optimum = maximise_residual(problem, columns.structure, restricted=restricted)
+    problem = layout.likelihood(rows, form)
+    with evaluations("Mixed model") as said:
+        optimum = maximise_residual(problem, columns.structure, restricted=restricted, said=said)
     _require_certificate(optimum, form, plan)
-    basis = replace(columns.basis, whitening=Whitening(form, optimum.theta, facts))
-    at = optimum.mixed.criterion
-    prediction = UnitPrediction(basis, at.coef, at.factor @ at.factor.T)
-    variances = sum(
-        float(np.einsum("gtt->g", form.matrices(optimum.theta, part.patterns))[part.pattern]
-              @ part.count)
-        for part in problem.units
-    )  # fmt: skip
+    whitening = Whitening(form, optimum.theta, facts)
+    columns = replace(columns, basis=replace(columns.basis, whitening=whitening))
+    at, n = optimum.mixed.criterion, int(rows.sizes.sum())
+    prediction: UnitPrediction | CrossedPrediction
+    if isinstance(problem, CrossedResidualProblem):
+        prediction = _predicted(problem, optimum, columns, restricted=restricted)
+    else:
+        prediction = UnitPrediction(columns.basis, at.coef, at.factor @ at.factor.T)
+    mean = float(whitening.variances(rows.patterns).mean())
     periods, levels, strata = labels
-    mean = variances / problem.n
     found = ResidualFit(
-        plan.structure, form, optimum, periods, levels, strata, facts.covariates, mean
+        plan.structure, form, optimum, layout, periods, levels, strata, facts.covariates, mean
     )
-    return (
-        LevelsFit(optimum.mixed, prediction, problem.n), replace(columns, basis=basis), found,
-    )  # fmt: skip
+    return LevelsFit(optimum.mixed, prediction, n), columns, found
 
 
-@dataclass(frozen=True, slots=True)
-class ResidualCurvature:
-    """Curvature of the likelihood with dependent residuals, computed on request.
+def _layout(
+    sample: Sample, columns: WorkingColumns, factors: tuple[FactorLayout, ...],
+    group: tuple[str, ...],
+) -> ResidualLayout:  # fmt: skip
+    first: IntArray = np.zeros(0, dtype=np.int64)
+    for factor in factors:
+        if factor.group == group:
+            first = factor.random
+    others = other_factors(sample, tuple(f for f in factors if f.group != group))
+    require_dense(others, "A model with dependent residuals")
+    return ResidualLayout(first, others, columns.structure)
 
-    Attributes
-    ----------
-    sample : Sample
-    columns : WorkingColumns
-        That make rows independent.
-    optimum : ResidualOptimum
-    restricted : bool
-    """
 
-    sample: Sample
-    columns: WorkingColumns
-    optimum: ResidualOptimum
-    restricted: bool
-
-    @property
-    def back(self) -> FloatArray:
-        """From the working fixed effects to the parameters, shape (k, p)."""
-        return self.columns.fixed_back
-
-    @property
-    def known(self) -> bool:
-        """Whether the information can be computed."""
-        return False
-
-    def information(self) -> VarianceInformation:
-        """Refuse: the covariance is no linear function of its parameters.
-
-        Raises
-        ------
-        SpecificationError
-            Always.
-        """
-        raise SpecificationError(
-            "Kenward-Roger is for mixed models with independent residuals. Use 'satterthwaite', "
-            "'iid' or 'cluster'."
-        )
-
-    def sensitivity(self) -> Sensitivity:
-        """Compute what degrees of freedom by Satterthwaite take, in a pass over the data."""
-        basis, whitening = self.columns.basis, self.columns.basis.whitening
-        assert whitening is not None
-        bare = replace(basis, whitening=None)
-        rows = fold(self.sample, lambda block: UnitRows.of(block, bare, whitening.facts))
-        problem = residual_problem(rows, whitening.form, basis.n_random)
-        return residual_sensitivity(
-            problem, self.optimum, self.columns.structure, restricted=self.restricted
-        )
+def _predicted(
+    problem: CrossedResidualProblem, optimum: ResidualOptimum, columns: WorkingColumns, *,
+    restricted: bool,
+) -> CrossedPrediction:  # fmt: skip
+    model, factor = problem.whiten(optimum.theta).likelihood, optimum.mixed.criterion.factor
+    units, levels = model.coefficients(model.evaluate(factor, restricted=restricted))
+    pairs = tuple(zip(model.others, levels, strict=True))
+    return CrossedPrediction(columns.basis, model.first, units, pairs, factor @ factor.T)
 
 
 def _facts(sample: Sample, plan: ResidualPlan) -> tuple[RowFacts, tuple[tuple[str, ...], ...]]:

@@ -12,6 +12,7 @@ from panelml.core.block import Block
 from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.leverage import Adjusted, DependentRows, Power, adjust_dependent
 from panelml.core.linalg import covariance_root
+from panelml.core.residual_crossed import by_level
 from panelml.core.row_values import RowValues
 from panelml.core.unit_products import MixedBasis
 from panelml.engine.fold import fold
@@ -65,7 +66,7 @@ def mixed_clusters(
     covariance = _noise(influence, prediction, noise[0])
     batches = []
     for at in _clusters(influence.sample.codes(columns), len(rows), power):
-        z = [np.zeros((*at.shape, 0)), *(_by_level(level[at], z[:, at]) for level, z in laid)]
+        z = [np.zeros((*at.shape, 0)), *(by_level(level[at], z[:, at])[0] for level, z in laid)]
         x = regressors[:, at].transpose(1, 2, 0)
         batch = DependentRows(error[at], x, np.concatenate(z, axis=2), covariance(at))
         batches.append(batch.reduced())
@@ -155,21 +156,3 @@ def _clusters(codes: IntArray, width: int, power: Power) -> Iterator[IntArray]:
         step = max(1, ROOM // int(size * max(size, width)))
         for at in range(0, starts.size, step):
             yield order[starts[at : at + step, None] + np.arange(size)]
-
-
-def _by_level(level: IntArray, z: FloatArray) -> FloatArray:
-    """Random regressors of each level of a cluster, zero in rows of others: (c, n, q * levels).
-
-    Parameters
-    ----------
-    level : IntArray, shape (c, n)
-    z : FloatArray, shape (q, c, n)
-    """
-    order = np.argsort(level, axis=1, kind="stable")
-    ordered = np.take_along_axis(level, order, axis=1)
-    rank = np.zeros_like(ordered)
-    rank[:, 1:] = np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1)
-    local = np.empty_like(rank)
-    np.put_along_axis(local, order, rank, axis=1)
-    own = local[:, :, None] == np.arange(rank.max() + 1)
-    return np.asarray(np.einsum("qcn,cnl->cnlq", z, own).reshape(*level.shape, -1))

@@ -14,7 +14,8 @@ from panelml.data.sample import Sample
 from panelml.engine.least_squares import LeastSquares, dropped_notes
 from panelml.engine.mixed import MultilevelFit, fit_sample
 from panelml.engine.multilevel import LevelCurvature
-from panelml.engine.residual import ResidualCurvature, ResidualPlan
+from panelml.engine.residual import ResidualPlan
+from panelml.engine.residual_curvature import ResidualCurvature
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate, parse
@@ -237,7 +238,8 @@ def _solved(fit: MultilevelFit, constant: bool) -> LeastSquares:
 
 def _curvature(fit: MultilevelFit) -> LevelCurvature | ResidualCurvature:
     if fit.residual is not None:
-        return ResidualCurvature(fit.sample, fit.columns, fit.residual.optimum, fit.restricted)
+        layout, optimum = fit.residual.layout, fit.residual.optimum
+        return ResidualCurvature(fit.sample, fit.columns, layout, optimum, fit.restricted)
     factor = fit.levels.optimum.criterion.factor
     return LevelCurvature(fit.sample, fit.columns, fit.layout.factors, factor, fit.restricted)
 

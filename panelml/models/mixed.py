@@ -41,8 +41,8 @@ class MixedModel:
     residual : str or residual structure, optional
         How residuals of the same group depend on each other: ``"ar1"``, ``"car1"``, ``"ma1"``,
         ``"toeplitz:2"``, ``"exchangeable"``, ``"unstructured"``, ``"heteroskedastic:sex"``, or a
-        value such as ``pm.residual.AR1(time="year", by="sex")``; independent by default. With
-        it, the formula has one grouping factor, or no random term.
+        value such as ``pm.residual.AR1(time="year", by="sex")``; independent by default. The
+        group is the structure's own, or the panel's unit, or the factor with most levels.
     """
 
     formula: str
@@ -90,25 +90,21 @@ class MixedModel:
 def _groups(
     formula: Formula, structure: ResidualStructure | None, data: Any
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the grouping factors, of which dependent residuals allow one."""
+    """Return the grouping factors, first that whose rows' residuals depend on each other."""
     if structure is None:
         return ordered_groups(formula, data)
-    if formula.random:
-        groups = ordered_groups(formula, data)
-        named = structure.group
-        if len(groups) > 1 or (named and groups != ((named,),)):
-            names = ", ".join(repr(":".join(group)) for group in groups)
-            raise SpecificationError(
-                f"{structure.words} residuals go with one grouping factor, whose rows depend on "
-                f"each other, but there are: {names}"
-                + (f", and group={named!r}." if named else ".")
-            )
-        return groups
-    group = structure.group or (data.unit if isinstance(data, Panel) else None)
-    if group is None:
+    groups = ordered_groups(formula, data) if formula.random else ()
+    unit = (data.unit,) if isinstance(data, Panel) else None
+    if structure.group is not None:
+        first = tuple(structure.group.split(":"))
+    elif unit is not None and (unit in groups or not groups):
+        first = unit
+    elif groups:
+        first = groups[0]
+    else:
         raise SpecificationError(
             f"{formula.text!r} has no random term to say whose residuals depend on each other. Add "
             f"the group, as pm.residual.{type(structure).__name__}(..., group='id'), or pass a "
             "Panel."
         )
-    return ((group,),)
+    return (first, *(group for group in groups if group != first))

@@ -95,12 +95,12 @@ class MixedResults(LevelResults):
             at = part.random
             for a, label in enumerate(part.labels):
                 value = float(part.cov[a, a])
-                error = errors.single[at[a], at[a]] if errors else np.nan
+                error = errors.single[at[a], at[a]] if errors and value > 0 else np.nan
                 bounds = variance_interval(value, error, level)
                 rows.append((part.name, label, "", value, part.deviations[a], error, *bounds))
             for (a, b), correlation in part.correlations().items():
                 error, bounds = np.nan, (np.nan, np.nan)
-                if errors:
+                if errors and np.isfinite(correlation):
                     error = errors.single[at[a], at[b]]
                     bounds = correlation_interval(errors, whole, (at[a], at[b]), level)[1:]
                 pair = (part.labels[a], part.labels[b])
@@ -113,7 +113,7 @@ class MixedResults(LevelResults):
 
     def _component_errors(self) -> ComponentErrors | None:
         if self.residual is not None:
-            return self.residual.component_errors(self.random.parts)
+            return self.residual.component_errors(self.random.columns)
         curvature = self._attached.estimate.curvature if self._attached else None
         if curvature is None or not curvature.known:
             return None

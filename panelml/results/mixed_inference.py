@@ -209,7 +209,9 @@ def any_refitter(fit: MixedInference) -> AnyRefitter:
     random = fit.random
     if fit.residual is None:
         return refitter_of(fit)
-    return ResidualRefitter.of(fit._sample, random.columns, restricted=random.restricted)
+    return ResidualRefitter.of(
+        fit._sample, random.columns, fit.residual.layout, restricted=random.restricted
+    )
 
 
 def refitter_of(fit: MixedInference, what: str = "This") -> Refitter:
@@ -256,13 +258,16 @@ def factors_of(random: RandomCoefficients) -> tuple[FactorLayout, ...]:
 def truth_of(fit: MixedInference) -> Truth:
     """Take the estimates for the model that outcomes come from."""
     random, sample = fit.random, fit._sample
-    units = int((sample.unit_rows > 0).sum())
-    levels = [sample.panel.levels(part.group) for part in random.parts[1:]]
+    units, prediction = int((sample.unit_rows > 0).sum()), random.prediction
+    if isinstance(prediction, CrossedPrediction):
+        randoms = (prediction.first, *(factor.random for factor, _ in prediction.others))
+        levels = (units, *(factor.levels for factor, _ in prediction.others))
+    else:
+        randoms, levels = (np.arange(prediction.basis.n_random),), (units,)
     return Truth(
         random.columns.to_working(fit.params.to_numpy().astype(np.float64)),
-        tuple(covariance_root(part.relative) for part in random.parts),
-        float(np.sqrt(random.sigma2)),
-        tuple(part.random for part in random.parts), (units, *levels)[: len(random.parts)],
+        tuple(covariance_root(random.relative[np.ix_(own, own)]) for own in randoms),
+        float(np.sqrt(random.sigma2)), randoms, levels,
     )  # fmt: skip
 
 

@@ -253,8 +253,11 @@ class RandomCoefficients:
         if isinstance(prediction, UnitPrediction):
             values = fold(sample, lambda block: RowValues(prediction.coefficients(block))).values
             return [(self.parts[0], unit_levels(sample, self.parts[0].group), values)]
-        found = [(self.parts[0], unit_levels(sample, self.parts[0].group), prediction.units)]
-        for part, (_, values) in zip(self.parts[1:], prediction.others, strict=True):
+        found, parts = [], self.parts
+        if prediction.first.size:
+            found = [(parts[0], unit_levels(sample, parts[0].group), prediction.units)]
+            parts = parts[1:]
+        for part, (_, values) in zip(parts, prediction.others, strict=True):
             levels, present = sample_levels(sample, part.group)
             found.append((part, levels, values[:, present]))
         return found
@@ -278,8 +281,10 @@ class RandomCoefficients:
             others = [factor for factor, _ in prediction.others]
             require_dense(others, "A conditional standard deviation")
             products = fold(sample, prediction.products)
-            found = prediction.spreads(products, tuple(part.relative for part in self.parts))
-            for place, part in enumerate(self.parts[1:], start=1):
+            found = prediction.spreads(products, self.relative)
+            own = int(prediction.first.size > 0)
+            found = found[1 - own :]
+            for place, part in enumerate(self.parts[own:], start=own):
                 found[place] = found[place][:, :, sample_levels(sample, part.group)[1]]
         return [
             self.sigma2 * np.einsum("ab,bcg,dc->adg", part.back, spread, part.back)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.core.mixed_basis import WorkingColumns
 from panelml.core.mixed_fit import free_entries
 from panelml.core.whitening import Ranks, RowFacts, Whitening
 from panelml.data.panel import Panel
@@ -17,7 +18,6 @@ from panelml.engine.residual import ResidualFit
 from panelml.errors import SpecificationError
 from panelml.inference.distributions import normal_quantile
 from panelml.results.prediction import sample_values
-from panelml.results.random_part import RandomPart
 from panelml.results.variance import ComponentErrors, component_errors
 
 __all__ = ["ResidualPart", "residual_table"]
@@ -107,13 +107,10 @@ class ResidualPart(ResidualFit):
         carried = replace(rows.with_keys(*keys), slopes=names)
         return sample_values(carried, lambda block: fitted.variances(other.of(block)))
 
-    def component_errors(self, parts: Sequence[RandomPart]) -> ComponentErrors:
-        """Sampling covariance of the variance components, given those of the one factor."""
-        cov = self.optimum.component_cov
-        if not parts:
-            error = float(np.sqrt(cov[0, 0]))
-            return ComponentErrors(error, np.zeros((0, 0)), cov)
-        return component_errors(cov, free_entries(parts[0].structure), parts[0].back)
+    def component_errors(self, columns: WorkingColumns) -> ComponentErrors:
+        """Sampling covariance of the variance components."""
+        free = free_entries(columns.structure)
+        return component_errors(self.optimum.component_cov, free, columns.random_back)
 
     def _estimates(self) -> tuple[list[tuple[str, str, str, str]], FloatArray, FloatArray]:
         """Names, values on scales without bounds, and their standard errors."""

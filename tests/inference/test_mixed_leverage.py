@@ -42,15 +42,21 @@ def draw(**options: Any) -> pd.DataFrame:
 
 
 def written_out(
-    fit: Any, frame: pd.DataFrame, x: np.ndarray, v: np.ndarray, kind: str
+    fit: Any,
+    frame: pd.DataFrame,
+    x: np.ndarray,
+    v: np.ndarray,
+    kind: str,
+    clusters: np.ndarray | None = None,
 ) -> np.ndarray:
     """All matrices written out, with a symmetric root of each cluster's covariance."""
     inverse = np.linalg.inv(v)
     bread = np.linalg.inv(x.T @ inverse @ x)
     e = frame["y"].to_numpy() - x @ fit.params.to_numpy()
     meat = np.zeros(bread.shape)
-    for state in range(7):
-        at = np.flatnonzero(frame["state"] == state)
+    clusters = frame["state"].to_numpy() if clusters is None else clusters
+    for cluster in np.unique(clusters):
+        at = np.flatnonzero(clusters == cluster)
         own, left = v[np.ix_(at, at)], v[np.ix_(at, at)] - x[at] @ bread @ x[at].T
         root = power(own, 0.5)
         a = root @ power(root @ left @ root, -0.5) @ root

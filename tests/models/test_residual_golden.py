@@ -21,6 +21,8 @@ CORRELATIONS = {"ar1": "lag 1", "car1": "distance 1", "ma1": "coefficient", "exc
 def structure(case: Case) -> ResidualStructure:
     spec = case.spec
     group = None if "random" in spec else spec["group"]
+    if "outer" in spec:
+        group = f"{spec['outer']}:{spec['inner']}"
     time, by = spec.get("time"), spec.get("by")
     covariates = tuple(spec.get("covariates", ()))
     values: dict[str, Any] = {
@@ -40,13 +42,21 @@ def fit(case: Case) -> MixedResults:
     frame = MIXED[case.data]()
     if case.data == "orthodont":
         frame = frame.assign(wave=(frame["age"] - 6) // 2)
+    if case.data == "munnell":
+        frame = frame.assign(late=(frame["year"] > 1978) * 1)
     formula = spec["formula"]
-    if "random" in spec:
+    if "outer" in spec:
+        outer, both = spec["outer"], f"{spec['outer']}:{spec['inner']}"
+        for group, random in zip((outer, both), spec["random"].values(), strict=True):
+            formula += f" + ({random.lstrip('~ ')} | {group})" if random != "~ 0" else ""
+    elif "random" in spec:
         formula += f" + ({spec['random'].lstrip('~ ')} | {spec['group']})"
     return pm.MixedModel(formula, reml=spec["reml"], residual=structure(case)).fit(frame)
 
 
-@pytest.mark.parametrize("case", load("residual"), ids=lambda case: case.id)
+@pytest.mark.parametrize(
+    "case", [*load("residual"), *load("residual_levels")], ids=lambda case: case.id
+)
 def test_optimum_of_nlme(case: Case) -> None:
     result, value, rtol = fit(case), case.value, case.tolerance
     assert result.converged
@@ -54,7 +64,12 @@ def test_optimum_of_nlme(case: Case) -> None:
     assert_close(result.params, value["params"], rtol, "params")
     assert_close(result.std_errors, value["std_errors"], 10 * rtol, "std_errors")
     assert result.nobs == value["nobs"]
-    if "random" in value:
+    if "outer" in value:
+        found = [list(part.deviations) for part in result.random.parts]
+        expected = [value["inner"], value["outer"]] if value["inner"] else [value["outer"]]
+        for ours, theirs in zip(found, expected, strict=True):
+            assert_close(ours, theirs, 10 * rtol, "sd")
+    elif "random" in value:
         assert_close(list(result.random.parts[0].deviations), value["random"], 10 * rtol, "sd")
     _assert_correlations(case, result, 10 * rtol)
     _assert_ratios(case, result, 10 * rtol)

@@ -43,13 +43,14 @@ def test_draws_have_the_covariance_of_the_model(name: str) -> None:
     pd.testing.assert_series_equal(drawn, found.simulate(4, seed=3)["y0"])
     noise = np.random.default_rng([3, 0]).standard_normal(len(drawn)) * np.sqrt(found.sigma2)
     panel = found.panel
-    white = rows.to_working(panel.index.sort(drawn.to_numpy()).astype(float))
-    left = white - found.random.columns.to_working(found.params.to_numpy()) @ rows.x
+    working = rows.to_working(panel.index.sort(drawn.to_numpy()).astype(float))
+    left = working - found.random.columns.to_working(found.params.to_numpy()) @ rows.x
     at = found.random.prediction.basis.whitening
     assert at is not None
     patterns = fold(found._sample, at.facts.of)
     if not found.random.parts:
-        np.testing.assert_allclose(left, noise, atol=1e-9)
+        white = at.whiten(left[None], rows.starts, patterns)[0]
+        np.testing.assert_allclose(white, noise, atol=1e-9)
     back = at.colour(at.whiten(left[None], rows.starts, patterns), rows.starts, patterns)
     np.testing.assert_allclose(back[0], left, atol=1e-10)
 
