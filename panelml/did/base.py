@@ -9,8 +9,10 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.aggregation import Cells
+from panelml.core.moments import CONSTANT, CrossProducts
 from panelml.data.adoption import Adoption
 from panelml.data.sample import Sample
+from panelml.engine.fold import fold
 from panelml.errors import IdentificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate, parse
@@ -30,6 +32,10 @@ __all__ = [
     "sample_start",
     "single_label",
 ]
+
+
+# Effects of this size may be those of an outcome that does not vary.
+NOTHING = 1e-8
 
 
 class PolicyModel(Protocol):
@@ -142,7 +148,14 @@ def assemble_effects(
     absorbed : str
         Effects that were absorbed, for tables.
     notes : tuple of str
+
+    Raises
+    ------
+    IdentificationError
+        If the outcome does not vary.
     """
+    if np.abs(params).max(initial=0.0) < NOTHING:
+        _require_outcome(sample)
     estimate = Estimate(influence, model_cov, counts)
     outcome, formula = sample.design.outcome, sample.design.formula
     return EffectResults(
@@ -165,3 +178,9 @@ def assemble_effects(
         anticipation=anticipation,
         cov_spec=cov,
     )
+
+
+def _require_outcome(sample: Sample) -> None:
+    found = fold(sample, lambda block: CrossProducts.of(block.z[:1]))
+    if found.centred[0, 0] <= CONSTANT * found.weight * found.mean[0] ** 2:
+        raise IdentificationError("The outcome does not vary: there is no effect to estimate.")

@@ -14,7 +14,14 @@ from panelml.did.base import sample_start
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.results.averages import label_text
 
-__all__ = ["Cell", "comparable", "compared_formula", "complete_units", "planned_cells"]
+__all__ = [
+    "Cell",
+    "comparable",
+    "compared_formula",
+    "complete_units",
+    "planned_cells",
+    "single_units",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,4 +165,16 @@ def complete_units(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
     return kept, (
         f"Left out {int(short.sum()):,} units that are not observed in all {periods} periods "
         f"({panel.unit} {names}). With panel=False they are kept.",
+    )
+
+
+def single_units(start: IntArray, adoption: Adoption) -> tuple[str, ...]:
+    """Warn of cohorts of which a single unit is left, given units' steps of adoption."""
+    cohorts, counts = np.unique(start[start < NEVER], return_counts=True)
+    if not (counts == 1).any():
+        return ()
+    names = listing(label_text(adoption.label(g)) for g in cohorts[counts == 1])
+    return (
+        f"Cohorts of a single unit ({names}): their standard errors do not see how far this unit "
+        "is from others by chance, and are too small.",
     )

@@ -99,6 +99,10 @@ class BalancedRows:
         """Weights of these units."""
         return self.w[rows]
 
+    def groups(self, cell: Cell, rows: IntArray, treated: BoolArray) -> list[BoolArray]:
+        """Rows of which there must be some: of comparison units, then of treated ones."""
+        return [~treated, treated]
+
     def effect(self, contrast: Contrast, cell: Cell, rows: IntArray) -> tuple[float, FloatArray]:
         """Compare changes of outcomes."""
         return difference_effect(contrast, (self.y[cell.time] - self.y[cell.base])[rows])
@@ -162,6 +166,11 @@ class SectionRows:
     def weights(self, rows: IntArray) -> FloatArray:
         """Weights of these rows."""
         return self.w[rows]
+
+    def groups(self, cell: Cell, rows: IntArray, treated: BoolArray) -> list[BoolArray]:
+        """Rows of which there must be some, each with regressions of its own: as above, twice."""
+        post = self.time[rows] == cell.time
+        return [group & at for group in (~treated, treated) for at in (post, ~post)]
 
     def effect(self, contrast: Contrast, cell: Cell, rows: IntArray) -> tuple[float, FloatArray]:
         """Compare averages of both periods."""
@@ -259,7 +268,8 @@ def fit_contrast(
     rows = data.rows(cell, target | group)
     treated = target[data.unit(rows)]
     x, w = data.covariates(cell, rows), data.weights(rows)
-    if not treated.any() or treated.all():
+    groups = data.groups(cell, rows, treated)
+    if not all(group.any() for group in groups):
         remarks.add("Nobody to compare: left out", name)
         return rows, None
     others = x[~treated]
@@ -268,6 +278,13 @@ def fit_contrast(
         gone = [data.names[j] for j in range(x.shape[1]) if j not in independent]
         remarks.add(f"Dropped {listing(map(repr, gone))}, collinear in the comparison group", name)
         x = x[:, independent]
+    # Regressions of repeated cross-sections are by period; doubly robust ones of the treated too.
+    regressed = {"ipw": 0, "reg": len(groups) // 2}.get(method, len(groups))
+    if len(groups) > 2 and any(
+        independent_columns(x[group], w[group]).size < x.shape[1] for group in groups[:regressed]
+    ):
+        remarks.add("Left out because covariates are collinear in a group and period", name)
+        return rows, None
     try:
         contrast = Contrast.of(x, treated, w, method)
     except ConvergenceError as error:

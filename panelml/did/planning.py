@@ -21,6 +21,7 @@ from panelml.did.comparisons import (
     compared_formula,
     complete_units,
     planned_cells,
+    single_units,
 )
 from panelml.did.contrasts import Estimates
 from panelml.engine.sampling import make_sample
@@ -110,9 +111,9 @@ class Plan:
     notes: tuple[str, ...]
 
     def name(self, cell: Cell) -> str:
-        """Call an effect by its cohort and period."""
+        """Call an effect as its label does."""
         cohort, period = (self.label(step) for step in (cell.cohort, self.steps[cell.time]))
-        return f"cohort {cohort}, period {period}"
+        return f"att({cohort}, {period})"
 
     def label(self, step: int) -> str:
         """Write a cohort or a period as the user does."""
@@ -191,7 +192,7 @@ def make_plan(spec: _Comparing, panel: Panel, adoption: Adoption, *, whole: bool
     )
     notes = (
         *adoption.notes, *notes, *more, *dropped, *_without(without, adoption),
-        *_single_units(start, adoption),
+        *single_units(start, adoption),
     )  # fmt: skip
     return Plan(spec, sample, adoption, start, present, steps, cells, notes)
 
@@ -201,14 +202,3 @@ def _without(cohorts: Sequence[int], adoption: Adoption) -> tuple[str, ...]:
         return ()
     names = listing(label_text(adoption.label(g)) for g in cohorts)
     return (f"Left out cohorts without a period before adoption and its anticipation: {names}.",)
-
-
-def _single_units(start: IntArray, adoption: Adoption) -> tuple[str, ...]:
-    cohorts, counts = np.unique(start[start < NEVER], return_counts=True)
-    if not (counts == 1).any():
-        return ()
-    names = listing(label_text(adoption.label(g)) for g in cohorts[counts == 1])
-    return (
-        f"Cohorts of a single unit ({names}): their standard errors do not see how far this unit "
-        "is from others by chance, and are too small.",
-    )

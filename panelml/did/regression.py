@@ -14,8 +14,8 @@ from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.did.assignment import CohortGrid, assign
-from panelml.did.base import cell_labels, horizon_labels, single_label
-from panelml.did.comparisons import comparable
+from panelml.did.base import cell_labels, horizon_labels, sample_start, single_label
+from panelml.did.comparisons import comparable, single_units
 from panelml.did.moderators import require_constant
 from panelml.did.saturated import Saturated, fit_saturated
 from panelml.did.untreated import with_effects
@@ -278,6 +278,7 @@ def _by_cell(
     """Estimate an effect for each wanted cohort and period."""
     sample, adoption, notes = _sample(spec, data)
     sample, adoption, more = comparable(sample, adoption, "not-yet", 0)
+    alone = single_units(sample_start(adoption, sample), adoption)
     grid = CohortGrid.of(sample, adoption)
     number = np.arange(grid.step.size)
     assignment, cells = assign(grid, number, (grid.cohort != NEVER) & wanted(grid))
@@ -285,7 +286,7 @@ def _by_cell(
         raise IdentificationError("No cohort has a row in a period with an effect.")
     return fit_saturated(Saturated(
         model, spec, sample, _effects(sample), assignment, cell_labels(adoption, cells), cells,
-        references, spec.cov, (*notes, *more), _moderators(spec),
+        references, spec.cov, (*notes, *more, *alone), _moderators(spec),
     ))  # fmt: skip
 
 

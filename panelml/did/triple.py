@@ -113,7 +113,8 @@ class _Problem:
         if not found:
             return None
         effects, psi = np.array([f[0] for f in found]), np.stack([f[1] for f in found])
-        weights = np.linalg.pinv(psi @ psi.T).sum(axis=0)
+        # Without any variance all comparison groups are as good.
+        weights = np.linalg.pinv(psi @ psi.T).sum(axis=0) if psi.any() else np.ones(len(psi))
         weights /= weights.sum()
         return float(weights @ effects), weights @ psi
 

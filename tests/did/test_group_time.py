@@ -191,6 +191,33 @@ def test_what_is_left_out_is_said() -> None:
     assert any("without a period before adoption and its anticipation: 2" in n for n in late.notes)
 
 
+@pytest.mark.parametrize("method", ["dr", "dr-improved", "ipw", "reg"])
+@pytest.mark.parametrize("formula", ["y ~ 1", "y ~ x"])
+def test_sections_without_rows_of_a_group_are_left_out(formula: str, method: str) -> None:
+    frame = pm.simulate.staggered(60, 6, {3: 0.2, 5: 0.2}, covariate=0.5, seed=1)
+    spec = pm.CallawaySantAnna(formula, cohort="cohort", panel=False, method=method)
+    whole = spec.fit(pm.Panel(frame, "unit", "time"))
+    some = spec.fit(pm.Panel(frame[(frame["cohort"] != 5) | (frame["time"] != 5)], "unit", "time"))
+    assert any("left out (att(5, 5))" in note for note in some.notes)
+    same = [name for name in whole.params.index if name.startswith("att(3")]
+    np.testing.assert_allclose(some.params[same], whole.params[same], rtol=1e-10)
+    assert "att(5, 6)" in some.params and "att(5, 5)" not in some.params
+    assert (some.std_errors > 0).all()
+
+
+def test_sections_too_small_for_the_covariates_are_left_out() -> None:
+    """A single treated row has no regression on x; the comparison group's is all that reg needs."""
+    frame = pm.simulate.staggered(60, 4, {3: 0.3}, covariate=0.5, seed=1)
+    lone = frame.loc[frame["cohort"].notna(), "unit"].iloc[0]
+    frame = frame[frame["cohort"].isna() | (frame["unit"] == lone) | (frame["time"] != 4)]
+    panel = pm.Panel(frame, "unit", "time")
+    found = pm.CallawaySantAnna("y ~ x", cohort="cohort", panel=False).fit(panel)
+    assert "collinear in a group and period (att(3, 4))" in " ".join(found.notes)
+    assert list(found.params.index) == ["att(3, 2)", "att(3, 3)"]
+    reg = pm.CallawaySantAnna("y ~ x", cohort="cohort", panel=False, method="reg").fit(panel)
+    assert "att(3, 4)" in reg.params
+
+
 def test_perfect_prediction_leaves_effects_out_with_a_reason() -> None:
     frame = pm.simulate.staggered(80, 4, {3: 0.5}, seed=1)
     frame["sure"] = frame["cohort"].notna() * 1.0 + np.linspace(0, 0.1, len(frame))

@@ -125,3 +125,17 @@ def test_bad_input_is_refused(name: str) -> None:
         fit(name, data().assign(cohort=np.nan))
     with pytest.raises(MissingValueError, match="'y' is infinite in row 7"):
         fit(name, data().assign(y=lambda d: d["y"].where(d.index != 7, np.inf)))
+
+
+@everyone
+def test_an_outcome_that_does_not_vary_is_refused(name: str) -> None:
+    with pytest.raises(IdentificationError, match="The outcome does not vary"):
+        fit(name, data().assign(y=3.0))
+
+
+@pytest.mark.parametrize("name", ["callaway-panel", "sun-abraham", "extended"])
+def test_a_cohort_of_one_unit_is_named(name: str) -> None:
+    frame = data()
+    one = frame["unit"] == frame["unit"].iloc[0]
+    found = fit(name, frame.assign(cohort=frame["cohort"].mask(one, 4)))
+    assert any("Cohorts of a single unit (4)" in note for note in found.notes)

@@ -138,7 +138,7 @@ def test_draws_without_a_statistic_are_counted_apart() -> None:
     data = pd.concat([wide.assign(time=t, y=wide["change"] * (t == 2)) for t in (1, 2)])
     model = pm.CallawaySantAnna("y ~ 1", "g")
     with pytest.raises(IdentificationError, match="No draw could be estimated"):
-        pm.randomization_test(model, panel(data.assign(y=0.0)), seed=1, draws=3)
+        pm.randomization_test(model, panel(data.assign(y=1.0 * data["unit"])), seed=1, draws=3)
     found = pm.randomization_test(model, panel(data), seed=1, draws=40)
     assert found.failed > 0
     assert found.draws.size == 40 - found.failed

@@ -123,7 +123,7 @@ def test_what_is_left_out_is_said() -> None:
     some = pm.TripleDifference("y ~ 1", "elig", cohort="cohort").fit(
         pm.Panel(whole, "unit", "time")
     )
-    assert any(f"Nobody to compare: left out (cohort {first:g}, " in note for note in some.notes)
+    assert any(f"Nobody to compare: left out (att({first:g}, " in note for note in some.notes)
     assert not (some.labels["cohort"] == first).any()
 
 
