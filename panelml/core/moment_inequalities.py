@@ -176,7 +176,7 @@ def least_favourable(loads: FloatArray, size: float) -> float:
 def _truncated_tail(z: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     """Return the probability above z of a standard normal variable between low and high."""
     log_low = special.log_ndtr(-low)
-    above = np.exp(special.log_ndtr(-np.minimum(z, high)) - log_low)
+    above = np.exp(special.log_ndtr(-np.clip(z, low, high)) - log_low)
     beyond = np.exp(special.log_ndtr(-high) - log_low)
     whole = 1.0 - beyond
     return np.where(whole > 0, (above - beyond) / np.where(whole > 0, whole, 1.0), 1.0)

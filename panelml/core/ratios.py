@@ -13,8 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.errors import ConvergenceError
 
 __all__ = ["Ratio", "Regression", "combine", "regress"]
+
+# Least eigenvalue of a correlation matrix, the constant included, that can be inverted.
+SINGULAR = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,18 @@ def regress(x: FloatArray, y: FloatArray, w: FloatArray, *, moves: bool = True) 
     y, w : FloatArray, shape (n,)
     moves : bool
         Whether the coefficients move effects to first order.
+
+    Raises
+    ------
+    ConvergenceError
+        If columns are collinear on the rows with weight.
     """
     weighted = x * w[:, None]
-    inverse = np.linalg.inv(weighted.T @ x)
+    gram = weighted.T @ x
+    length = np.sqrt(np.diag(gram))
+    if not length.all() or np.linalg.eigvalsh(gram / np.outer(length, length))[0] < SINGULAR:
+        raise ConvergenceError("covariates are collinear among rows they are regressed on")
+    inverse = np.linalg.inv(gram)
     fitted = x @ (inverse @ (weighted.T @ y))
     psi = weighted * (y - fitted)[:, None] @ inverse if moves else None
     return Regression(fitted, psi)

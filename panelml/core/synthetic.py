@@ -75,8 +75,12 @@ class Weighted:
 
 
 def noise_level(outcomes: FloatArray) -> float:
-    """Standard deviation of first differences of comparison outcomes, shape (n0, t0)."""
-    return float(np.diff(outcomes, axis=1).std(ddof=1))
+    """Standard deviation of first differences of comparison outcomes, shape (n0, t0).
+
+    Zero where there is one difference only.
+    """
+    changes = np.diff(outcomes, axis=1)
+    return float(changes.std(ddof=1)) if changes.size > 1 else 0.0
 
 
 def weigh(

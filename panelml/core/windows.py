@@ -124,9 +124,9 @@ def stacked(
     Parameters
     ----------
     y : FloatArray, shape (units, T)
-        Without missing values.
+        Missing for all units in periods that the panel has not, and for none in the others.
     x : FloatArray, shape (k, units, T)
-        Covariates, without missing values.
+        Covariates, missing where y is.
     w : FloatArray, shape (units,)
         Weights of the units.
     start : IntArray, shape (units,)
@@ -147,10 +147,11 @@ def stacked(
     Source: Wing, Freedman and Hollingsworth (2024), NBER Working Paper 32054, with weights by
     the number of adoptions (their equation 9).
     """
-    periods = y.shape[1]
+    periods, there = y.shape[1], np.isfinite(y[0])
     cohorts = [
         int(g) for g in np.unique(start[(start < periods) & (w > 0)])
-        if g - pre >= 0 and g + post < periods and ((start > g + post) & (w > 0)).any()
+        if g - pre >= 0 and g + post < periods and there[g - pre : g + post + 1].all()
+        and ((start > g + post) & (w > 0)).any()
     ]  # fmt: skip
     horizons = np.array([h for h in range(-pre, post + 1) if h != reference])
     if not cohorts:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
-from panelml.errors import SpecificationError, listing
+from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.results.effects import EffectResults
 
 __all__ = ["AroundReference", "around_reference"]
+
+# Least eigenvalue of a correlation matrix that counts as positive.
+SINGULAR = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,22 @@ class AroundReference:
     def horizons(self) -> IntArray:
         """Periods since adoption."""
         return self.number + self.reference
+
+    def require_regular(self, count: int, words: str) -> None:
+        """Refuse a singular covariance of the first coefficients.
+
+        Raises
+        ------
+        IdentificationError
+            If there is a combination of them without variance.
+        """
+        sigma = self.sigma[:count, :count]
+        scale = np.sqrt(sigma.diagonal())
+        if np.linalg.eigvalsh(sigma / np.outer(scale, scale)).min() < SINGULAR:
+            raise IdentificationError(
+                f"The covariance of the {words} is singular: take fewer horizons, or larger or "
+                "more clusters."
+            )
 
 
 def around_reference(

@@ -140,8 +140,14 @@ def comparable(
     return sample, adoption, tuple(notes)
 
 
-def complete_units(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
+def complete_units(sample: Sample, remedy: str = "") -> tuple[Sample, tuple[str, ...]]:
     """Keep the units observed in every period of the sample.
+
+    Parameters
+    ----------
+    sample : Sample
+    remedy : str
+        What else can be done with the others.
 
     Raises
     ------
@@ -154,8 +160,8 @@ def complete_units(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
     whole = rows == periods
     if not whole.any():
         raise IdentificationError(
-            f"No {panel.unit} is observed in all {periods} periods. With panel=False, averages "
-            "of the rows of each period are compared instead."
+            f"No {panel.unit} is observed in all {periods} periods. Leave out the periods that "
+            f"most of them miss.{remedy}"
         )
     short = (rows > 0) & ~whole
     if not short.any():
@@ -164,7 +170,7 @@ def complete_units(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
     names = listing(panel.index.units[short], most=3)
     return kept, (
         f"Left out {int(short.sum()):,} units that are not observed in all {periods} periods "
-        f"({panel.unit} {names}). With panel=False they are kept.",
+        f"({panel.unit} {names}).{remedy}",
     )
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "Estimates",
     "Remarks",
     "SectionRows",
+    "contrasted",
     "estimate_cells",
     "fit_contrast",
     "independent_columns",
@@ -100,7 +101,7 @@ class BalancedRows:
         return self.w[rows]
 
     def groups(self, cell: Cell, rows: IntArray, treated: BoolArray) -> list[BoolArray]:
-        """Rows of which there must be some: of comparison units, then of treated ones."""
+        """Rows of which there must be some."""
         return [~treated, treated]
 
     def effect(self, contrast: Contrast, cell: Cell, rows: IntArray) -> tuple[float, FloatArray]:
@@ -168,7 +169,7 @@ class SectionRows:
         return self.w[rows]
 
     def groups(self, cell: Cell, rows: IntArray, treated: BoolArray) -> list[BoolArray]:
-        """Rows of which there must be some, each with regressions of its own: as above, twice."""
+        """Rows of which there must be some, of either period."""
         post = self.time[rows] == cell.time
         return [group & at for group in (~treated, treated) for at in (post, ~post)]
 
@@ -227,11 +228,11 @@ def estimate_cells(
                 data, cell, data.start == cell.cohort, cell.controls(data.start, control), method,
                 name(cell), remarks,
             )  # fmt: skip
-        if contrast is not None:
-            effect, moved = data.effect(contrast, cell, rows)
-            data.add(rows, moved, psi[len(kept)])
+        found = contrasted(data, cell, rows, contrast, name(cell), remarks)
+        if found is not None:
+            data.add(rows, found[1], psi[len(kept)])
             kept.append(cell)
-            effects.append(effect)
+            effects.append(found[0])
     order = sorted(range(len(kept)), key=lambda i: (kept[i].cohort, kept[i].time))
     return Estimates(
         [kept[i] for i in order], np.array(effects)[order], psi[order], remarks.notes()
@@ -278,13 +279,6 @@ def fit_contrast(
         gone = [data.names[j] for j in range(x.shape[1]) if j not in independent]
         remarks.add(f"Dropped {listing(map(repr, gone))}, collinear in the comparison group", name)
         x = x[:, independent]
-    # Regressions of repeated cross-sections are by period; doubly robust ones of the treated too.
-    regressed = {"ipw": 0, "reg": len(groups) // 2}.get(method, len(groups))
-    if len(groups) > 2 and any(
-        independent_columns(x[group], w[group]).size < x.shape[1] for group in groups[:regressed]
-    ):
-        remarks.add("Left out because covariates are collinear in a group and period", name)
-        return rows, None
     try:
         contrast = Contrast.of(x, treated, w, method)
     except ConvergenceError as error:
@@ -297,6 +291,19 @@ def fit_contrast(
             f"{name}: {trimmed:,}",
         )
     return rows, contrast
+
+
+def contrasted(
+    data: Data, cell: Cell, rows: IntArray, contrast: Contrast | None, name: str, remarks: Remarks
+) -> tuple[float, FloatArray] | None:
+    """Estimate an effect, and how each row moved it; None where that cannot be done."""
+    if contrast is None:
+        return None
+    try:
+        return data.effect(contrast, cell, rows)
+    except ConvergenceError as error:
+        remarks.add(f"Left out because {error}", name)
+        return None
 
 
 def independent_columns(x: FloatArray, w: FloatArray) -> IntArray:

@@ -21,6 +21,10 @@ from panelml.results.effects import EffectResults
 __all__ = ["CallawaySantAnna"]
 
 
+# What can be done with units that are not observed in all periods.
+SECTIONS = " With panel=False the rows of each period are compared, and they are kept."
+
+
 @dataclass(frozen=True, slots=True)
 class CallawaySantAnna:
     """Effects by cohort and period, each from a comparison with units that are not treated.
@@ -82,7 +86,7 @@ class CallawaySantAnna:
         """
         panel = require_panel(data)
         adoption = read_adoption(panel, self.cohort, self.treatment)
-        plan = make_plan(self, panel, adoption, whole=self.panel)
+        plan = make_plan(self, panel, adoption, whole=self.panel, remedy=SECTIONS)
         arranged = _arranged(plan, whole=self.panel)
         found = estimate_cells(arranged, plan.cells, self.control, self.method, plan.name)
         return plan.assemble("Callaway-Sant'Anna", found, _unit_weights(arranged))

@@ -131,6 +131,9 @@ def honest_did(
     SpecificationError
         If horizons are not a row around one reference period, the covariance is none, or
         restrictions on so many periods cannot be listed.
+    IdentificationError
+        If the covariance is singular, as with fewer clusters than effects: tests would rely on
+        combinations of effects that seem to have no variance.
 
     Notes
     -----
@@ -275,6 +278,7 @@ def _direction(value: str | None, up: str, down: str, name: str) -> float:
 
 def _read(found: AroundReference, weights: Sequence[float] | None, level: float) -> _EventStudy:
     post = found.post
+    found.require_regular(len(found.beta), f"{len(found.beta)} effects by horizon")
     chosen = np.eye(post)[0] if weights is None else np.asarray(weights, dtype=np.float64)
     if chosen.shape != (post,) or not np.isfinite(chosen).all() or not chosen.any():
         raise SpecificationError(f"weights must be {post} numbers, not all zero.")

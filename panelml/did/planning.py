@@ -160,7 +160,9 @@ class Plan:
         )  # fmt: skip
 
 
-def make_plan(spec: _Comparing, panel: Panel, adoption: Adoption, *, whole: bool) -> Plan:
+def make_plan(
+    spec: _Comparing, panel: Panel, adoption: Adoption, *, whole: bool, remedy: str = ""
+) -> Plan:
     """Read the rows that can be compared, and list the effects.
 
     Parameters
@@ -170,6 +172,8 @@ def make_plan(spec: _Comparing, panel: Panel, adoption: Adoption, *, whole: bool
     adoption : Adoption
     whole : bool
         Whether units must be observed in all periods.
+    remedy : str
+        What else can be done with units that are not.
 
     Raises
     ------
@@ -183,7 +187,7 @@ def make_plan(spec: _Comparing, panel: Panel, adoption: Adoption, *, whole: bool
     sample, adoption, more = comparable(sample, adoption, spec.control, spec.anticipation)
     dropped: tuple[str, ...] = ()
     if whole:
-        sample, dropped = complete_units(sample)
+        sample, dropped = complete_units(sample, remedy)
     start = sample_start(adoption, sample)
     present = np.flatnonzero(sample.level_rows((panel.time,)) > 0)
     steps = adoption.steps[present]

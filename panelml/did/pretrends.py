@@ -10,7 +10,7 @@ from panelml._typing import FloatArray
 from panelml.core.pretrends import detectable, passed_test
 from panelml.did.around_reference import AroundReference, around_reference
 from panelml.engine.fold import capped
-from panelml.errors import IdentificationError, SpecificationError, listing
+from panelml.errors import SpecificationError, listing
 from panelml.results.effects import EffectResults
 from panelml.results.pretrends import PretrendsPower
 
@@ -75,12 +75,7 @@ def pretrends_power(
         if values.size == 0 or not ((values > 0) & (values < 1)).all():
             raise SpecificationError(f"{name} must lie between 0 and 1, not {values.tolist()}.")
     before = study.sigma[: study.pre, : study.pre]
-    scale = np.sqrt(before.diagonal())
-    if np.linalg.eigvalsh(before / np.outer(scale, scale)).min() < 1e-10:
-        raise IdentificationError(
-            f"The covariance of the {study.pre} effects before adoption is singular: take fewer "
-            "horizons, or larger or more clusters."
-        )
+    study.require_regular(study.pre, f"{study.pre} effects before adoption")
     away = study.number[: study.pre].astype(np.float64)
     slopes = [detectable(before, away, value, 1 - level) for value in wanted.tolist()]
     departure = _departure(study, slopes[0] if slope is None else slope, trend, slope is not None)

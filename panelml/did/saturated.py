@@ -130,8 +130,8 @@ def _effects(
     task: Saturated, absorbed: Absorbed, slopes: FloatArray, bread: FloatArray
 ) -> LevelEffects:
     system, plan, m = absorbed.system, absorbed.plan, task.assignment.count
-    if system is None:
-        raise IdentificationError("No effect is left to estimate.")
+    if system is None or not m:
+        raise IdentificationError("No effect is left to estimate: no row is of a treated unit.")
     unit = np.eye(plan.levels, m)
     inverse = system.solve_for(plan, unit)
     _require_identified(task, system.apply(inverse) - unit)

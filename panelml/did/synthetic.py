@@ -272,6 +272,8 @@ def _without_each(
         raise IdentificationError(
             "The jackknife needs two treated units in each cohort: take 'placebo'."
         )
+    if int(data.never.sum()) < 2:
+        raise IdentificationError("The jackknife needs two units never treated: there is one.")
     never = np.flatnonzero(data.start == data.y.shape[1])
     draws = []
     for i in counted(data.start.size, "Jackknife"):

@@ -160,7 +160,8 @@ def read_outcomes(spec: Spec, data: Any, predictors: Mapping[str, Any] | None = 
     Raises
     ------
     IdentificationError
-        Without units never treated, or with fewer than two periods before adoption.
+        Without treated units or units never treated that are observed in all periods, or with
+        fewer than two periods before adoption.
     """
     panel = require_panel(data)
     adoption = read_adoption(panel, spec.cohort, spec.treatment)
@@ -178,6 +179,7 @@ def read_outcomes(spec: Spec, data: Any, predictors: Mapping[str, Any] | None = 
         y = y - first.slopes @ collect(sample).z[1:]
         taken = first.notes
     start = sample_start(adoption, sample)
+    _require_groups(start)
     present = np.flatnonzero(sample.level_rows((panel.time,)) > 0)
     steps = adoption.steps[present]
     number = np.where(start == NEVER, steps.size, np.searchsorted(steps, start))
@@ -193,8 +195,17 @@ def read_outcomes(spec: Spec, data: Any, predictors: Mapping[str, Any] | None = 
     return Reading(sample, adoption, steps, times, outcomes, notes)
 
 
+def _require_groups(start: IntArray) -> None:
+    for group, there in (("treated", start < NEVER), ("never treated", start == NEVER)):
+        if not there.any():
+            raise IdentificationError(
+                f"No unit that is {group} is observed in all periods. Complete the panel, or leave "
+                "out the periods that units miss."
+            )
+
+
 def _require_periods(start: IntArray, steps: IntArray, adoption: Adoption) -> None:
-    early = start < 2
+    early = (start < 2) & (start < steps.size)
     if early.any():
         names = {label_text(adoption.label(steps[g])) for g in start[early]}
         raise IdentificationError(

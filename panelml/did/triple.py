@@ -12,7 +12,7 @@ from panelml.data.adoption import NEVER, read_adoption, read_status
 from panelml.data.panel import Panel
 from panelml.data.weights import Weights
 from panelml.did.comparisons import Cell
-from panelml.did.contrasts import BalancedRows, Estimates, Remarks, fit_contrast
+from panelml.did.contrasts import BalancedRows, Estimates, Remarks, contrasted, fit_contrast
 from panelml.did.planning import Base, Control, Method, Plan, check_comparing, make_plan
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
@@ -133,11 +133,11 @@ class _Problem:
             rows, contrast = fit_contrast(
                 self.rows, cell, target, group, self.plan.spec.method, name, self.remarks
             )
-            if contrast is None:
+            found = contrasted(self.rows, cell, rows, contrast, name, self.remarks)
+            if found is None:
                 return None
-            part, moved = self.rows.effect(contrast, cell, rows)
-            effect += sign * part
-            psi[rows] += sign * moved
+            effect += sign * found[0]
+            psi[rows] += sign * found[1]
         return effect, psi
 
 

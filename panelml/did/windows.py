@@ -151,10 +151,10 @@ class StackedDiD:
         z, w, start = _tables(sample, adoption)
         low, high = self.window
         horizons, effects, cohorts = stacked(z[0], z[1:], w, start, -low, high, -1)
-        steps = adoption.steps[sample.level_rows((sample.panel.time,)) > 0]
-        out = [g for g in np.unique(start[start < steps.size]).tolist() if g not in cohorts]
+        first = int(adoption.steps[sample.level_rows((sample.panel.time,)) > 0].min())
+        out = [g for g in np.unique(start[start < z.shape[2]]).tolist() if g not in cohorts]
         if out:
-            names = listing(label_text(adoption.label(steps[g])) for g in out)
+            names = listing(label_text(adoption.label(first + g)) for g in out)
             notes = (*notes, f"Left out cohorts whose window is not in the panel: {names}.")
         if not cohorts:
             raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))

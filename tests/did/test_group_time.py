@@ -212,7 +212,7 @@ def test_sections_too_small_for_the_covariates_are_left_out() -> None:
     frame = frame[frame["cohort"].isna() | (frame["unit"] == lone) | (frame["time"] != 4)]
     panel = pm.Panel(frame, "unit", "time")
     found = pm.CallawaySantAnna("y ~ x", cohort="cohort", panel=False).fit(panel)
-    assert "collinear in a group and period (att(3, 4))" in " ".join(found.notes)
+    assert "collinear among rows they are regressed on (att(3, 4))" in " ".join(found.notes)
     assert list(found.params.index) == ["att(3, 2)", "att(3, 3)"]
     reg = pm.CallawaySantAnna("y ~ x", cohort="cohort", panel=False, method="reg").fit(panel)
     assert "att(3, 4)" in reg.params

@@ -23,7 +23,7 @@ from panelml.core.honest import (
 )
 from panelml.core.moment_inequalities import Inequalities, dual_vertices, least_favourable
 from panelml.did import honest
-from panelml.errors import SpecificationError
+from panelml.errors import IdentificationError, SpecificationError
 
 EHEC = json.loads((Path(__file__).parent / "ehec.json").read_text(encoding="utf-8"))
 STUDY: dict[str, Any] = {name: EHEC[name] for name in ("betahat", "sigma", "horizons")}
@@ -300,3 +300,14 @@ def test_what_is_no_event_study_is_refused() -> None:
         pm.honest_did(**STUDY, bias="up")
     with pytest.raises(SpecificationError, match="must not be negative"):
         pm.honest_did(**STUDY, m=[-1])
+
+
+@pytest.mark.parametrize("method", ["relative-magnitudes", "smoothness"])
+def test_a_singular_covariance_is_refused(method: Any) -> None:
+    """Three clusters leave four effects a combination without variance."""
+    scores = np.random.default_rng(1).standard_normal((3, 4))
+    with pytest.raises(IdentificationError, match="4 effects by horizon is singular"):
+        pm.honest_did(
+            betahat=[0.1, 0.0, 0.5, 0.6], sigma=(scores.T @ scores).tolist(),
+            horizons=[-3, -2, 0, 1], method=method,
+        )  # fmt: skip
