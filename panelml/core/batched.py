@@ -35,10 +35,18 @@ def congruence(left: FloatArray, s: FloatArray) -> FloatArray:
 
 
 def cholesky(a: FloatArray) -> FloatArray:
-    """Factorise each unit's positive definite matrix, shape (q, q, g), into lower triangles."""
+    """Factorise each unit's positive definite matrix, shape (q, q, g), into lower triangles.
+
+    Raises
+    ------
+    LinAlgError
+        If one is not positive definite, to rounding.
+    """
     lower = np.zeros_like(a)
     for j in range(a.shape[0]):
         rest = a[j, j] - (lower[j, :j] ** 2).sum(axis=0)
+        if not (rest > 0).all():
+            raise np.linalg.LinAlgError("A matrix is not positive definite.")
         lower[j, j] = np.sqrt(rest)
         for i in range(j + 1, a.shape[0]):
             rest = a[i, j] - (lower[i, :j] * lower[j, :j]).sum(axis=0)

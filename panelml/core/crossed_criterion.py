@@ -24,7 +24,14 @@ from panelml.core.batched import (
 )
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.crossed_start import moment_start
-from panelml.core.mixed_criterion import bending, covariance_changes, profile, shares, unit_changes
+from panelml.core.mixed_criterion import (
+    bending,
+    covariance_changes,
+    least_share,
+    profile,
+    shares,
+    unit_changes,
+)
 from panelml.core.mixed_fit import start_factor
 from panelml.core.sparse_units import combined, gram, traces
 
@@ -57,6 +64,8 @@ class CrossedCriterion:
         Rows and columns of the free entries.
     scores : tuple of FloatArray, each (q, levels)
         Z_j' V^-1 r of the levels of each factor.
+    sums : tuple of FloatArray, each (q, q)
+        Sum over levels of Z_j' V^-1 Z_j.
     randoms : tuple of IntArray
         Positions of each factor's regressors among the random ones.
     df : float
@@ -72,6 +81,7 @@ class CrossedCriterion:
     scale: FloatArray
     free: tuple[IntArray, IntArray]
     scores: tuple[FloatArray, ...]
+    sums: tuple[FloatArray, ...]
     randoms: tuple[IntArray, ...]
     df: float
 
@@ -95,6 +105,17 @@ class CrossedCriterion:
         """
         entries = change[:, *self.free]
         return shares(entries @ self.average @ entries.T, entries @ self.scale, self.df)
+
+    def unexplained(self) -> float:
+        """Least share of random regressors' variation that the fixed effects leave.
+
+        Of the restricted likelihood.
+        """
+        found = (
+            least_share(self.gradient[np.ix_(a, a)] + score @ score.T / self.sigma2, g)
+            for a, score, g in zip(self.randoms, self.scores, self.sums, strict=True)
+        )
+        return min(found, default=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +207,8 @@ class CrossedModel:
         average, scale = self._average(parts, scores, left, solved, phi, sigma2)
         return CrossedCriterion(
             found.deviance, factor, found.coef, sigma2, phi, gradient, average, scale, self.free,
-            scores, tuple(random for random, _, _ in parts), found.df,
+            scores, tuple(g for _, g, _ in parts), tuple(random for random, _, _ in parts),
+            found.df,
         )  # fmt: skip
 
     def between_coefficients(self, factor: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:

@@ -30,7 +30,7 @@ from panelml.core.unit_products import MixedMoments
 
 __all__ = [
     "Criterion", "Curvature", "bending", "covariance_changes", "evaluate", "information",
-    "shares", "unit_changes",
+    "least_share", "shares", "unit_changes",
 ]  # fmt: skip
 
 # So many units at a time stay in a core's cache.
@@ -109,12 +109,19 @@ class Criterion:
         What the unknown residual variance leaves, as a share of what there would be without it.
         """
         _, expected, _ = information(self, change, restricted=restricted)
-        total = self.curvature.g
-        if restricted:
-            p = len(self.coef)
-            total = total - np.einsum("akbl,kl->ab", self.curvature.hh[:, :p, :, :p], self.phi)
+        total = self._left() if restricted else self.curvature.g
         trace = np.einsum("kab,ab->k", change, total)
         return shares(expected, trace, self.df)
+
+    def unexplained(self) -> float:
+        """Least share of the random regressors' variation that the fixed effects leave."""
+        return least_share(self._left(), self.curvature.g)
+
+    def _left(self) -> FloatArray:
+        """Sum over units of Z_i' P Z_i, shape (q, q)."""
+        p = len(self.coef)
+        explained = np.einsum("akbl,kl->ab", self.curvature.hh[:, :p, :, :p], self.phi)
+        return np.asarray(self.curvature.g - explained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +225,14 @@ def shares(table: FloatArray, single: FloatArray, df: float) -> FloatArray:
     """Profile the residual variance out of information, as a share of each parameter's own."""
     own = np.sqrt(np.where(np.diag(table) > 0, np.diag(table), 1.0))
     return np.asarray((table - np.outer(single, single) / df) / np.outer(own, own))
+
+
+def least_share(part: FloatArray, whole: FloatArray) -> float:
+    """Least of ``x' part x / x' whole x``, both symmetric and whole positive semi-definite."""
+    values, vectors = np.linalg.eigh(whole)
+    some = values > len(values) * np.finfo(float).eps * values.max(initial=0.0)
+    root = vectors[:, some] / np.sqrt(values[some])
+    return float(np.linalg.eigvalsh(root.T @ part @ root).min(initial=1.0))
 
 
 def covariance_changes(factor: FloatArray, free: tuple[IntArray, IntArray]) -> FloatArray:

@@ -59,6 +59,10 @@ class MixedState(Protocol):
         """Information on changes of D that an unknown residual variance leaves, as a share."""
         ...
 
+    def unexplained(self) -> float:
+        """Least share of random regressors' variation that the fixed effects leave."""
+        ...
+
 
 class FittedState(MixedState, Protocol):
     """The same with the fixed effects."""
@@ -178,7 +182,7 @@ class MixedOptimum(Generic[StateOut]):
         Whether both certificates hold.
     identified : float
         Least information on a change of D, as a share of what there would be if the residual
-        variance were known; zero where the data cannot tell variances apart.
+        variance were known, or the fixed effects were; zero where the data cannot tell variances.
     """
 
     criterion: StateOut
@@ -224,6 +228,8 @@ def maximise_mixed(
     certain = bool(max(decrement, cone) < 100 * DECREMENT)
     change = unit_changes(free_entries(structure), len(structure))
     least = float(np.linalg.eigvalsh(at.identification(change, restricted=restricted))[0])
+    if restricted:
+        least = min(least, at.unexplained())
     return MixedOptimum(at, decrement, cone, evaluations, certain, least)
 
 

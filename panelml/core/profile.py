@@ -102,7 +102,13 @@ class Line:
         forward = np.asarray(np.linalg.inv(back), dtype=np.float64)
 
         def value(x: FloatArray) -> tuple[float, FloatArray]:
-            return self._evaluate(problem, forward, x)
+            # A search may look where covariances are infinite or singular.
+            try:
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    found, slope = self._evaluate(problem, forward, x)
+            except np.linalg.LinAlgError:
+                return np.inf, np.zeros_like(x)
+            return (found, slope) if np.isfinite(found) else (np.inf, np.zeros_like(x))
 
         if start.size == 0:
             return Held(value(start)[0], start)

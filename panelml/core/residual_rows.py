@@ -213,9 +213,13 @@ def roots(form: ResidualForm, theta: FloatArray, part: Patterned) -> tuple[Float
     Raises
     ------
     LinAlgError
-        If one is not positive definite.
+        If one is infinite or not positive definite.
     """
-    root = np.linalg.cholesky(form.matrices(theta, part.patterns))
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrices = form.matrices(theta, part.patterns)
+    if not np.isfinite(matrices).all():
+        raise np.linalg.LinAlgError("The covariance of residuals is infinite.")
+    root = np.linalg.cholesky(matrices)
     logs = 2 * np.log(np.einsum("gtt->gt", root)).sum(axis=1)
     return np.linalg.inv(root), logs[part.pattern]
 

@@ -76,7 +76,7 @@ class SparseCrossedModel:
         average, scale = self._average(at, h, scores, phi, sigma2)
         return CrossedCriterion(
             found.deviance, factor, found.coef, sigma2, phi, gradient, average, scale, self.free,
-            tuple(score[None] for score in scores),
+            tuple(score[None] for score in scores), tuple(np.array([[g]]) for g in traces),
             tuple(np.array([place]) for place in self._places), found.df,
         )  # fmt: skip
 

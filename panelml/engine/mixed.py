@@ -115,13 +115,19 @@ def fit_sample(
     layout = _lay_out(sample, groups)
     columns = working_columns(moments.overall, constant, fixed[chosen.kept], layout.blocks)
     residual = None
-    if plan is None:
-        levels = fit_levels(sample, columns, layout.factors, restricted=restricted)
-    else:
-        levels, columns, residual = fit_residual(
-            sample, columns, layout.factors, plan, groups[0],
-            intercept=layout.has_intercept(groups[0]), restricted=restricted,
-        )  # fmt: skip
+    try:
+        if plan is None:
+            levels = fit_levels(sample, columns, layout.factors, restricted=restricted)
+        else:
+            levels, columns, residual = fit_residual(
+                sample, columns, layout.factors, plan, groups[0],
+                intercept=layout.has_intercept(groups[0]), restricted=restricted,
+            )  # fmt: skip
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError(
+            "The likelihood grows without bound, or a covariance became singular: rows are too "
+            "few for so many parameters. Use a simpler model."
+        ) from error
     at = levels.optimum.criterion
     _require_residuals(at.sigma2 * at.df, EXACT, moments)
     _require_certificate(levels, moments)
@@ -226,7 +232,8 @@ def _require_certificate(levels: LevelsFit, moments: PanelMoments) -> None:
         raise IdentificationError(
             "The data cannot tell the variances of the random coefficients apart, or from the "
             "residual variance: there are too few rows or levels for so many random "
-            "coefficients, or terms or levels that coincide. Leave some out."
+            "coefficients, terms or levels that coincide, or fixed effects that explain all that "
+            "varies between levels. Leave some out."
         )
     if not optimum.converged:
         raise ConvergenceError(

@@ -78,6 +78,13 @@ class Refit:
             at.factor @ at.factor.T, at.sigma2, -deviance / 2, converged,
         )  # fmt: skip
 
+    @classmethod
+    def failed(cls, columns: WorkingColumns) -> Refit:
+        """Return missing values where a likelihood could not be maximised."""
+        p, q = len(columns.fixed_back), len(columns.structure)
+        none = np.full((p, p), np.nan)
+        return cls(none[0], none, np.full((q, q), np.nan), np.nan, np.nan, False)
+
 
 @dataclass(frozen=True, slots=True)
 class Refitter:
@@ -141,9 +148,13 @@ class Refitter:
         """Maximise a likelihood, and return to the user's terms."""
         chosen = fitted_model(problem) if isinstance(problem, CrossedModel) else problem
         any_problem: MixedProblem[FittedState] = chosen
-        optimum: MixedOptimum[FittedState] = maximise_mixed(
-            StartedAt(any_problem, self.factor), self.columns.structure, restricted=self.restricted
-        )
+        started = StartedAt(any_problem, self.factor)
+        try:
+            optimum: MixedOptimum[FittedState] = maximise_mixed(
+                started, self.columns.structure, restricted=self.restricted
+            )
+        except np.linalg.LinAlgError:
+            return Refit.failed(self.columns)
         return Refit.of(
             optimum.criterion, self.columns, restricted=self.restricted,
             converged=optimum.converged,
@@ -198,9 +209,12 @@ class ResidualRefitter:
         table, q = self.plain.columns.copy(), self.columns.basis.n_random
         table[len(table) - q - 1] = self.rows.to_working(outcome)
         problem = self.layout.likelihood(replace(self.plain, columns=table), self.form)
-        found = maximise_residual(
-            problem, self.columns.structure, restricted=self.restricted, starts=[self.theta]
-        )
+        try:
+            found = maximise_residual(
+                problem, self.columns.structure, restricted=self.restricted, starts=[self.theta]
+            )
+        except np.linalg.LinAlgError:
+            return Refit.failed(self.columns)
         at = found.mixed.criterion
         certain = found.converged and found.least >= FLAT
         refit = Refit.of(at, self.columns, restricted=self.restricted, converged=certain)

@@ -79,7 +79,11 @@ class MixedModel:
         plan = ResidualPlan.of(structure, data, panel) if structure else None
         keys, slopes = (plan.keys, plan.slopes) if plan else ((), ())
         sample, notes = make_sample(
-            panel, formula, parse_weights(self.weights), (*groups[1:], *keys), slopes
+            panel,
+            formula,
+            parse_weights(self.weights),
+            tuple(dict.fromkeys((*groups[1:], *keys))),
+            slopes,
         )
         return fit_mixed(
             self, "Mixed model", formula, sample, groups, restricted=self.reml, cov=self.cov,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
@@ -126,7 +125,7 @@ class Bootstrap:
             low, high = centre - half, centre + half
         else:
             tail = (1 - level) / 2
-            low, high = np.nanquantile(self.draws.to_numpy(), [tail, 1 - tail], axis=0)
+            low, high = self.draws.quantile([tail, 1 - tail]).to_numpy()
             if method == "basic":
                 low, high = 2 * estimate - high, 2 * estimate - low
         return pd.DataFrame({"conf_low": low, "conf_high": high}, index=self.estimate.index)

@@ -22,7 +22,7 @@ from panelml.core.profile import (
 )
 from panelml.engine.progress import counted
 from panelml.engine.refit import Refit, Refitter
-from panelml.errors import UnknownNameError, suggest
+from panelml.errors import ConvergenceError, UnknownNameError, suggest
 from panelml.results.random_part import RandomCoefficients
 
 __all__ = ["ProfileCurve", "profile_curves"]
@@ -132,6 +132,8 @@ def profile_curves(
     ------
     UnknownNameError
         If there is no such parameter.
+    ConvergenceError
+        If a covariance becomes singular on the way.
     """
     best = refitter.fit(outcome)
     random = random.moved(best.relative, best.sigma2, best.loglik)
@@ -141,10 +143,16 @@ def profile_curves(
         if name not in found:
             raise UnknownNameError(f"No parameter {name!r} to profile.{suggest(name, list(found))}")
     wanted = [found[name] for name in (found if chosen is None else chosen)]
-    return {
-        wanted[place].name: _trace(wanted[place], -2 * best.loglik, size)
-        for place in counted(len(wanted), "Profile")
-    }
+    try:
+        return {
+            wanted[place].name: _trace(wanted[place], -2 * best.loglik, size)
+            for place in counted(len(wanted), "Profile")
+        }
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError(
+            "The profile leads to singular covariances: rows are too few for so many parameters. "
+            "Use a simpler model, or the bootstrap."
+        ) from error
 
 
 def _components(

@@ -187,7 +187,8 @@ def _natural(
     plain = (labels["parameter"] == "log_sd").to_numpy(bool)
 
     def natural(x: FloatArray) -> FloatArray:
-        bounded = np.where(positive, np.exp(np.where(positive, x, 0.0)), np.tanh(x))
+        with np.errstate(over="ignore"):
+            bounded = np.where(positive, np.exp(np.where(positive, x, 0.0)), np.tanh(x))
         return np.where(plain, x, bounded)
 
     def slope(x: FloatArray) -> FloatArray:

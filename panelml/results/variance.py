@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from panelml._typing import FloatArray, IntArray
 from panelml.inference.distributions import normal_quantile
@@ -71,7 +72,9 @@ def variance_interval(value: float, error: float, level: float) -> tuple[float, 
     if not value > 0 or not np.isfinite(error):
         return float("nan"), float("nan")
     half = normal_quantile(0.5 + level / 2) * error / value
-    return value * np.exp(-half), value * np.exp(half)
+    # From nothing to infinity, where next to nothing is known.
+    with np.errstate(over="ignore"):
+        return value * np.exp(-half), float(value * np.exp(half))
 
 
 def correlation_interval(
@@ -88,7 +91,7 @@ def correlation_interval(
     slope[1 + a * q + b] = 1 / scale
     slope[1 + a * q + a] = -correlation / (2 * cov[a, a])
     slope[1 + b * q + b] = -correlation / (2 * cov[b, b])
-    error = float(np.sqrt(slope @ errors.joint @ slope))
+    error = float(np.sqrt(max(float(slope @ errors.joint @ slope), 0.0)))
     half = normal_quantile(0.5 + level / 2) * error / (1 - correlation**2)
     centre = np.arctanh(correlation)
     return error, float(np.tanh(centre - half)), float(np.tanh(centre + half))
@@ -116,8 +119,8 @@ def share_interval(
     slope = np.zeros(1 + q * q)
     slope[[0, *(1 + other * q + other for other in others)]] = -1 / rest
     slope[1 + place * q + place] = 1 / value
-    error = float(np.sqrt(slope @ errors.joint @ slope))
+    error = float(np.sqrt(max(float(slope @ errors.joint @ slope), 0.0)))
     centre, half = np.log(value / rest), normal_quantile(0.5 + level / 2) * error
     share = value / (value + rest)
-    low, high = (float(1 / (1 + np.exp(-(centre + sign * half)))) for sign in (-1, 1))
+    low, high = (float(expit(centre + sign * half)) for sign in (-1, 1))
     return share * (1 - share) * error, low, high
