@@ -121,6 +121,11 @@ def estimate_components(
 ) -> Components:
     """Estimate the variance components.
 
+    Raises
+    ------
+    IdentificationError
+        If the variance within units is not identified, or estimated as none.
+
     Notes
     -----
     ``swamy-arora`` takes the residual variances of the within and the between regression, with
@@ -144,7 +149,15 @@ def estimate_components(
         "swamy-arora": _swamy_arora, "baltagi-chang": _baltagi_chang,
         "wallace-hussain": _wallace_hussain, "amemiya": _amemiya, "nerlove": _nerlove,
     }[method]  # fmt: skip
-    sigma2_e, sigma2_u = rule(design)
+    try:
+        sigma2_e, sigma2_u = rule(design)
+    except np.linalg.LinAlgError:
+        sigma2_e = sigma2_u = float("nan")
+    if not sigma2_e > 0:
+        raise IdentificationError(
+            f"The moments of {method!r} give no positive variance within units: rows or units are "
+            "too few. Take method='ml', or another."
+        )
     return Components(sigma2_e, max(sigma2_u, 0.0), sigma2_u)
 
 

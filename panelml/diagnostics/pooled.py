@@ -89,7 +89,8 @@ def pooled_least_squares(
     if not constant:
         gram = gram + moments.weight * np.outer(mean, mean)
         mean = np.zeros_like(mean)
-    at = np.array([j for j, name in enumerate(sample.names) if names is None or name in names])
+    wanted = [j for j, name in enumerate(sample.names) if names is None or name in names]
+    at = np.array(wanted, dtype=np.int64)
     used = np.append(0, at + 1)
     solution = solve_normal(gram[np.ix_(used, used)])
     coef = np.zeros(len(sample.names))

@@ -28,6 +28,9 @@ from panelml.inference.mixed_leverage import mixed_clusters
 
 __all__ = ["LeverageRule", "leverage_clusters", "leverage_rows"]
 
+# What is left of a row beside its leverage, if that is one.
+ALONE = 1e-10
+
 
 @dataclass(frozen=True, slots=True)
 class LeverageRule:
@@ -117,7 +120,8 @@ def leverage_rows(fit: Estimate, power: Power) -> Covariance:
     Raises
     ------
     SpecificationError
-        With several absorbed effects, or where the fit is no least-squares regression.
+        With several absorbed effects, where the fit is no least-squares regression, or where a
+        row alone determines a coefficient.
     """
     name = "HC2" if power == "CR2" else "HC3"
     if fit.counts.normal:
@@ -140,7 +144,16 @@ def leverage_rows(fit: Estimate, power: Power) -> Covariance:
         leverage = w * np.einsum("in,ij,jn->n", x, inverse, x)
         if weight is not None:
             leverage = leverage + w / weight[_codes(influence, effects[0], block)]
-        scores = scores / (1 - leverage) ** (0.5 if power == "CR2" else 1.0)
+        left = 1 - leverage
+        alone = left < ALONE
+        if x[:, alone].any():
+            raise SpecificationError(
+                f"{name} is not defined: some rows alone determine a coefficient, and have the "
+                "leverage one. Use 'HC1'."
+            )
+        # Rows that an effect takes up have nothing to say of the coefficients.
+        left[alone] = 1.0
+        scores = scores / left ** (0.5 if power == "CR2" else 1.0)
         return SerialProducts((scores @ scores.T)[None])
 
     middle = fold(_with_effects(influence, effects), products).products[0]
