@@ -318,6 +318,32 @@ def levels3() -> pd.DataFrame:
 
 
 @cache
+def scattered() -> pd.DataFrame:
+    """Forty sets of 30 to 200 rows scattered over groups, with or without variation at each level.
+
+    ``g``, ``k`` and ``h`` cross, each g lies in one h; ``g2`` codes repeat.
+    """
+    frames = []
+    for number in range(40):
+        rng = np.random.RandomState(1000 + number)
+        n, groups = rng.randint(30, 200), rng.randint(4, 20)
+        g, k = rng.randint(0, groups, n), rng.randint(0, rng.randint(3, 10), n)
+        frame = pd.DataFrame(
+            {"set": number, "g": g, "k": k, "h": g % 4, "g2": rng.randint(0, 4, n)}
+        )
+        for name in "xz":
+            frame[name] = rng.standard_normal(n) * rng.choice([1, 1, 10])
+            frame[name] -= frame[name].mean()
+        size = rng.choice([0, 0.5, 2], 4)
+        frame["y"] = 1 + 0.5 * frame["x"] + rng.standard_normal(n)
+        frame["y"] += size[0] * rng.standard_normal(20)[g] + size[1] * rng.standard_normal(10)[k]
+        frame["y"] += size[2] * rng.standard_normal(4)[g % 4]
+        frame["y"] += 0.3 * size[3] * rng.standard_normal(20)[g] * frame["x"]
+        frames.append(frame.assign(w=rng.randint(1, 5, n) / 2.0))
+    return pd.concat(frames, ignore_index=True)
+
+
+@cache
 def bodyweight() -> pd.DataFrame:
     """Weights of 16 rats on three diets at uneven times (nlme)."""
     frame = _read("nlme", "BodyWeight")
@@ -365,7 +391,7 @@ MIXED: dict[str, Callable[[], pd.DataFrame]] = {
         sleepstudy, orthodont, pastes, penicillin, dyestuff, dyestuff2, cake, machines, oxboys,
         hsb, exam, bdf, egsingle, chem97, scotssec, insteval, munnell, wagepan, growth, zerovar,
         slope0, corr_plus, corr_minus, two_obs, singletons, huge_icc, three_groups, small_var,
-        quad, collinear, crossed, levels3, bodyweight, ovary, orthodont_gaps, serial,
+        quad, collinear, crossed, levels3, scattered, bodyweight, ovary, orthodont_gaps, serial,
     )
 }  # fmt: skip
 
