@@ -106,6 +106,9 @@ def test_dates_far_from_their_origin(terms: str, column: str, reml: bool) -> Non
     assert result.params[column] * scale == pytest.approx(near.params["t"], rel=1e-8)
     assert result.std_errors[column] * scale == pytest.approx(near.std_errors["t"], rel=1e-7)
     np.testing.assert_allclose(result.residuals(), near.residuals(), atol=1e-6)
+    for cov in ("satterthwaite", "kenward-roger") if reml else ("satterthwaite",):
+        df = near.with_cov(cov).df_terms["t"]
+        assert result.with_cov(cov).df_terms[column] == pytest.approx(df, rel=1e-5)
 
 
 @every
