@@ -42,7 +42,7 @@ class MixedModel:
         How residuals of the same group depend on each other: ``"ar1"``, ``"car1"``, ``"ma1"``,
         ``"toeplitz:2"``, ``"exchangeable"``, ``"unstructured"``, ``"heteroskedastic:sex"``, or a
         value such as ``pm.residual.AR1(time="year", by="sex")``; independent by default. The
-        group is the structure's own, or the panel's unit, or the factor with most levels.
+        group is the structure's own, or the panel's unit, or else the factor with most levels.
     """
 
     formula: str
@@ -98,11 +98,10 @@ def _groups(
     if structure is None:
         return ordered_groups(formula, data)
     groups = ordered_groups(formula, data) if formula.random else ()
-    unit = (data.unit,) if isinstance(data, Panel) else None
     if structure.group is not None:
         first = tuple(structure.group.split(":"))
-    elif unit is not None and (unit in groups or not groups):
-        first = unit
+    elif isinstance(data, Panel):
+        first = next((group for group in groups if data.unit in group), (data.unit,))
     elif groups:
         first = groups[0]
     else:

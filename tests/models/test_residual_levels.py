@@ -280,6 +280,13 @@ def test_group_of_the_residuals() -> None:
     most = pm.MixedModel(formula, residual="ar1:t").fit(frame)
     panel = pm.MixedModel(formula, residual="ar1").fit(pm.Panel(frame, unit="id", time="t"))
     assert named.loglik == most.loglik == pytest.approx(panel.loglik, abs=1e-9)
+    data = pm.Panel(frame, unit="id", time="t")
+    above = pm.MixedModel("y ~ x + (1 | district)", residual="ar1").fit(data)
+    assert above.loglik == pytest.approx(
+        pm.MixedModel("y ~ x + (1 | district)", residual=AR1).fit(frame).loglik, abs=1e-9
+    )
+    nested = pm.MixedModel("y ~ x + (1 | district/id)", residual="ar1").fit(data)
+    assert nested.loglik == pytest.approx(MODELS["nested"].fit().loglik, abs=1e-9)
     other = pm.MixedModel(formula, residual=pm.residual.AR1("t", group="id", by="wave"))
     with pytest.raises(SpecificationError, match="several levels of 'wave'"):
         other.fit(frame)
