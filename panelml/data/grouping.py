@@ -12,6 +12,7 @@ import pandas as pd
 from panelml._typing import IntArray
 from panelml.data.codes import factorize
 from panelml.data.panel import Panel
+from panelml.data.table import read_frame
 from panelml.errors import MissingValueError, SpecificationError, UnknownNameError, suggest
 
 __all__ = ["ROW", "count_levels", "group_rows", "refuse_panel_functions", "with_index_levels"]
@@ -36,6 +37,8 @@ def group_rows(data: Any, group: tuple[str, ...]) -> Panel:
         If a column does not exist.
     MissingValueError
         If a row has no level.
+    SpecificationError
+        If labels of a combination are ambiguous.
     """
     if isinstance(data, Panel) and (data.unit,) == group:
         return data
@@ -45,6 +48,11 @@ def group_rows(data: Any, group: tuple[str, ...]) -> Panel:
     if len(group) > 1:
         columns = [nw.col(column).cast(nw.String) for column in group]
         frame = frame.with_columns(nw.concat_str(columns, separator=":").alias(name))
+        if frame[name].n_unique() < len(frame.select(*group).unique()):
+            raise SpecificationError(
+                f"Different levels of {name!r} read the same, because labels have colons. Rename "
+                "them."
+            )
     counted = nw.new_series(ROW, _places(frame[name]), backend=frame.implementation)
     return Panel(frame.with_columns(counted).to_native(), unit=name, time=ROW)
 
@@ -102,14 +110,17 @@ def with_index_levels(data: Any) -> Any:
 
 def _frame(data: Any) -> nw.DataFrame[Any]:
     native = data.frame.to_native() if isinstance(data, Panel) else with_index_levels(data)
-    return nw.from_native(native, eager_only=True)
+    return read_frame(native)
 
 
 def _check_columns(frame: nw.DataFrame[Any], group: tuple[str, ...]) -> None:
     for name in group:
         if name not in frame.columns:
             raise UnknownNameError(f"No column {name!r} to group by.{suggest(name, frame.columns)}")
-        missing = frame[name].is_null().sum()
+        column = frame[name]
+        missing = int(column.is_null().sum())
+        if column.dtype.is_float():
+            missing = int((column.is_null() | column.is_nan()).sum())
         if missing:
             raise MissingValueError(
                 f"{missing} rows have no level of the grouping factor {name!r}. Drop or complete "

@@ -52,7 +52,7 @@ def read_frame(data: Any) -> Frame:
     except TypeError as error:
         hint = " Collect it first." if hasattr(data, "collect") else ""
         raise ColumnTypeError(
-            "A panel is made from a pandas, polars or pyarrow data frame, not from "
+            "Data come as a pandas, polars or pyarrow data frame, not as "
             f"{type(data).__module__}.{type(data).__qualname__}.{hint}"
         ) from error
     except nw.exceptions.DuplicateError as error:

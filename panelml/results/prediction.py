@@ -21,6 +21,7 @@ from panelml.data.functions import PANEL_FUNCTIONS
 from panelml.data.grouping import ROW, group_rows, with_index_levels
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
+from panelml.data.table import read_frame
 from panelml.data.weights import Weights
 from panelml.engine.fold import fold
 from panelml.errors import UnknownNameError
@@ -115,7 +116,7 @@ class Predictor:
         """
         if isinstance(data, Panel):
             return data
-        frame = nw.from_native(with_index_levels(data), eager_only=True)
+        frame = read_frame(with_index_levels(data))
         if not self.by_unit:
             return alone(frame)
         if self.time == ROW:
@@ -170,7 +171,7 @@ def random_rows(predictor: Predictor, data: Any) -> Sample:
     data : data frame
         With the columns of the random regressors.
     """
-    panel = alone(nw.from_native(data, eager_only=True))
+    panel = alone(read_frame(data))
     design = replace(predictor.design, outcome=None, regressors=Terms({}, ()))
     return _complete(Sample(panel, design, design.names))
 

@@ -347,12 +347,12 @@ def refusals() -> dict[str, tuple[Callable[[], object], type[Exception], str]]:
         "lazy": (
             lambda: pm.Panel(lazy, "unit", "time"),
             ColumnTypeError,
-            "not from polars.lazyframe.frame.LazyFrame. Collect it first.",
+            "not as polars.lazyframe.frame.LazyFrame. Collect it first.",
         ),
         "no frame": (
             lambda: pm.Panel([1, 2], "unit", "time"),
             ColumnTypeError,
-            "A panel is made from a pandas, polars or pyarrow data frame, not from builtins.list.",
+            "Data come as a pandas, polars or pyarrow data frame, not as builtins.list.",
         ),
         "lists as units": (
             lambda: pm.Panel(pd.DataFrame({"unit": [[1], [2]], "time": 1}), "unit", "time"),

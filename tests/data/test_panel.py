@@ -318,7 +318,7 @@ def test_joins_that_cannot_be_right() -> None:
             pd.DataFrame({"state": ["a"], "v": [1]}), "state", UnknownNameError,
             "No column 'state'.",
         ),
-        ({"unit": ["a"]}, None, ColumnTypeError, "not from builtins.dict."),
+        ({"unit": ["a"]}, None, ColumnTypeError, "not as builtins.dict."),
     ]  # fmt: skip
     for table, on, error, words in cases:
         with pytest.raises(error, match=re.escape(words)):

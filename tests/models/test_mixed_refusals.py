@@ -228,3 +228,26 @@ def test_correlations_of_zero_variances_are_missing() -> None:
     assert result.extras["sd(Intercept | id)"] == result.extras["sd(t | id)"] == 0
     assert np.isnan(result.extras["corr(Intercept, t | id)"])
     assert any("The variance of Intercept, t between id" in note for note in result.notes)
+
+
+def test_labels_that_read_the_same() -> None:
+    """A:1 with 2, and A with 1:2."""
+    frame = pd.DataFrame({"a": ["A:1", "A", "B"] * 8, "b": ["2", "1:2", "2"] * 8})
+    frame["y"] = np.random.default_rng(1).standard_normal(24)
+    with pytest.raises(SpecificationError, match="'a:b' read the same"):
+        pm.MixedModel("y ~ 1 + (1 | a:b)").fit(frame)
+
+
+def test_a_level_that_is_no_number() -> None:
+    polars = pytest.importorskip("polars")
+    frame = pd.DataFrame({"g": np.arange(24) % 4 * 1.0, "y": np.arange(24) % 7 * 1.0})
+    data = polars.from_pandas(frame).with_columns(
+        polars.when(polars.col("g") == 2).then(float("nan")).otherwise(polars.col("g")).alias("g")
+    )
+    with pytest.raises(MissingValueError, match="6 rows have no level"):
+        pm.MixedModel("y ~ 1 + (1 | g)").fit(data)
+
+
+def test_what_is_no_data_frame() -> None:
+    with pytest.raises(ColumnTypeError, match="not as builtins"):
+        pm.MixedModel("y ~ 1 + (1 | g)").fit([1, 2])
