@@ -18,6 +18,7 @@ LARGEST = {
     "mixedlm": 9_000_000,
     "mixedlm_rs": 11_000_000,
     "statsmodels": 110_000,
+    "nlme": 900_000,
     "diff_diff": 9_000_000,
 }
 
@@ -55,6 +56,8 @@ class Case:
     targets : tuple of Faster
     formula : str
         Of a mixed model, in lme4's grammar.
+    serial : str
+        Column of time, where the residuals of a mixed model's smallest groups are AR(1).
     most_mb : float, optional
         Peak memory that panelml may take.
     """
@@ -74,6 +77,7 @@ class Case:
     largest: Mapping[str, int] = field(default_factory=dict)
     targets: tuple[Faster, ...] = ()
     formula: str = ""
+    serial: str = ""
     most_mb: float | None = None
 
     @property

@@ -75,6 +75,22 @@ def regional(rows: int) -> pd.DataFrame:
     return pd.DataFrame({"worker": worker, "firm": firm, "x1": x, "y": 1 + x + effects + e})
 
 
+def serial(rows: int) -> pd.DataFrame:
+    """People of ten periods, autoregressive, a hundredth of them in a region each."""
+    rng = np.random.default_rng(6)
+    people = max(rows // 10, 20)
+    regions = max(people // 100, 2)
+    noise = rng.normal(size=(people, 10))
+    for t in range(1, 10):
+        noise[:, t] = 0.5 * noise[:, t - 1] + 0.85 * noise[:, t]
+    person = np.repeat(np.arange(people), 10)
+    region = person % regions
+    x = rng.normal(size=person.size)
+    y = 1 + 0.5 * x + rng.normal(size=regions)[region] + 0.7 * rng.normal(size=people)[person]
+    t = np.tile(np.arange(10), people)
+    return pd.DataFrame({"id": person, "region": region, "t": t, "x": x, "y": y + noise.ravel()})
+
+
 MIXED_DATA: dict[str, Callable[[int], pd.DataFrame]] = {
     "growth": growth,
     "insteval": insteval,
@@ -82,4 +98,5 @@ MIXED_DATA: dict[str, Callable[[int], pd.DataFrame]] = {
     "nested": nested,
     "workers": workers,
     "regional": regional,
+    "serial": serial,
 }

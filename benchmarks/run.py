@@ -21,7 +21,7 @@ from benchmarks.simulated import draw
 __all__ = ["Limits", "installed", "run_cell", "run_cells"]
 
 R_SCRIPT = Path(__file__).parent / "fits" / "run.R"
-R_PACKAGES = ("fixest", "plm", "lme4")
+R_PACKAGES = ("fixest", "plm", "lme4", "nlme")
 BUDGET = 60.0
 """Seconds after which a cell is not repeated."""
 

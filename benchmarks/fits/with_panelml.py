@@ -28,7 +28,8 @@ FORMULA = f"y ~ {' + '.join(REGRESSORS)}"
 def fit(case: Case, frame: pd.DataFrame, package: str = "fixest") -> Estimates:
     """Fit with the conventions of a package; panelml's own are fixest's."""
     if case.model == "mixed":
-        mixed = pm.MixedModel(case.formula).fit(frame)
+        residual = pm.residual.AR1(case.serial) if case.serial else None
+        mixed = pm.MixedModel(case.formula, residual=residual).fit(frame)
         return Estimates(mixed.params.to_dict(), mixed.std_errors.to_dict())
     panel = pm.Panel(frame, case.unit, "time")
     if case.model in POLICY_MODELS:
