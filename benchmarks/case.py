@@ -20,6 +20,7 @@ LARGEST = {
     "statsmodels": 110_000,
     "nlme": 900_000,
     "diff_diff": 9_000_000,
+    "moderndid": 9_000_000,
 }
 
 
@@ -66,7 +67,7 @@ class Case:
     title: str
     model: Literal[
         "pooled", "between", "difference", "random", "fixed", "hausman", "mixed", "group-time",
-        "bootstrap", "imputation", "sun-abraham", "two-stage", "synthetic",
+        "bootstrap", "imputation", "sun-abraham", "two-stage", "synthetic", "sensitivity",
     ]  # fmt: skip
     packages: tuple[str, ...]
     data: str = "panel"

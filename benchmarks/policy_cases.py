@@ -6,8 +6,8 @@ from benchmarks.case import Case, Faster
 
 __all__ = ["POLICIES", "POLICY_PEERS"]
 
-POLICY_PEERS = ("panelml", "diff_diff")
-BOTH = {"packages": POLICY_PEERS, "data": "staggered"}
+POLICY_PEERS = ("panelml", "diff_diff", "moderndid")
+BOTH = {"packages": POLICY_PEERS[:2], "data": "staggered"}
 MILLION = 1_000_000
 
 POLICIES = (
@@ -24,6 +24,9 @@ POLICIES = (
     Case("two-stage-1e5", "Two-stage, event study, 1e5 units x 10", "two-stage",
          packages=("panelml",), data="staggered", only_rows=MILLION),
     Case("synthetic", "Synthetic DiD, 200 units x 30, 20 treated, 200 placebos", "synthetic",
-         packages=POLICY_PEERS, data="block", only_rows=6_000,
+         packages=POLICY_PEERS[:2], data="block", only_rows=6_000,
          targets=(Faster("diff_diff", 3),)),
+    Case("sensitivity", "Relative magnitudes, 3 effects before and 4 after, 4 sizes", "sensitivity",
+         packages=("panelml", "moderndid"), data="event-study", only_rows=20_000,
+         targets=(Faster("moderndid", 20),)),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from panelml import simulate
+from panelml import EventStudy, Panel, simulate
 
 __all__ = ["POLICY_DATA"]
 
@@ -26,9 +26,21 @@ def block(rows: int) -> pd.DataFrame:
     return _plain(simulate.staggered(max(rows // 30, 20), 30, {21: 0.1}, seed=2))
 
 
+def event_study(rows: int) -> pd.DataFrame:
+    """Effects by horizon and their covariance, a row for each, of ``rows`` rows of a panel."""
+    frame = simulate.staggered(max(rows // 8, 100), 8, {5: 0.4}, seed=3)
+    study = EventStudy("y ~ 1", cohort="cohort").fit(Panel(frame, unit="unit", time="time"))
+    sigma = {f"sigma{j}": column for j, column in enumerate(study.covariance.matrix)}
+    return pd.DataFrame({"horizon": study.labels["horizon"], "beta": study.params, **sigma})
+
+
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Numbers only: zero for units that never adopt."""
     return frame.assign(cohort=frame["cohort"].fillna(0).astype(np.int64))
 
 
-POLICY_DATA: dict[str, Callable[[int], pd.DataFrame]] = {"staggered": staggered, "block": block}
+POLICY_DATA: dict[str, Callable[[int], pd.DataFrame]] = {
+    "staggered": staggered,
+    "block": block,
+    "event-study": event_study,
+}

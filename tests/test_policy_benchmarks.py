@@ -12,14 +12,24 @@ from benchmarks.policy_cases import POLICIES, POLICY_PEERS
 from benchmarks.report import Run, markdown
 from benchmarks.simulated import draw
 
+EFFECTS = [case for case in POLICIES if case.model != "sensitivity"]
 
-@pytest.mark.parametrize("case", POLICIES, ids=lambda case: case.name)
+
+@pytest.mark.parametrize("case", EFFECTS, ids=lambda case: case.name)
 def test_panelml_estimates_each_case(case: Case) -> None:
     assert find(case.name) is case
     assert set(case.packages) <= set(POLICY_PEERS)
     estimates = with_panelml.fit(case, draw(case.data, 2000))
     assert estimates.params["att"] > 0
     assert estimates.std_errors["att"] > 0
+
+
+def test_panelml_gives_the_ends_of_sets() -> None:
+    case = find("sensitivity")
+    estimates = with_panelml.fit(case, draw(case.data, 2000))
+    assert set(case.packages) <= set(POLICY_PEERS)
+    for size in (0.5, 2.0):
+        assert estimates.params[f"low {size}"] < estimates.params[f"high {size}"]
 
 
 def test_the_report_has_its_own_title() -> None:

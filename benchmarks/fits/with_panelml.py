@@ -8,7 +8,7 @@ import pandas as pd
 
 import panelml as pm
 from benchmarks.cases import LAGS, REGRESSORS, Case
-from benchmarks.fits.estimates import Estimates
+from benchmarks.fits.estimates import Estimates, event_study
 from panelml.inference.correction import SmallSample
 from panelml.inference.covariance import Clustered, DriscollKraay
 
@@ -31,6 +31,8 @@ def fit(case: Case, frame: pd.DataFrame, package: str = "fixest") -> Estimates:
         residual = pm.residual.AR1(case.serial) if case.serial else None
         mixed = pm.MixedModel(case.formula, residual=residual).fit(frame)
         return Estimates(mixed.params.to_dict(), mixed.std_errors.to_dict())
+    if case.model == "sensitivity":
+        return _sensitivity(frame)
     panel = pm.Panel(frame, case.unit, "time")
     if case.model in POLICY_MODELS:
         return _policy(case, panel)
@@ -40,6 +42,17 @@ def fit(case: Case, frame: pd.DataFrame, package: str = "fixest") -> Estimates:
         return Estimates({"statistic": pm.hausman(fixed, random).statistic}, {})
     result = _specification(case, package).fit(panel)
     return Estimates(result.params.to_dict(), result.std_errors.to_dict())
+
+
+def _sensitivity(frame: pd.DataFrame) -> Estimates:
+    study = event_study(frame)
+    found = pm.honest_did(
+        betahat=study.beta, sigma=study.sigma, horizons=study.horizons, m=study.sizes
+    )
+    ends = {}
+    for size, low, high in found.intervals[["m", "lower", "upper"]].itertuples(index=False):
+        ends |= {f"low {size}": float(low), f"high {size}": float(high)}
+    return Estimates(ends, {})
 
 
 def _policy(case: Case, panel: pm.Panel) -> Estimates:
