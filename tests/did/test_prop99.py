@@ -63,6 +63,18 @@ def test_penalty_and_equal_weights() -> None:
     assert did.effects.mean() == pytest.approx(-27.34911108, rel=1e-7)
 
 
+def test_synthetic_control_by_outcomes() -> None:
+    """synthdid 0.0.9 has -19.61966347, and stops short of the optimum: no unit gains from more."""
+    found = fit("SyntheticControl")
+    assert found.aggregate().params["att"] == pytest.approx(-19.61966347, abs=0.15)
+    table = panel_table()
+    others = table.drop(columns="California")
+    weights = found.unit_weights["1989"].reindex(others.columns).fillna(0.0).to_numpy()
+    before = others.to_numpy()[:19]
+    slope = before.T @ (before @ weights - table["California"].to_numpy()[:19])
+    assert slope.min() > weights @ slope - 1e-4 * abs(weights @ slope)
+
+
 def test_synthetic_control_with_the_predictors_of_the_paper() -> None:
     """Abadie, Diamond and Hainmueller (2010), tables 1 and 2; 26 packs in 2000."""
     found = fit("SyntheticControl", predictors=True)
