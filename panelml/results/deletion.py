@@ -7,15 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from panelml._typing import FloatArray
+from panelml._typing import BoolArray, FloatArray
 from panelml.data.sample import Sample
 from panelml.engine.mixed import fit_sample
 from panelml.engine.progress import counted
-from panelml.errors import ConvergenceError, IdentificationError
+from panelml.engine.residual import ResidualPlan
+from panelml.errors import ConvergenceError, SpecificationError
 from panelml.results.grouping import readable, sample_levels, unit_levels
 from panelml.results.random_part import RandomCoefficients
+from panelml.results.residual import ResidualPart
 
-__all__ = ["UnitInfluence", "delete_levels"]
+__all__ = ["Refittable", "UnitInfluence", "delete_levels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +80,63 @@ class UnitInfluence:
         return table.head(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Refittable:
+    """A mixed model that can be fitted to fewer rows.
+
+    Attributes
+    ----------
+    sample : Sample
+    groups : tuple of tuple of str
+        Grouping factors, first that by which the sample is laid out.
+    restricted : bool
+    plan : ResidualPlan, optional
+        Of dependent residuals.
+    """
+
+    sample: Sample
+    groups: tuple[tuple[str, ...], ...]
+    restricted: bool
+    plan: ResidualPlan | None
+
+    def without(self, dropped: BoolArray, names: list[str]) -> tuple[FloatArray, dict[str, float]]:
+        """Fit to the other rows: the named fixed effects, and the components."""
+        kept = self.sample.only(~dropped)
+        fit = fit_sample(kept, self.groups, restricted=self.restricted, plan=self.plan)
+        at, columns = fit.levels.optimum.criterion, fit.columns
+        constant = ["Intercept"] if kept.design.formula.intercept else []
+        found = [*constant, *(kept.names[j] for j in fit.chosen.kept)]
+        coef = pd.Series(columns.fixed_back @ at.coef + columns.offset, index=found)
+        values = coef.reindex(names).to_numpy().astype(np.float64)
+        residual = ResidualPart.of(fit.residual).extras() if fit.residual else {}
+        return values, RandomCoefficients.of(fit).extras() | residual
+
+
 def delete_levels(
-    sample: Sample, random: RandomCoefficients, group: tuple[str, ...], full: pd.Series[float],
-    cov: pd.DataFrame,
-) -> UnitInfluence:  # fmt: skip
+    model: Refittable, group: tuple[str, ...], full: pd.Series[float], cov: pd.DataFrame
+) -> UnitInfluence:
     """Fit a mixed model without each level of a grouping factor in turn.
 
     Parameters
     ----------
-    sample : Sample
-    random : RandomCoefficients
+    model : Refittable
     group : tuple of str
-        One of the model's grouping factors.
+        One of its grouping factors.
     full : Series
         Fixed effects and components with all levels.
     cov : DataFrame
         Of the fixed effects.
     """
-    own = group == random.parts[0].group
+    sample, own = model.sample, group == model.groups[0]
     levels = unit_levels(sample, group) if own else sample_levels(sample, group)[0]
     codes = sample.codes(group)
     present = np.unique(codes)
     params, components, failed = [], [], []
     names = [str(name) for name in cov.columns]
     for place in counted(present.size, "Influence"):
-        kept = sample.only(codes != present[place])
         try:
-            coef, extras = _fit(kept, random, names)
-        except (ConvergenceError, IdentificationError):
+            coef, extras = model.without(codes == present[place], names)
+        except (ConvergenceError, SpecificationError):
             coef, extras = np.full(len(names), np.nan), {}
             failed.append(str(levels[place]))
         params.append(coef)
@@ -117,16 +148,3 @@ def delete_levels(
         ":".join(group), pd.DataFrame(np.array(params), index=index, columns=names),
         pd.DataFrame(components, index=index).reindex(columns=columns), full, cov, notes,
     )  # fmt: skip
-
-
-def _fit(
-    kept: Sample, random: RandomCoefficients, names: list[str]
-) -> tuple[FloatArray, dict[str, float]]:
-    groups = tuple(part.group for part in random.parts)
-    fit = fit_sample(kept, groups, restricted=random.restricted)
-    at, columns = fit.levels.optimum.criterion, fit.columns
-    constant = ["Intercept"] if kept.design.formula.intercept else []
-    found = [*constant, *(kept.names[j] for j in fit.chosen.kept)]
-    coef = pd.Series(columns.fixed_back @ at.coef + columns.offset, index=found)
-    values = coef.reindex(names).to_numpy().astype(np.float64)
-    return values, RandomCoefficients.of(fit).extras()

@@ -16,6 +16,7 @@ from panelml.core.row_values import RowValues
 from panelml.engine.fold import capped, fold
 from panelml.engine.multilevel import FactorLayout, require_dense
 from panelml.engine.refit import AnyRefitter, Refit, Refitter, ResidualRefitter
+from panelml.engine.residual import ResidualPlan
 from panelml.errors import (
     SpecificationError,
     UnknownNameError,
@@ -27,7 +28,7 @@ from panelml.errors import (
 from panelml.inference.distributions import normal_quantile
 from panelml.results.base import Results
 from panelml.results.bootstrap import Bootstrap, Replicate, Statistic, draw_bootstrap, replicate
-from panelml.results.deletion import UnitInfluence, delete_levels
+from panelml.results.deletion import Refittable, UnitInfluence, delete_levels
 from panelml.results.profile import Profile
 from panelml.results.profile_curve import profile_curves
 from panelml.results.random_part import RandomCoefficients
@@ -192,16 +193,15 @@ class MixedInference(Results):
         DetachedResultError
             If the result was pickled.
         """
-        groups = {part.name: part.group for part in self.random.parts}
+        model = _refittable(self)
+        groups = {":".join(own): own for own in model.groups}
         name = next(iter(groups)) if group is None else group
         if name not in groups:
             raise UnknownNameError(f"No grouping factor {name!r}.{suggest(name, list(groups))}")
-        require_independent(self, "The influence of units")
         _require_dense(self, "The influence of units")
-        components = pd.Series(self.random.extras(), dtype=float)
-        full = pd.concat([self.params, components]).rename("estimate")
-        cov = self.with_cov("iid").cov
-        return delete_levels(self._sample, self.random, groups[name], full, cov)
+        extras = self.random.extras() | (self.residual.extras() if self.residual else {})
+        full = pd.concat([self.params, pd.Series(extras, dtype=float)]).rename("estimate")
+        return delete_levels(model, groups[name], full, self.with_cov("iid").cov)
 
 
 def any_refitter(fit: MixedInference) -> AnyRefitter:
@@ -212,6 +212,19 @@ def any_refitter(fit: MixedInference) -> AnyRefitter:
     return ResidualRefitter.of(
         fit._sample, random.columns, fit.residual.layout, restricted=random.restricted
     )
+
+
+def _refittable(fit: MixedInference) -> Refittable:
+    """Take what a fit to fewer rows needs."""
+    random, sample, plan = fit.random, fit._sample, None
+    groups = tuple(part.group for part in random.parts)
+    if fit.residual is not None:
+        whitening = random.prediction.basis.whitening
+        assert whitening is not None
+        plan = ResidualPlan(fit.residual.structure, whitening.facts.time)
+        if not fit.residual.layout.first.size:
+            groups = (tuple(sample.panel.unit.split(":")), *groups)
+    return Refittable(sample, groups, random.restricted, plan)
 
 
 def refitter_of(fit: MixedInference, what: str = "This") -> Refitter:

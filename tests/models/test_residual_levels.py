@@ -292,3 +292,20 @@ def test_group_of_the_residuals() -> None:
         other.fit(frame)
     with pytest.raises(IdentificationError, match="one and the same"):
         pm.MixedModel(formula, residual=pm.residual.Exchangeable(group="id")).fit(frame)
+
+
+@pytest.mark.parametrize(
+    ("name", "group"), [("nested", "district"), ("three", "id"), ("above", None)]
+)
+def test_influence_is_the_fit_without_a_level(name: str, group: str | None) -> None:
+    model, frame = MODELS[name], districts()
+    frame = frame[frame["id"] < 16]
+    fit = model.fit(frame=frame)
+    found = fit.influence(group)
+    level = found.params.index[3]
+    without = model.fit(frame=frame[frame[found.group] != level])
+    np.testing.assert_allclose(found.params.loc[level], without.params, rtol=1e-6)
+    for key, value in found.components.loc[level].items():
+        assert value == pytest.approx(without.extras[str(key)], rel=1e-4, abs=1e-6)
+    assert found.group == (group or "id")
+    assert found.cooks_distance.notna().any()
