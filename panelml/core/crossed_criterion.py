@@ -24,98 +24,18 @@ from panelml.core.batched import (
 )
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.crossed_start import moment_start
+from panelml.core.crossed_state import CrossedCriterion, level_coefficients
 from panelml.core.mixed_criterion import (
-    bending,
-    covariance_changes,
-    least_share,
     profile,
-    shares,
     unit_changes,
 )
 from panelml.core.mixed_fit import start_factor
 from panelml.core.sparse_units import combined, gram, traces
 
-__all__ = ["CrossedCriterion", "CrossedInverse", "CrossedModel", "level_coefficients"]
+__all__ = ["CrossedInverse", "CrossedModel"]
 
 # Factors with a smaller singular value are not inverted.
 LEAST_ROOT = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class CrossedCriterion:
-    """The criterion at one value of the relative covariance factors.
-
-    Attributes
-    ----------
-    deviance : float
-        Minus twice the (restricted) log-likelihood in the working columns.
-    factor : FloatArray, shape (q, q)
-        Block diagonal, a block for each grouping factor in the order of the random regressors.
-    coef : FloatArray, shape (p,)
-    sigma2 : float
-    phi : FloatArray, shape (p, p)
-    gradient : FloatArray, shape (q, q)
-        T, the derivative of the deviance in the relative covariance, within factors.
-    average : FloatArray, shape (t, t)
-        Average information on the free entries of the relative covariance.
-    scale : FloatArray, shape (t,)
-        Derivatives of ``r' Sigma^-1 r / s2`` in them, with the sign turned.
-    free : pair of IntArray, shape (t,)
-        Rows and columns of the free entries.
-    scores : tuple of FloatArray, each (q, levels)
-        Z_j' V^-1 r of the levels of each factor.
-    sums : tuple of FloatArray, each (q, q)
-        Sum over levels of Z_j' V^-1 Z_j.
-    randoms : tuple of IntArray
-        Positions of each factor's regressors among the random ones.
-    df : float
-    """
-
-    deviance: float
-    factor: FloatArray
-    coef: FloatArray
-    sigma2: float
-    phi: FloatArray
-    gradient: FloatArray
-    average: FloatArray
-    scale: FloatArray
-    free: tuple[IntArray, IntArray]
-    scores: tuple[FloatArray, ...]
-    sums: tuple[FloatArray, ...]
-    randoms: tuple[IntArray, ...]
-    df: float
-
-    def hessian(self, free: tuple[IntArray, IntArray], *, restricted: bool) -> FloatArray:
-        """Approximate second derivatives in the free entries of the factor, shape (t, t)."""
-        change = covariance_changes(self.factor, free)
-        return self.average_information(change, restricted=restricted) + bending(
-            self.gradient, free
-        )
-
-    def average_information(self, change: FloatArray, *, restricted: bool) -> FloatArray:
-        """Average information on changes of D, the residual variance profiled out, (t, t)."""
-        entries = change[:, *self.free]
-        profiled = self.average - np.outer(self.scale, self.scale) / self.df
-        return np.asarray(entries @ profiled @ entries.T)
-
-    def identification(self, change: FloatArray, *, restricted: bool) -> FloatArray:
-        """Average information on changes of D, shape (t, t).
-
-        What the unknown residual variance leaves, as a share of what there would be without it.
-        """
-        entries = change[:, *self.free]
-        return shares(entries @ self.average @ entries.T, entries @ self.scale, self.df)
-
-    def unexplained(self) -> float:
-        """Least share of random regressors' variation that the fixed effects leave.
-
-        Of the restricted likelihood.
-        """
-        found = (
-            least_share(self.gradient[np.ix_(a, a)] + score @ score.T / self.sigma2, g)
-            for a, score, g in zip(self.randoms, self.scores, self.sums, strict=True)
-        )
-        return min(found, default=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,15 +190,14 @@ class CrossedModel:
         )  # fmt: skip
 
     def _solve(self, left: _Eliminated, factor: FloatArray) -> _Solved:
-        scaled = self._times(factor.T, left.own)
-        system = self._times(factor.T, scaled.T)
+        system = self._sandwich(factor.T, left.own)
         system[np.diag_indices(len(system))] += 1.0
         lower = linalg.cholesky(system.T, lower=True, overwrite_a=True, check_finite=False)
         logdet = 2 * float(np.log(np.diag(lower)).sum())
         inverse = linalg.lapack.dpotri(lower, lower=1)[0]
-        g = [_level_sum(other, factor, left.own, scaled, lower, inverse) for other in self.others]
+        g = [self._level_sum(o, factor, left.own, lower, inverse) for o in self.others]
         inverse[np.diag_indices(len(inverse))] /= 2
-        p = self._times(factor, self._times(factor, inverse + inverse.T).T)
+        p = self._sandwich(factor, inverse + inverse.T)
         applied = p @ left.right
         return _Solved(p, logdet, left.right.T @ applied, g, left.right - left.own @ applied)
 
@@ -290,6 +209,47 @@ class CrossedModel:
             shape = (other.levels, other.random.size, rows.shape[1])
             np.matmul(root, rows[other.span].reshape(shape), out=result[other.span].reshape(shape))
         return result
+
+    def _sandwich(self, factor: FloatArray, table: FloatArray) -> FloatArray:
+        """Multiply a symmetric table by the factor and its transpose: L table L', (m, m)."""
+        if any(other.random.size > 1 for other in self.others):
+            return self._times(factor, self._times(factor, table).T)
+        roots = np.repeat(
+            [factor[other.random[0], other.random[0]] for other in self.others],
+            [other.levels for other in self.others],
+        )
+        result: FloatArray = table * roots
+        result *= roots[:, None]
+        return result
+
+    def _level_sum(
+        self, other: OtherFactor, factor: FloatArray, own: FloatArray, lower: FloatArray,
+        inverse: FloatArray,
+    ) -> FloatArray:  # fmt: skip
+        """Sum over a factor's levels of Z_j' V^-1 Z_j, shape (q, q).
+
+        With A = I + L' M L it is M - M L A^-1 L' M, and L' of it L is I - A^-1, which needs no
+        more products where L can be inverted.
+
+        Parameters
+        ----------
+        own : FloatArray, shape (m, m)
+            M.
+        lower, inverse : FloatArray, shape (m, m)
+            The Cholesky factor of A and, in the lower triangle, its inverse.
+        """
+        q = other.random.size
+        root = factor[np.ix_(other.random, other.random)]
+        if np.linalg.svd(root, compute_uv=False)[-1] > LEAST_ROOT:
+            inside = -np.tril(np.einsum("jajb->ab", other.blocks(inverse)))
+            inside += np.tril(inside, -1).T + other.levels * np.eye(q)
+            back = np.linalg.inv(root)
+            return np.asarray(back.T @ inside @ back)
+        scaled = self._times(factor.T, own[:, other.span])
+        half = linalg.solve_triangular(lower, scaled, lower=True, check_finite=False)
+        rows = half.T.reshape(other.levels, q, -1)
+        taken = np.tensordot(rows, rows, ((0, 2), (0, 2)))
+        return np.asarray(np.einsum("jajb->ab", other.blocks(own)) - taken)
 
     def _parts(
         self, left: _Eliminated, solved: _Solved, h1: FloatArray
@@ -335,48 +295,6 @@ class CrossedModel:
             np.zeros(len(change)),
         )
         return np.asarray((inner - x @ phi @ x.T) / sigma2), np.asarray(scale / sigma2)
-
-
-def level_coefficients(
-    at: CrossedCriterion, first: IntArray, others: tuple[OtherFactor, ...]
-) -> tuple[FloatArray, list[FloatArray]]:
-    """Predict the working random coefficients: (q_1, g), and (q, levels) for each other."""
-    relative = at.factor @ at.factor.T
-    factors = (first, *(other.random for other in others))
-    found = [
-        relative[np.ix_(random, random)] @ score
-        for random, score in zip(factors, at.scores, strict=True)
-    ]
-    return found[0], found[1:]
-
-
-def _level_sum(
-    other: OtherFactor, factor: FloatArray, own: FloatArray, scaled: FloatArray, lower: FloatArray,
-    inverse: FloatArray,
-) -> FloatArray:  # fmt: skip
-    """Sum over a factor's levels of Z_j' V^-1 Z_j, shape (q, q).
-
-    With A = I + L' M L it is M - M L A^-1 L' M, and L' of it L is I - A^-1, which needs no more
-    products where L can be inverted.
-
-    Parameters
-    ----------
-    own, scaled : FloatArray, shape (m, m)
-        M and L' M.
-    lower, inverse : FloatArray, shape (m, m)
-        The Cholesky factor of A and, in the lower triangle, its inverse.
-    """
-    q, span = other.random.size, other.span
-    root = factor[np.ix_(other.random, other.random)]
-    if np.linalg.svd(root, compute_uv=False)[-1] > LEAST_ROOT:
-        inside = -np.tril(np.einsum("jajb->ab", other.blocks(inverse)))
-        inside += np.tril(inside, -1).T + other.levels * np.eye(q)
-        back = np.linalg.inv(root)
-        return np.asarray(back.T @ inside @ back)
-    half = linalg.solve_triangular(lower, scaled[:, span], lower=True, check_finite=False)
-    rows = half.T.reshape(other.levels, q, -1)
-    taken = np.tensordot(rows, rows, ((0, 2), (0, 2)))
-    return np.asarray(np.einsum("jajb->ab", other.blocks(own)) - taken)
 
 
 def _apply(

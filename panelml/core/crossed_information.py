@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
+from panelml.core.crossed_criterion import CrossedModel
+from panelml.core.crossed_state import CrossedCriterion
 from panelml.core.mixed_information import VarianceInformation, joint_information
 
 __all__ = ["MOST_COEFFICIENTS", "crossed_information"]

@@ -18,7 +18,8 @@ import numpy as np
 from scipy import optimize
 
 from panelml._typing import BoolArray, FloatArray
-from panelml.core.crossed_criterion import CrossedCriterion, CrossedModel
+from panelml.core.crossed_criterion import CrossedModel
+from panelml.core.crossed_state import CrossedCriterion
 from panelml.core.mixed_criterion import Criterion
 from panelml.core.mixed_fit import (
     MixedOptimum,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.errors import ConvergenceError
@@ -55,25 +54,32 @@ def logit_odds(x: FloatArray, treated: BoolArray, w: FloatArray) -> Odds:
     ConvergenceError
         If covariates separate treated from other rows.
     """
-    coef = np.zeros(x.shape[1])
+    rows, taken = np.ascontiguousarray(x.T), w * treated
+    coef, total = np.zeros(len(rows)), float(w.sum())
     for _ in range(MOST_STEPS):
-        index = x @ coef
-        p = expit(index)
-        score = x.T @ (w * (treated - p))
-        hessian = (x.T * (w * p * (1 - p))) @ x
+        index = coef @ rows
+        p, hessian = _curved(rows, index, w)
+        score = rows @ (taken - w * p)
         step = _solve(hessian, score)
         coef = coef + step
-        if float(score @ step) <= TOLERANCE * float(w.sum()):
+        gain = float(score @ step)
+        if gain <= TOLERANCE * total:
             break
-        if np.abs(index).max() > CERTAIN and float(score @ step) < 1e-6 * float(w.sum()):
+        if np.abs(index).max() > CERTAIN and gain < 1e-6 * total:
             break
-    index = x @ coef
+    index = coef @ rows
     if not np.isfinite(index).all() or np.abs(index).max() > CERTAIN:
         raise ConvergenceError("covariates predict treatment perfectly for some units")
-    p = expit(index)
-    hessian = (x.T * (w * p * (1 - p))) @ x
-    psi = (w * (treated - p))[:, None] * x @ np.linalg.inv(hessian)
-    return Odds(p / (1 - p), psi)
+    p, hessian = _curved(rows, index, w)
+    psi = np.linalg.inv(hessian) @ (rows * (taken - w * p))
+    return Odds(p / (1 - p), np.ascontiguousarray(psi.T))
+
+
+def _curved(rows: FloatArray, index: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Probabilities, (n,), and minus the second derivatives of the likelihood, (k, k)."""
+    with np.errstate(over="ignore"):
+        p = 1 / (1 + np.exp(-index))
+    return p, (rows * (w * p * (1 - p))) @ rows.T
 
 
 def tilted_odds(x: FloatArray, treated: BoolArray, w: FloatArray) -> Odds:

@@ -14,8 +14,8 @@ from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
 
 from panelml._typing import BoolArray, FloatArray, IntArray
-from panelml.core.crossed_criterion import CrossedCriterion, level_coefficients
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.core.crossed_state import CrossedCriterion, level_coefficients
 from panelml.core.mixed_criterion import profile
 from panelml.core.mixed_fit import start_factor
 

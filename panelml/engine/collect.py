@@ -13,6 +13,9 @@ from panelml.engine.fold import fold
 
 __all__ = ["Collected", "collect"]
 
+# Rows that stay in memory anyway are read in large pieces, which need little joining.
+ROWS = 10_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -51,4 +54,4 @@ class Collected:
 
 def collect(sample: Sample) -> Collected:
     """Evaluate a sample's design on all of its rows."""
-    return fold(sample, Collected.of)
+    return fold(sample, Collected.of, rows=ROWS)
