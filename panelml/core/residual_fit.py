@@ -136,7 +136,6 @@ class _Point:
     """The profile at one value of the parameters."""
 
     theta: FloatArray
-    white: WhiteRows
     mixed: MixedOptimum[FittedState]
     gradient: FloatArray
 
@@ -174,7 +173,7 @@ class _Profile:
             )
         slope = white.gradient(mixed.criterion, restricted=self.restricted)
         self.said()
-        return _Point(theta, white, mixed, slope)
+        return _Point(theta, mixed, slope)
 
     def around(self, at: _Point) -> Iterator[tuple[_Point, _Point]]:
         """Yield points before and after, by parameter."""
@@ -228,8 +227,8 @@ def maximise_residual(
     cov: FloatArray = np.asarray(2 * np.linalg.pinv(bend, hermitian=True), dtype=np.float64)
     certain = bool(decrement < DECREMENT) and at.mixed.converged
     return ResidualOptimum(
-        at.theta, cov, at.mixed, _parameter_cov(at, pairs, cov, structure, restricted), decrement,
-        certain, float(values[0]) if values.size else np.inf,
+        at.theta, cov, at.mixed, _parameter_cov(profile, at, pairs, cov), decrement, certain,
+        float(values[0]) if values.size else np.inf,
     )  # fmt: skip
 
 
@@ -311,16 +310,16 @@ def _search(profile: _Profile, at: _Point, step: FloatArray, decrement: float) -
 
 
 def _parameter_cov(
-    at: _Point, pairs: list[tuple[_Point, _Point]], cov: FloatArray, structure: BoolArray,
-    restricted: bool,
-) -> FloatArray:  # fmt: skip
+    profile: _Profile, at: _Point, pairs: list[tuple[_Point, _Point]], cov: FloatArray
+) -> FloatArray:
     """Invert the joint information, from that on the random part at known parameters.
 
     The corner of the inverse is ``I_aa^-1 + (da/dtheta) cov (da/dtheta)'``, and its border
     ``(da/dtheta) cov``, with a(theta) the components that are best at theta.
     """
-    free = free_entries(structure)
-    info = at.white.information(at.mixed.criterion.factor, free, restricted=restricted)
+    free, white = free_entries(profile.structure), profile.problem.whiten(at.theta)
+    factor = at.mixed.criterion.factor
+    info = white.information(factor, free, restricted=profile.restricted)
     path = np.zeros((1 + len(free[0]), at.theta.size))
     for j, pair in enumerate(pairs):
         (low, before), (high, after) = (point.components for point in pair)
