@@ -100,6 +100,28 @@ def test_wooldridge_wages() -> None:
         assert result.std_errors[name] == pytest.approx(float(error), abs=0.0015)
 
 
+def test_wages_by_maximum_likelihood_and_within_and_between() -> None:
+    """lme4's fits of the same panel, to the digits that were noted."""
+    frame = _wages_with_years()
+    years = "d81 + d82 + d83 + d84 + d85 + d86 + d87"
+    formula = (
+        f"lwage ~ educ + black + hisp + exper + expersq + married + union + {years} + (1 | nr)"
+    )
+    whole = pm.MixedModel(formula, reml=False).fit(frame)
+    printed(whole.loglik, "-2186.958724")
+    for value, text in zip(whole.variance()["variance"], (".108815", ".122966"), strict=True):
+        printed(value, text)
+    parts = "union_w + union_b + married_w + married_b + exper + expersq + educ + black + hisp"
+    split = pm.MixedModel(f"lwage ~ {parts} + (1 | nr)").fit(frame)
+    printed(split.loglik, "-2219.779902")
+    for name, value, error in (
+        ("union_w", ".081902", ".019291"),
+        ("union_b", ".246543", ".046395"),
+    ):
+        printed(split.params[name], value)
+        printed(split.std_errors[name], error)
+
+
 def _wages_with_years() -> Any:
     frame = MIXED["wagepan"]()
     years = {f"d{y - 1900}": (frame["year"] == y) * 1 for y in range(1981, 1988)}
