@@ -2,6 +2,7 @@
 # V_i = Z_i D Z_i' + R_i, with R_i from nlme's own correlation and variance functions, is maximised
 # by Newton's method from nlme's estimates with numDeriv's derivatives.
 source("common.R")
+source("nlme_polish.R")
 suppressMessages({library(nlme); library(numDeriv)})
 
 lme_tight <- lmeControl(maxIter = 500, msMaxIter = 1000, tolerance = 1e-10, msTol = 1e-11,
@@ -131,28 +132,10 @@ for (m in models) for (reml in m[[5]]) {
                       correlation = cor, weights = var, method = method, control = lme_tight))
   }
   p <- problem(m, d, fit, reml)
-  dev <- function(par) tryCatch(p$pieces(par)$dev, error = function(e) 1e10)
-  # nlme's likelihood is the same function, and no higher than the polished one.
-  stopifnot(abs(dev(p$start) + 2 * as.numeric(logLik(fit))) < 1e-5)
-  par <- nlminb(p$start, dev, control = list(rel.tol = 1e-15, x.tol = 1e-12, eval.max = 4000,
-                                             iter.max = 2000))$par
-  # numDeriv's steps are relative to the argument: taken around one.
-  ones <- rep(1, length(par))
   # Covariates are as large as they are: a step of a tenth in their slopes is too long.
-  how <- list(d = if (p$ns) 0.005 else 0.1)
-  slope_at <- function(par) grad(function(u) dev(par + u - 1), ones)
-  for (step in 1:6) {
-    H <- hessian(function(u) dev(par + u - 1), ones, method.args = how); move <- solve(H, slope_at(par))
-    if (max(abs(move)) < 1e-9) break
-    while (dev(par - move) > dev(par) + 1e-11 && max(abs(move)) > 1e-10) move <- move / 2
-    par <- par - move
-  }
-  slope <- slope_at(par)
-  stopifnot(sum(slope * solve(H, slope)) < 1e-11, dev(par) < -2 * as.numeric(logLik(fit)) + 1e-8)
+  best <- polished(p, fit, if (p$ns) 0.005 else 0.1, 1e-4, 1e-11)
+  par <- best$par; errors <- best$errors
   at <- p$pieces(par)
-  keep <- seq_len(p$nc + p$nv)
-  J <- jacobian(function(u) p$natural(par + u - 1), ones)
-  errors <- sqrt(diag(J %*% (2 * solve(H)) %*% t(J)))
   names(at$b) <- colnames(model.matrix(fixed, d))
   dimnames(at$V) <- list(names(at$b), names(at$b))
   values <- p$natural(par)

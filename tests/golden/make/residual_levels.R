@@ -2,6 +2,7 @@
 # smaller groups than those of the random coefficients, by nlme, polished as in residual.R: V of each outer group is D_outer and the D_inner of its inner groups, with R from nlme's
 # own correlation and variance functions.
 source("common.R")
+source("nlme_polish.R")
 suppressMessages({library(nlme); library(numDeriv)})
 
 tight <- lmeControl(maxIter = 500, msMaxIter = 1000, tolerance = 1e-10, msTol = 1e-11, niterEM = 50,
@@ -93,26 +94,9 @@ for (m in models) for (reml in c(TRUE, FALSE)) {
   fit <- do.call(lme, list(fixed, data = d, random = random, correlation = cor, weights = var,
                            method = method, control = tight))
   p <- problem(m, d, fit, reml)
-  dev <- function(par) tryCatch(p$pieces(par)$dev, error = function(e) 1e10)
-  # nlme's likelihood is the same function, and no higher than the polished one.
-  stopifnot(abs(dev(p$start) + 2 * as.numeric(logLik(fit))) < 1e-5)
-  par <- nlminb(p$start, dev, control = list(rel.tol = 1e-15, x.tol = 1e-12, eval.max = 4000,
-                                             iter.max = 2000))$par
-  ones <- rep(1, length(par))
-  slope_at <- function(par) grad(function(u) dev(par + u - 1), ones, method.args = list(d = 0.01))
-  for (step in 1:6) {
-    H <- hessian(function(u) dev(par + u - 1), ones, method.args = list(d = 0.02))
-    move <- solve(H, slope_at(par))
-    if (max(abs(move)) < 1e-9) break
-    while (dev(par - move) > dev(par) + 1e-11 && max(abs(move)) > 1e-10) move <- move / 2
-    par <- par - move
-  }
-  slope <- slope_at(par)
-  stopifnot(sum(slope * solve(H, slope)) < 1e-10, dev(par) < -2 * as.numeric(logLik(fit)) + 1e-8)
+  best <- polished(p, fit, 0.02, 0.01, 1e-10)
+  par <- best$par; errors <- best$errors
   at <- p$pieces(par)
-  keep <- seq_len(p$nc + p$nv)
-  J <- jacobian(function(u) p$natural(par + u - 1), ones)
-  errors <- sqrt(diag(J %*% (2 * solve(H)) %*% t(J)))
   names(at$b) <- colnames(model.matrix(fixed, d))
   dimnames(at$V) <- list(names(at$b), names(at$b))
   values <- p$natural(par)
