@@ -25,10 +25,7 @@ from panelml.core.batched import (
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.crossed_start import moment_start
 from panelml.core.crossed_state import CrossedCriterion, level_coefficients
-from panelml.core.mixed_criterion import (
-    profile,
-    unit_changes,
-)
+from panelml.core.mixed_criterion import profile, unit_changes
 from panelml.core.mixed_fit import start_factor
 from panelml.core.sparse_units import combined, gram, traces
 

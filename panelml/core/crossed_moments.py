@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.unit_products import MixedBasis, UnitProducts
 
-__all__ = ["CrossedProducts", "OtherFactor", "level_codes", "level_design"]
+__all__ = ["CrossedProducts", "OtherFactor", "by_level", "level_codes", "level_design"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,36 @@ def level_design(block: Block, z: FloatArray, others: tuple[OtherFactor, ...]) -
     width = sum(factor.size for factor in others)
     data = np.concatenate(values, axis=1).ravel()
     return sparse.csr_array((data, joined.ravel(), pointers), shape=(block.n, width))
+
+
+def by_level(level: IntArray, z: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
+    """Regressors of each level, in columns that are zero in the rows of others.
+
+    Parameters
+    ----------
+    level : IntArray, shape (c, n)
+    z : FloatArray, shape (q, c, n)
+
+    Returns
+    -------
+    columns : FloatArray, shape (c, n, levels * q)
+        A level's regressors stand together.
+    levels : IntArray, shape (c, levels)
+        In order; zero where there are fewer.
+    present : BoolArray, shape (c, levels)
+    """
+    order = np.argsort(level, axis=1, kind="stable")
+    ordered = np.take_along_axis(level, order, axis=1)
+    rank = np.zeros_like(ordered)
+    rank[:, 1:] = np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1)
+    local = np.empty_like(rank)
+    np.put_along_axis(local, order, rank, axis=1)
+    count = int(rank.max()) + 1
+    levels = np.zeros((len(level), count), dtype=np.int64)
+    np.put_along_axis(levels, rank, ordered, axis=1)
+    own = local[:, :, None] == np.arange(count)
+    columns = np.einsum("qcn,cnl->cnlq", z, own).reshape(*level.shape, -1)
+    return np.asarray(columns), levels, np.arange(count) <= rank[:, -1:]
 
 
 def _unit_products(

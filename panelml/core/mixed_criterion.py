@@ -109,15 +109,15 @@ class Criterion:
         What the unknown residual variance leaves, as a share of what there would be without it.
         """
         _, expected, _ = information(self, change, restricted=restricted)
-        total = self._left() if restricted else self.curvature.g
+        total = self.left() if restricted else self.curvature.g
         trace = np.einsum("kab,ab->k", change, total)
         return shares(expected, trace, self.df)
 
     def unexplained(self) -> float:
         """Least share of the random regressors' variation that the fixed effects leave."""
-        return least_share(self._left(), self.curvature.g)
+        return least_share(self.left(), self.curvature.g)
 
-    def _left(self) -> FloatArray:
+    def left(self) -> FloatArray:
         """Sum over units of Z_i' P Z_i, shape (q, q)."""
         p = len(self.coef)
         explained = np.einsum("akbl,kl->ab", self.curvature.hh[:, :p, :, :p], self.phi)

@@ -190,9 +190,7 @@ def variance_information(
     basis[place, columns, rows] = 1.0
     average, expected, scale = information(at, basis, restricted=restricted)
     hx = at.curvature.hh[:, :p, :, :p]
-    total = at.curvature.g
-    if restricted:
-        total = total - np.einsum("akbl,kl->ab", hx, at.phi)
+    total = at.left() if restricted else at.curvature.g
     return joint_information(
         free, at.factor, at.gradient, average=average, scale=scale, expected=expected,
         trace=np.einsum("kab,ab->k", basis, total),

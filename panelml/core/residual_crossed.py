@@ -15,7 +15,7 @@ from scipy import sparse
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.crossed_criterion import CrossedInverse, CrossedModel
 from panelml.core.crossed_information import MOST_COEFFICIENTS, crossed_information
-from panelml.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.core.crossed_moments import CrossedProducts, OtherFactor, by_level
 from panelml.core.mixed_fit import FittedState, free_entries
 from panelml.core.mixed_information import VarianceInformation
 from panelml.core.residual_fit import ResidualLikelihood
@@ -24,7 +24,7 @@ from panelml.core.residual_rows import UnitRows, pulled, residual_problem, roots
 from panelml.core.unit_products import UnitProducts
 from panelml.core.whitening import SizeClass, size_classes
 
-__all__ = ["CrossedResidualProblem", "LevelUnits", "ResidualLayout", "WhiteLevels", "by_level"]
+__all__ = ["CrossedResidualProblem", "LevelUnits", "ResidualLayout", "WhiteLevels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,36 +232,6 @@ class ResidualLayout:
             return residual_problem(rows, form, len(self.structure))
         free = free_entries(self.structure)
         return CrossedResidualProblem.of(rows, form, self.first, self.others, free)
-
-
-def by_level(level: IntArray, z: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
-    """Regressors of each level, in columns that are zero in the rows of others.
-
-    Parameters
-    ----------
-    level : IntArray, shape (c, n)
-    z : FloatArray, shape (q, c, n)
-
-    Returns
-    -------
-    columns : FloatArray, shape (c, n, levels * q)
-        A level's regressors stand together.
-    levels : IntArray, shape (c, levels)
-        In order; zero where there are fewer.
-    present : BoolArray, shape (c, levels)
-    """
-    order = np.argsort(level, axis=1, kind="stable")
-    ordered = np.take_along_axis(level, order, axis=1)
-    rank = np.zeros_like(ordered)
-    rank[:, 1:] = np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1)
-    local = np.empty_like(rank)
-    np.put_along_axis(local, order, rank, axis=1)
-    count = int(rank.max()) + 1
-    levels = np.zeros((len(level), count), dtype=np.int64)
-    np.put_along_axis(levels, rank, ordered, axis=1)
-    own = local[:, :, None] == np.arange(count)
-    columns = np.einsum("qcn,cnl->cnlq", z, own).reshape(*level.shape, -1)
-    return np.asarray(columns), levels, np.arange(count) <= rank[:, -1:]
 
 
 def _laid_out(

@@ -10,9 +10,9 @@ from scipy import sparse
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.blup import CrossedPrediction, UnitPrediction
+from panelml.core.crossed_moments import by_level
 from panelml.core.leverage import Adjusted, DependentRows, Power, adjust_dependent
 from panelml.core.linalg import covariance_root
-from panelml.core.residual_crossed import by_level
 from panelml.core.row_values import RowValues
 from panelml.core.unit_products import MixedBasis
 from panelml.engine.fold import fold

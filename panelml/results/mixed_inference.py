@@ -199,8 +199,8 @@ class MixedInference(Results):
         if name not in groups:
             raise UnknownNameError(f"No grouping factor {name!r}.{suggest(name, list(groups))}")
         _require_dense(self, "The influence of units")
-        extras = self.random.extras() | (self.residual.extras() if self.residual else {})
-        full = pd.concat([self.params, pd.Series(extras, dtype=float)]).rename("estimate")
+        components = pd.Series(self.extras, dtype=float)
+        full = pd.concat([self.params, components]).rename("estimate")
         return delete_levels(model, groups[name], full, self.with_cov("iid").cov)
 
 
