@@ -108,7 +108,9 @@ def auxiliary_regression(pair: Pair, cov: CovSpec) -> Auxiliary:
         bread=solution.bread,
     )  # fmt: skip
     sigma2 = solution.rss / counts.df_resid
-    covariance = cov.estimate(Estimate(own, sigma2 * solution.bread, counts))
+    columns = (*(["Intercept"] if transform.constant else []), *sample.names)
+    names = tuple(columns[j] for j in solution.kept)
+    covariance = cov.estimate(Estimate(names, own, sigma2 * solution.bread, counts))
     first = int(transform.constant) + len(old.names)
     at = np.flatnonzero(solution.kept >= first)
     return _tested(pair, solution.kept[at] - first, solution.coef[at], at, covariance)

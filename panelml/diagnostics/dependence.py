@@ -67,7 +67,7 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
     if found.pairs < g * (g - 1) // 2:
         left = g * (g - 1) // 2 - found.pairs
         notes = (f"{left:,} pairs of units without two varying periods in common are left out.",)
-    if (influence.sample.panel.time,) in result.counts.effects:
+    if (influence.sample.panel.time,) in {effect.columns for effect in result.counts.effects}:
         notes += (
             "Effects of periods are absorbed, which moves the statistic away from zero when there "
             "is no dependence (Juodis and Reese 2022).",

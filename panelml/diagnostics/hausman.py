@@ -154,14 +154,14 @@ def _robust(pair: Pair, cov: CovLike | None) -> TestResult:
         require_whole_units(influence, dimensions)
     rows = (pair.positions(pair.first), pair.positions(pair.second))
     joint = JointInfluence(influences[0], influences[1], rows)
-    found = multiway(
-        joint.products, dimensions, parse_small_sample(spec.small_sample, pair.first.counts)
-    )
+    rule = parse_small_sample(spec.small_sample, pair.first.counts)
+    size = pair.model_cov(pair.first) + pair.model_cov(pair.second)
+    found = multiway(joint.products, dimensions, rule, pair.names, size)
     notes = found.notes
     if not pair.same_rows:
         notes += ("The fits use different rows or weights; their joint influence allows for it.",)
     words = " and ".join(f"{name} ({count:,} clusters)" for name, count in found.clusters.items())
-    form = _distinct_form(pair, found.matrix)
+    form = _distinct_form(pair, found.matrix, size)
     if form.rank == 0:
         raise IdentificationError(
             f"{pair.first.model} and {pair.second.model} give the same "
@@ -178,9 +178,8 @@ def _robust(pair: Pair, cov: CovLike | None) -> TestResult:
     return _result(pair, title, float("nan"), form.size, notes, found.clusters)
 
 
-def _distinct_form(pair: Pair, variance: FloatArray) -> QuadraticForm:
+def _distinct_form(pair: Pair, variance: FloatArray, size: FloatArray) -> QuadraticForm:
     """Measure the difference by its joint covariance where the estimators are not the same."""
-    size = sum(pair.model_cov(fit) for fit in (pair.first, pair.second))
     basis = np.eye(len(pair.names))
     if pair.relation == "efficient" and pair.first.model == "Fixed effects":
         basis = distinct_directions(pair.bread(pair.first), pair.bread(pair.second))

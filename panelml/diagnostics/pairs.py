@@ -120,7 +120,7 @@ def _same_index(a: Panel, b: Panel) -> bool:
 
 
 def _rank(a: Results, b: Results) -> tuple[Results, Results, Relation]:
-    effects = {id(fit): frozenset(fit.counts.effects) for fit in (a, b)}
+    effects = {id(fit): {effect.columns for effect in fit.counts.effects} for fit in (a, b)}
     for one, other in ((a, b), (b, a)):
         if {one.model, other.model} <= {"Fixed effects", "Pooled OLS"}:
             if effects[id(other)] < effects[id(one)]:

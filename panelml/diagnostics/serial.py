@@ -129,7 +129,7 @@ def _regress_on_lag(
     own = Influence(influence.sample, transform, solution.coef, solution.kept, solution.bread)
     sigma2 = solution.rss / counts.df_resid
     covariance = Clustered(small_sample=small_sample).estimate(
-        Estimate(own, sigma2 * solution.bread, counts)
+        Estimate(("Intercept", "lag of the residual"), own, sigma2 * solution.bread, counts)
     )
     slope = float(solution.coef[1])
     statistic = (slope - rho) ** 2 / float(covariance.matrix[1, 1])

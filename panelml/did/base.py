@@ -156,7 +156,7 @@ def assemble_effects(
     """
     if np.abs(params).max(initial=0.0) < NOTHING:
         _require_outcome(sample)
-    estimate = Estimate(influence, model_cov, counts)
+    estimate = Estimate(tuple(labels.index), influence, model_cov, counts)
     outcome, formula = sample.design.outcome, sample.design.formula
     return EffectResults(
         model=model,
@@ -170,7 +170,7 @@ def assemble_effects(
         formula=formula.text,
         effects_absorbed=absorbed,
         weights=str(sample.weights) if sample.weights else "",
-        notes=notes,
+        fit_notes=notes,
         _attached=EffectTie(estimate, None, sizes),
         labels=labels,
         cells=cells,

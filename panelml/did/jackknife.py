@@ -80,7 +80,7 @@ def jackknife(fit: EffectResults, clusters: str | None = None) -> EffectResults:
     found = list(_without_each(fit, sample, names))
     kept, lost = _estimable(fit, found, "^".join(names))
     rule = Jackknife("^".join(names))
-    overall, notes = None, [*fit.notes, *lost]
+    overall, notes = None, [*fit.fit_notes, *lost]
     if fit.overall is not None:
         if len({each.averaged for each in found}) == 1 and _averaged(fit) <= found[0].averaged:
             averages = np.array([each.overall for each in found])
@@ -92,7 +92,7 @@ def jackknife(fit: EffectResults, clusters: str | None = None) -> EffectResults:
             )
     values = np.array([each.params.reindex(kept) for each in found])
     result = _with_deviations(_only(fit, kept), sample, values, rule)
-    return replace(result, overall=overall, notes=tuple(notes))
+    return replace(result, overall=overall, fit_notes=tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +184,8 @@ def _with_deviations(
 ) -> EffectResults:
     """Replace the covariance by that of estimates (G, k) without each cluster."""
     whole = np.asarray(fit.params, dtype=np.float64)
-    estimate = Estimate(Replicates.around(sample, values, whole), None, fit.counts)
+    estimate = Estimate(
+        tuple(fit.params.index), Replicates.around(sample, values, whole), None, fit.counts
+    )
     tie = EffectTie(estimate, None)
     return replace(fit, covariance=rule.estimate(estimate), cov_spec=rule, _attached=tie)

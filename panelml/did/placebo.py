@@ -89,5 +89,7 @@ def placebo_in_time(
         notes.append(f"Cohorts that count as never treated: {listing(late)}.")
     return cast(
         EffectResults,
-        replace(found, model=f"{found.model}, placebo in time", notes=(*notes, *found.notes)),
+        replace(
+            found, model=f"{found.model}, placebo in time", fit_notes=(*notes, *found.fit_notes)
+        ),
     )

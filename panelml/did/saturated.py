@@ -23,7 +23,7 @@ from panelml.data.sample import Sample
 from panelml.did.base import assemble_effects
 from panelml.did.moderators import add_moderators, moderator_factors
 from panelml.did.slopes import estimate_slopes
-from panelml.engine.absorbing import Absorbed, absorb_plan, absorbed_levels, make_plan
+from panelml.engine.absorbing import Absorbed, absorb_plan, make_plan
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, listing
 from panelml.inference.correction import Counts
@@ -86,10 +86,10 @@ def fit_saturated(task: Saturated) -> EffectResults:
     fit = _effects(task, absorbed, slopes.coef, slopes.bread)
     psi = fold(sample, lambda b: level_influence(b, absorbed.transform, plan, fit)).sums
     kept = int((np.diag(slopes.bread) > 0).sum())
-    absorbed_rank = absorbed.rank - task.assignment.count
+    count, rank = task.assignment.count, absorbed.rank - task.assignment.count
     counts = Counts(
-        sample.nobs, task.assignment.count + kept, False,
-        {e.columns: absorbed_levels(sample, e) for e in task.effects}, absorbed_rank,
+        sample.nobs, count + kept, False, task.effects, rank,
+        effects_rank=None if task.moderators else rank,
     )  # fmt: skip
     if counts.df_resid <= 0:
         raise IdentificationError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from panelml.data.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 
-__all__ = ["Absorbed", "absorb", "absorb_plan", "absorbed_levels", "make_plan"]
+__all__ = ["Absorbed", "absorb", "absorb_plan", "absorbed_rank", "make_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,11 @@ def _swept_gram(
     return (left + left.T) / 2
 
 
-def absorbed_levels(sample: Sample, effect: Effect) -> int:
-    """Count the coefficients of an effect."""
-    levels = int((sample.level_rows(effect.columns) > 0).sum())
-    return levels * (effect.intercept + len(effect.slopes))
+def absorbed_rank(sample: Sample, effects: tuple[Effect, ...]) -> int:
+    """Count the coefficients of effects, less those that they make redundant for each other."""
+    if len(effects) == 1 and not effects[0].slopes:
+        return int((sample.level_rows(effects[0].columns) > 0).sum())
+    plan = make_plan(sample, effects)
+    system = fold(sample, lambda block: AbsorbSystem.of(block, plan))
+    nothing = np.zeros((plan.levels, 0))
+    return system.unit_rank + replace(system, cross=nothing).solve(plan).rank

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
-from panelml.errors import IdentificationError, SpecificationError
+from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import SmallSample
 from panelml.inference.influence import InfluenceFunction
 
@@ -32,6 +32,8 @@ Products: TypeAlias = Callable[[Columns], tuple[FloatArray, int]]
 
 # Cameron and Miller (2015), Journal of Human Resources 50, section VI: "few" begins at 20 to 50.
 FEW = 20
+# Of the largest eigenvalue of the covariance that others are measured by, at unit diagonal.
+RANK_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,10 @@ def read_dimensions(names: Sequence[str]) -> list[Columns]:
     return [tuple(part.strip() for part in name.split("^")) for name in dict.fromkeys(names)]
 
 
-def multiway(products: Products, dimensions: Sequence[Columns], rule: SmallSample) -> Multiway:
+def multiway(
+    products: Products, dimensions: Sequence[Columns], rule: SmallSample, names: Sequence[str],
+    measure: FloatArray | None = None,
+) -> Multiway:  # fmt: skip
     """Combine cluster dimensions by inclusion and exclusion.
 
     Parameters
@@ -72,6 +77,11 @@ def multiway(products: Products, dimensions: Sequence[Columns], rule: SmallSampl
     dimensions : sequence of tuple of str
     rule : SmallSample
         Gives each term the factor G / (G - 1), or none.
+    names : sequence of str
+        Of the parameters.
+    measure : FloatArray, shape (k, k), optional
+        Covariance by which one that is not positive semi-definite is mended; by default that of
+        the clusters in which all dimensions meet.
 
     Raises
     ------
@@ -97,7 +107,8 @@ def multiway(products: Products, dimensions: Sequence[Columns], rule: SmallSampl
     for sign, product, count in terms:
         g = least if rule.multiway == "min" else count
         total += sign * product * (g / (g - 1) if rule.groups else 1.0)
-    matrix, notes = semidefinite(total)
+    finest = terms[-1][1]
+    matrix, notes = semidefinite(total, finest if measure is None else measure, names)
     return Multiway(matrix, clusters, (*notes, *few_clusters(clusters)))
 
 
@@ -149,9 +160,19 @@ def require_whole_units(influence: InfluenceFunction, dimensions: Sequence[Colum
     for columns in dimensions:
         if not is_nested(influence, unit, columns):
             raise SpecificationError(
-                f"The rows of this fit are means of {unit[0]}, which belong to several values of "
-                f"{'^'.join(columns)}. Cluster by {unit[0]} or by groups of it."
+                f"Each {unit[0]} counts as a whole in this fit, but the rows of {unit[0]} "
+                f"{_divided(influence, columns)} have several values of {'^'.join(columns)}: sums "
+                f"over these cannot be formed. Cluster by {unit[0]}, or by a column that does not "
+                "change within it."
             )
+
+
+def _divided(influence: InfluenceFunction, columns: Columns) -> object:
+    """Label of the first unit whose rows lie in several clusters."""
+    sample = influence.sample
+    unit, cluster = sample.codes((sample.panel.unit,)), sample.codes(columns)
+    apart = (unit[1:] == unit[:-1]) & (cluster[1:] != cluster[:-1])
+    return sample.panel.index.units[unit[1:][apart][0]]
 
 
 def few_clusters(clusters: Mapping[str, int]) -> tuple[str, ...]:
@@ -165,21 +186,46 @@ def few_clusters(clusters: Mapping[str, int]) -> tuple[str, ...]:
     )
 
 
-def semidefinite(matrix: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
+def semidefinite(
+    matrix: FloatArray, measure: FloatArray, names: Sequence[str]
+) -> tuple[FloatArray, tuple[str, ...]]:
     """Set negative eigenvalues to zero, with a note.
 
-    The eigenvalues are those at unit diagonal, so that the result does not depend on the units
-    in which the regressors are measured.
+    They are eigenvalues relative to another covariance of the same parameters, so that neither
+    the units in which regressors are measured nor any other linear change of them matters.
+
+    Parameters
+    ----------
+    matrix : FloatArray, shape (k, k)
+    measure : FloatArray, shape (k, k)
+        Positive semi-definite, with a rank as large.
+    names : sequence of str, length k
+        Of the parameters, for the note.
     """
     symmetric = np.asarray((matrix + matrix.T) / 2)
-    length = np.sqrt(np.abs(np.diag(symmetric)))
+    length = np.sqrt(np.diag(measure))
     length = np.where(length > 0, length, 1.0)
     scale = np.outer(length, length)
-    values, vectors = np.linalg.eigh(symmetric / scale)
-    if values.size == 0 or values[0] >= -1e-12 * values.size:
+    least = np.linalg.eigvalsh(symmetric / scale).min(initial=0.0)
+    if least >= -1e-12 * len(symmetric):
         return symmetric, ()
-    note = "The covariance was not positive semi-definite: negative eigenvalues were set to zero."
-    return (vectors * np.maximum(values, 0.0)) @ vectors.T * scale, (note,)
+    sizes, directions = np.linalg.eigh(measure / scale)
+    some = sizes > RANK_TOLERANCE * sizes.max()
+    root = directions[:, some] * np.sqrt(sizes[some])
+    inverse = directions[:, some] / np.sqrt(sizes[some])
+    values, vectors = np.linalg.eigh(inverse.T @ (symmetric / scale) @ inverse)
+    basis = (root @ vectors)[:, values > 0] * np.sqrt(values[values > 0])
+    note = (
+        "The covariance was not positive semi-definite, which inclusion and exclusion can give "
+        "with few clusters: negative eigenvalues were set to zero."
+    )
+    lost = [name for name, own in zip(names, np.diag(symmetric), strict=True) if own <= 0]
+    if lost:
+        note += (
+            f" Before, there was no positive variance of {listing(lost)}: do not rely on what is "
+            "left of it, and cluster by one dimension."
+        )
+    return basis @ basis.T * scale, (note,)
 
 
 def _require_clusters(columns: Columns, count: int) -> None:

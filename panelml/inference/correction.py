@@ -1,11 +1,15 @@
-"""Small-sample rules as values, with presets that reproduce each package."""
+"""Small-sample rules as values, with presets that reproduce each package.
+
+"fixest" is the rule of fixest 0.14 and pyfixest 0.60, "fixest-0.12" that of fixest up to 0.12.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from panelml.data.formula import Effect
 from panelml.errors import UnknownNameError, suggest
 
 __all__ = ["PRESETS", "Counts", "SmallSample", "parse_small_sample"]
@@ -23,10 +27,12 @@ class Counts:
         Estimated coefficients, without the constant.
     constant : bool
         Whether a constant was estimated.
-    effects : dict of tuple of str to int
-        Coefficients of each absorbed effect, by its columns.
+    effects : tuple of Effect
+        The absorbed effects.
     absorbed : int
-        Coefficients absorbed altogether, the implied constant among them.
+        Rank of all that was absorbed, the implied constant included.
+    effects_rank : int, or None
+        Rank of the absorbed effects alone, where it is known.
     normal : bool
         Whether the model's own inference is asymptotic, by the normal distribution.
     rule : str
@@ -36,8 +42,9 @@ class Counts:
     nobs: int
     slopes: int
     constant: bool
-    effects: dict[tuple[str, ...], int] = field(default_factory=dict)
+    effects: tuple[Effect, ...] = ()
     absorbed: int = 0
+    effects_rank: int | None = None
     normal: bool = False
     rule: str = "fixest"
 
@@ -68,6 +75,9 @@ class SmallSample:
         Degrees of freedom of t: G - 1, N - K with all effects, or infinitely many.
     robust : bool
         Whether HC1 takes N / (N - K) with all effects counted, not only the slopes.
+    serial : {"all", "effects"}
+        Absorbed effects that count in K of Newey-West and Driscoll-Kraay: all, or as ``effects``
+        says, with units and periods for clusters.
     """
 
     scale: Literal["none", "n", "n-1"] = "n-1"
@@ -77,6 +87,7 @@ class SmallSample:
     multiway: Literal["min", "each"] = "min"
     df: Literal["clusters", "residual", "normal"] = "clusters"
     robust: bool = True
+    serial: Literal["all", "effects"] = "all"
 
     def degrees(self, groups: int, counts: Counts) -> float:
         """Degrees of freedom of t for so many clusters or periods."""
@@ -84,27 +95,29 @@ class SmallSample:
             return float("inf")
         return float(groups - 1 if self.df == "clusters" else counts.df_resid)
 
-    def exempt(
-        self, nesting: Mapping[tuple[str, ...], tuple[bool, ...]]
-    ) -> frozenset[tuple[str, ...]]:
+    def exempt(self, nesting: Mapping[Effect, tuple[bool, ...]]) -> tuple[Effect, ...]:
         """Choose the effects that do not count, given in which dimensions each is nested."""
         inside = all if self.effects == "single" else any
-        if self.effects == "single" and len(nesting) > 1:
-            return frozenset()
-        return frozenset(effect for effect, where in nesting.items() if inside(where))
+        if self.effects == "all" or (self.effects == "single" and len(nesting) > 1):
+            return ()
+        return tuple(effect for effect, where in nesting.items() if inside(where))
 
-    def parameters(self, counts: Counts, nested: frozenset[tuple[str, ...]]) -> int:
-        """Count K, given the effects that are exempt because they are nested in the clusters."""
+    def parameters(self, counts: Counts, nested_rank: int) -> int:
+        """Count K, given the joint rank of the effects that are exempt, zero without such.
+
+        Exempt effects still imply a constant, which is one parameter.
+        """
         k = counts.slopes + counts.constant
         if not counts.effects:
             return k
         if self.effects == "none":
             return k + self.implied_constant
-        if self.effects == "all":
-            return k + counts.absorbed
-        inside = sum(n - 1 for columns, n in counts.effects.items() if columns in nested)
-        left = counts.absorbed - inside
+        left = counts.absorbed - nested_rank + (nested_rank > 0)
         return k + (left if self.implied_constant or left > 1 else 0)
+
+    def over_time(self) -> SmallSample:
+        """Return the rule for dependence over time."""
+        return replace(self, effects="all") if self.serial == "all" else self
 
     def scaling(self, nobs: int, k: int) -> float:
         """Return the factor for N observations and K parameters."""
@@ -115,10 +128,11 @@ class SmallSample:
 
 PRESETS: dict[str, SmallSample] = {
     "fixest": SmallSample(),
-    "stata": SmallSample(),
+    "fixest-0.12": SmallSample(serial="effects"),
+    "stata": SmallSample(serial="effects"),
     "plm": SmallSample(
         scale="n-1", effects="none", implied_constant=False, multiway="each", df="residual",
-        robust=False,
+        robust=False, serial="effects",
     ),
     "linearmodels": SmallSample(
         scale="n", effects="single", implied_constant=False, groups=False, multiway="each",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.core.keyed import KeyedSums
+from panelml.engine.absorbing import absorbed_rank
 from panelml.errors import SpecificationError, UnknownNameError, suggest
 from panelml.inference.bootstrap import MultiplierBootstrap
 from panelml.inference.clusters import (
@@ -19,12 +21,12 @@ from panelml.inference.clusters import (
     multiway,
     read_dimensions,
     require_whole_units,
-    semidefinite,
 )
 from panelml.inference.correction import SmallSample, parse_small_sample
 from panelml.inference.estimate import Covariance, CovLike, CovSpec, Estimate
 from panelml.inference.hac import Bandwidth, choose_lags, kernel_sum
-from panelml.inference.leverage import leverage_clusters, leverage_rows
+from panelml.inference.heteroskedasticity import HC1, HC2, HC3, StockWatson
+from panelml.inference.leverage import leverage_clusters
 from panelml.inference.likelihood import (
     ContrastRule,
     KenwardRogerRule,
@@ -48,6 +50,7 @@ __all__ = [
     "MultiplierBootstrap",
     "NeweyWest",
     "Satterthwaite",
+    "StockWatson",
     "parse",
 ]
 
@@ -103,30 +106,6 @@ class KenwardRoger:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class HC1:
-    """Robust to unequal error variances (White), with the factor N / (N - K).
-
-    Attributes
-    ----------
-    small_sample : str or SmallSample
-        "none" leaves the factor out, which is HC0.
-    """
-
-    small_sample: str | SmallSample | None = None
-
-    def estimate(self, fit: Estimate) -> Covariance:
-        """Sum squared influences over rows."""
-        rule = parse_small_sample(self.small_sample, fit.counts)
-        counts = fit.counts
-        k = counts.nobs - counts.df_resid if rule.robust else counts.slopes + counts.constant
-        factor = 1.0 if rule.scale == "none" else counts.nobs / max(counts.nobs - k, 1)
-        matrix, _ = semidefinite(factor * fit.influence.row_products())
-        df = np.inf if counts.normal else float(counts.df_resid)
-        name = "HC0" if rule.scale == "none" else "HC1"
-        return Covariance(matrix, df, f"{name}: robust to heteroskedasticity", {})
-
-
 @dataclass(frozen=True, slots=True, init=False)
 class Clustered:
     """Robust to any dependence within clusters, of one or several dimensions.
@@ -144,7 +123,7 @@ class Clustered:
     -----
     Several dimensions are combined by inclusion and exclusion (Cameron, Gelbach and Miller
     2011, *JBES* 29, equation 2.13). Where that is not positive semi-definite, negative
-    eigenvalues are set to zero, with a note.
+    eigenvalues relative to the model's own covariance are set to zero, with a note.
     """
 
     columns: tuple[str, ...]
@@ -162,8 +141,10 @@ class Clustered:
         influence, counts = fit.influence, fit.counts
         dimensions = read_dimensions(self.columns or (influence.sample.panel.unit,))
         require_whole_units(influence, dimensions)
-        found = multiway(cluster_products(influence, counts.nobs), dimensions, rule)
-        k = rule.parameters(counts, rule.exempt(_nesting(fit, dimensions)))
+        found = multiway(
+            cluster_products(influence, counts.nobs), dimensions, rule, fit.names, fit.measure
+        )
+        k = _parameters(fit, dimensions, rule)
         df = rule.degrees(found.least, counts)
         words = " and ".join(f"{name} ({n:,} clusters)" for name, n in found.clusters.items())
         return Covariance(
@@ -176,24 +157,6 @@ class Clustered:
         if len(dimensions) > 1:
             raise SpecificationError(f"{power} is for clusters of one dimension.")
         return leverage_clusters(fit, dimensions[0], "CR2" if power == "CR2" else "CR3")
-
-
-@dataclass(frozen=True, slots=True)
-class HC2:
-    """Robust to unequal error variances, squared residuals over one less their leverage."""
-
-    def estimate(self, fit: Estimate) -> Covariance:
-        """Sum squared influences over rows, leverage allowed for."""
-        return leverage_rows(fit, "CR2")
-
-
-@dataclass(frozen=True, slots=True)
-class HC3:
-    """Robust to unequal error variances, residuals over one less their leverage."""
-
-    def estimate(self, fit: Estimate) -> Covariance:
-        """Sum squared influences over rows, leverage allowed for."""
-        return leverage_rows(fit, "CR3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +196,7 @@ class DriscollKraay:
             f"Driscoll-Kraay standard errors rely on many periods; with {periods}, fewer than "
             f"{FEW}, they tend to be too small."
         )
-        return replace(found, notes=(*found.notes, note))
+        return replace(found, notes=(note,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +238,8 @@ def parse(cov: CovLike) -> CovSpec:
     Parameters
     ----------
     cov : str or covariance
-        ``"iid"``, ``"HC1"`` to ``"HC3"``, ``"cluster"``, ``"cluster:state+year"``,
-        ``"CR2:state"`` (and CR0 to CR3), ``"DK"``, ``"DK:3"``,
+        ``"iid"``, ``"HC1"`` to ``"HC3"``, ``"stock-watson"``, ``"cluster"``,
+        ``"cluster:state+year"``, ``"CR2:state"`` (and CR0 to CR3), ``"DK"``, ``"DK:3"``,
         ``"NW:2"``; ``"satterthwaite"`` and ``"kenward-roger"`` for mixed models.
 
     Raises
@@ -284,10 +247,10 @@ def parse(cov: CovLike) -> CovSpec:
     UnknownNameError
         If the shorthand is none of these.
     SpecificationError
-        If its part after the colon cannot be read.
+        If its part after the colon cannot be read, or it is neither text nor a covariance.
     """
     if not isinstance(cov, str):
-        return cov
+        return _value(cov)
     head, _, rest = cov.partition(":")
     kind = head.strip().lower()
     if kind == "cluster" or kind.upper() in _LEVERAGE:
@@ -300,7 +263,8 @@ def parse(cov: CovLike) -> CovSpec:
         return NeweyWest(_read_lags(rest, cov))
     plain: dict[str, CovSpec] = {
         "iid": Iid(), "hc1": HC1(), "hc2": HC2(), "hc3": HC3(), "robust": HC1(),
-        "satterthwaite": Satterthwaite(), "kenward-roger": KenwardRoger(),
+        "stock-watson": StockWatson(), "satterthwaite": Satterthwaite(),
+        "kenward-roger": KenwardRoger(),
     }  # fmt: skip
     if kind not in plain or rest:
         choices = ["iid", "HC1", "cluster", "cluster:column", "DK", "NW", "CR2", *list(plain)[2:]]
@@ -308,25 +272,52 @@ def parse(cov: CovLike) -> CovSpec:
     return plain[kind]
 
 
-def _nesting(
-    fit: Estimate, dimensions: Sequence[Columns]
-) -> dict[tuple[str, ...], tuple[bool, ...]]:
-    return {
-        effect: tuple(is_nested(fit.influence, effect, columns) for columns in dimensions)
-        for effect in fit.counts.effects
-    }
+def _parameters(fit: Estimate, dimensions: Sequence[Columns], rule: SmallSample) -> int:
+    """Count K: effects that are nested in clusters are exempt, by their joint rank."""
+    counts = fit.counts
+    if rule.scale == "none" or rule.effects in ("none", "all"):
+        return rule.parameters(counts, 0)
+    exempt = rule.exempt({
+        effect: tuple(is_nested(fit.influence, effect.columns, columns) for columns in dimensions)
+        for effect in counts.effects
+    })  # fmt: skip
+    if exempt == counts.effects and counts.effects_rank is not None:
+        return rule.parameters(counts, counts.effects_rank)
+    rank = absorbed_rank(fit.influence.sample, exempt) if exempt else 0
+    return rule.parameters(counts, rank)
 
 
 def _over_time(
     matrix: FloatArray, fit: Estimate, rule: SmallSample, periods: int,
     dimensions: Sequence[Columns], description: str,
 ) -> Covariance:  # fmt: skip
-    nesting = _nesting(fit, dimensions) if rule.effects == "nested" else {}
-    factor = rule.scaling(fit.counts.nobs, rule.parameters(fit.counts, rule.exempt(nesting)))
+    factor = rule.scaling(fit.counts.nobs, _parameters(fit, dimensions, rule.over_time()))
     factor *= periods / (periods - 1) if rule.groups else 1.0
     df = rule.degrees(periods, fit.counts)
-    fixed, notes = semidefinite(factor * matrix)
-    return Covariance(fixed, df, description, {}, notes)
+    return Covariance(factor * (matrix + matrix.T) / 2, df, description, {})
+
+
+def _value(cov: object) -> CovSpec:
+    """Return a covariance that is a value already, or say how to write what is meant.
+
+    Other packages take dictionaries, lists of columns and arrays of clusters.
+    """
+    if isinstance(cov, type):
+        raise SpecificationError(f"cov is the class {cov.__name__}: write {cov.__name__}().")
+    if callable(getattr(cov, "estimate", None)):
+        return cast(CovSpec, cov)
+    named = dict(cov) if isinstance(cov, Mapping) else {"CRV1": cov}
+    [(kind, columns)] = named.items() if len(named) == 1 else [("CRV1", None)]
+    names = [columns] if isinstance(columns, str) else columns
+    words = "iid" if cov is None else "cluster"
+    if isinstance(names, list | tuple) and names and all(isinstance(n, str) for n in names):
+        head = {"CRV2": "CR2", "CRV3": "CR3"}.get(str(kind).upper(), "cluster")
+        words = f"{head}:{'+'.join(part for name in names for part in name.split(' + '))}"
+    raise SpecificationError(
+        f"cov is a text or a value of panelml.cov, not {type(cov).__name__}: write cov={words!r}"
+        + ("" if ":" in words else ", or 'cluster:column' for the column of clusters")
+        + "."
+    )
 
 
 def _period_products(sums: KeyedSums, lags: int) -> FloatArray:

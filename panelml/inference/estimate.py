@@ -21,6 +21,8 @@ class Estimate:
 
     Attributes
     ----------
+    names : tuple of str
+        Of the parameters.
     influence : InfluenceFunction
     model_cov : FloatArray, shape (k, k), or None
         The covariance the model itself implies, where it implies one.
@@ -29,10 +31,16 @@ class Estimate:
         Of the likelihood, for fits that have one.
     """
 
+    names: tuple[str, ...]
     influence: InfluenceFunction
     model_cov: FloatArray | None
     counts: Counts
     curvature: Curvature | None = None
+
+    @property
+    def measure(self) -> FloatArray | None:
+        """The model's own covariance where it has one that is not zero, to measure others by."""
+        return None if self.model_cov is None or not self.model_cov.any() else self.model_cov
 
     @property
     def iid_cov(self) -> FloatArray:

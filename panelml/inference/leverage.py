@@ -20,7 +20,6 @@ from panelml.inference.clusters import (
     few_clusters,
     is_nested,
     require_whole_units,
-    semidefinite,
 )
 from panelml.inference.estimate import Covariance, Estimate
 from panelml.inference.influence import Influence, SerialProducts, require_complete
@@ -85,15 +84,15 @@ def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covarian
     if clusters < 2:
         raise IdentificationError(f"{power} needs at least two clusters.")
     psi = influence.bread @ found.adjusted.scores.T
-    matrix, notes = semidefinite(psi @ psi.T)
+    matrix = psi @ psi.T
     name = "^".join(columns)
     words = f"clustered by {name} ({clusters:,} clusters), {power}"
     counted = {name: clusters}
     if power == "CR3":
-        return Covariance(matrix, clusters - 1.0, words, counted, (*notes, *few_clusters(counted)))
+        return Covariance(matrix, clusters - 1.0, words, counted, few_clusters(counted))
     df = found.degrees(np.eye(len(matrix)))
     return Covariance(
-        matrix, float(df.min()), f"{words}, Satterthwaite degrees of freedom", counted, notes,
+        matrix, float(df.min()), f"{words}, Satterthwaite degrees of freedom", counted,
         rule=found, term_df=df,
     )  # fmt: skip
 
@@ -101,12 +100,12 @@ def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covarian
 def _plain_clusters(fit: Estimate, columns: Columns, power: Power) -> tuple[Adjusted, FloatArray]:
     """Return adjusted scores, and the sum of ``X'X`` over clusters."""
     influence = fit.rows
-    crossing = [e for e in fit.counts.effects if not is_nested(influence, e, columns)]
+    crossing = [e for e in fit.counts.effects if not is_nested(influence, e.columns, columns)]
     if crossing:
-        names = ", ".join("^".join(effect) for effect in crossing)
+        names = ", ".join(effect.name for effect in crossing)
         raise SpecificationError(
             f"{power} needs the leverage of absorbed effects ({names}) that cut across the "
-            f"clusters. Write them as regressors, as C({'^'.join(crossing[0])}), instead."
+            f"clusters. Write them as regressors, as C({crossing[0].name}), instead."
         )
     grams, m = _cluster_grams(influence, columns), influence.kept.size
     scores, square = grams.sums[:m].T, _unpacked(grams.sums[m:], m)
@@ -114,7 +113,7 @@ def _plain_clusters(fit: Estimate, columns: Columns, power: Power) -> tuple[Adju
     return adjust(scores, square, np.linalg.inv(total), power), total
 
 
-def leverage_rows(fit: Estimate, power: Power) -> Covariance:
+def leverage_rows(fit: Estimate, power: Power, notes: tuple[str, ...] = ()) -> Covariance:
     """Estimate HC2 or HC3.
 
     Raises
@@ -128,7 +127,7 @@ def leverage_rows(fit: Estimate, power: Power) -> Covariance:
         raise SpecificationError(
             f"{name} is for least squares, whose rows are independent. Use 'CR2' or 'cluster'."
         )
-    influence, effects = _rows(fit, name), list(fit.counts.effects)
+    influence, effects = _rows(fit, name), [effect.columns for effect in fit.counts.effects]
     if len(effects) > 1:
         raise SpecificationError(
             f"{name} needs the leverage of several absorbed effects, which is not at hand. Write "
@@ -157,9 +156,9 @@ def leverage_rows(fit: Estimate, power: Power) -> Covariance:
         return SerialProducts((scores @ scores.T)[None])
 
     middle = fold(_with_effects(influence, effects), products).products[0]
-    matrix, notes = semidefinite(influence.bread @ middle @ influence.bread.T)
+    matrix = influence.bread @ middle @ influence.bread.T
     words = f"{name}: robust to heteroskedasticity, leverage allowed for"
-    return Covariance(matrix, float(fit.counts.df_resid), words, {}, notes)
+    return Covariance((matrix + matrix.T) / 2, float(fit.counts.df_resid), words, {}, notes)
 
 
 def _rows(fit: Estimate, name: str) -> Influence:

@@ -167,7 +167,7 @@ def assemble(
         sample, transform, solved.solution.coef, solved.solution.kept, solved.bread,
         frequency=_counts_rows(sample, transform),
     )  # fmt: skip
-    estimate = Estimate(influence, solved.model_cov(sigma2), counts, curvature)
+    estimate = Estimate(tuple(solved.names), influence, solved.model_cov(sigma2), counts, curvature)
     outcome = sample.design.outcome
     return Results(
         model=model,
@@ -181,7 +181,7 @@ def assemble(
         formula=formula.text,
         effects_absorbed=absorbed,
         weights=str(sample.weights) if sample.weights else "",
-        notes=(*notes, *solved.notes),
+        fit_notes=(*notes, *solved.notes),
         _attached=Attached(estimate, effects),
     )
 

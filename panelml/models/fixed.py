@@ -15,7 +15,7 @@ from panelml.data.formula import Effect, Formula, parse_formula
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
-from panelml.engine.absorbing import Absorbed, absorb, absorbed_levels
+from panelml.engine.absorbing import Absorbed, absorb
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import least_squares
 from panelml.engine.sampling import make_sample, normalised, require_panel
@@ -117,10 +117,8 @@ def _finish(
         scale=moments.overall.variation[1:], absorbed=words,
     )  # fmt: skip
     n = round(moments.weight)
-    counts = Counts(
-        n, len(solved.names), False, {e.columns: absorbed_levels(sample, e) for e in effects},
-        absorbed.rank,
-    )  # fmt: skip
+    rank = absorbed.rank
+    counts = Counts(n, len(solved.names), False, effects, rank, effects_rank=rank)
     rss, tss = solved.solution.rss, float(absorbed.gram[0, 0])
     has_constant = any(effect.intercept for effect in effects)
     constant = solved.intercept(moments.overall.mean) if has_constant else 0.0

@@ -93,8 +93,8 @@ class FittedModel:
         Texts for tables.
     weights : str
         The weights in words; empty without.
-    notes : tuple of str
-        Everything that was done unasked.
+    fit_notes : tuple of str
+        Everything that was done unasked in the fit, whatever its covariance.
     """
 
     model: str
@@ -108,7 +108,7 @@ class FittedModel:
     formula: str
     effects_absorbed: str
     weights: str
-    notes: tuple[str, ...]
+    fit_notes: tuple[str, ...]
     _attached: Attached | None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -119,6 +119,11 @@ class FittedModel:
         """Covariance of the parameters."""
         names = self.params.index
         return pd.DataFrame(self.covariance.matrix, index=names, columns=names)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Everything that was done unasked, and what limits the covariance in use."""
+        return tuple(dict.fromkeys([*self.fit_notes, *self.covariance.notes]))
 
     @property
     def std_errors(self) -> pd.Series[float]:

@@ -105,7 +105,7 @@ def summarize(model: FittedModel, level: float = 0.95) -> Summary:
         coefficients=_coefficients(model, level),
         extras=tuple((extra_label(name), number(v)) for name, v in model.extras.items()),
         test=_test_words(test) if test and np.isfinite(test.statistic) else "",
-        notes=tuple(dict.fromkeys([*model.notes, *model.covariance.notes, *_test_notes(test)])),
+        notes=tuple(dict.fromkeys([*model.notes, *_test_notes(test)])),
     )
 
 

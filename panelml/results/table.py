@@ -91,7 +91,7 @@ class Comparison:
             notes.append("* p < 0.1, ** p < 0.05, *** p < 0.01.")
         whose: dict[str, list[str]] = {}
         for name, result in zip(self.names, self.results, strict=True):
-            for note in dict.fromkeys([*result.notes, *result.covariance.notes]):
+            for note in result.notes:
                 whose.setdefault(note, []).append(name)
         return (*notes, *(f"{', '.join(names)}: {note}" for note, names in whose.items()))
 

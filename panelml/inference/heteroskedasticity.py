@@ -1,0 +1,143 @@
+"""Covariances for rows that are independent, with unequal error variances (White)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from panelml.core.block import Block
+from panelml.core.groups import group_sums, spread
+from panelml.data.formula import Effect
+from panelml.engine.fold import fold
+from panelml.errors import SpecificationError
+from panelml.inference.clusters import semidefinite
+from panelml.inference.correction import SmallSample, parse_small_sample
+from panelml.inference.estimate import Covariance, Estimate
+from panelml.inference.influence import Influence, SerialProducts
+from panelml.inference.leverage import leverage_rows
+
+__all__ = ["HC1", "HC2", "HC3", "StockWatson"]
+
+
+@dataclass(frozen=True, slots=True)
+class HC1:
+    """Robust to unequal error variances (White), with the factor N / (N - K).
+
+    Attributes
+    ----------
+    small_sample : str or SmallSample
+        "none" leaves the factor out, which is HC0.
+    """
+
+    small_sample: str | SmallSample | None = None
+
+    def estimate(self, fit: Estimate) -> Covariance:
+        """Sum squared influences over rows."""
+        rule = parse_small_sample(self.small_sample, fit.counts)
+        counts = fit.counts
+        k = counts.nobs - counts.df_resid if rule.robust else counts.slopes + counts.constant
+        factor = 1.0 if rule.scale == "none" else counts.nobs / max(counts.nobs - k, 1)
+        matrix = factor * fit.influence.row_products()
+        df = np.inf if counts.normal else float(counts.df_resid)
+        name = "HC0" if rule.scale == "none" else "HC1"
+        words = f"{name}: robust to heteroskedasticity"
+        return Covariance((matrix + matrix.T) / 2, df, words, {}, _inconsistent(fit, name))
+
+
+@dataclass(frozen=True, slots=True)
+class HC2:
+    """Robust to unequal error variances, squared residuals over one less their leverage."""
+
+    def estimate(self, fit: Estimate) -> Covariance:
+        """Sum squared influences over rows, leverage allowed for."""
+        return leverage_rows(fit, "CR2", notes=_inconsistent(fit, "HC2"))
+
+
+@dataclass(frozen=True, slots=True)
+class HC3:
+    """Robust to unequal error variances, residuals over one less their leverage."""
+
+    def estimate(self, fit: Estimate) -> Covariance:
+        """Sum squared influences over rows, leverage allowed for."""
+        return leverage_rows(fit, "CR3", notes=_inconsistent(fit, "HC3"))
+
+
+@dataclass(frozen=True, slots=True)
+class StockWatson:
+    """Robust to unequal error variances after unit effects: bias-adjusted HR covariance.
+
+    Residuals about unit means mix the variances of all rows of a unit, by which HC1 to HC3 are
+    inconsistent with more than two periods, however many units there are. The adjustment takes
+    from ``sum_t x x' e^2`` of a unit with T rows what the other rows brought in.
+
+    Notes
+    -----
+    Source: Stock and Watson (2008), *Econometrica* 76, 155-174, equations 5 and 6. Errors must not
+    be correlated over time. On unbalanced panels, T is the number of rows of each unit, with
+    which the sum of each unit is unbiased; those of two rows need no adjustment beyond their
+    degrees of freedom.
+    """
+
+    def estimate(self, fit: Estimate) -> Covariance:
+        """Sum squared scores over rows, less their bias.
+
+        Raises
+        ------
+        SpecificationError
+            Unless the effects of the units, and nothing else, are absorbed, without weights.
+        """
+        influence = _within_units(fit)
+        rows = influence.sample.unit_rows
+        left = int((rows - 1)[rows > 0].sum())
+        factor = left / max(left - fit.counts.slopes, 1)
+        found = fold(influence.sample, lambda block: _products(influence, block, factor)).products
+        middle, plain = (influence.bread @ part @ influence.bread.T for part in found)
+        matrix, notes = semidefinite(middle, plain, fit.names)
+        words = "robust to heteroskedasticity, bias of unit effects adjusted (Stock and Watson)"
+        return Covariance(matrix, float(fit.counts.df_resid), words, {}, notes)
+
+
+def _within_units(fit: Estimate) -> Influence:
+    influence = fit.rows
+    effect = Effect((influence.sample.panel.unit,))
+    if fit.counts.effects != (effect,):
+        raise SpecificationError(
+            f"'stock-watson' is for fixed effects of the units alone, 'y ~ x | {effect}'. Use "
+            "'cluster', or 'HC1' where no unit effects are absorbed."
+        )
+    if influence.sample.weights is not None:
+        raise SpecificationError("'stock-watson' is for fits without weights. Use 'cluster'.")
+    return influence
+
+
+def _products(influence: Influence, block: Block, factor: float) -> SerialProducts:
+    """Middle of the adjusted covariance, and of the plain one: (2, m, m)."""
+    rows = influence.transform(block)
+    x = rows.z[1:][influence.kept]
+    square = (rows.z[0] - influence.coef @ x) ** 2
+    total = group_sums(square, rows.starts)
+    size = np.diff(rows.starts).astype(np.float64)
+    # The mean of e_t^2 is (1 - 2 / T) s_t^2 + sum_s s_s^2 / T^2, that of sum_t e_t^2 is
+    # (1 - 1 / T) sum_s s_s^2. With T = 2 both rows have the same x x' and e^2, of which a half
+    # of s_1^2 + s_2^2 is the mean of the two.
+    more = size > 2
+    gain = np.where(more, size / np.where(more, size - 2, 1.0), 2.0)
+    bias = np.where(more, total / np.where(more, (size - 1) * (size - 2), 1.0), 0.0)
+    of_row = spread(np.stack([factor * gain, bias]), block.unit)
+    adjusted = of_row[0] * square - of_row[1]
+    return SerialProducts(np.stack([(x * adjusted) @ x.T, (x * square) @ x.T]))
+
+
+def _inconsistent(fit: Estimate, name: str) -> tuple[str, ...]:
+    """Note what Stock and Watson (2008) found, where it applies."""
+    sample = fit.influence.sample
+    absorbed = (sample.panel.unit,) in {effect.columns for effect in fit.counts.effects}
+    most = int(sample.unit_rows.max(initial=0))
+    if not absorbed or fit.influence.by_unit or most < 3:
+        return ()
+    return (
+        f"After unit effects with more than two rows per unit (here up to {most:,}), {name} is "
+        "inconsistent however many units there are (Stock and Watson 2008). Use 'cluster', or "
+        "'stock-watson' where errors are not correlated over time.",
+    )
