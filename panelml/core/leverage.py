@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.core.linalg import covariance_root
 
 __all__ = ["Adjusted", "DependentRows", "Power", "adjust", "adjust_dependent"]
 
@@ -45,28 +46,43 @@ class Adjusted:
     squares: FloatArray
     cross: FloatArray
 
-    def degrees(self, bread: FloatArray, contrasts: FloatArray) -> FloatArray:
-        """Satterthwaite's degrees of freedom of contrasts where the model holds, shape (r,).
+    def degrees(self, bread: FloatArray, contrast: FloatArray) -> float:
+        """Degrees of freedom of a contrast's estimated covariance, where the model holds.
 
-        They are ``(tr S)^2 / tr S^2`` with S the products of clusters.
+        They are those of the Wishart distribution with the total variance of the estimate, after
+        a linear change by which its mean is the identity: ``q (q + 1)`` over that total; for one
+        row Satterthwaite's ``(tr S)^2 / tr S^2`` with S the products of clusters. NaN where the
+        contrast has no variance.
+
+        Source: Pustejovsky and Tipton (2018), section 3.2.
 
         Parameters
         ----------
         bread : FloatArray, shape (m, m)
             M.
-        contrasts : FloatArray, shape (r, m)
+        contrast : FloatArray, shape (q, m)
         """
-        found = []
-        for contrast in contrasts:
-            direction = bread @ contrast
-            squares = np.einsum("i,cij,j->c", direction, self.squares, direction)
-            b = self.cross @ direction
-            own = np.einsum("ci,ij,cj->c", b, bread, b)
-            total = bread @ (b.T @ b)
-            trace = squares.sum() - own.sum()
-            product = (squares**2).sum() - 2 * (squares * own).sum() + np.sum(total * total.T)
-            found.append(trace**2 / product)
-        return np.array(found)
+        directions = contrast @ bread
+        own = directions @ self.squares @ directions.T
+        taken = (self.cross @ directions.T).transpose(0, 2, 1) @ covariance_root(bread)
+        mean = (own - taken @ taken.transpose(0, 2, 1)).sum(axis=0)
+        length = np.sqrt(np.maximum(np.diag(mean), 0.0))
+        if not length.all():
+            return float("nan")
+        values, vectors = np.linalg.eigh(mean / np.outer(length, length))
+        if values[0] < NOTHING:
+            return float("nan")
+        inverse = (vectors / np.sqrt(values)).T / length
+        own, taken = inverse @ own @ inverse.T, inverse @ taken
+        inner = taken @ taken.transpose(0, 2, 1)
+        trace, lost = np.einsum("cqq->c", own), np.einsum("cqq->c", inner)
+        total = float((trace * (trace - 2 * lost)).sum() + (own * (own - 2 * inner)).sum())
+        # Products of clusters i and j, sum_ij (u_is' u_js)(u_it' u_jt) and so on, by their sums.
+        flat = taken.reshape(len(taken), -1)
+        for row in taken.transpose(1, 2, 0):
+            products = (row @ flat).reshape(len(bread), *contrast.shape)
+            total += float((products**2).sum() + np.einsum("atb,bta->", products, products))
+        return float(len(contrast) * (len(contrast) + 1) / total)
 
 
 def adjust(scores: FloatArray, grams: FloatArray, bread: FloatArray, power: Power) -> Adjusted:

@@ -238,27 +238,26 @@ def joint_information(
     )  # fmt: skip
 
 
-def satterthwaite(moved: Sensitivity, contrast: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Degrees of freedom of the orthogonal parts of a contrast.
+def satterthwaite(moved: Sensitivity, contrast: FloatArray) -> float:
+    """Degrees of freedom of the Wishart distribution as variable as a contrast's covariance.
 
     Parameters
     ----------
     moved : Sensitivity
-    contrast : FloatArray, shape (r, p)
+    contrast : FloatArray, shape (q, p)
         Of the working fixed effects.
 
-    Returns
-    -------
-    df : FloatArray, shape (r,)
-        For each eigenvector of the contrast's covariance.
-    variance : FloatArray, shape (r,)
-        Its eigenvalues.
+    Notes
+    -----
+    The total variance of the covariance, after a linear change by which it is the identity, is
+    ``q (q + 1)`` over the degrees of freedom; for one row this is Satterthwaite's formula.
     """
-    variance, vectors = np.linalg.eigh(contrast @ moved.phi @ contrast.T)
-    parts = vectors.T @ contrast @ moved.phi
-    slope = np.einsum("ra,kab,rb->rk", parts, moved.first, parts)
-    spread = np.einsum("rk,kl,rl->r", slope, moved.cov, slope)
-    return 2 * variance**2 / spread, variance
+    size = len(contrast)
+    parts = contrast @ moved.phi
+    inverse = np.linalg.inv(np.linalg.cholesky(parts @ contrast.T)) @ parts
+    slope = (inverse @ moved.first @ inverse.T).reshape(len(moved.first), size * size)
+    total = float(np.sum(moved.cov * (slope @ slope.T)))
+    return size * (size + 1) / total if total > 0 else float("inf")
 
 
 def kenward_roger(info: VarianceInformation, contrast: FloatArray) -> tuple[float, float]:

@@ -23,6 +23,7 @@ from panelml.inference.clusters import (
 )
 from panelml.inference.estimate import Covariance, Estimate
 from panelml.inference.influence import Influence, SerialProducts, require_complete
+from panelml.inference.likelihood import approximate_hotelling, term_df
 from panelml.inference.mixed_leverage import mixed_clusters
 
 __all__ = ["LeverageRule", "leverage_clusters", "leverage_rows"]
@@ -33,7 +34,7 @@ ALONE = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class LeverageRule:
-    """Degrees of freedom of a contrast by Satterthwaite; of several, the fewest of them.
+    """Degrees of freedom of a contrast by Satterthwaite; approximate Hotelling test of several.
 
     Attributes
     ----------
@@ -48,13 +49,10 @@ class LeverageRule:
     bread: FloatArray
     back: FloatArray
 
-    def degrees(self, contrast: FloatArray) -> FloatArray:
-        """Degrees of freedom of each row of a contrast, shape (r,)."""
-        return self.adjusted.degrees(self.bread, contrast @ self.back)
-
     def f_statistic(self, contrast: FloatArray, statistic: float) -> tuple[float, float]:
-        """Return the F statistic as it is, and its denominator degrees of freedom."""
-        return statistic, float(self.degrees(contrast).min())
+        """Return the F statistic, scaled, and its denominator degrees of freedom."""
+        degrees = self.adjusted.degrees(self.bread, contrast @ self.back)
+        return approximate_hotelling(statistic, len(contrast), degrees)
 
 
 def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covariance:
@@ -90,7 +88,7 @@ def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covarian
     counted = {name: clusters}
     if power == "CR3":
         return Covariance(matrix, clusters - 1.0, words, counted, few_clusters(counted))
-    df = found.degrees(np.eye(len(matrix)))
+    df = term_df(found, len(matrix))
     return Covariance(
         matrix, float(df.min()), f"{words}, Satterthwaite degrees of freedom", counted,
         rule=found, term_df=df,

@@ -16,7 +16,13 @@ from panelml.core.mixed_information import (
 )
 from panelml.errors import SpecificationError
 
-__all__ = ["ContrastRule", "Curvature", "KenwardRogerRule", "SatterthwaiteRule"]
+__all__ = [
+    "ContrastRule",
+    "Curvature",
+    "KenwardRogerRule",
+    "SatterthwaiteRule",
+    "approximate_hotelling",
+]
 
 
 class Curvature(Protocol):
@@ -58,10 +64,11 @@ class ContrastRule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SatterthwaiteRule:
-    """Match the first two moments of the estimated variance of each contrast.
+    """Match two moments of the estimated covariance of a contrast by a Wishart distribution.
 
-    Source: Fai and Cornelius (1996), *Journal of Statistical Computation and Simulation* 54,
-    363-378, for several restrictions.
+    For one restriction these are Satterthwaite's degrees of freedom, as lmerTest; for several the
+    approximate Hotelling test. lmerTest tests these after Fai and Cornelius (1996), whose degrees
+    of freedom depend on how the restrictions are written and on units of measurement.
 
     Attributes
     ----------
@@ -74,14 +81,8 @@ class SatterthwaiteRule:
 
     def f_statistic(self, contrast: FloatArray, statistic: float) -> tuple[float, float]:
         """Return the F statistic and its denominator degrees of freedom."""
-        df, _ = satterthwaite(self.moved, contrast @ self.back)
-        if df.size == 1:
-            return statistic, float(df[0])
-        usable = df[df > 2]
-        expected = float((usable / (usable - 2)).sum())
-        if expected <= df.size:
-            return statistic, float(df.min())
-        return statistic, 2 * expected / (expected - df.size)
+        degrees = satterthwaite(self.moved, contrast @ self.back)
+        return approximate_hotelling(statistic, len(contrast), degrees)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,35 @@ class KenwardRogerRule:
         """Return the F statistic, scaled, and its denominator degrees of freedom."""
         df, scale = kenward_roger(self.info, contrast @ self.back)
         return statistic * scale, df
+
+
+def approximate_hotelling(statistic: float, q: int, degrees: float) -> tuple[float, float]:
+    """Refer a Wald statistic of q restrictions to Hotelling's T-squared by F.
+
+    Parameters
+    ----------
+    statistic : float
+        The Wald statistic over q.
+    q : int
+    degrees : float
+        Of the Wishart distribution of the estimated covariance.
+
+    Returns
+    -------
+    statistic, df : float
+        F and its denominator degrees of freedom, NaN where they are not positive.
+
+    Notes
+    -----
+    Source: Pustejovsky and Tipton (2018), *Journal of Business & Economic Statistics* 36,
+    672-683, section 3.2: the approximate Hotelling test (AHT).
+    """
+    if np.isinf(degrees):
+        return statistic, degrees
+    df = degrees - q + 1
+    if not df > 0:
+        return float("nan"), float("nan")
+    return statistic * df / degrees, df
 
 
 def term_df(rule: ContrastRule, k: int) -> FloatArray:
