@@ -12,7 +12,7 @@ import numpy as np
 from panelml._typing import FloatArray, IntArray
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import SmallSample
-from panelml.inference.influence import InfluenceFunction
+from panelml.inference.influence import Influence, InfluenceFunction
 
 __all__ = [
     "Columns",
@@ -158,13 +158,19 @@ def require_whole_units(influence: InfluenceFunction, dimensions: Sequence[Colum
         return
     unit = (influence.sample.panel.unit,)
     for columns in dimensions:
-        if not is_nested(influence, unit, columns):
+        if is_nested(influence, unit, columns):
+            continue
+        name = "^".join(columns)
+        if isinstance(influence, Influence):
             raise SpecificationError(
-                f"Each {unit[0]} counts as a whole in this fit, but the rows of {unit[0]} "
-                f"{_divided(influence, columns)} have several values of {'^'.join(columns)}: sums "
-                f"over these cannot be formed. Cluster by {unit[0]}, or by a column that does not "
-                "change within it."
+                f"The rows of this fit are means of {unit[0]}, which belong to several values of "
+                f"{name}. Cluster by {unit[0]} or by groups of it."
             )
+        raise SpecificationError(
+            f"Each {unit[0]} counts as a whole in this fit, but the rows of {unit[0]} "
+            f"{_divided(influence, columns)} have several values of {name}: sums over these cannot "
+            f"be formed. Cluster by {unit[0]}, or by a column that does not change within it."
+        )
 
 
 def _divided(influence: InfluenceFunction, columns: Columns) -> object:

@@ -56,7 +56,7 @@ add_newey_west_fixest <- function(prefix, name, m, fit, common, lags = 2) {
   factor <- periods / (periods - 1) * (nobs(fit) - 1) / (nobs(fit) - length(m$x) - 1)
   V <- factor * vcovNW(fit, type = "HC0", maxlag = lags)
   add(paste(prefix, "newey-west-fixest", sep = "-"), "R plm", name,
-      spec_of(m, "individual", cov = "newey-west", lags = lags, correction = "fixest"),
+      spec_of(m, "individual", cov = "newey-west", lags = lags, correction = "fixest-0.12"),
       c(common, list(std_errors = standard_errors(V), cov = matrix_by_name(V))))
 }
 

@@ -81,7 +81,10 @@ def pyfixest_case(
     """One fit of feols; ``more`` are options of pyfixest's ``ssc`` and ``lags``."""
     _, unit, time = PANELS[data]
     clusters = {"cluster": unit, "cluster:time": time, "cluster:unit+time": f"{unit} + {time}"}
-    vcov: Any = {"iid": "iid", "HC1": "hetero", "driscoll-kraay": "DK"}.get(cov)
+    kinds: dict[str, Any] = {
+        "iid": "iid", "HC1": "hetero", "driscoll-kraay": "DK", "newey-west": "NW",
+    }  # fmt: skip
+    vcov = kinds.get(cov)
     ssc = {key: item for key, item in more.items() if key != "lags"}
     fit = pyfixest_fit(
         data,
@@ -118,6 +121,8 @@ def pyfixest_cases(data: str, effects: str) -> list[dict[str, Any]]:
     plain = ("iid", "HC1", "cluster", "cluster:time", "cluster:unit+time")
     made = [pyfixest_case(data, effects, cov) for cov in plain]
     made.append(pyfixest_case(data, effects, "driscoll-kraay", lags=LAGS))
+    if "unbalanced" not in data:
+        made.append(pyfixest_case(data, effects, "newey-west", lags=LAGS))
     made.append(pyfixest_case(data, effects, "cluster:unit+time", G_df="conventional"))
     for count in ("full", "none"):
         made.append(pyfixest_case(data, effects, "cluster", k_fixef=count))
