@@ -35,10 +35,17 @@ def parse_weights(weights: str | Weights | None) -> Weights | None:
     Raises
     ------
     SpecificationError
-        If the kind is unknown.
+        If the kind is unknown, or weights are not named by their column.
     """
     if weights is None or isinstance(weights, Weights):
         return weights
+    if not isinstance(weights, str):
+        name = getattr(weights, "name", None)
+        column = name if isinstance(name, str) else "w"
+        raise SpecificationError(
+            f"weights is the name of a column of the data, not of type {type(weights).__name__}: "
+            f"put the weights in a column and write weights={column!r}."
+        )
     kind, _, column = weights.rpartition(":")
     if kind in ("", "analytic"):
         return Weights(column)

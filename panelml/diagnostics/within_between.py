@@ -9,7 +9,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.errors import SpecificationError, check_share
-from panelml.inference.distributions import t_quantile, t_tail
+from panelml.inference.distributions import t_critical, t_tail
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
 from panelml.results.base import Results
@@ -104,7 +104,7 @@ def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
         )
     difference = contrasts @ params
     error = np.sqrt(np.einsum("ij,jk,ik->i", contrasts, cov, contrasts))
-    half = t_quantile(0.5 + level / 2, df) * error
+    half = t_critical(level, df) * error
     test = wald_test(
         contrasts, list(fit.params.index), params, cov, df, name="Test of within = between",
         null=f"effects within and between units are the same: {', '.join(names)}",

@@ -21,7 +21,7 @@ from panelml.core.moment_inequalities import Inequalities
 from panelml.did.around_reference import AroundReference, around_reference
 from panelml.engine.fold import capped
 from panelml.errors import SpecificationError, check_choice, check_share
-from panelml.inference.distributions import normal_quantile
+from panelml.inference.distributions import normal_critical
 from panelml.results.effects import EffectResults
 from panelml.results.honest import Sensitivity
 
@@ -149,7 +149,7 @@ def honest_did(
     )  # fmt: skip
     sizes = _sizes(m, method, study)
     sets = _Sets(study, method, shape)
-    half = normal_quantile(0.5 + level / 2) * study.error
+    half = normal_critical(level) * study.error
     original = (study.estimate - half, study.estimate + half)
     return Sensitivity.of(
         method, sizes, [sets.interval(size) for size in sizes], study.estimate, original,

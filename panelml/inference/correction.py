@@ -158,6 +158,6 @@ def parse_small_sample(rule: str | SmallSample | None, counts: Counts) -> SmallS
     if isinstance(rule, SmallSample):
         return rule
     rule = counts.rule if rule is None else rule
-    if rule not in PRESETS:
-        raise UnknownNameError(f"No small-sample rule {rule!r}.{suggest(rule, PRESETS)}")
+    if not isinstance(rule, str) or rule not in PRESETS:
+        raise UnknownNameError(f"No small-sample rule {rule!r}.{suggest(str(rule), PRESETS)}")
     return PRESETS[rule]

@@ -130,6 +130,13 @@ class Clustered:
     small_sample: str | SmallSample | None
 
     def __init__(self, *columns: str, small_sample: str | SmallSample | None = None) -> None:
+        for column in columns:
+            if not isinstance(column, str):
+                raise SpecificationError(
+                    "Clusters are named by columns of the data, not by values of type "
+                    f"{type(column).__name__}: write pm.cov.Clustered('state'), or "
+                    "pm.cov.Clustered('state', 'year') for two dimensions."
+                )
         object.__setattr__(self, "columns", tuple(columns))
         object.__setattr__(self, "small_sample", small_sample)
 
@@ -303,7 +310,7 @@ def _value(cov: object) -> CovSpec:
     Other packages take dictionaries, lists of columns and arrays of clusters.
     """
     if isinstance(cov, type):
-        raise SpecificationError(f"cov is the class {cov.__name__}: write {cov.__name__}().")
+        raise SpecificationError(f"cov is the class {cov.__name__}: write pm.cov.{cov.__name__}().")
     if callable(getattr(cov, "estimate", None)):
         return cast(CovSpec, cov)
     named = dict(cov) if isinstance(cov, Mapping) else {"CRV1": cov}
@@ -314,7 +321,7 @@ def _value(cov: object) -> CovSpec:
         head = {"CRV2": "CR2", "CRV3": "CR3"}.get(str(kind).upper(), "cluster")
         words = f"{head}:{'+'.join(part for name in names for part in name.split(' + '))}"
     raise SpecificationError(
-        f"cov is a text or a value of panelml.cov, not {type(cov).__name__}: write cov={words!r}"
+        f"cov is text or a value of pm.cov, not of type {type(cov).__name__}: write cov={words!r}"
         + ("" if ":" in words else ", or 'cluster:column' for the column of clusters")
         + "."
     )

@@ -11,8 +11,18 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from panelml._typing import FloatArray
+from panelml.errors import check_share
 
-__all__ = ["chi2_tail", "f_tail", "normal_quantile", "normal_tail", "t_quantile", "t_tail"]
+__all__ = [
+    "chi2_tail",
+    "f_tail",
+    "normal_critical",
+    "normal_quantile",
+    "normal_tail",
+    "t_critical",
+    "t_quantile",
+    "t_tail",
+]
 
 
 def normal_tail(statistic: float) -> float:
@@ -23,6 +33,30 @@ def normal_tail(statistic: float) -> float:
 def normal_quantile(probability: float) -> float:
     """Quantile of the normal distribution."""
     return float(special.ndtri(probability))
+
+
+def normal_critical(level: float) -> float:
+    """Return what an interval of a level reaches in standard errors, by the normal distribution.
+
+    Raises
+    ------
+    SpecificationError
+        If the level is not between 0 and 1.
+    """
+    check_share("level", level)
+    return normal_quantile(0.5 + level / 2)
+
+
+def t_critical(level: float, df: ArrayLike) -> FloatArray:
+    """Return what an interval of a level reaches in standard errors, by t.
+
+    Raises
+    ------
+    SpecificationError
+        If the level is not between 0 and 1.
+    """
+    check_share("level", level)
+    return t_quantile(0.5 + level / 2, df)
 
 
 def t_tail(statistic: ArrayLike, df: ArrayLike) -> FloatArray:

@@ -17,7 +17,7 @@ from panelml.errors import (
     check_count,
     check_share,
 )
-from panelml.inference.distributions import normal_quantile
+from panelml.inference.distributions import normal_critical
 from panelml.results.random_part import RandomCoefficients
 from panelml.results.residual import ResidualPart
 
@@ -120,7 +120,7 @@ class Bootstrap:
         check_share("level", level)
         estimate = self.estimate.to_numpy()
         if method == "normal":
-            half = normal_quantile(0.5 + level / 2) * self.std_errors.to_numpy()
+            half = normal_critical(level) * self.std_errors.to_numpy()
             centre = estimate - self.bias.to_numpy()
             low, high = centre - half, centre + half
         else:

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
-from panelml.errors import DetachedResultError, check_share
+from panelml.errors import DetachedResultError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import Covariance, CovLike, Estimate, parse
-from panelml.inference.distributions import t_quantile, t_tail
+from panelml.inference.distributions import t_critical, t_tail
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
 from panelml.results.prediction import EffectModel, Predictor
@@ -150,8 +150,7 @@ class FittedModel:
         SpecificationError
             If the level is not between 0 and 1.
         """
-        check_share("level", level)
-        half = t_quantile(0.5 + level / 2, self.df_terms) * self.std_errors
+        half = t_critical(level, self.df_terms) * self.std_errors
         return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
 
     @property

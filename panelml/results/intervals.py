@@ -13,7 +13,7 @@ from panelml.core.blup import UnitPrediction
 from panelml.core.prediction_error import error_variances, unit_errors
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
-from panelml.inference.distributions import normal_quantile
+from panelml.inference.distributions import normal_critical
 from panelml.results.grouping import by_code, unit_levels
 from panelml.results.prediction import sample_values
 from panelml.results.random_part import RandomCoefficients
@@ -87,7 +87,7 @@ def interval_table(
         Variance of a new outcome around what is predicted.
     level : float
     """
-    z = normal_quantile(0.5 + level / 2)
+    z = normal_critical(level)
     half, wide = z * np.sqrt(error), z * np.sqrt(error + around)
     return pd.DataFrame({
         "prediction": values, "std_error": np.sqrt(error),

@@ -15,7 +15,7 @@ from panelml._typing import FloatArray
 from panelml.core.block import Block
 from panelml.data.panel import Panel
 from panelml.errors import UnknownNameError, check_choice, suggest
-from panelml.inference.distributions import normal_quantile
+from panelml.inference.distributions import normal_critical
 from panelml.results.base import Results
 from panelml.results.explained import explained_shares
 from panelml.results.mixed_levels import LevelResults
@@ -296,7 +296,7 @@ class MixedResults(LevelResults):
             terms = list(table.columns[: len(table.columns) // 2])
             raise UnknownNameError(f"No random coefficient {term!r}.{suggest(term, terms)}")
         return plot_caterpillar(
-            table[term], table[f"sd({term})"].to_numpy(), half=normal_quantile(0.5 + level / 2),
+            table[term], table[f"sd({term})"].to_numpy(), half=normal_critical(level),
             label=f"{term}, with {100 * level:g}% intervals", ax=ax,
         )  # fmt: skip
 

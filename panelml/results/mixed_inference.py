@@ -25,7 +25,7 @@ from panelml.errors import (
     check_share,
     suggest,
 )
-from panelml.inference.distributions import normal_quantile
+from panelml.inference.distributions import normal_critical
 from panelml.results.base import Results
 from panelml.results.bootstrap import Bootstrap, Replicate, Statistic, draw_bootstrap, replicate
 from panelml.results.deletion import Refittable, UnitInfluence, delete_levels
@@ -173,7 +173,7 @@ class MixedInference(Results):
         refitter = replace(refitter_of(self, "A profile"), restricted=False)
         curves = profile_curves(
             refitter, outcome, self.random, [str(name) for name in self.params.index], parameters,
-            normal_quantile(0.5 + level / 2),
+            normal_critical(level),
         )  # fmt: skip
         return Profile(curves, level)
 

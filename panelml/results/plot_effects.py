@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
-from panelml.inference.distributions import normal_quantile
+from panelml.inference.distributions import normal_critical
 from panelml.results.plot import new_axes
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def plot_missed_trend(
     """
     axes = new_axes(8, 4) if ax is None else ax
     at = table["horizon"].to_numpy(np.float64)
-    half = normal_quantile(0.5 + level / 2) * table["std_error"]
+    half = normal_critical(level) * table["std_error"]
     axes.axhline(0, color="0.5", linewidth=0.8, zorder=0)
     axes.axvline(-0.5, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
     axes.vlines(at, table["estimate"] - half, table["estimate"] + half, color="C0", linewidth=2.4)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import interpolate
 
 from panelml._typing import FloatArray
-from panelml.inference.distributions import normal_quantile
+from panelml.inference.distributions import normal_critical
 from panelml.results.plot import new_grid
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _draw(axes: Axes, values: FloatArray, zeta: FloatArray, level: float) -> Non
     for each in LEVELS:
         if each > level + 1e-9:
             continue
-        size = normal_quantile(0.5 + each / 2)
+        size = normal_critical(each)
         for side in (-size, size):
             inside = np.flatnonzero(np.diff(np.sign(curve(fine) - side)))
             if inside.size:

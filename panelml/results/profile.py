@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from panelml.errors import SpecificationError, UnknownNameError, suggest
-from panelml.inference.distributions import normal_quantile
+from panelml.inference.distributions import normal_critical
 from panelml.results.plot_profile import plot_zeta
 from panelml.results.profile_curve import ProfileCurve
 
@@ -63,7 +63,7 @@ class Profile:
                 f"This profile serves levels up to {self.level:g}, not {level!r}: call "
                 "profile(level=...) with a higher one."
             )
-        size = normal_quantile(0.5 + level / 2)
+        size = normal_critical(level)
         rows = {}
         for name, curve in self.curves.items():
             low, at_low = curve.endpoint(-1, size)

@@ -16,7 +16,7 @@ from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.engine.residual import ResidualFit
 from panelml.errors import SpecificationError
-from panelml.inference.distributions import normal_quantile
+from panelml.inference.distributions import normal_critical
 from panelml.results.prediction import sample_values
 from panelml.results.variance import ComponentErrors, component_errors
 
@@ -53,7 +53,7 @@ class ResidualPart(ResidualFit):
         """
         names, values, errors = self._estimates()
         labels, natural, slope = _natural(names)
-        half = normal_quantile(0.5 + level / 2) * errors
+        half = normal_critical(level) * errors
         return labels.assign(
             estimate=natural(values), std_error=slope(values) * errors,
             conf_low=natural(values - half), conf_high=natural(values + half),

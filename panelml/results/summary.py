@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from panelml.data.grouping import ROW
+from panelml.errors import check_share
 from panelml.inference.testing import TestResult
 from panelml.results.fitted import FittedModel
 from panelml.results.formats import align, count, extra_label, fixed, number, pvalue
@@ -95,6 +96,7 @@ def summarize(model: FittedModel, level: float = 0.95) -> Summary:
     SpecificationError
         If the level is not between 0 and 1.
     """
+    check_share("level", level)
     test = model.model_test()
     return Summary(
         title=f"{model.model}: {model.depvar}",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from panelml.errors import SpecificationError, UnknownNameError, check_choice, suggest
+from panelml.errors import SpecificationError, UnknownNameError, check_share, check_choice, suggest
 from panelml.results.fitted import FittedModel
 from panelml.results.formats import count, fixed, in_comparisons, number, pvalue, stars
 from panelml.results.frames import term_rows, tidy
@@ -289,6 +289,7 @@ def compare(
     """
     everything = (*results, *named.values())
     _check(everything, below, digits)
+    check_share("level", level)
     if names is not None and len(names) != len(results):
         raise SpecificationError(f"{len(names)} names do not fit {len(results)} results.")
     heads = [result.model for result in results] if names is None else [str(n) for n in names]

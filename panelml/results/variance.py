@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from panelml._typing import FloatArray, IntArray
-from panelml.inference.distributions import normal_quantile
+from panelml.inference.distributions import normal_critical
 
 __all__ = [
     "ComponentErrors",
@@ -71,7 +71,7 @@ def variance_interval(value: float, error: float, level: float) -> tuple[float, 
     """Interval of a variance, symmetric on the scale of its logarithm; NaN at zero."""
     if not value > 0 or not np.isfinite(error):
         return float("nan"), float("nan")
-    half = normal_quantile(0.5 + level / 2) * error / value
+    half = normal_critical(level) * error / value
     # From nothing to infinity, where next to nothing is known.
     with np.errstate(over="ignore"):
         return value * np.exp(-half), float(value * np.exp(half))
@@ -92,7 +92,7 @@ def correlation_interval(
     slope[1 + a * q + a] = -correlation / (2 * cov[a, a])
     slope[1 + b * q + b] = -correlation / (2 * cov[b, b])
     error = float(np.sqrt(max(float(slope @ errors.joint @ slope), 0.0)))
-    half = normal_quantile(0.5 + level / 2) * error / (1 - correlation**2)
+    half = normal_critical(level) * error / (1 - correlation**2)
     centre = np.arctanh(correlation)
     return error, float(np.tanh(centre - half)), float(np.tanh(centre + half))
 
@@ -120,7 +120,7 @@ def share_interval(
     slope[[0, *(1 + other * q + other for other in others)]] = -1 / rest
     slope[1 + place * q + place] = 1 / value
     error = float(np.sqrt(max(float(slope @ errors.joint @ slope), 0.0)))
-    centre, half = np.log(value / rest), normal_quantile(0.5 + level / 2) * error
+    centre, half = np.log(value / rest), normal_critical(level) * error
     share = value / (value + rest)
     low, high = (float(expit(centre + sign * half)) for sign in (-1, 1))
     return share * (1 - share) * error, low, high
