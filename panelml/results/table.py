@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from panelml.errors import SpecificationError, UnknownNameError, check_share, check_choice, suggest
+from panelml.errors import SpecificationError, UnknownNameError, check_choice, check_share, suggest
 from panelml.results.fitted import FittedModel
 from panelml.results.formats import count, fixed, in_comparisons, number, pvalue, stars
 from panelml.results.frames import term_rows, tidy
