@@ -117,6 +117,8 @@ def quadratic_form(gap: FloatArray, middle: FloatArray) -> tuple[float, tuple[st
     rank = int((values > RANK_TOLERANCE).sum())
     if rank == values.size:
         return float(((vectors.T @ (gap / length)) ** 2 / values).sum()), ()
+    if values.size == 1:
+        return float("nan"), ("The restriction has no variance, so that it cannot be tested.",)
     return float("nan"), (
         f"The covariance has rank {rank} for {values.size} restrictions, so that they cannot be "
         "tested jointly. Clustered covariances have at most one rank less than there are "

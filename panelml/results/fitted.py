@@ -132,9 +132,8 @@ class FittedModel:
 
     @property
     def tstats(self) -> pd.Series[float]:
-        """Estimates over their standard errors."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self._named(self._estimates / self.std_errors.to_numpy(), "tstat")
+        """Estimates over their standard errors; missing where these are zero."""
+        return self._named(self._estimates / self._spread, "tstat")
 
     @property
     def pvalues(self) -> pd.Series[float]:
@@ -145,12 +144,15 @@ class FittedModel:
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Return confidence intervals, columns lower and upper.
 
+        They are missing where an estimate other than zero has no variance.
+
         Raises
         ------
         SpecificationError
             If the level is not between 0 and 1.
         """
-        half = t_critical(level, self.df_terms) * self.std_errors
+        spread = np.where(self._estimates == 0, self.std_errors, self._spread)
+        half = t_critical(level, self.df_terms) * spread
         return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
 
     @property
@@ -264,6 +266,12 @@ class FittedModel:
     @property
     def _estimates(self) -> FloatArray:
         return np.asarray(self.params, dtype=np.float64)
+
+    @property
+    def _spread(self) -> FloatArray:
+        """Standard errors, missing where they are zero: then nothing is known of the estimate."""
+        errors = self.std_errors.to_numpy()
+        return np.where(errors > 0, errors, np.nan)
 
     def _named(self, values: FloatArray, name: str) -> pd.Series[float]:
         return named(values, list(self.params.index), name)
