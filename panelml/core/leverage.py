@@ -16,7 +16,6 @@ from typing import Literal
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.linalg import covariance_root
 
 __all__ = ["Adjusted", "DependentRows", "Power", "adjust", "adjust_dependent"]
 
@@ -64,7 +63,8 @@ class Adjusted:
         """
         directions = contrast @ bread
         own = directions @ self.squares @ directions.T
-        taken = (self.cross @ directions.T).transpose(0, 2, 1) @ covariance_root(bread)
+        root = np.linalg.cholesky((bread + bread.T) / 2)
+        taken = (self.cross @ directions.T).transpose(0, 2, 1) @ root
         mean = (own - taken @ taken.transpose(0, 2, 1)).sum(axis=0)
         length = np.sqrt(np.maximum(np.diag(mean), 0.0))
         if not length.all():

@@ -81,10 +81,10 @@ def wald_test(
     statistic /= rows
     if rule is not None:
         statistic, df = rule.f_statistic(r, statistic)
-        if np.isnan(df):
-            notes += (
-                f"The covariance is known too badly for a joint test of {rows} restrictions: its "
-                "degrees of freedom are fewer. Test fewer restrictions at a time.",
+        if np.isnan(df) and not notes:
+            notes = (
+                f"The covariance has too few degrees of freedom for a joint test of {rows} "
+                "restrictions. Test fewer restrictions at a time.",
             )
     return f_test(name, null or words, statistic, (rows, df), notes=notes)
 

@@ -491,3 +491,118 @@ def test_shorthands() -> None:
         grunfeld_fit().with_cov(Clustered(small_sample="xtreg"))
     with pytest.raises(SpecificationError, match="whole number"):
         parse("DK:two")
+
+
+# --- what is written in another form, and what notes say -------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cov", "words"),
+    [
+        (None, "write cov='iid'"),
+        ({"CRV1": "firm"}, "not of type dict: write cov='cluster:firm'."),
+        ({"CRV3": "firm"}, "write cov='CR3:firm'."),
+        ({"CRV1": "firm + year"}, "write cov='cluster:firm.year'."),
+        (["firm", "year"], "not of type list: write cov='cluster:firm.year'."),
+        (("firm",), "not of type tuple: write cov='cluster:firm'."),
+        (Clustered, r"is the class Clustered: write pm.cov.Clustered\(\)"),
+        (grunfeld10()["firm"], "not of type Series: write cov='cluster', or 'cluster:column'"),
+        (True, "not of type bool"),
+    ],
+)
+def test_covariances_in_other_forms_say_what_to_write(cov: Any, words: str) -> None:
+    with pytest.raises(SpecificationError, match=words):
+        grunfeld_fit().with_cov(cov)
+    with pytest.raises(SpecificationError, match=words):
+        pm.FixedEffects("inv ~ value", cov=cov).fit(panel("grunfeld10"))
+
+
+def test_clusters_and_rules_in_other_forms_are_refused() -> None:
+    columns: Any = ["firm", "year"]
+    with pytest.raises(SpecificationError, match=r"not by values of type list: write pm.cov.Clu"):
+        Clustered(columns)
+    with pytest.raises(UnknownNameError, match="No small-sample rule"):
+        grunfeld_fit().with_cov(Clustered(small_sample=columns))
+
+
+@pytest.mark.parametrize("weights", [grunfeld10()["w_obs"], np.ones(200), ["w_obs"]])
+def test_weights_are_named_by_their_column(weights: Any) -> None:
+    for spec in (pm.FixedEffects, pm.PooledOLS, pm.RandomEffects, pm.MixedModel):
+        formula = "inv ~ value" + (" + (1 | firm)" if spec is pm.MixedModel else "")
+        with pytest.raises(SpecificationError, match=r"put the weights in a column and write weig"):
+            spec(formula, weights=weights).fit(panel("grunfeld10"))
+
+
+@pytest.mark.parametrize("level", ["0.9", None, 95, True, np.nan])
+def test_levels_in_other_forms_are_refused(level: Any) -> None:
+    fit = grunfeld_fit()
+    for call in (fit.conf_int, fit.summary, fit.tidy, lambda v: pm.compare(fit, level=v)):
+        with pytest.raises(SpecificationError, match=r"level must lie between 0 and 1, as 0\.95"):
+            call(level)
+
+
+def noise(seed: int, names: tuple[str, ...] = ("x", "z", "v")) -> pm.Panel:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"id": np.repeat(np.arange(12), 5), "t": np.tile(np.arange(5), 12)})
+    frame[[*names, "y"]] = rng.normal(size=(len(names) + 1, 60)).T
+    return pm.Panel(frame, "id", "t")
+
+
+def test_mended_covariances_are_measured_by_the_model() -> None:
+    """The raw variance of v is negative; its error stays of the size of the others."""
+    spec = pm.FixedEffects("y ~ x + z + v | id + t", cov="cluster:id+t")
+    fit = spec.fit(noise(374))
+    assert "no positive variance of v: do not rely" in fit.notes[0]
+    assert fit.notes[0] in fit.covariance.notes
+    assert "positive semi-definite" in str(fit.summary())
+    by_unit, iid = fit.with_cov("cluster"), fit.with_cov("iid")
+    assert (fit.std_errors > 0.2 * iid.std_errors).all()
+    assert not any("semi-definite" in note for note in by_unit.notes)
+    assert by_unit.with_cov("cluster:id+t").notes == fit.notes
+
+
+def test_an_estimate_without_variance_has_no_test() -> None:
+    fit = pm.FixedEffects("y ~ x | id + t", cov="cluster:id+t").fit(noise(71, ("x",)))
+    assert fit.std_errors["x"] == 0
+    assert np.isnan([fit.tstats["x"], fit.pvalues["x"], *fit.conf_int().loc["x"]]).all()
+    assert fit.wald_test("x").notes == (
+        "The restriction has no variance, so that it cannot be tested.",
+    )
+
+
+def test_units_that_count_as_a_whole_are_named_where_clusters_divide_them() -> None:
+    frame = pm.simulate.staggered(60, 6, {3: 0.3, 5: 0.3}, seed=1, n_clusters=10)
+    frame["moves"] = frame["cluster"] + (frame["time"] > 4)
+    data = pm.Panel(frame, "unit", "time")
+    fits: list[Any] = [
+        pm.TWFE("y ~ 1", cohort="cohort").fit(data),
+        pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(data),
+    ]
+    for fit in fits:
+        for cov, name in (
+            ("DK", "time"),
+            ("cluster:unit+time", "time"),
+            ("cluster:moves", "moves"),
+        ):
+            words = "Each unit counts as a whole in this fit, but the rows of unit 1 have several "
+            with pytest.raises(SpecificationError, match=f"{words}values of {name}"):
+                fit.with_cov(cov)
+        assert fit.with_cov("cluster:cluster").covariance.clusters == {"cluster": 10}
+
+
+def test_notes_of_the_covariance_are_notes_of_the_fit() -> None:
+    fit = pm.FixedEffects("lwage ~ union + married").fit(panel("wage"))
+    assert fit.notes == fit.fit_notes
+    for cov, words in (
+        ("DK", "with 8, fewer than 20, they tend to be too small"),
+        ("cluster:year", "Only 8 clusters (year)"),
+        ("cluster:nr+year", "Only 8 clusters (year)"),
+    ):
+        robust = fit.with_cov(cov)
+        [note] = [note for note in robust.notes if words in note]
+        assert note in robust.covariance.notes
+        assert note[:40] in str(robust.summary())
+        assert note[:40] in str(pm.compare(robust))
+        again = pm.FixedEffects("lwage ~ union + married", cov=cov).fit(panel("wage"))
+        assert again.notes == robust.notes
+        assert robust.with_cov("cluster").notes == fit.notes

@@ -1,0 +1,73 @@
+"""Joint tests with estimated degrees of freedom: clubSandwich's HTZ, and what must not matter."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import panelml as pm
+from tests.golden import Case, assert_close, load
+from tests.mixed_data import MIXED
+from tests.panels import PANELS, grunfeld10
+
+
+@cache
+def fitted(estimator: str, data: str, formula: str, reml: bool) -> Any:
+    if estimator == "MixedModel":
+        return pm.MixedModel(formula, reml=reml).fit(MIXED[data]())
+    frame, unit, time = PANELS[data]
+    return getattr(pm, estimator)(formula).fit(pm.Panel(frame(), unit, time))
+
+
+@pytest.mark.parametrize("written", ["one by one", "mixed"])
+@pytest.mark.parametrize("case", [pytest.param(c, id=c.id) for c in load("hotelling")])
+def test_joint_tests_are_those_of_clubsandwich(case: Case, written: str) -> None:
+    spec, value = case.spec, case.value
+    fit = fitted(spec["estimator"], case.data, spec["formula"], spec.get("reml", True))
+    fit = fit.with_cov(f"CR2:{spec['cluster']}")
+    rows = np.eye(len(fit.params))[[list(fit.params.index).index(n) for n in spec["tested"]]]
+    if written == "mixed":
+        rows = np.random.default_rng(1).normal(size=(len(rows), len(rows))) @ rows
+    found = fit.wald_test(rows)
+    assert_close(found.statistic, value["statistic"], case.tolerance, "statistic")
+    assert_close(list(found.df), value["df"], case.tolerance, "df")
+    assert found.pvalue == pytest.approx(value["pvalue"], rel=1e-5)
+
+
+COVARIANCES = ("iid", "satterthwaite", "kenward-roger", "cluster:id", "CR2:id", "CR3:id")
+
+
+@pytest.mark.parametrize("cov", COVARIANCES)
+def test_the_writing_of_a_hypothesis_does_not_matter_in_mixed_models(cov: str) -> None:
+    fit = fitted("MixedModel", "growth", "y ~ t * z + (1 + t | id)", True).with_cov(cov)
+    one = fit.wald_test("t = 0.1; z = 0.2; t:z = 0")
+    other = fit.wald_test("t + 5*z = 1.1; t - z = -0.1; 1000*(t:z) = z - 0.2")
+    assert other.statistic == pytest.approx(one.statistic, rel=1e-8)
+    assert other.df == pytest.approx(one.df, rel=1e-8)
+    assert other.pvalue == pytest.approx(one.pvalue, rel=1e-7)
+
+
+def test_one_restriction_has_the_degrees_of_freedom_of_satterthwaite() -> None:
+    fit = fitted("MixedModel", "growth", "y ~ t * z + (1 + t | id)", True)
+    for cov in ("satterthwaite", "CR2:id"):
+        robust = fit.with_cov(cov)
+        for name in ("t", "t:z"):
+            found = robust.wald_test(f"2 * {name} = 0")
+            assert found.df[1] == pytest.approx(robust.df_terms[name], rel=1e-10)
+            assert found.statistic == pytest.approx(robust.tstats[name] ** 2, rel=1e-10)
+
+
+def test_too_few_clusters_for_a_joint_test_are_said() -> None:
+    frame = grunfeld10().assign(group=lambda d: d["firm"] % 4)
+    fit = pm.PooledOLS("inv ~ value + capital + year", cov="CR2:group").fit(
+        pm.Panel(frame, "firm", "year")
+    )
+    assert fit.wald_test("value; capital").df[1] > 0
+    found = fit.wald_test("value; capital; year")
+    assert np.isnan(found.statistic)
+    assert np.isnan(found.pvalue)
+    assert "too few degrees of freedom for a joint test of 3 restrictions" in found.notes[0]
+    assert "Test fewer" in str(fit.summary())
