@@ -42,6 +42,8 @@ class HC1:
         df = np.inf if counts.normal else float(counts.df_resid)
         name = "HC0" if rule.scale == "none" else "HC1"
         words = f"{name}: robust to heteroskedasticity"
+        if not isinstance(fit.influence, Influence):
+            words += " of units as a whole"
         return Covariance((matrix + matrix.T) / 2, df, words, {}, _inconsistent(fit, name))
 
 

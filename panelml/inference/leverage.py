@@ -131,6 +131,12 @@ def leverage_rows(fit: Estimate, power: Power, notes: tuple[str, ...] = ()) -> C
             f"{name} needs the leverage of several absorbed effects, which is not at hand. Write "
             "all but one as regressors, as C(year)."
         )
+    for effect in fit.counts.effects:
+        if effect.slopes:
+            raise SpecificationError(
+                f"{name} needs the leverage of the slopes in {effect}, which is not at hand. Use "
+                "'CR2' or 'cluster'."
+            )
     gram = fold(influence.sample, lambda b: SerialProducts(_gram(influence, b)[None])).products[0]
     inverse = np.linalg.inv(gram)
     weight = _level_weights(influence, effects[0]) if effects else None
