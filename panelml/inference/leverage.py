@@ -117,7 +117,7 @@ def leverage_rows(fit: Estimate, power: Power, notes: tuple[str, ...] = ()) -> C
     Raises
     ------
     SpecificationError
-        With several absorbed effects, where the fit is no least-squares regression, or where a
+        With several absorbed effects or slopes in levels, where the fit is no least-squares regression, or where a
         row alone determines a coefficient.
     """
     name = "HC2" if power == "CR2" else "HC3"
@@ -131,12 +131,7 @@ def leverage_rows(fit: Estimate, power: Power, notes: tuple[str, ...] = ()) -> C
             f"{name} needs the leverage of several absorbed effects, which is not at hand. Write "
             "all but one as regressors, as C(year)."
         )
-    for effect in fit.counts.effects:
-        if effect.slopes:
-            raise SpecificationError(
-                f"{name} needs the leverage of the slopes in {effect}, which is not at hand. Use "
-                "'CR2' or 'cluster'."
-            )
+    _require_no_slopes(fit, name)
     gram = fold(influence.sample, lambda b: SerialProducts(_gram(influence, b)[None])).products[0]
     inverse = np.linalg.inv(gram)
     weight = _level_weights(influence, effects[0]) if effects else None
@@ -163,6 +158,15 @@ def leverage_rows(fit: Estimate, power: Power, notes: tuple[str, ...] = ()) -> C
     matrix = influence.bread @ middle @ influence.bread.T
     words = f"{name}: robust to heteroskedasticity, leverage allowed for"
     return Covariance((matrix + matrix.T) / 2, float(fit.counts.df_resid), words, {}, notes)
+
+
+def _require_no_slopes(fit: Estimate, name: str) -> None:
+    for effect in fit.counts.effects:
+        if effect.slopes:
+            raise SpecificationError(
+                f"{name} needs the leverage of the slopes in {effect}, which is not at hand. Use "
+                "'CR2' or 'cluster'."
+            )
 
 
 def _rows(fit: Estimate, name: str) -> Influence:
