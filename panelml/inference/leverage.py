@@ -117,8 +117,8 @@ def leverage_rows(fit: Estimate, power: Power, notes: tuple[str, ...] = ()) -> C
     Raises
     ------
     SpecificationError
-        With several absorbed effects or slopes in levels, where the fit is no least-squares regression, or where a
-        row alone determines a coefficient.
+        With several absorbed effects or absorbed slopes, where the fit is no least-squares
+        regression, or where a row alone determines a coefficient.
     """
     name = "HC2" if power == "CR2" else "HC3"
     if fit.counts.normal:

@@ -209,3 +209,28 @@ def test_options_that_do_not_exist() -> None:
         pm.EventStudy("y ~ 1", cohort="g", window=(3, -3))
     with pytest.raises(SpecificationError, match=r"control is not 'last'\. Known: not-yet, never"):
         pm.ExtendedTWFE("y ~ 1", cohort="g", control="last")
+
+
+@pytest.mark.parametrize("effects", ["unit + time", "unit + region^time", "unit + region + time"])
+@pytest.mark.parametrize("cov", ["cluster", "cluster:cluster", "cluster:region", "iid"])
+def test_k_counts_nested_effects_as_fixed_effects_do(effects: str, cov: str) -> None:
+    frame = pm.simulate.staggered(60, 8, {3: 0.2, 5: 0.3}, unbalanced=0.2, seed=1, n_clusters=12)
+    frame = frame.assign(
+        region=frame["cluster"] % 3, d=(frame["time"] >= frame["cohort"].fillna(99)) * 1.0
+    )
+    data = pm.Panel(frame, "unit", "time")
+    fit = pm.TWFE(f"y ~ 1 | {effects}", cohort="cohort", cov=cov).fit(data)
+    dummy = pm.FixedEffects(f"y ~ d | {effects}", cov=cov).fit(data)
+    assert fit.std_errors["att"] == pytest.approx(dummy.std_errors["d"], rel=1e-9)
+    assert fit.df_t == dummy.df_t
+
+
+@pytest.mark.parametrize("cov", ["iid", "cluster", "cluster:cluster"])
+def test_the_writing_of_a_joint_test_does_not_matter(cov: str) -> None:
+    frame = pm.simulate.staggered(90, 6, {3: 0.3, 5: 0.3}, seed=1, n_clusters=30)
+    fit = pm.EventStudy("y ~ 1", cohort="cohort", cov=cov).fit(pm.Panel(frame, "unit", "time"))
+    rows = np.eye(len(fit.params))[:3]
+    one = fit.wald_test(rows)
+    other = fit.wald_test(np.random.default_rng(2).normal(size=(3, 3)) @ rows)
+    assert other.statistic == pytest.approx(one.statistic, rel=1e-9)
+    assert other.df == one.df
