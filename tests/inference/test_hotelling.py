@@ -37,6 +37,37 @@ def test_joint_tests_are_those_of_clubsandwich(case: Case, written: str) -> None
     assert found.pvalue == pytest.approx(value["pvalue"], rel=1e-5)
 
 
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_degrees_of_freedom_by_brute_force(weights: str | None) -> None:
+    """q (q + 1) over the total variance of the covariance, standardised, for normal errors."""
+    frame = pm.simulate.panel(24, 6, 3, unbalanced=0.2, seed=3)
+    rng = np.random.default_rng(1)
+    frame = frame.assign(w=rng.uniform(0.5, 2, len(frame)), state=frame["unit"] % 9)
+    root = np.sqrt(frame["w"].to_numpy() if weights else np.ones(len(frame)))
+    x = np.column_stack([np.ones(len(frame)), frame[["x1", "x2", "x3"]]]) * root[:, None]
+    bread = np.linalg.inv(x.T @ x)
+    left = np.eye(len(x)) - x @ bread @ x.T
+    contrast = rng.normal(size=(3, 4))
+    parts = []
+    for state in range(9):
+        at = (frame["state"] == state).to_numpy()
+        values, vectors = np.linalg.eigh(left[np.ix_(at, at)])
+        adjusted = (vectors / np.sqrt(values)) @ vectors.T
+        parts.append(contrast @ bread @ x[at].T @ adjusted @ left[at])
+    omega = sum(part @ part.T for part in parts)
+    inverse = np.linalg.inv(np.linalg.cholesky(omega))
+    parts = [inverse @ part for part in parts]
+    total = sum(np.trace(a @ b.T) ** 2 + np.trace(a @ b.T @ a @ b.T) for a in parts for b in parts)
+    fit = pm.PooledOLS("y ~ x1 + x2 + x3", cov="CR2:state", weights=weights).fit(
+        pm.Panel(frame, "unit", "time")
+    )
+    found = fit.wald_test(contrast)
+    assert found.df[1] == pytest.approx(12 / total - 2, rel=1e-8)
+    gap = contrast @ fit.params.to_numpy()
+    wald = gap @ np.linalg.solve(contrast @ fit.covariance.matrix @ contrast.T, gap)
+    assert found.statistic == pytest.approx(wald * (12 / total - 2) / (12 / total * 3), rel=1e-8)
+
+
 COVARIANCES = ("iid", "satterthwaite", "kenward-roger", "cluster:id", "CR2:id", "CR3:id")
 
 
