@@ -279,7 +279,7 @@ class EffectResults(Shown, MaketablesPlugin):
         return frame.reset_index(drop=True)
 
     def _averaged(self, found: Averages, overall: EffectResults | None) -> EffectResults:
-        estimate = _averaged_estimate(self.attached, found.map)
+        estimate = _averaged_estimate(self.attached, found)
         return replace(
             self, params=named(found.map.weights @ self._estimates, found.names, "param"),
             model=f"{self.model}, {found.words}", labels=found.labels, cells=None,
@@ -326,15 +326,15 @@ def event_study_plot(
     )
 
 
-def _averaged_estimate(tie: Attached, linear: LinearMap) -> Estimate:
+def _averaged_estimate(tie: Attached, found: Averages) -> Estimate:
     """Carry influence and covariance over to averages whose weights may be estimates too."""
-    old = tie.estimate
+    old, linear = tie.estimate, found.map
     influence = old.influence.mapped(linear.weights)
     if isinstance(influence, UnitInfluence) and isinstance(tie, EffectTie) and tie.sizes:
         influence = influence.plus(tie.sizes.mapped(linear.by_size))
     cov = old.model_cov
     model_cov = None if cov is None else linear.weights @ cov @ linear.weights.T
-    return replace(old, influence=influence, model_cov=model_cov, curvature=None)
+    return Estimate(tuple(found.names), influence, model_cov, old.counts)
 
 
 def effect_statistics(sample: Sample, extras: Mapping[str, float] | None = None) -> FitStatistics:

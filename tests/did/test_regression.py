@@ -234,3 +234,19 @@ def test_the_writing_of_a_joint_test_does_not_matter(cov: str) -> None:
     other = fit.wald_test(np.random.default_rng(2).normal(size=(3, 3)) @ rows)
     assert other.statistic == pytest.approx(one.statistic, rel=1e-9)
     assert other.df == one.df
+
+
+def test_mended_covariances_of_averages_are_said() -> None:
+    """Groups of units that cross: effects by cohort and period, and their averages."""
+    frame = pm.simulate.staggered(80, 6, {3: 0.3, 5: 0.3}, seed=0, n_clusters=8)
+    other = np.random.default_rng(0).integers(0, 5, 200)[frame["unit"]]
+    data = pm.Panel(frame.assign(other=other), "unit", "time")
+    mended = 0
+    for spec in (pm.ExtendedTWFE, pm.CallawaySantAnna):
+        fit = spec("y ~ 1", cohort="cohort", cov="cluster:cluster+other").fit(data)
+        for found in (fit, fit.aggregate("event"), fit.aggregate("calendar")):
+            matrix = found.covariance.matrix
+            length = np.sqrt(np.where(np.diag(matrix) > 0, np.diag(matrix), 1.0))
+            assert np.linalg.eigvalsh(matrix / np.outer(length, length)).min() > -1e-10
+            mended += any("not positive semi-definite" in note for note in found.notes)
+    assert mended > 1
