@@ -9,6 +9,7 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.errors import SpecificationError
 from panelml.inference.clusters import (
+    check_columns,
     few_clusters,
     read_dimensions,
     require_whole_units,
@@ -48,6 +49,7 @@ class MultiplierBootstrap:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_columns(() if self.column is None else (self.column,))
         if self.reps < 2:
             raise SpecificationError(f"reps must be at least 2, not {self.reps!r}.")
 

@@ -18,6 +18,7 @@ __all__ = [
     "Columns",
     "Multiway",
     "Products",
+    "check_columns",
     "cluster_products",
     "few_clusters",
     "is_nested",
@@ -56,6 +57,23 @@ class Multiway:
     def least(self) -> int:
         """The smallest number of clusters."""
         return min(self.clusters.values())
+
+
+def check_columns(names: Sequence[object]) -> None:
+    """Refuse clusters that are not named by columns.
+
+    Raises
+    ------
+    SpecificationError
+        Saying how to name them.
+    """
+    for name in names:
+        if not isinstance(name, str):
+            raise SpecificationError(
+                "Clusters are named by columns of the data, not by values of type "
+                f"{type(name).__name__}: write 'state', and two dimensions as "
+                "pm.cov.Clustered('state', 'year')."
+            )
 
 
 def read_dimensions(names: Sequence[str]) -> list[Columns]:

@@ -16,6 +16,7 @@ from panelml.inference.bootstrap import MultiplierBootstrap
 from panelml.inference.clusters import (
     FEW,
     Columns,
+    check_columns,
     cluster_products,
     is_nested,
     multiway,
@@ -130,13 +131,7 @@ class Clustered:
     small_sample: str | SmallSample | None
 
     def __init__(self, *columns: str, small_sample: str | SmallSample | None = None) -> None:
-        for column in columns:
-            if not isinstance(column, str):
-                raise SpecificationError(
-                    "Clusters are named by columns of the data, not by values of type "
-                    f"{type(column).__name__}: write pm.cov.Clustered('state'), or "
-                    "pm.cov.Clustered('state', 'year') for two dimensions."
-                )
+        check_columns(columns)
         object.__setattr__(self, "columns", tuple(columns))
         object.__setattr__(self, "small_sample", small_sample)
 

@@ -136,7 +136,7 @@ def _inconsistent(fit: Estimate, name: str) -> tuple[str, ...]:
     sample = fit.influence.sample
     absorbed = (sample.panel.unit,) in {effect.columns for effect in fit.counts.effects}
     most = int(sample.unit_rows.max(initial=0))
-    if not absorbed or fit.influence.by_unit or most < 3:
+    if not absorbed or not isinstance(fit.influence, Influence) or most < 3:
         return ()
     return (
         f"After unit effects with more than two rows per unit (here up to {most:,}), {name} is "

@@ -50,16 +50,22 @@ class Replicates:
 
     @property
     def by_unit(self) -> bool:
-        """Whether a unit counts as a whole."""
-        return True
+        """Whether a unit counts as a whole: there are no units here."""
+        return False
 
     def mapped(self, matrix: FloatArray) -> Replicates:
         """Return the deviations of linear functions of the parameters, ``matrix`` (m, k)."""
         return replace(self, psi=matrix @ self.psi)
 
     def row_products(self) -> FloatArray:
-        """Sum products of the deviations, shape (k, k)."""
-        return self.psi @ self.psi.T
+        """Refuse: replications are no rows.
+
+        Raises
+        ------
+        SpecificationError
+            Always.
+        """
+        _refuse()
 
     def sums(self, names: tuple[str, ...]) -> KeyedSums:
         """Refuse: replications belong to no cluster.

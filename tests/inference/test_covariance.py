@@ -519,8 +519,9 @@ def test_covariances_in_other_forms_say_what_to_write(cov: Any, words: str) -> N
 
 def test_clusters_and_rules_in_other_forms_are_refused() -> None:
     columns: Any = ["firm", "year"]
-    with pytest.raises(SpecificationError, match=r"not by values of type list: write pm.cov.Clu"):
-        Clustered(columns)
+    for kind in (Clustered, pm.cov.MultiplierBootstrap):
+        with pytest.raises(SpecificationError, match=r"not by values of type list: write .state."):
+            kind(columns)
     with pytest.raises(UnknownNameError, match="No small-sample rule"):
         grunfeld_fit().with_cov(Clustered(small_sample=columns))
 
