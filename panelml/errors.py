@@ -42,6 +42,7 @@ __all__ = [
     "check_count",
     "check_share",
     "listing",
+    "shown",
     "suggest",
 ]
 
@@ -114,6 +115,11 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     if near:
         return f" Did you mean {near[0]!r}?"
     return f" Known: {listing(known, most=12)}." if known else ""
+
+
+def shown(value: object) -> str:
+    """Write a value as a user would: texts in quotes, numbers without their type."""
+    return repr(str(value)) if isinstance(value, str) else str(value)
 
 
 def listing(items: Iterable[object], most: int = 5) -> str:

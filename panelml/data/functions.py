@@ -10,11 +10,11 @@ from formulaic.transforms import TRANSFORMS
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.data.axis import shift_places
+from panelml.data.elementwise import CONSTANTS, ELEMENTWISE, SCALARS
 from panelml.data.source import Chunk
-from panelml.errors import ColumnTypeError, FormulaError
+from panelml.errors import ColumnTypeError, FormulaError, shown
 
 __all__ = [
-    "CALL",
     "CODING",
     "FUNCTION_NAMES",
     "PANEL_FUNCTIONS",
@@ -28,19 +28,15 @@ State: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 PANEL_FUNCTIONS = ("L", "F", "D", "within", "between")
 STATEFUL = ("center", "scale", "standardize", "poly", "bs", "cr", "cs", "cc")
-ELEMENTWISE: dict[str, Any] = {
-    "I": lambda x: x,
-    "abs": np.abs,
-    "exp": np.exp,
-    "log": np.log,
-    "log10": np.log10,
-    "log2": np.log2,
-    "sqrt": np.sqrt,
+CODING = {
+    **{name: TRANSFORMS[name] for name in ("Treatment", "Poly", "Sum", "Helmert")},
+    **{
+        f"contr.{name}": getattr(TRANSFORMS["contr"], name)
+        for name in ("treatment", "sum", "helmert", "poly", "diff", "SAS", "custom")
+    },
+    **SCALARS,
 }
-CODING = {name: TRANSFORMS[name] for name in ("contr", "Treatment", "Poly", "Sum", "Helmert")}
-FUNCTION_NAMES = ("C", *PANEL_FUNCTIONS, *STATEFUL, *ELEMENTWISE, "np")
-# Before the names of functions, which columns may have too.
-CALL = "__call_"
+FUNCTION_NAMES = ("C", "i", *PANEL_FUNCTIONS, *STATEFUL, *(n for n in ELEMENTWISE if "." not in n))
 
 
 def row_functions(
@@ -56,8 +52,8 @@ def row_functions(
     fitted : dict, optional
         Takes up the states of calls that have none yet; without it these are an error.
     """
-    stateful = {f"{CALL}{name}": _stateful(name, chunk.keep, states, fitted) for name in STATEFUL}
-    return {"np": np, **{f"{CALL}{k}": v for k, v in ELEMENTWISE.items()}, **stateful}
+    stateful = {name: _stateful(name, chunk.keep, states, fitted) for name in STATEFUL}
+    return {**ELEMENTWISE, **CONSTANTS, **stateful}
 
 
 def panel_functions(chunk: Chunk) -> dict[str, Callable[..., AnyArray]]:
@@ -149,12 +145,12 @@ def _floats(x: Any, function: str) -> FloatArray:
     values = np.asarray(x)
     if values.dtype.kind not in "iufb":
         raise ColumnTypeError(
-            f"{function}() needs numbers, not values such as {values.ravel()[0]!r}."
+            f"{function}() needs numbers, not values such as {shown(values.ravel()[0])}."
         )
     return values.astype(np.float64)
 
 
 def _whole(k: Any) -> int:
     if isinstance(k, bool) or not isinstance(k, int | np.integer):
-        raise FormulaError(f"The number of periods must be a whole number, not {k!r}.")
+        raise FormulaError(f"The number of periods must be a whole number, not {shown(k)}.")
     return int(k)
