@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray
-from panelml.errors import ColumnTypeError, listing
+from panelml.errors import ColumnTypeError, listing, shown
 
 __all__ = ["Kind", "column_kind", "missing_values", "numbers", "objects", "refuse_kind"]
 
@@ -36,12 +36,12 @@ _KINDS: dict[str, Kind] = {
 }
 
 _ADVICE: dict[Kind, str] = {
-    "category": "text or categories, such as {value!r} (row {row}). Convert it with "
+    "category": "text or categories, such as {value} (row {row}). Convert it with "
     "pandas.to_numeric if these are numbers, or write C({name}) for a category",
-    "date": "dates or spans of time, such as {value!s} (row {row}). Turn them into a number, or "
+    "date": "dates or spans of time, such as {value} (row {row}). Turn them into a number, or "
     "write C({name}) for one effect per value",
-    "complex": "complex numbers, such as {value!s} (row {row}). Keep the real part or the modulus",
-    "mixed": "values of several kinds, such as {value!r} (row {row}). Convert it with "
+    "complex": "complex numbers, such as {value} (row {row}). Keep the real part or the modulus",
+    "mixed": "values of several kinds, such as {value} (row {row}). Convert it with "
     "pandas.to_numeric, or write C({name}) for a category",
 }
 
@@ -109,5 +109,5 @@ def refuse_kind(role: str, name: str, kind: Kind, values: AnyArray) -> None:
         wrong &= np.array([not isinstance(value, Number) for value in values])
     rows = np.flatnonzero(wrong)
     example = values[rows[0]] if rows.size else None
-    words = _ADVICE[kind].format(name=name, value=example, row=listing(rows))
+    words = _ADVICE[kind].format(name=name, value=shown(example), row=listing(rows))
     raise ColumnTypeError(f"{role} {name!r} must be numeric, but holds {words}.")
