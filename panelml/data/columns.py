@@ -12,7 +12,15 @@ import pandas as pd
 from panelml._typing import AnyArray, BoolArray
 from panelml.errors import ColumnTypeError, listing, shown
 
-__all__ = ["Kind", "column_kind", "missing_values", "numbers", "objects", "refuse_kind"]
+__all__ = [
+    "Kind",
+    "column_kind",
+    "missing_values",
+    "numbers",
+    "objects",
+    "refuse_kind",
+    "refuse_rounding",
+]
 
 Kind: TypeAlias = Literal["number", "category", "date", "complex", "mixed"]
 
@@ -34,6 +42,9 @@ _KINDS: dict[str, Kind] = {
     "timedelta64": "date",
     "period": "date",
 }
+
+# Every whole number up to here has a floating-point number of its own.
+_EXACT = 2**53
 
 _ADVICE: dict[Kind, str] = {
     "category": "text or categories, such as {value} (row {row}). Convert it with "
@@ -87,6 +98,30 @@ def missing_values(values: AnyArray) -> BoolArray:
     if values.dtype.kind == "f":
         return np.isnan(values)
     return np.asarray(pd.isna(values))
+
+
+def refuse_rounding(role: str, name: str, series: nw.Series[Any]) -> None:
+    """Refuse whole numbers that double precision, in which all is computed, would round.
+
+    Raises
+    ------
+    ColumnTypeError
+        If there are any; the message begins with ``role``.
+    """
+    if not series.dtype.is_integer() or not len(series):
+        return
+    ends = [abs(int(end)) for end in (series.min(), series.max()) if end is not None]
+    if not any(end > _EXACT for end in ends):
+        return
+    values = objects(series)
+    large = np.flatnonzero(~missing_values(values))
+    rows = [i for i in large if int(float(values[i])) != int(values[i])]
+    if rows:
+        raise ColumnTypeError(
+            f"{role} {name!r} holds whole numbers that double precision rounds, such as "
+            f"{values[rows[0]]} (row {listing(rows)}). Subtract a number from them in the data, or "
+            f"write C({name}) if these are names."
+        )
 
 
 def refuse_kind(role: str, name: str, kind: Kind, values: AnyArray) -> None:

@@ -201,13 +201,18 @@ class _Reader(ast.NodeTransformer):
             raise UnknownNameError(
                 f"The formula names {column!r}, which is no column.{suggest(column, choices)}"
             )
-        self.columns[node.id] = column
+        self._take(node.id, column)
         return node
+
+    def _take(self, name: str, column: str) -> None:
+        if self.panel.is_numeric(column):
+            self.panel.numbers(column)
+        self.columns[name] = column
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         name = dotted(node)
         if name in self.panel.columns:
-            self.columns[name] = name
+            self._take(name, name)
         elif name not in CONSTANTS:
             self._refuse(node)
         return node

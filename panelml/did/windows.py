@@ -188,7 +188,8 @@ def _check_switching(spec: LocalProjectionsDiD) -> None:
     if isinstance(value, bool) or value not in ("refuse", "first"):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise SpecificationError(
-                f"switching is 'refuse', 'first' or a number of periods, 1 or more, not {shown(value)}."
+                "switching is 'refuse', 'first' or a number of periods, 1 or more, not "
+                f"{shown(value)}."
             )
         if spec.mean_before:
             raise SpecificationError(
