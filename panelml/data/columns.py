@@ -120,7 +120,7 @@ def refuse_rounding(role: str, name: str, series: nw.Series[Any]) -> None:
         raise ColumnTypeError(
             f"{role} {name!r} holds whole numbers that double precision rounds, such as "
             f"{values[rows[0]]} (row {listing(rows)}). Subtract a number from them in the data, or "
-            f"write C({name}) if these are names."
+            "make them texts if they are names."
         )
 
 
