@@ -165,8 +165,10 @@ def _place(text: str, level: Any, levels: AnyArray) -> int:
     """Return the place of a level that a formula names."""
     places = [j for j, known in enumerate(levels) if known == level]
     if not places:
-        words = "which is no level of the estimation sample"
-        raise FormulaError(f"{text!r} names {shown(level)}, {words}: {listing(levels)}.")
+        raise FormulaError(
+            f"Cannot code the levels of {text!r}: {shown(level)} is none of those of the "
+            f"estimation sample, {listing(levels)}."
+        )
     return places[0]
 
 

@@ -19,13 +19,13 @@ __all__ = ["CONSTANTS", "ELEMENTWISE", "SCALARS", "no_function"]
 
 # Names of functions and methods of NumPy and pandas that mix rows.
 _SUMMARIES = frozenset((
-    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "average", "convolve", "corrcoef",
-    "correlate", "count", "cov", "cummax", "cummin", "cumprod", "cumsum", "diff", "ewm",
-    "expanding", "gradient", "groupby", "histogram", "max", "mean", "median", "min", "nanmax",
+    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "average", "corrcoef", "count", "cov", "cummax", "cummin", "cumprod", "cumsum", "ewm",
+    "expanding", "gradient", "groupby", "max", "mean", "median", "min", "nanmax",
     "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanquantile", "nanstd", "nansum", "nanvar",
     "percentile", "prod", "ptp", "quantile", "rank", "roll", "rolling", "shift", "size", "sort",
-    "std", "sum", "unique", "var",
+    "std", "sum", "var",
 ))  # fmt: skip
+_RESIZING = frozenset(("diff", "unique", "histogram", "convolve", "correlate"))
 _OTHER_NAMES = {
     "ln": "log(x)",
     "log1p": "np.log1p(x)",
@@ -59,14 +59,15 @@ def _numeric(function: np.ufunc, name: str) -> Callable[..., Any]:
 
     def apply(*arguments: Any) -> Any:
         if len(arguments) != function.nin:
-            raise TypeError(f"{name}() takes {function.nin} values, not {len(arguments)}")
-        values = [as_numbers(argument) for argument in arguments]
-        for value in map(np.asarray, values):
+            values = "1 value" if function.nin == 1 else f"{function.nin} values"
+            raise TypeError(f"{name}() takes {values}, not {len(arguments)}")
+        numbers = [as_numbers(argument) for argument in arguments]
+        for value in map(np.asarray, numbers):
             if value.dtype.kind not in "fcmM":
                 raise ColumnTypeError(
                     f"{name}() needs numbers, not values such as {shown(value.ravel()[0])}."
                 )
-        return function(*values)
+        return function(*numbers)
 
     return apply
 
@@ -81,6 +82,10 @@ def _ufuncs() -> dict[str, Callable[..., Any]]:
         and function.nout == 1
         and any(types.startswith(f"{'d' * function.nin}->") for types in function.types)
     }
+
+
+def _identity(x: Any) -> Any:
+    return x
 
 
 def _where(condition: Any, then: Any, otherwise: Any) -> AnyArray:
@@ -104,10 +109,10 @@ def _isin(x: Any, values: Any) -> BoolArray:
     return np.logical_or.reduce(hits) if hits else np.zeros(np.shape(x), bool)
 
 
-def _digitize(x: Any, bins: Any, right: bool = False) -> FloatArray:
+def _digitize(x: Any, bins: Any, right: bool = False) -> AnyArray:
     if not isinstance(bins, list):
         raise ValueError("np.digitize() needs a list of bounds, as np.digitize(x, [10, 20])")
-    return np.asarray(np.digitize(as_numbers(x), bins, right), np.float64)
+    return np.asarray(np.digitize(as_numbers(x), bins, right))
 
 
 def _whole(x: Any) -> Any:
@@ -135,7 +140,7 @@ CONSTANTS: dict[str, Any] = {
     "np.False_": False,
 }
 ELEMENTWISE: dict[str, Callable[..., Any]] = {
-    "I": lambda x: x,
+    "I": _identity,
     **{
         name: _numeric(getattr(np, name), name)
         for name in ("abs", "exp", "log", "log10", "log2", "sqrt")
@@ -166,13 +171,15 @@ def no_function(name: str, text: str, known: tuple[str, ...]) -> str:
         The functions without a prefix.
     """
     prefix, _, last = name.rpartition(".")
+    if prefix and last in _RESIZING:
+        return f"{text!r} gives another number of values than rows: it must give one for each."
     if prefix and last in _SUMMARIES:
         return (
             f"{text!r} gives a row a value that depends on the other units' rows. Add it to the "
             "data as a column, or use center(), scale() or between()."
         )
     if prefix == "np":
-        near = suggest(name, ELEMENTWISE)
+        near = "" if hasattr(np, last) else suggest(name, ELEMENTWISE)
         return (
             f"Cannot evaluate {text!r}: {name} is not among NumPy's functions of single rows, "
             f"which formulas may call.{near}"

@@ -7,7 +7,9 @@ here and in ``functions``, and everything else is refused by name.
 from __future__ import annotations
 
 import ast
+import keyword
 import operator
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import pairwise
@@ -19,7 +21,7 @@ import pandas as pd
 from panelml._typing import BoolArray, FloatArray
 from panelml.errors import FormulaError, PanelmlError, shown
 
-__all__ = ["as_numbers", "compare", "dotted", "evaluate", "guard", "parse"]
+__all__ = ["as_numbers", "compare", "dotted", "evaluate", "guard", "parse", "reason"]
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -51,8 +53,8 @@ _REFUSED: dict[type[ast.AST], str] = {
     ast.IfExp: "'if ... else'. Write np.where(a > 0, b, c)",
     ast.In: "'in'. Write np.isin(a, [1, 2])",
     ast.NotIn: "'not in'. Write ~np.isin(a, [1, 2])",
-    ast.Is: "'is'. Write ==",
-    ast.IsNot: "'is not'. Write !=",
+    ast.Is: "'is'. Write ==; rows with missing values drop out by themselves",
+    ast.IsNot: "'is not'. Write !=; rows with missing values drop out by themselves",
     ast.MatMult: "'@', a product of matrices",
     ast.LShift: "'<<'",
     ast.RShift: "'>>'",
@@ -76,13 +78,21 @@ def parse(code: str, text: str) -> ast.expr:
     try:
         tree = ast.parse(code.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        words = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise FormulaError(
-            f"Cannot read {text!r} in the formula: {words}. Names with spaces or signs, and "
-            "words of Python such as class, stand in backticks: `class`."
-        ) from error
+        raise FormulaError(f"Cannot read {text!r} in the formula: {reason(error, text)}") from error
     guard(tree, text)
     return tree
+
+
+def reason(error: Exception, text: str) -> str:
+    """Say why a text cannot be read, and what to do about names that are words of Python."""
+    words = error.msg if isinstance(error, SyntaxError) else str(error).partition("\n")[0]
+    own = [word for word in re.findall(r"\w+", text) if keyword.iskeyword(word)]
+    if not own:
+        return f"{words.rstrip('.')}."
+    return (
+        f"{words.rstrip('.')}. {own[0]!r} is a word of Python: a column of that name stands in "
+        f"backticks inside calls, `{own[0]}`."
+    )
 
 
 def guard(tree: ast.AST, text: str) -> None:
@@ -143,7 +153,8 @@ def evaluate(
     except PanelmlError:
         raise
     except Exception as error:
-        raise FormulaError(f"Cannot evaluate {text!r}: {error}") from error
+        words = str(error).rstrip(".")
+        raise FormulaError(f"Cannot evaluate {text!r}: {words}.") from error
 
 
 @lru_cache(maxsize=512)
@@ -163,10 +174,14 @@ class _Evaluation(ast.NodeVisitor):
         raise FormulaError(f"{self.text!r} has what no formula can have: {ast.unparse(node)}.")
 
     def visit_Name(self, node: ast.Name) -> Any:
-        return self.values[node.id] if node.id in self.values else self._function(node)
+        return self._value(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
-        return self._function(node)
+        return self._value(node)
+
+    def _value(self, node: ast.expr) -> Any:
+        name = dotted(node) or ""
+        return self.values[name] if name in self.values else self._function(node)
 
     def _function(self, node: ast.expr) -> Any:
         name = dotted(node) or ""
@@ -190,7 +205,13 @@ class _Evaluation(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> Any:
         function = self._function(node.func)
         arguments = [self.visit(argument) for argument in node.args]
-        return function(*arguments, **{str(k.arg): self.visit(k.value) for k in node.keywords})
+        options = {str(k.arg): self.visit(k.value) for k in node.keywords}
+        try:
+            return function(*arguments, **options)
+        except TypeError as error:
+            # The user knows the function by another name than the code does.
+            inner = getattr(function, "__qualname__", "")
+            raise ValueError(str(error).replace(inner, dotted(node.func) or "")) from error
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
         value = self.visit(node.operand)
@@ -207,7 +228,7 @@ class _Evaluation(ast.NodeVisitor):
             return self._exclusive(node, left, right)
         if type(node.op) in _LOGIC:
             return _LOGIC[type(node.op)](self._truth(left), self._truth(right))
-        return _OPERATORS[type(node.op)](as_numbers(left), as_numbers(right))
+        return _OPERATORS[type(node.op)](*_alike(left, right))
 
     def visit_Compare(self, node: ast.Compare) -> Any:
         values = [self.visit(part) for part in (node.left, *node.comparators)]
@@ -248,6 +269,8 @@ def as_numbers(value: Any) -> Any:
     """
     if isinstance(value, list | dict):
         raise ValueError("a list, or several variables at once, cannot be computed with")
+    if value is None:
+        raise ValueError("None cannot be computed with; rows with missing values drop out anyway")
     if isinstance(value, int) and int(float(value)) != value:
         raise ValueError(f"the number {value} has more digits than double precision holds")
     kind = getattr(getattr(value, "dtype", None), "kind", None)
@@ -264,14 +287,19 @@ def compare(sign: str, left: Any, right: Any) -> BoolArray:
     ValueError
         If one is text and the other a number, which are never equal.
     """
+    return np.asarray(_COMPARISONS[sign](*_alike(left, right)), bool)
+
+
+def _alike(left: Any, right: Any) -> tuple[Any, Any]:
+    """Return two operands as numbers, or as they are; text and numbers do not go together."""
     left, right = as_numbers(left), as_numbers(right)
     if {_kind(left), _kind(right)} == {"text", "number"}:
         text, number = (left, right) if _kind(left) == "text" else (right, left)
         raise ValueError(
-            f"text such as {shown(_first(text))} is compared with numbers such as "
-            f"{shown(_first(number))}. Compare text with text, which stands in quotes."
+            f"text such as {shown(_first(text))} stands against numbers such as "
+            f"{shown(_first(number))}. Text goes with text, which stands in quotes."
         )
-    return np.asarray(_COMPARISONS[sign](left, right), bool)
+    return left, right
 
 
 def _first(value: Any) -> Any:

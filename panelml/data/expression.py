@@ -327,7 +327,7 @@ def _variables(text: str, value: Any, n: int) -> dict[Any, AnyArray]:
     if isinstance(value, dict):
         return {key: np.asarray(part) for key, part in value.items()}
     values = np.asarray(value)
-    if values.ndim == 2:
+    if values.ndim == 2 and values.shape[1]:
         return {j: values[:, j] for j in range(values.shape[1])}
     if values.ndim > 2 or values.shape not in ((), (n,)):
         raise FormulaError(
@@ -338,7 +338,7 @@ def _variables(text: str, value: Any, n: int) -> dict[Any, AnyArray]:
 
 def _as_row(text: str, values: AnyArray, n: int) -> FloatArray:
     if values.dtype.kind not in "iufb":
-        example = values.ravel()[0] if values.size else None
+        example = next(iter(pd.Series(values.ravel()).dropna()), None)
         raise ColumnTypeError(
             f"{text!r} gives values such as {shown(example)}, which are no numbers. Write "
             f"C({text}) for a category."

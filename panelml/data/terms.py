@@ -14,7 +14,7 @@ from formulaic.parser.types import Factor as ParsedFactor
 from formulaic.parser.types import Term as ParsedTerm
 
 from panelml.data.elementwise import SCALARS
-from panelml.data.evaluation import dotted, evaluate, parse
+from panelml.data.evaluation import dotted, evaluate, parse, reason
 from panelml.data.quoting import Masked, mask, quote, unquote
 from panelml.errors import FormulaError
 
@@ -86,7 +86,7 @@ def read_terms(text: str) -> list[Term]:
     try:
         parsed = [term for term in TermFormula(code) if isinstance(term, ParsedTerm)]
     except (FormulaicError, SyntaxError, ValueError, AttributeError) as error:
-        words = masked.restore(str(error).partition("\n")[0])
+        words = masked.restore(reason(error, text))
         raise FormulaError(f"Cannot read {text.strip()!r}: {words}") from error
     terms = [
         Term(tuple(dict.fromkeys(factor for factors in combination for factor in factors)))
