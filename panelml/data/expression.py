@@ -23,7 +23,7 @@ from panelml.data.functions import (
     row_functions,
 )
 from panelml.data.panel import Panel
-from panelml.data.quoting import Masked, mask, unquote
+from panelml.data.quoting import RANGE, Masked, mask, unquote
 from panelml.data.source import Chunk
 from panelml.errors import ColumnTypeError, FormulaError, UnknownNameError, shown, suggest
 
@@ -276,7 +276,13 @@ class _Reader(ast.NodeTransformer):
                 f"{self.text!r}: {function}() takes a variable"
                 f"{' and a number of periods, k' if most else ''}, and nothing else."
             )
-        return tuple(_constant(other, self.masked) for other in others)
+        options = tuple(_constant(other, self.masked) for other in others)
+        if any(isinstance(k, list) or RANGE.fullmatch(str(k)) for k in options):
+            raise FormulaError(
+                f"{self.text!r}: {function}() with several periods stands alone, not inside "
+                "another function."
+            )
+        return options
 
 
 def _constant(node: ast.expr, masked: Masked) -> Any:

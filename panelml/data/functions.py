@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from formulaic.transforms import TRANSFORMS
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.data.axis import shift_places
 from panelml.data.elementwise import CONSTANTS, ELEMENTWISE, SCALARS
+from panelml.data.quoting import mask
 from panelml.data.source import Chunk
 from panelml.errors import ColumnTypeError, FormulaError, shown
 
@@ -20,6 +22,7 @@ __all__ = [
     "PANEL_FUNCTIONS",
     "STATEFUL",
     "State",
+    "panel_function",
     "panel_functions",
     "row_functions",
 ]
@@ -27,6 +30,7 @@ __all__ = [
 State: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 PANEL_FUNCTIONS = ("L", "F", "D", "within", "between")
+_PANEL_CALL = re.compile(rf"(?<![\w.])({'|'.join(PANEL_FUNCTIONS)})\s*\(")
 STATEFUL = ("center", "scale", "standardize", "poly", "bs", "cr", "cs", "cc")
 CODING = {
     **{name: TRANSFORMS[name] for name in ("Treatment", "Poly", "Sum", "Helmert")},
@@ -54,6 +58,12 @@ def row_functions(
     """
     stateful = {name: _stateful(name, chunk.keep, states, fitted) for name in STATEFUL}
     return {**ELEMENTWISE, **CONSTANTS, **stateful}
+
+
+def panel_function(text: str) -> str | None:
+    """Return the first function in a formula's text that looks at other rows of the unit."""
+    call = _PANEL_CALL.search(mask(text).outline)
+    return call[1] if call else None
 
 
 def panel_functions(chunk: Chunk) -> dict[str, Callable[..., AnyArray]]:

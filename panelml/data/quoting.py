@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from panelml.errors import FormulaError
 
-__all__ = ["Masked", "mask", "quote", "unquote"]
+__all__ = ["RANGE", "Masked", "mask", "quote", "unquote"]
 
+RANGE = re.compile(r"([+-]?\d+)\s*:\s*([+-]?\d+)")
 _PIECES = re.compile(
     r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
     r"|`(?P<name>[^`]+)`"

@@ -15,14 +15,13 @@ from formulaic.parser.types import Term as ParsedTerm
 
 from panelml.data.elementwise import SCALARS
 from panelml.data.evaluation import dotted, evaluate, parse, reason
-from panelml.data.quoting import Masked, mask, quote, unquote
+from panelml.data.quoting import RANGE, Masked, mask, quote, unquote
 from panelml.errors import FormulaError
 
 __all__ = ["Term", "TermFactor", "has_constant", "is_top", "read_terms"]
 
 _POWER = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*(?:\*\*|\^)\s*(?P<power>\d+)")
 _DOT = re.compile(r"(?<![\w.)\]])\.(?![\w.(])")
-_RANGE = re.compile(r"([+-]?\d+)\s*:\s*([+-]?\d+)")
 _OPPOSITE = {"L": "F", "F": "L", "D": "D"}
 
 
@@ -152,7 +151,7 @@ def _shifted(function: str, node: ast.Call, masked: Masked) -> list[Product]:
     if periods is None:
         return [(TermFactor(whole, is_column=False),)]
     if not periods or (function == "D" and 0 in periods):
-        raise FormulaError(f"{whole!r} needs numbers of periods, and D() none that is zero.")
+        raise FormulaError(f"{whole!r} needs numbers of periods{' other than 0' * bool(periods)}.")
     found: list[Product] = []
     for k in dict.fromkeys(periods):
         if k == 0:
@@ -172,7 +171,7 @@ def _periods(node: ast.Call, masked: Masked, text: str) -> list[Any] | None:
         return None
     if isinstance(others[0], ast.List | ast.Tuple):
         return list(evaluate(ast.unparse(others[0]), {}, SCALARS, text))
-    between = _RANGE.fullmatch(masked.restore(ast.unparse(others[0])))
+    between = RANGE.fullmatch(masked.restore(ast.unparse(others[0])))
     if between is None:
         return None
     first, last = int(between[1]), int(between[2])

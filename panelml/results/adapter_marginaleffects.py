@@ -42,7 +42,7 @@ __all__ = ["MarginalModel", "marginal_model"]
 
 
 _NAME = re.compile(r"`([^`]+)`|([^\W\d]\w*)")
-_CATEGORY = re.compile(r"(?<![\w.])C\(\s*`?([^`,)]+?)`?\s*[,)]")
+_CATEGORY = re.compile(r"(?<![\w.])[Ci]\(\s*`?([^`,)]+?)`?\s*[,)]")
 
 
 def marginal_model(fitted: FittedModel, sample: Sample) -> MarginalModel:
