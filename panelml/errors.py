@@ -118,11 +118,11 @@ def suggest(name: str, choices: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """Write a value as a user would: texts in quotes, numbers without the name of their type."""
+    """Write a value as a user would: texts in quotes, numbers and dates without their type."""
     if isinstance(value, list | tuple | set | frozenset):
         inner = ", ".join(shown(item) for item in value)
         return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    return repr(str(value)) if isinstance(value, str) else str(value)
+    return repr(str(value)) if isinstance(value, str) else str(value).removesuffix(" 00:00:00")
 
 
 def listing(items: Iterable[object], most: int = 5) -> str:

@@ -264,7 +264,10 @@ class _Reader(ast.NodeTransformer):
         inner = _Reader(text, self.panel, self.masked)
         argument = inner.read(node.args[0])
         self.has_state |= inner.has_state
-        name = f"panel_call_{len(self.calls)}"
+        stem = "panel_call_"
+        while any(column.startswith(stem) for column in self.panel.columns):
+            stem += "_"
+        name = f"{stem}{len(self.calls)}"
         self.calls[name] = PanelCall(function, argument, self._options(function, node))
         return ast.Name(name, ast.Load())
 
