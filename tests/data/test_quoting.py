@@ -32,8 +32,8 @@ def estimates(formula: str, data: pd.DataFrame) -> np.ndarray:
 NAMES = [
     "class", "lambda", "None", "in", "1", "0", "2x", "x²", "µg", "μg", "ﬁx", "naïve", "价格",
     "my var", "a:b", "a^b", "a - b", "a*b", "a|b", "a~b", "x.y", "np.log", "np", "e", "log",
-    "L", "I", "C", "i", "D(x)", "L (x)", "log(x)", "it's", 'q"q', "%", "{k}", "[s]", "(s)", "x**2", "masked_0_",
-    "panel_call_0", "0:2", "#", "$x", "\\", "f'x'", "_", "__x__",
+    "L", "I", "C", "i", "D(x)", "L (x)", "log(x)", "it's", 'q"q', "%", "{k}", "[s]", "(s)", "x**2",
+    "masked_0_", "panel_call_0", "0:2", "#", "$x", "\\", "f'x'", "_", "__x__",
 ]  # fmt: skip
 FORMULAS = [
     "y ~ {} * z + I({}**2) + np.exp({})", "y ~ log(abs({})) + I(L(z) * {}) + D({}, 2)",
