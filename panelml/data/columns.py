@@ -8,12 +8,14 @@ from typing import Any, Literal, TypeAlias
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from panelml._typing import AnyArray, BoolArray
 from panelml.errors import ColumnTypeError, listing, shown
 
 __all__ = [
     "Kind",
+    "as_objects",
     "column_kind",
     "missing_values",
     "numbers",
@@ -88,7 +90,12 @@ def numbers(series: nw.Series[Any]) -> AnyArray:
 def objects(series: nw.Series[Any]) -> AnyArray:
     """Return a column as Python objects."""
     native = series.to_native()
-    return np.asarray(native if isinstance(native, pd.Series) else native.to_numpy(), object)
+    return as_objects(native if isinstance(native, pd.Series) else native.to_numpy())
+
+
+def as_objects(values: Any) -> NDArray[np.object_]:
+    """Return values as Python objects; NumPy itself would make numbers of dates."""
+    return np.asarray(pd.Series(values).astype(object))
 
 
 def missing_values(values: AnyArray) -> BoolArray:

@@ -94,7 +94,8 @@ def _where(condition: Any, then: Any, otherwise: Any) -> AnyArray:
 
 
 def _clip(x: Any, a_min: Any = None, a_max: Any = None) -> FloatArray:
-    low, high = (None if end is None else as_numbers(end) for end in (a_min, a_max))
+    low = as_numbers(-np.inf if a_min is None else a_min)
+    high = as_numbers(np.inf if a_max is None else a_max)
     return np.asarray(np.clip(as_numbers(x), low, high))
 
 

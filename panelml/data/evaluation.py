@@ -238,8 +238,9 @@ class _Evaluation(ast.NodeVisitor):
         )
 
     def _exclusive(self, node: ast.BinOp, left: Any, right: Any) -> Any:
-        if all(np.asarray(side).dtype == bool for side in (left, right)):
-            return np.logical_xor(left, right)
+        sides = [np.asarray(as_numbers(side)) for side in (left, right)]
+        if all(side.ndim and side.dtype.kind == "f" and _are_truths(side) for side in sides):
+            return np.logical_xor(*(side == 1 for side in sides))
         power = ast.unparse(ast.BinOp(node.left, ast.Pow(), node.right))
         raise FormulaError(f"{self.text!r} has '^': write {power} for a power.")
 

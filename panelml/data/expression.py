@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, FloatArray
-from panelml.data.columns import missing_values
+from panelml.data.columns import as_objects, missing_values
 from panelml.data.elementwise import CONSTANTS, ELEMENTWISE, no_function
 from panelml.data.evaluation import dotted, evaluate, parse
 from panelml.data.functions import (
@@ -160,7 +160,7 @@ class Expression:
             return values
         if values.dtype.kind in "iufb":
             return np.where(missing, np.nan, values.astype(np.float64))
-        masked = values.astype(object)
+        masked = as_objects(values)
         masked[missing] = None
         return masked
 

@@ -11,6 +11,7 @@ from formulaic.transforms import TRANSFORMS
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.data.axis import shift_places
+from panelml.data.columns import as_objects
 from panelml.data.elementwise import CONSTANTS, ELEMENTWISE, SCALARS
 from panelml.data.quoting import mask
 from panelml.data.source import Chunk
@@ -148,7 +149,7 @@ def _take(values: AnyArray, places: IntArray) -> AnyArray:
     if values.dtype.kind in "iufb":
         return np.append(values.astype(np.float64), np.nan)[places]
     missing = np.array([None], dtype=object)
-    return np.concatenate([values.astype(object), missing])[places]
+    return np.concatenate([as_objects(values), missing])[places]
 
 
 def _floats(x: Any, function: str) -> FloatArray:

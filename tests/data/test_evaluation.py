@@ -163,7 +163,7 @@ def test_formulas_reach_nothing_else(text: str, tmp_path: Path) -> None:
 SAID: dict[str, tuple[type[Exception], str]] = {
     "I(x^2)": (FormulaError, "'I(x ^ 2)' has '^': write x ** 2 for a power."),
     "I((x + z)^2)": (FormulaError, "write (x + z) ** 2 for a power."),
-    "I(f^d)": (FormulaError, "write f ** d for a power."),
+    "I(f^k)": (FormulaError, "write f ** k for a power."),
     "ln(x)": (UnknownNameError, "names 'ln', which is no function. Write log(x)."),
     "polynomial(x, 2)": (UnknownNameError, "Write poly(x, 2)."),
     "polly(x, 2)": (UnknownNameError, "Did you mean 'poly'?"),
@@ -211,6 +211,18 @@ def test_refusals_say_what_to_write(text: str) -> None:
     error, words = SAID[text]
     with pytest.raises(error, match=re.escape(words)):
         slope(f"y ~ {text}")
+
+
+@pytest.mark.parametrize("unit", ["ns", "us", "s"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_dates_are_no_numbers_however_fine(backend: str, unit: str) -> None:
+    data = BACKENDS[backend](frame().assign(day=F.day.astype(f"datetime64[{unit}]")))
+    np.testing.assert_allclose(
+        slope("y ~ I(day > '2000-01-04')", data), by_hand(F.day > "2000-01-04")
+    )
+    for text in ("day", "L(day)", "np.where(x > 0, day, day)", "I(day)"):
+        with pytest.raises(PanelmlError, match="dates or spans of time|no numbers|needs numbers"):
+            slope(f"y ~ {text}", data)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
