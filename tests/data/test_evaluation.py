@@ -221,7 +221,7 @@ def test_dates_are_no_numbers_however_fine(backend: str, unit: str) -> None:
         slope("y ~ I(day > '2000-01-04')", data), by_hand(F.day > "2000-01-04")
     )
     for text in ("day", "L(day)", "np.where(x > 0, day, day)", "I(day)"):
-        with pytest.raises(PanelmlError, match="dates or spans of time|no numbers|needs numbers"):
+        with pytest.raises(PanelmlError, match=r"dates or spans of time|no numbers|needs numbers"):
             slope(f"y ~ {text}", data)
 
 
