@@ -42,6 +42,7 @@ __all__ = [
     "check_count",
     "check_share",
     "listing",
+    "shown",
     "suggest",
 ]
 
@@ -116,12 +117,20 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     return f" Known: {listing(known, most=12)}." if known else ""
 
 
+def shown(value: object) -> str:
+    """Write a value as a user would: texts in quotes, numbers and dates without their type."""
+    if isinstance(value, list | tuple | set | frozenset):
+        inner = ", ".join(shown(item) for item in value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    return repr(str(value)) if isinstance(value, str) else str(value).removesuffix(" 00:00:00")
+
+
 def listing(items: Iterable[object], most: int = 5) -> str:
     """Join items for a message, cutting a long list: ``1, 2, 3 and 7 more``."""
-    shown = [str(item) for item in items]
-    if len(shown) <= most:
-        return ", ".join(shown)
-    return f"{', '.join(shown[:most])} and {len(shown) - most} more"
+    texts = [shown(item) if isinstance(item, tuple | list) else str(item) for item in items]
+    if len(texts) <= most:
+        return ", ".join(texts)
+    return f"{', '.join(texts[:most])} and {len(texts) - most} more"
 
 
 def check_choice(name: str, value: object, choices: Any) -> None:
@@ -134,7 +143,7 @@ def check_choice(name: str, value: object, choices: Any) -> None:
     """
     known = get_args(choices)
     if value not in known:
-        raise SpecificationError(f"{name} is not {value!r}.{suggest(str(value), known)}")
+        raise SpecificationError(f"{name} is not {shown(value)}.{suggest(str(value), known)}")
 
 
 def check_count(name: str, value: object, least: int = 1) -> None:
@@ -147,7 +156,7 @@ def check_count(name: str, value: object, least: int = 1) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise SpecificationError(
-            f"{name} must be a whole number of at least {least}, not {value!r}."
+            f"{name} must be a whole number of at least {least}, not {shown(value)}."
         )
 
 
@@ -160,4 +169,4 @@ def check_share(name: str, value: object) -> None:
         Naming the argument.
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < 1:
-        raise SpecificationError(f"{name} must lie between 0 and 1, as 0.95, not {value!r}.")
+        raise SpecificationError(f"{name} must lie between 0 and 1, as 0.95, not {shown(value)}.")

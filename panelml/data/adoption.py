@@ -19,6 +19,7 @@ from panelml.errors import (
     MissingValueError,
     SpecificationError,
     listing,
+    shown,
 )
 
 __all__ = ["NEVER", "Adoption", "read_adoption", "read_status"]
@@ -216,8 +217,8 @@ def _steps_of(labels: AnyArray, index: PanelIndex, column: str) -> tuple[IntArra
         places = _places_of_numbers(labels, index, column)
     elif _are_numbers(labels):
         raise ColumnTypeError(
-            f"The cohort {column!r} holds numbers, as {labels[0]!r}, but time holds labels as "
-            f"{index.times[0]!r}. Give the first treated period in the units of time."
+            f"The cohort {column!r} holds numbers, as {shown(labels[0])}, but time holds labels as "
+            f"{shown(index.times[0])}. Give the first treated period in the units of time."
         )
     else:
         places = _places_of_dates(labels, index, column)
@@ -242,8 +243,8 @@ def _are_numbers(labels: AnyArray) -> bool:
 def _places_of_numbers(labels: AnyArray, index: PanelIndex, column: str) -> FloatArray:
     if not _are_numbers(labels):
         raise ColumnTypeError(
-            f"The cohort {column!r} holds values as {labels[0]!r}, but time holds numbers as "
-            f"{index.times[0]!r}. Give the first treated period in the units of time."
+            f"The cohort {column!r} holds values as {shown(labels[0])}, but time holds numbers as "
+            f"{shown(index.times[0])}. Give the first treated period in the units of time."
         )
     values = labels.astype(np.float64)
     times = index.times.astype(np.float64)

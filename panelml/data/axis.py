@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, IntArray
-from panelml.errors import ColumnTypeError, SpecificationError, listing
+from panelml.errors import ColumnTypeError, SpecificationError, listing, shown
 
 __all__ = ["TimeAxis", "shift_places"]
 
@@ -84,7 +84,7 @@ class TimeAxis:
     @classmethod
     def _of_numbers(cls, times: Any, whole: bool, delta: float | None) -> TimeAxis:
         if delta is not None and not delta > 0:
-            raise SpecificationError(f"delta must be positive, not {delta!r}.")
+            raise SpecificationError(f"delta must be positive, not {shown(delta)}.")
         gaps = np.diff(times)
         step = delta
         if step is None:

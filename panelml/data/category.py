@@ -12,9 +12,9 @@ from formulaic.transforms.contrasts import Contrasts, CustomContrasts, Treatment
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.data.expression import Expression
 from panelml.data.source import Chunk
-from panelml.errors import FormulaError, MissingValueError, listing
+from panelml.errors import FormulaError, MissingValueError, listing, shown
 
-__all__ = ["Category", "Coding", "fit_category"]
+__all__ = ["Category", "Coding", "fit_category", "fit_indicators"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,9 @@ class Category:
         Whether the formula lists the levels; all others then count as missing.
     full, reduced : Coding
         With one variable for each level, and with one less, for use beside a constant.
+    fixed : bool
+        Whether the formula says which levels have a variable, whatever else it has; ``full`` is
+        their coding then.
     """
 
     text: str
@@ -64,6 +67,7 @@ class Category:
     declared: bool
     full: Coding
     reduced: Coding
+    fixed: bool = False
 
     def evaluate(self, chunk: Chunk) -> IntArray:
         """Return the level of each row, shape (n,), -1 where missing.
@@ -111,14 +115,66 @@ def fit_category(
         raise FormulaError(f"{text!r}: C takes a variable, contrasts= and levels=.")
     contrasts = _contrasts(arguments[0] if arguments else options.get("contrasts"))
     declared = options.get("levels")
-    levels = _object_array(declared) if declared is not None else _levels(source, whole)
-    if levels.size == 0:
-        raise FormulaError(f"{text!r} is missing in every complete row.")
+    levels = _object_array(declared) if declared is not None else _levels(text, source, whole)
+    _check_base(text, contrasts, levels)
     try:
         full, reduced = (_coding(text, contrasts, levels, reduced=r) for r in (False, True))
-    except (ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError) as error:
         raise FormulaError(f"Cannot code the levels of {text!r}: {error}") from error
     return Category(text, source, levels, declared is not None, full, reduced)
+
+
+def fit_indicators(
+    text: str, source: str | Expression, arguments: tuple[Any, ...], options: dict[str, Any],
+    whole: Chunk,
+) -> Category:  # fmt: skip
+    """Find the levels that occur, and give each an indicator but those named as references.
+
+    Without a reference they are coded as those of ``C()``.
+
+    Raises
+    ------
+    FormulaError
+        If no level occurs, or a reference is none.
+    """
+    if arguments or set(options) - {"ref"}:
+        raise FormulaError(f"{text!r}: i takes a variable, another to multiply with, and ref=.")
+    levels = _levels(text, source, whole)
+    name = source if isinstance(source, str) else source.text
+    names = [f"{name}::{level}" for level in levels]
+    every = np.ones(levels.size, dtype=bool)
+    asked = options.get("ref")
+    if asked is None:
+        first = every & (np.arange(levels.size) > 0)
+        full, reduced = (_indicators(names, use) for use in (every, first))
+        return Category(text, source, levels, False, full, reduced)
+    references = asked if isinstance(asked, list) else [asked]
+    use = every.copy()
+    for reference in references:
+        use[_place(text, reference, levels)] = False
+    coding = _indicators(names, use)
+    return Category(text, source, levels, False, coding, coding, fixed=True)
+
+
+def _indicators(names: list[str], use: BoolArray) -> Coding:
+    chosen = np.flatnonzero(use)
+    return Coding(np.eye(use.size)[chosen], tuple(names[j] for j in chosen))
+
+
+def _place(text: str, level: Any, levels: AnyArray) -> int:
+    """Return the place of a level that a formula names."""
+    places = [j for j, known in enumerate(levels) if known == level]
+    if not places:
+        raise FormulaError(
+            f"Cannot code the levels of {text!r}: {shown(level)} is none of those of the "
+            f"estimation sample, {listing(levels)}."
+        )
+    return places[0]
+
+
+def _check_base(text: str, contrasts: Contrasts, levels: AnyArray) -> None:
+    if isinstance(contrasts, TreatmentContrasts) and contrasts.base is not TreatmentContrasts.base:
+        _place(text, contrasts.base, levels)
 
 
 def _code(source: str | Expression, chunk: Chunk) -> tuple[IntArray, AnyArray]:
@@ -129,12 +185,15 @@ def _code(source: str | Expression, chunk: Chunk) -> tuple[IntArray, AnyArray]:
     return codes.astype(np.int64), np.asarray(labels)
 
 
-def _levels(source: str | Expression, whole: Chunk) -> AnyArray:
+def _levels(text: str, source: str | Expression, whole: Chunk) -> AnyArray:
     codes, labels = _code(source, whole)
     use: BoolArray = codes >= 0
     if whole.keep is not None:
         use &= whole.keep
-    return labels[np.bincount(codes[use], minlength=labels.size) > 0]
+    levels = labels[np.bincount(codes[use], minlength=labels.size) > 0]
+    if levels.size == 0:
+        raise FormulaError(f"{text!r} is missing in every complete row.")
+    return levels
 
 
 def _contrasts(asked: Any) -> Contrasts:
@@ -151,8 +210,13 @@ def _coding(text: str, contrasts: Contrasts, levels: AnyArray, *, reduced: bool)
         return Coding(np.empty((0, 1)), ())
     frame = contrasts.get_coding_matrix(labels, reduced_rank=reduced)
     form = contrasts.get_factor_format(labels, reduced_rank=reduced)
-    names = tuple(form.format(name=text, field=column) for column in frame.columns)
-    return Coding(np.ascontiguousarray(frame.to_numpy(np.float64).T), names)
+    names = [form.format(name=text, field=column) for column in frame.columns]
+    # Of variables that depend on each other the last is dropped: the reference that was named.
+    last = not reduced and isinstance(contrasts, TreatmentContrasts) and contrasts.base in labels
+    base = labels.index(contrasts.base) if last else len(labels)
+    order = sorted(range(len(names)), key=lambda j: j == base)
+    matrix = frame.to_numpy(np.float64).T[order]
+    return Coding(np.ascontiguousarray(matrix), tuple(names[j] for j in order))
 
 
 def _object_array(values: Any) -> AnyArray:

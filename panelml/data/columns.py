@@ -8,11 +8,21 @@ from typing import Any, Literal, TypeAlias
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from panelml._typing import AnyArray, BoolArray
-from panelml.errors import ColumnTypeError, listing
+from panelml.errors import ColumnTypeError, listing, shown
 
-__all__ = ["Kind", "column_kind", "missing_values", "numbers", "objects", "refuse_kind"]
+__all__ = [
+    "Kind",
+    "as_objects",
+    "column_kind",
+    "missing_values",
+    "numbers",
+    "objects",
+    "refuse_kind",
+    "refuse_rounding",
+]
 
 Kind: TypeAlias = Literal["number", "category", "date", "complex", "mixed"]
 
@@ -35,13 +45,16 @@ _KINDS: dict[str, Kind] = {
     "period": "date",
 }
 
+# Every whole number up to here has a floating-point number of its own.
+_EXACT = 2**53
+
 _ADVICE: dict[Kind, str] = {
-    "category": "text or categories, such as {value!r} (row {row}). Convert it with "
+    "category": "text or categories, such as {value} (row {row}). Convert it with "
     "pandas.to_numeric if these are numbers, or write C({name}) for a category",
-    "date": "dates or spans of time, such as {value!s} (row {row}). Turn them into a number, or "
+    "date": "dates or spans of time, such as {value} (row {row}). Turn them into a number, or "
     "write C({name}) for one effect per value",
-    "complex": "complex numbers, such as {value!s} (row {row}). Keep the real part or the modulus",
-    "mixed": "values of several kinds, such as {value!r} (row {row}). Convert it with "
+    "complex": "complex numbers, such as {value} (row {row}). Keep the real part or the modulus",
+    "mixed": "values of several kinds, such as {value} (row {row}). Convert it with "
     "pandas.to_numeric, or write C({name}) for a category",
 }
 
@@ -77,7 +90,12 @@ def numbers(series: nw.Series[Any]) -> AnyArray:
 def objects(series: nw.Series[Any]) -> AnyArray:
     """Return a column as Python objects."""
     native = series.to_native()
-    return np.asarray(native if isinstance(native, pd.Series) else native.to_numpy(), object)
+    return as_objects(native if isinstance(native, pd.Series) else native.to_numpy())
+
+
+def as_objects(values: Any) -> NDArray[np.object_]:
+    """Return values as Python objects; NumPy itself would make numbers of dates."""
+    return np.asarray(pd.Series(values).astype(object))
 
 
 def missing_values(values: AnyArray) -> BoolArray:
@@ -87,6 +105,30 @@ def missing_values(values: AnyArray) -> BoolArray:
     if values.dtype.kind == "f":
         return np.isnan(values)
     return np.asarray(pd.isna(values))
+
+
+def refuse_rounding(role: str, name: str, series: nw.Series[Any]) -> None:
+    """Refuse whole numbers that double precision, in which all is computed, would round.
+
+    Raises
+    ------
+    ColumnTypeError
+        If there are any; the message begins with ``role``.
+    """
+    if not series.dtype.is_integer() or not len(series):
+        return
+    ends = [abs(int(end)) for end in (series.min(), series.max()) if end is not None]
+    if not any(end > _EXACT for end in ends):
+        return
+    values = objects(series)
+    large = np.flatnonzero(~missing_values(values))
+    rows = [i for i in large if int(float(values[i])) != int(values[i])]
+    if rows:
+        raise ColumnTypeError(
+            f"{role} {name!r} holds whole numbers that double precision rounds, such as "
+            f"{values[rows[0]]} (row {listing(rows)}). Subtract a number from them in the data, or "
+            "make them texts if they are names."
+        )
 
 
 def refuse_kind(role: str, name: str, kind: Kind, values: AnyArray) -> None:
@@ -109,5 +151,5 @@ def refuse_kind(role: str, name: str, kind: Kind, values: AnyArray) -> None:
         wrong &= np.array([not isinstance(value, Number) for value in values])
     rows = np.flatnonzero(wrong)
     example = values[rows[0]] if rows.size else None
-    words = _ADVICE[kind].format(name=name, value=example, row=listing(rows))
+    words = _ADVICE[kind].format(name=name, value=shown(example), row=listing(rows))
     raise ColumnTypeError(f"{role} {name!r} must be numeric, but holds {words}.")

@@ -9,17 +9,17 @@ from typing import Any, TypeAlias
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
-from formulaic.parser.types import Factor as ParsedFactor
-from formulaic.parser.types import Term
 
 from panelml._typing import AnyArray, BoolArray, FloatArray
-from panelml.data.category import Category, Coding, fit_category
+from panelml.data.category import Category, Coding, fit_category, fit_indicators
 from panelml.data.expression import Expression, parse_expression, read_call
-from panelml.data.formula import Formula, has_constant, read_terms
+from panelml.data.formula import Formula
 from panelml.data.panel import Panel
+from panelml.data.quoting import unquote
 from panelml.data.rank import full_rank
 from panelml.data.source import Chunk
-from panelml.errors import ColumnTypeError, FormulaError, UnknownNameError, listing, suggest
+from panelml.data.terms import Term, TermFactor, has_constant, read_terms
+from panelml.errors import ColumnTypeError, FormulaError, UnknownNameError, listing, shown, suggest
 
 __all__ = ["Design", "Terms", "fit_design", "fit_terms"]
 
@@ -184,7 +184,7 @@ def fit_design(formula: Formula, panel: Panel, keep: BoolArray | None = None) ->
     FormulaError
         If a term cannot be evaluated.
     """
-    name = formula.outcome.strip().strip("`")
+    name = unquote(formula.outcome)
     if name in panel.columns:
         panel.numbers(name, "The outcome")
     outcome = fit_terms(formula.outcome, panel, keep)
@@ -214,11 +214,11 @@ def fit_terms(
         category needs one variable less than it has levels.
     """
     whole = Chunk.of_units(panel, 0, panel.n_units, keep)
-    terms = [term for term in read_terms(text) if str(term) != "1"]
+    terms = [term for term in read_terms(text) if term.factors]
     factors: dict[str, Factor] = {}
-    for parsed in (factor for term in terms for factor in term.factors):
-        if parsed.expr not in factors:
-            factors[parsed.expr] = _fit_factor(parsed, whole)
+    for factor in (factor for term in terms for factor in term.factors):
+        if factor.text not in factors:
+            factors[factor.text] = _fit_factor(factor, whole)
     kinds = [_split(term, factors) for term in terms]
     codings = full_rank(kinds, constant=constant)
     parts = [
@@ -229,25 +229,31 @@ def fit_terms(
     return Terms(factors, tuple(part for part in parts if part.names))
 
 
-def _fit_factor(parsed: ParsedFactor, whole: Chunk) -> Factor:
-    text, panel = parsed.expr, whole.panel
-    if parsed.eval_method.value == "lookup":
-        if text not in panel.columns:
-            raise UnknownNameError(
-                f"The formula names {text!r}, which is no column.{suggest(text, panel.columns)}"
-            )
-        if panel.kind(text) == "category":
-            _refuse_number_texts(text, panel)
-            return fit_category(text, text, (), {}, whole)
-        panel.numbers(text)
-        return Column(text)
-    call = read_call(text)
-    if call is None:
-        return parse_expression(text, panel).fit(whole)
-    inner, arguments, options = call
-    name = inner.strip("`")
-    source = name if name in panel.columns else parse_expression(inner, panel).fit(whole)
-    return fit_category(text, source, arguments, options, whole)
+def _fit_factor(factor: TermFactor, whole: Chunk) -> Factor:
+    text, panel = factor.text, whole.panel
+    if factor.is_column:
+        return _fit_column(factor.column, whole)
+    for function, fit in (("C", fit_category), ("i", fit_indicators)):
+        call = read_call(text, function)
+        if call is not None:
+            inner, arguments, options = call
+            name = unquote(inner)
+            source = name if name in panel.columns else parse_expression(inner, panel).fit(whole)
+            return fit(text, source, arguments, options, whole)
+    return parse_expression(text, panel).fit(whole)
+
+
+def _fit_column(name: str, whole: Chunk) -> Factor:
+    panel = whole.panel
+    if name not in panel.columns:
+        raise UnknownNameError(
+            f"The formula names {name!r}, which is no column.{suggest(name, panel.columns)}"
+        )
+    if panel.kind(name) == "category":
+        _refuse_number_texts(name, panel)
+        return fit_category(name, name, (), {}, whole)
+    panel.numbers(name)
+    return Column(name)
 
 
 def _refuse_number_texts(name: str, panel: Panel) -> None:
@@ -261,7 +267,7 @@ def _refuse_number_texts(name: str, panel: Panel) -> None:
     first = int(numeric.argmax())
     rows = np.flatnonzero(panel.codes((name,)) == first)
     raise ColumnTypeError(
-        f"Column {name!r} holds numbers written as text, such as {labels[first]!r} (row "
+        f"Column {name!r} holds numbers written as text, such as {shown(labels[first])} (row "
         f"{listing(sorted(panel.index.position(int(i)) for i in rows))}). Convert it with "
         f"pandas.to_numeric, or write C({name}) if these are names."
     )
@@ -285,21 +291,26 @@ def _expand(factor: tuple[str, Coding | None], values: dict[str, Any], out: Floa
 
 def _split(term: Term, factors: dict[str, Factor]) -> tuple[frozenset[str], tuple[str, ...]]:
     """Return a term's numeric factors, and its categories."""
-    texts = [factor.expr for factor in term.factors]
-    categories = tuple(text for text in texts if isinstance(factors[text], Category))
+    texts = [factor.text for factor in term.factors]
+    categories = tuple(text for text in texts if _is_coded(factors[text]))
     return frozenset(texts) - frozenset(categories), categories
+
+
+def _is_coded(factor: Factor) -> bool:
+    """Whether the coding of a factor depends on the other terms."""
+    return isinstance(factor, Category) and not factor.fixed
 
 
 def _part(term: Term, factors: dict[str, Factor], reduced: dict[str, bool]) -> Part:
     pieces: list[tuple[str, Coding | None]] = []
     names: list[tuple[str, ...]] = []
-    for text in (factor.expr for factor in term.factors):
+    for text in (factor.text for factor in term.factors):
         factor = factors[text]
         if not isinstance(factor, Category):
             pieces.append((text, None))
             names.append(factor.names)
-        elif text in reduced:
-            coding = factor.reduced if reduced[text] else factor.full
+        elif factor.fixed or text in reduced:
+            coding = factor.reduced if reduced.get(text) else factor.full
             pieces.append((text, coding))
             names.append(coding.names)
     combined = tuple(":".join(reversed(combo)) for combo in product(*reversed(names)))

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from types import CodeType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, FloatArray
-from panelml.data.columns import missing_values
+from panelml.data.columns import as_objects, missing_values
+from panelml.data.elementwise import CONSTANTS, ELEMENTWISE, no_function
+from panelml.data.evaluation import dotted, evaluate, parse
 from panelml.data.functions import (
-    CALL,
     CODING,
     FUNCTION_NAMES,
     PANEL_FUNCTIONS,
@@ -26,12 +23,11 @@ from panelml.data.functions import (
     row_functions,
 )
 from panelml.data.panel import Panel
+from panelml.data.quoting import RANGE, Masked, mask, unquote
 from panelml.data.source import Chunk
-from panelml.errors import ColumnTypeError, FormulaError, PanelmlError, UnknownNameError, suggest
+from panelml.errors import ColumnTypeError, FormulaError, UnknownNameError, shown, suggest
 
 __all__ = ["Expression", "PanelCall", "parse_expression", "read_call"]
-
-_QUOTED = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +100,19 @@ class Expression:
     def values(self, chunk: Chunk) -> AnyArray:
         """Return values of any kind on a chunk, shape (n,), None or NaN where missing."""
         value, missing = self.run(chunk, self.states)
-        if np.asarray(value).dtype == bool:
+        kind = np.asarray(value).dtype.kind
+        if kind == "b":
             # As numbers, True and False would change with a missing value beside them.
             value = np.asarray(value).astype(object)
+        elif kind == "f" and self._of_whole_numbers(chunk):
+            whole = np.asarray(value)
+            value = whole.astype(np.int64) if (whole == np.rint(whole)).all() else value
         return self._masked(chunk, value, missing)
+
+    def _of_whole_numbers(self, chunk: Chunk) -> bool:
+        """Whether its columns are stored as whole numbers, so that levels of it read as such."""
+        kinds = {chunk.values(column).dtype.kind for column in self.columns.values()}
+        return not self.calls and kinds <= set("biu")
 
     def run(
         self, chunk: Chunk, states: State, fitted: dict[str, dict[str, Any]] | None = None
@@ -119,46 +124,32 @@ class Expression:
         fitted : dict, optional
             Takes up the states that are not in ``states``.
         """
-        context = row_functions(chunk, states, fitted)
+        context: dict[str, Any] = {}
         missing = np.zeros(chunk.n, dtype=bool)
         for name, column in self.columns.items():
             values = chunk.values(column)
             missing |= missing_values(values)
-            is_number = values.dtype.kind in "iufb"
-            context[name] = values if is_number else pd.Series(values).infer_objects()
+            context[name] = _typed(values)
         functions = panel_functions(chunk) if self.calls else {}
         for name, call in self.calls.items():
             inner = call.argument
             argument = inner._masked(chunk, *inner.run(chunk, states, fitted))
-            context[name] = functions[call.function](argument, *call.options)
-            missing |= missing_values(context[name])
-        return evaluate(self.source, context, self.text), missing
+            values = functions[call.function](argument, *call.options)
+            missing |= missing_values(values)
+            context[name] = _typed(values)
+        known = row_functions(chunk, states, fitted)
+        return evaluate(self.source, context, known, self.text), missing
 
     def fit(self, whole: Chunk) -> Expression:
-        """Take states from the whole panel, and names from a part of it.
-
-        Raises
-        ------
-        FormulaError
-            If the value of a row depends on which other units are there.
-        """
+        """Take states from the whole panel, and names from a part of it."""
         fitted: dict[str, dict[str, Any]] = {}
         if self.has_state:
             self.run(whole, {}, fitted)
         ready = replace(self, states=fitted)
-        first, second, both = (ready._fields(chunk) for chunk in _probes(whole))
-        for key, part in both.items():
-            if not _agree(part, np.concatenate([first[key], second[key]])):
-                raise FormulaError(
-                    f"{self.text!r} gives a row a value that depends on the other units' rows. Add "
-                    "it to the data as a column, or use center(), scale() or between()."
-                )
-        names = tuple(f"{self.text}[{key}]" if key is not None else self.text for key in both)
+        part = _first_units(whole)
+        keys = _variables(self.text, ready.run(part, fitted)[0], part.n)
+        names = tuple(f"{self.text}[{key}]" if key is not None else self.text for key in keys)
         return replace(ready, names=names)
-
-    def _fields(self, chunk: Chunk) -> dict[Any, AnyArray]:
-        parts = _variables(self.text, self.run(chunk, self.states)[0], chunk.n)
-        return {key: np.broadcast_to(part, (chunk.n,)) for key, part in parts.items()}
 
     def _masked(self, chunk: Chunk, value: Any, missing: BoolArray) -> AnyArray:
         parts = _variables(self.text, value, chunk.n)
@@ -169,7 +160,7 @@ class Expression:
             return values
         if values.dtype.kind in "iufb":
             return np.where(missing, np.nan, values.astype(np.float64))
-        masked = values.astype(object)
+        masked = as_objects(values)
         masked[missing] = None
         return masked
 
@@ -182,25 +173,19 @@ def parse_expression(text: str, panel: Panel) -> Expression:
     UnknownNameError
         If a name is neither.
     FormulaError
-        If it is no expression, or calls a function that shifts rows.
+        If it is no expression, or calls what formulas may not call.
     """
-    quoted: dict[str, str] = {}
-
-    def plain(match: re.Match[str]) -> str:
-        return quoted.setdefault(match[1], f"quoted_{len(quoted)}")
-
-    tree = _parse(_QUOTED.sub(plain, text), text)
-    behind = {name: column for column, name in quoted.items()}
-    return _Reader(text, panel, behind).read(tree)
+    masked = mask(text)
+    return _Reader(text, panel, masked).read(parse(masked.code, text))
 
 
 class _Reader(ast.NodeTransformer):
-    """Takes the panel calls out of an expression, and marks the other calls."""
+    """Takes the panel calls out of an expression, and marks those of functions with a state."""
 
-    def __init__(self, text: str, panel: Panel, quoted: dict[str, str]) -> None:
+    def __init__(self, text: str, panel: Panel, masked: Masked) -> None:
         self.text = text
         self.panel = panel
-        self.quoted = quoted
+        self.masked = masked
         self.columns: dict[str, str] = {}
         self.calls: dict[str, PanelCall] = {}
         self.has_state = False
@@ -210,136 +195,140 @@ class _Reader(ast.NodeTransformer):
         return Expression(self.text, source, self.columns, self.calls, self.has_state)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        column = self.quoted.get(node.id, node.id)
-        if column in self.panel.columns:
-            self.columns[node.id] = column
-        elif column not in FUNCTION_NAMES:
+        column = unquote(self.masked.restore(node.id))
+        if column not in self.panel.columns:
             choices = [*self.panel.columns, *FUNCTION_NAMES]
             raise UnknownNameError(
                 f"The formula names {column!r}, which is no column.{suggest(column, choices)}"
             )
+        self._take(node.id, column)
+        return node
+
+    def _take(self, name: str, column: str) -> None:
+        if self.panel.is_numeric(column):
+            self.panel.numbers(column)
+        self.columns[name] = column
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        name = dotted(node)
+        if name in self.panel.columns:
+            self._take(name, name)
+        elif name not in CONSTANTS:
+            self._refuse(node)
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        if not isinstance(node.func, ast.Name):
-            self.generic_visit(node)
-            return node
-        name = node.func.id
-        _refuse_function(name, self.text)
+        name = dotted(node.func)
+        if name == "C" or name == "i":
+            raise FormulaError(
+                f"{name}(...) must stand alone, not inside another function: {self.text!r}."
+            )
         if name in PANEL_FUNCTIONS:
             return self._lift(name, node)
+        if name not in ELEMENTWISE and name not in STATEFUL:
+            self._refuse(node.func)
         key = ast.unparse(node)
         node.args = [self.visit(child) for child in node.args]
         node.keywords = [self.visit(child) for child in node.keywords]
         if name in STATEFUL:
+            self._check_constants(name, node)
             self.has_state = True
             node.keywords.append(ast.keyword("_call", ast.Constant(key)))
-        # A column may have the name of the function.
-        node.func.id = f"{CALL}{name}"
         return node
+
+    def _refuse(self, function: ast.expr) -> None:
+        name = self.masked.restore(ast.unparse(function))
+        if name == "lag":
+            raise FormulaError(
+                "lag() shifts rows, whatever their unit and period. Write L(x, 1) for the value of "
+                "the same unit one period earlier."
+            )
+        words = no_function(name, self.text, FUNCTION_NAMES)
+        raise FormulaError(words) if "." in name else UnknownNameError(words)
+
+    def _check_constants(self, name: str, node: ast.Call) -> None:
+        others = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
+        if not node.args or any(
+            isinstance(inner, ast.Name) and inner.id in (*self.columns, *self.calls)
+            for other in others
+            for inner in ast.walk(other)
+        ):
+            raise FormulaError(
+                f"{self.text!r}: {name}() takes one variable first, and then constants."
+            )
 
     def _lift(self, function: str, node: ast.Call) -> ast.expr:
         if not node.args:
             raise FormulaError(f"{self.text!r}: {function}() names no variable.")
-        inner = _Reader(ast.unparse(node.args[0]), self.panel, self.quoted)
+        text = self.masked.restore(ast.unparse(node.args[0]))
+        inner = _Reader(text, self.panel, self.masked)
         argument = inner.read(node.args[0])
         self.has_state |= inner.has_state
-        others = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
-        options = tuple(_literal(other) for other in others)
-        name = f"panel_call_{len(self.calls)}"
-        self.calls[name] = PanelCall(function, argument, options)
+        stem = "panel_call_"
+        while any(column.startswith(stem) for column in self.panel.columns):
+            stem += "_"
+        name = f"{stem}{len(self.calls)}"
+        self.calls[name] = PanelCall(function, argument, self._options(function, node))
         return ast.Name(name, ast.Load())
 
+    def _options(self, function: str, node: ast.Call) -> tuple[Any, ...]:
+        others = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
+        most = 0 if function in ("within", "between") else 1
+        if len(others) > most or any(keyword.arg != "k" for keyword in node.keywords):
+            raise FormulaError(
+                f"{self.text!r}: {function}() takes a variable"
+                f"{' and a number of periods, k' if most else ''}, and nothing else."
+            )
+        options = tuple(_constant(other, self.masked) for other in others)
+        if any(isinstance(k, list) or RANGE.fullmatch(str(k)) for k in options):
+            raise FormulaError(
+                f"{self.text!r}: {function}() with several periods stands alone, not inside "
+                "another function."
+            )
+        return options
 
-def _literal(node: ast.expr) -> Any:
+
+def _constant(node: ast.expr, masked: Masked) -> Any:
+    """Return the value of an option, or its text if it is no constant."""
+    text = masked.restore(ast.unparse(node))
     try:
-        return ast.literal_eval(node)
-    except ValueError:
-        return ast.unparse(node)
+        return evaluate(ast.unparse(node), {}, CODING, text)
+    except FormulaError:
+        return text
 
 
-def read_call(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
-    """Read ``C(inner, ...)``: the text of ``inner``, and the other arguments' values."""
-    quoted: list[str] = []
+def read_call(text: str, name: str) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
+    """Read ``C(inner, ...)``: the text of ``inner``, and the other arguments' values.
 
-    def plain(match: re.Match[str]) -> str:
-        quoted.append(match[0])
-        return f"quoted_{len(quoted) - 1}"
-
-    node = _parse(_QUOTED.sub(plain, text), text)
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "C"):
+    Returns
+    -------
+    tuple, or None
+        None if the text is no call of the function of that name.
+    """
+    masked = mask(text)
+    node = parse(masked.code, text)
+    if not (isinstance(node, ast.Call) and dotted(node.func) == name):
         return None
     if not node.args:
-        raise FormulaError(f"{text!r} names no variable: write C(variable).")
-    inner = ast.unparse(node.args[0])
-    for i, name in enumerate(quoted):
-        inner = inner.replace(f"quoted_{i}", name)
-    arguments = tuple(evaluate(ast.unparse(a), CODING, text) for a in node.args[1:])
-    options = {str(k.arg): evaluate(ast.unparse(k.value), CODING, text) for k in node.keywords}
+        raise FormulaError(f"{text!r} names no variable: write {name}(variable).")
+    inner = masked.restore(ast.unparse(node.args[0]))
+    arguments = tuple(evaluate(ast.unparse(a), {}, CODING, text) for a in node.args[1:])
+    options = {str(k.arg): evaluate(ast.unparse(k.value), {}, CODING, text) for k in node.keywords}
     return inner, arguments, options
 
 
-def evaluate(source: str, context: Mapping[str, Any], text: str) -> Any:
-    """Evaluate code in a context; ``text`` is what the user wrote.
-
-    Raises
-    ------
-    FormulaError
-        If it fails.
-    """
-    try:
-        with np.errstate(all="ignore"):
-            return eval(_compiled(source), {"__builtins__": {}}, context)
-    except PanelmlError:
-        raise
-    except Exception as error:
-        raise FormulaError(f"Cannot evaluate {text!r}: {error}") from error
-
-
-@lru_cache(maxsize=512)
-def _compiled(source: str) -> CodeType:
-    return compile(source, "<formula>", "eval")
-
-
-def _parse(code: str, text: str) -> ast.expr:
-    try:
-        return ast.parse(code.strip(), mode="eval").body
-    except SyntaxError as error:
-        raise FormulaError(f"Cannot read {text!r} in the formula: {error.msg}.") from error
-
-
-def _refuse_function(name: str, text: str) -> None:
-    if name in FUNCTION_NAMES and name != "C":
-        return
-    if name == "C":
-        raise FormulaError(f"C(...) must stand alone, not inside another function: {text!r}.")
-    if name == "lag":
-        raise FormulaError(
-            "lag() shifts rows, whatever their unit and period. Write L(x, 1) for the value of the "
-            "same unit one period earlier."
-        )
-    raise UnknownNameError(
-        f"The formula names {name!r}, which is no function.{suggest(name, FUNCTION_NAMES)}"
-    )
-
-
-def _probes(whole: Chunk) -> tuple[Chunk, Chunk, Chunk]:
-    """Return two small runs of units, and both as one."""
+def _first_units(whole: Chunk) -> Chunk:
+    """Return a small run of units."""
     starts = whole.panel.index.starts
-    last = starts.size - 1
-    middle = min(max(int(np.searchsorted(starts, 500)), 1), max(last // 2, 1))
-    stop = min(2 * middle, last)
-    spans = ((0, middle), (middle, stop), (0, stop))
-    first, second, both = (Chunk.of_units(whole.panel, *span, whole.keep) for span in spans)
-    return first, second, both
+    stop = min(max(int(np.searchsorted(starts, 1000)), 1), starts.size - 1)
+    return Chunk.of_units(whole.panel, 0, stop, whole.keep)
 
 
-def _agree(values: AnyArray, others: AnyArray) -> bool:
-    if values.dtype.kind in "iufb" and others.dtype.kind in "iufb":
-        return np.allclose(
-            values.astype(np.float64), others.astype(np.float64), rtol=1e-8, atol=0, equal_nan=True
-        )
-    return pd.Series(values, dtype=object).equals(pd.Series(others, dtype=object))
+def _typed(values: AnyArray) -> Any:
+    """Return numbers in double precision, truth values as they are, the rest as what it is."""
+    if values.dtype.kind in "iuf":
+        return values.astype(np.float64, copy=False)
+    return values if values.dtype.kind == "b" else pd.Series(values).infer_objects()
 
 
 def _variables(text: str, value: Any, n: int) -> dict[Any, AnyArray]:
@@ -347,7 +336,7 @@ def _variables(text: str, value: Any, n: int) -> dict[Any, AnyArray]:
     if isinstance(value, dict):
         return {key: np.asarray(part) for key, part in value.items()}
     values = np.asarray(value)
-    if values.ndim == 2:
+    if values.ndim == 2 and values.shape[1]:
         return {j: values[:, j] for j in range(values.shape[1])}
     if values.ndim > 2 or values.shape not in ((), (n,)):
         raise FormulaError(
@@ -358,9 +347,9 @@ def _variables(text: str, value: Any, n: int) -> dict[Any, AnyArray]:
 
 def _as_row(text: str, values: AnyArray, n: int) -> FloatArray:
     if values.dtype.kind not in "iufb":
-        example = values.ravel()[0] if values.size else None
+        example = next(iter(pd.Series(values.ravel()).dropna()), None)
         raise ColumnTypeError(
-            f"{text!r} gives values such as {example!r}, which are no numbers. Write C({text}) "
-            "for a category."
+            f"{text!r} gives values such as {shown(example)}, which are no numbers. Write "
+            f"C({text}) for a category."
         )
     return np.broadcast_to(values.astype(np.float64), (n,))

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from formulaic import Formula as TermFormula
-from formulaic.errors import FormulaicError
-from formulaic.parser.types import Term
-
+from panelml.data.quoting import Masked, mask, unquote
 from panelml.data.random_terms import RandomTerm, split_random
+from panelml.data.terms import Term, has_constant, is_top, read_terms
 from panelml.errors import FormulaError
 
 __all__ = ["Effect", "Formula", "parse_effect", "parse_formula", "read_terms"]
 
-_POWER = re.compile(r"(?P<name>[A-Za-z_]\w*|`[^`]+`)\s*(?:\*\*|\^)\s*(?P<power>\d+)")
-_DOT = re.compile(r"(?<![\w.)\]])\.(?![\w.(])")
 _SLOPES = re.compile(r"^(?P<base>[^\[\]]+?)\s*(?P<open>\[\[?)(?P<slopes>[^\[\]]+)(?P<close>\]\]?)$")
 
 
@@ -76,8 +72,8 @@ class Formula:
     random: tuple[RandomTerm, ...] = ()
 
     def terms(self) -> list[Term]:
-        """Return the regressors' terms, without the constant, as formulaic reads them."""
-        return [term for term in read_terms(self.regressors) if str(term) != "1"]
+        """Return the regressors' terms, without the constant."""
+        return [term for term in read_terms(self.regressors) if term.factors]
 
 
 def parse_formula(text: str, *, mixed: bool = False) -> Formula:
@@ -96,7 +92,8 @@ def parse_formula(text: str, *, mixed: bool = False) -> Formula:
     """
     if not isinstance(text, str):
         raise FormulaError(f"A formula is a text such as 'y ~ x1 + x2', not {text!r}.")
-    fixed, random = split_random(text)
+    masked = mask(text)
+    fixed, random = split_random(masked)
     if random and not mixed:
         raise FormulaError(f"{text!r} has random terms, which MixedModel fits.")
     sides = _split_top(fixed, "~")
@@ -108,16 +105,11 @@ def parse_formula(text: str, *, mixed: bool = False) -> Formula:
             f"{text!r} has more than one '|'. Absorbed effects stand after a single '|', joined "
             "by '+'."
         )
-    regressors = parts[0].strip() or "1"
-    effects = None if len(parts) == 1 else _parse_effects(parts[1], text)
-    _check_outcome(sides[0])
-    terms = read_terms(regressors)
-    return Formula(text.strip(), sides[0].strip(), regressors, effects, has_constant(terms), random)
-
-
-def has_constant(terms: list[Term]) -> bool:
-    """Whether a constant is among the terms."""
-    return any(str(term) == "1" for term in terms)
+    outcome, regressors = (masked.restore(part.strip()) for part in (sides[0], parts[0]))
+    effects = None if len(parts) == 1 else _parse_effects(parts[1], masked, text)
+    _check_outcome(sides[0], outcome)
+    terms = read_terms(regressors or "1")
+    return Formula(text.strip(), outcome, regressors or "1", effects, has_constant(terms), random)
 
 
 def parse_effect(text: str) -> Effect:
@@ -128,87 +120,54 @@ def parse_effect(text: str) -> Effect:
     FormulaError
         If the text is none of these.
     """
-    base, intercept = text.strip(), True
+    return _read_effect(text.strip(), mask(text))
+
+
+def _read_effect(text: str, masked: Masked) -> Effect:
+    base, intercept = masked.code.strip(), True
     slopes: tuple[str, ...] = ()
     match = _SLOPES.match(base)
     if match:
         if len(match["open"]) != len(match["close"]):
-            raise FormulaError(f"The brackets of the effect {text.strip()!r} do not match.")
+            raise FormulaError(f"The brackets of the effect {text!r} do not match.")
         base, intercept = match["base"], len(match["open"]) == 1
-        slopes = tuple(name.strip() for name in match["slopes"].split(","))
-    columns = tuple(name.strip().strip("`") for name in base.split("^"))
+        slopes = tuple(unquote(masked.restore(name)) for name in match["slopes"].split(","))
+    columns = tuple(unquote(masked.restore(name)) for name in base.split("^"))
     if not all(columns) or any(c in base for c in "()[]*:"):
         raise FormulaError(
-            f"Cannot read the absorbed effect {text.strip()!r}: write a column, 'state^year' for a "
+            f"Cannot read the absorbed effect {text!r}: write a column, 'state^year' for a "
             "combination, or 'unit[trend]' for slopes."
         )
     return Effect(columns, slopes, intercept)
 
 
-def _check_outcome(text: str) -> None:
-    if any(len(_split_top(text, mark)) > 1 for mark in "+-*/:^|"):
+def _check_outcome(code: str, text: str) -> None:
+    if any(len(_split_top(code, mark)) > 1 for mark in "+-*/:^|"):
         raise FormulaError(
-            f"The outcome {text.strip()!r} must be one variable. Write I(...) around arithmetic, "
-            "as in I(y1 - y0) ~ x."
+            f"The outcome {text!r} must be one variable. Write I(...) around arithmetic, as in "
+            "I(y1 - y0) ~ x."
         )
 
 
-def _parse_effects(text: str, formula: str) -> tuple[Effect, ...]:
-    if text.strip() in ("", "0"):
+def _parse_effects(code: str, masked: Masked, formula: str) -> tuple[Effect, ...]:
+    if code.strip() in ("", "0"):
         return ()
-    parts = _split_top(text, "+")
-    if not all(part.strip() for part in parts):
+    parts = [part.strip() for part in _split_top(code, "+")]
+    if not all(parts):
         raise FormulaError(f"An effect is missing around a '+' in {formula!r}.")
-    effects = [parse_effect(part) for part in parts]
-    return tuple(dict.fromkeys(effects))
-
-
-def read_terms(text: str) -> list[Term]:
-    """Read the terms of one side of a formula, the constant included.
-
-    Raises
-    ------
-    FormulaError
-        If it cannot be read, or means something else than it seems to.
-    """
-    if any(_is_top(text, dot.start()) for dot in _DOT.finditer(text)):
-        raise FormulaError("'.' does not stand for all other columns here: name the regressors.")
-    power = next((p for p in _POWER.finditer(text) if _is_top(text, p.start())), None)
-    if power:
-        raise FormulaError(
-            f"{power[0]!r} in a formula crosses a variable with itself, which gives nothing new. "
-            f"Write I({power['name']}**{power['power']}) for a power."
-        )
-    try:
-        parsed = TermFormula(text)
-        terms = [term for term in parsed if isinstance(term, Term)]
-    except (FormulaicError, SyntaxError, ValueError, AttributeError) as error:
-        words = str(error).partition("\n")[0]
-        raise FormulaError(f"Cannot read {text.strip()!r}: {words}") from error
-    for factor in (factor for term in terms for factor in term.factors):
-        if factor.eval_method.value == "literal" and factor.expr != "1":
+    effects = [_read_effect(masked.restore(part), replace(masked, code=part)) for part in parts]
+    by_name = {effect.name: effect.columns for effect in effects}
+    for effect in effects:
+        if by_name[effect.name] != effect.columns:
             raise FormulaError(
-                f"{text.strip()!r} has the number {factor.expr} as a factor. Write I(2 * x) for "
-                "arithmetic."
+                f"{formula!r} absorbs the column {effect.name!r} and a combination of the same "
+                "name. Rename the column."
             )
-    return terms
+    return tuple(dict.fromkeys(effects))
 
 
 def _split_top(text: str, mark: str) -> list[str]:
     """Split at a mark outside brackets and quotes."""
-    places = [i for i, char in enumerate(text) if char == mark and _is_top(text, i)]
+    places = [i for i, char in enumerate(text) if char == mark and is_top(text, i)]
     edges = [-1, *places, len(text)]
     return [text[first + 1 : stop] for first, stop in pairwise(edges)]
-
-
-def _is_top(text: str, place: int) -> bool:
-    """Whether a place lies outside brackets and quotes."""
-    depth, quote = 0, ""
-    for char in text[:place]:
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "`'\"":
-            quote = char
-        else:
-            depth += (char in "([{") - (char in ")]}")
-    return depth == 0 and not quote

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -10,16 +11,19 @@ from formulaic.transforms import TRANSFORMS
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.data.axis import shift_places
+from panelml.data.columns import as_objects
+from panelml.data.elementwise import CONSTANTS, ELEMENTWISE, SCALARS
+from panelml.data.quoting import mask
 from panelml.data.source import Chunk
-from panelml.errors import ColumnTypeError, FormulaError
+from panelml.errors import ColumnTypeError, FormulaError, shown
 
 __all__ = [
-    "CALL",
     "CODING",
     "FUNCTION_NAMES",
     "PANEL_FUNCTIONS",
     "STATEFUL",
     "State",
+    "panel_function",
     "panel_functions",
     "row_functions",
 ]
@@ -27,20 +31,17 @@ __all__ = [
 State: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 PANEL_FUNCTIONS = ("L", "F", "D", "within", "between")
+_PANEL_CALL = re.compile(rf"(?<![\w.])({'|'.join(PANEL_FUNCTIONS)})\s*\(")
 STATEFUL = ("center", "scale", "standardize", "poly", "bs", "cr", "cs", "cc")
-ELEMENTWISE: dict[str, Any] = {
-    "I": lambda x: x,
-    "abs": np.abs,
-    "exp": np.exp,
-    "log": np.log,
-    "log10": np.log10,
-    "log2": np.log2,
-    "sqrt": np.sqrt,
+CODING = {
+    **{name: TRANSFORMS[name] for name in ("Treatment", "Poly", "Sum", "Helmert")},
+    **{
+        f"contr.{name}": getattr(TRANSFORMS["contr"], name)
+        for name in ("treatment", "sum", "helmert", "poly", "diff", "SAS", "custom")
+    },
+    **SCALARS,
 }
-CODING = {name: TRANSFORMS[name] for name in ("contr", "Treatment", "Poly", "Sum", "Helmert")}
-FUNCTION_NAMES = ("C", *PANEL_FUNCTIONS, *STATEFUL, *ELEMENTWISE, "np")
-# Before the names of functions, which columns may have too.
-CALL = "__call_"
+FUNCTION_NAMES = ("C", "i", *PANEL_FUNCTIONS, *STATEFUL, *(n for n in ELEMENTWISE if "." not in n))
 
 
 def row_functions(
@@ -56,8 +57,14 @@ def row_functions(
     fitted : dict, optional
         Takes up the states of calls that have none yet; without it these are an error.
     """
-    stateful = {f"{CALL}{name}": _stateful(name, chunk.keep, states, fitted) for name in STATEFUL}
-    return {"np": np, **{f"{CALL}{k}": v for k, v in ELEMENTWISE.items()}, **stateful}
+    stateful = {name: _stateful(name, chunk.keep, states, fitted) for name in STATEFUL}
+    return {**ELEMENTWISE, **CONSTANTS, **stateful}
+
+
+def panel_function(text: str) -> str | None:
+    """Return the first function in a formula's text that looks at other rows of the unit."""
+    call = _PANEL_CALL.search(mask(text).outline)
+    return call[1] if call else None
 
 
 def panel_functions(chunk: Chunk) -> dict[str, Callable[..., AnyArray]]:
@@ -142,19 +149,19 @@ def _take(values: AnyArray, places: IntArray) -> AnyArray:
     if values.dtype.kind in "iufb":
         return np.append(values.astype(np.float64), np.nan)[places]
     missing = np.array([None], dtype=object)
-    return np.concatenate([values.astype(object), missing])[places]
+    return np.concatenate([as_objects(values), missing])[places]
 
 
 def _floats(x: Any, function: str) -> FloatArray:
     values = np.asarray(x)
     if values.dtype.kind not in "iufb":
         raise ColumnTypeError(
-            f"{function}() needs numbers, not values such as {values.ravel()[0]!r}."
+            f"{function}() needs numbers, not values such as {shown(values.ravel()[0])}."
         )
     return values.astype(np.float64)
 
 
 def _whole(k: Any) -> int:
     if isinstance(k, bool) or not isinstance(k, int | np.integer):
-        raise FormulaError(f"The number of periods must be a whole number, not {k!r}.")
+        raise FormulaError(f"The number of periods must be a whole number, not {shown(k)}.")
     return int(k)

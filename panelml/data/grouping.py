@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -11,6 +10,7 @@ import pandas as pd
 
 from panelml._typing import IntArray
 from panelml.data.codes import factorize
+from panelml.data.functions import panel_function
 from panelml.data.panel import Panel
 from panelml.data.table import read_frame
 from panelml.errors import MissingValueError, SpecificationError, UnknownNameError, suggest
@@ -19,7 +19,6 @@ __all__ = ["ROW", "count_levels", "group_rows", "refuse_panel_functions", "with_
 
 # The time of rows that have none: their place in their group.
 ROW = "(row in group)"
-_PANEL_CALL = re.compile(r"\b(L|F|D|within|between)\s*\(")
 
 
 def group_rows(data: Any, group: tuple[str, ...]) -> Panel:
@@ -82,10 +81,10 @@ def refuse_panel_functions(text: str, group: str) -> None:
     SpecificationError
         Naming the function.
     """
-    found = _PANEL_CALL.search(text)
-    if found:
+    function = panel_function(text)
+    if function:
         raise SpecificationError(
-            f"{found.group(1)}() goes by the panel's units, but the rows are grouped by "
+            f"{function}() goes by the panel's units, but the rows are grouped by "
             f"{group!r}. Compute the column with Panel first, or group by the unit."
         )
 

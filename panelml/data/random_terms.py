@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from panelml.data.quoting import Masked, unquote
 from panelml.errors import FormulaError
 
 __all__ = ["RandomTerm", "split_random"]
@@ -34,8 +35,8 @@ class RandomTerm:
         return ":".join(self.group)
 
 
-def split_random(text: str) -> tuple[str, tuple[RandomTerm, ...]]:
-    """Split a formula into its fixed part and its random terms.
+def split_random(masked: Masked) -> tuple[str, tuple[RandomTerm, ...]]:
+    """Split a formula into the code of its fixed part, and its random terms.
 
     ``(x | a/b)`` stands for ``(x | a) + (x | a:b)``.
 
@@ -44,13 +45,14 @@ def split_random(text: str) -> tuple[str, tuple[RandomTerm, ...]]:
     FormulaError
         If a term cannot be read.
     """
+    text = masked.code
     fixed, terms, last = "", [], 0
-    for start, stop in _parentheses(text):
+    for start, stop in _parentheses(masked):
         inner = text[start + 1 : stop]
         is_call = start > 0 and (text[start - 1].isalnum() or text[start - 1] == "_")
-        if "|" not in inner or is_call:
+        if "|" not in masked.outline[start:stop] or is_call:
             continue
-        terms += _read_term(inner, text)
+        terms += _read_term(inner, masked)
         fixed += text[last:start]
         last = stop + 1
     if not terms:
@@ -61,8 +63,9 @@ def split_random(text: str) -> tuple[str, tuple[RandomTerm, ...]]:
     return (f"{fixed} 1" if fixed.endswith("~") else fixed), tuple(dict.fromkeys(terms))
 
 
-def _parentheses(text: str) -> list[tuple[int, int]]:
+def _parentheses(masked: Masked) -> list[tuple[int, int]]:
     """Outermost pairs of parentheses."""
+    text = masked.outline
     pairs, depth, start = [], 0, 0
     for i, char in enumerate(text):
         if char == "(":
@@ -73,20 +76,21 @@ def _parentheses(text: str) -> list[tuple[int, int]]:
             if depth == 0:
                 pairs.append((start, i))
     if depth:
-        raise FormulaError(f"The parentheses of {text!r} do not match.")
+        raise FormulaError(f"The parentheses of {masked.restore(masked.code)!r} do not match.")
     return pairs
 
 
-def _read_term(inner: str, text: str) -> list[RandomTerm]:
+def _read_term(inner: str, masked: Masked) -> list[RandomTerm]:
     correlated = "||" not in inner
-    sides = inner.split("|" if correlated else "||")
-    if len(sides) != 2 or not sides[0].strip() or not sides[1].strip():
+    sides = [side.strip() for side in inner.split("|" if correlated else "||")]
+    if len(sides) != 2 or not all(sides):
         raise FormulaError(
-            f"Cannot read the random term ({inner}) of {text!r}: write (1 + t | id)."
+            f"Cannot read the random term ({masked.restore(inner)}) of "
+            f"{masked.restore(masked.code)!r}: write (1 + t | id)."
         )
-    levels = [part.strip() for part in sides[1].split("/")]
-    groups = [
-        tuple(name.strip() for part in levels[: i + 1] for name in part.split(":"))
-        for i in range(len(levels))
+    levels = [
+        tuple(unquote(masked.restore(name)) for name in part.split(":"))
+        for part in sides[1].split("/")
     ]
-    return [RandomTerm(sides[0].strip(), group, correlated) for group in groups]
+    groups = [tuple(name for part in levels[: i + 1] for name in part) for i in range(len(levels))]
+    return [RandomTerm(masked.restore(sides[0]), group, correlated) for group in groups]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from panelml.core.residual_forms import Kind
-from panelml.errors import SpecificationError, suggest
+from panelml.errors import SpecificationError, shown, suggest
 
 __all__ = [
     "AR1",
@@ -126,7 +126,9 @@ class Toeplitz(ResidualStructure):
             object.__setattr__(self, name, value)
         ResidualStructure.__post_init__(self)
         if order is not None and (not isinstance(order, int) or order < 1):
-            raise SpecificationError(f"The order of a Toeplitz form is 1, 2, ..., not {order!r}.")
+            raise SpecificationError(
+                f"The order of a Toeplitz form is 1, 2, ..., not {shown(order)}."
+            )
 
     @property
     def order(self) -> int | None:
@@ -220,7 +222,7 @@ def parse(residual: ResidualLike) -> ResidualStructure | None:
     name, _, text = str(residual).partition(":")
     if name not in _SHORTHANDS:
         raise SpecificationError(
-            f"Unknown structure of residuals {residual!r}.{suggest(name, list(_SHORTHANDS))} "
+            f"Unknown structure of residuals {shown(residual)}.{suggest(name, list(_SHORTHANDS))} "
             f"There are: {', '.join(_SHORTHANDS)}."
         )
     return _SHORTHANDS[name](text.strip() or None)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from panelml._typing import AnyArray, IntArray
 from panelml.data.codes import Codes, combine, factorize
-from panelml.data.columns import Kind, column_kind, numbers, objects, refuse_kind
+from panelml.data.columns import Kind, column_kind, numbers, objects, refuse_kind, refuse_rounding
 from panelml.data.index import PanelIndex
 from panelml.errors import UnknownNameError, suggest
 
@@ -30,7 +30,7 @@ class Store:
     index : PanelIndex
     """
 
-    __slots__ = ("_cache", "_codes", "_keys", "_kinds", "frame", "index", "time", "unit")
+    __slots__ = ("_cache", "_codes", "_exact", "_keys", "_kinds", "frame", "index", "time", "unit")
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Store:
         self._kinds: dict[str, Kind] = {}
         self._cache: dict[str, AnyArray] = {}
         self._codes: dict[tuple[str, ...], Codes] = {}
+        self._exact: set[str] = set()
 
     def __repr__(self) -> str:
         sizes = f"{self.n_units} units, {self.n_periods} periods, {self.nobs} rows"
@@ -122,10 +123,14 @@ class Store:
         Raises
         ------
         ColumnTypeError
-            If it is not; the message names rows, and begins with ``role``.
+            If it is not, or holds whole numbers that double precision would round; the message
+            names rows, and begins with ``role``.
         """
         if not self.is_numeric(name):
             refuse_kind(role, name, self.kind(name), objects(self.series(name)))
+        if name not in self._exact:
+            refuse_rounding(role, name, self.series(name))
+            self._exact.add(name)
         return self.values(name)
 
     def codes(self, names: tuple[str, ...]) -> IntArray:

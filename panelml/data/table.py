@@ -40,13 +40,15 @@ _ROW = "__panelml_row__"
 
 
 def read_frame(data: Any) -> Frame:
-    """Wrap a data frame.
+    """Wrap a data frame; names of columns that are no texts, such as 2005, are read as texts.
 
     Raises
     ------
     ColumnTypeError
         If it is none, is lazy, or repeats a column name.
     """
+    if isinstance(data, pd.DataFrame) and not all(isinstance(name, str) for name in data.columns):
+        data = data.set_axis([str(name) for name in data.columns], axis=1)
     try:
         return nw.from_native(data, eager_only=True)
     except TypeError as error:
@@ -79,6 +81,7 @@ def index_keys(data: Any, unit: str | None, time: str | None) -> tuple[str, str,
         If a column has the name of a key in the index, but other values.
     """
     names = []
+    unit, time = (None if key is None else str(key) for key in (unit, time))
     if isinstance(data, pd.DataFrame):
         names = [None if name is None else str(name) for name in data.index.names]
     if unit is None and time is None and len(names) > 1:

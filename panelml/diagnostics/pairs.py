@@ -76,10 +76,13 @@ class Pair:
     @property
     def unshared(self) -> tuple[str, ...]:
         """Slopes that only one of the fits has."""
-        names = [*self.first.params.index, *self.second.params.index]
-        return tuple(
-            name for name in dict.fromkeys(names) if name not in (*self.names, "Intercept")
-        )
+        names = [*_slopes(self.first), *_slopes(self.second)]
+        return tuple(name for name in dict.fromkeys(names) if name not in self.names)
+
+
+def _slopes(fit: Results) -> list[str]:
+    """Names of the parameters without the constant, which stands first."""
+    return [str(name) for name in fit.params.index[int(fit.counts.constant) :]]
 
 
 def make_pair(a: Results, b: Results) -> Pair:
@@ -100,7 +103,7 @@ def make_pair(a: Results, b: Results) -> Pair:
         raise SpecificationError(
             "The fits come from different panels. Fit both on the same Panel object."
         )
-    names = tuple(n for n in a.params.index if n in b.params.index and n != "Intercept")
+    names = tuple(name for name in _slopes(a) if name in _slopes(b))
     if not names:
         raise IdentificationError(
             f"The fits have no slope in common: {listing(a.params.index, most=8)} against "

@@ -14,7 +14,14 @@ from panelml.core.refit import Truth
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
 from panelml.engine.refit import Refitter
-from panelml.errors import SpecificationError, UnknownNameError, check_count, check_share, suggest
+from panelml.errors import (
+    SpecificationError,
+    UnknownNameError,
+    check_count,
+    check_share,
+    shown,
+    suggest,
+)
 from panelml.inference.distributions import normal_quantile, t_quantile
 from panelml.results.mixed import MixedResults
 from panelml.results.mixed_inference import refitter_of, truth_of
@@ -206,5 +213,5 @@ def _need(variance: Mapping[str, float], name: str) -> float:
     if name not in variance:
         raise SpecificationError(f"variance lacks {name!r}.")
     if not variance[name] >= 0:
-        raise SpecificationError(f"{name} must not be negative, but is {variance[name]!r}.")
+        raise SpecificationError(f"{name} must not be negative, but is {shown(variance[name])}.")
     return float(variance[name])

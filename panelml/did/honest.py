@@ -20,7 +20,7 @@ from panelml.core.honest import (
 from panelml.core.moment_inequalities import Inequalities
 from panelml.did.around_reference import AroundReference, around_reference
 from panelml.engine.fold import capped
-from panelml.errors import SpecificationError, check_choice, check_share
+from panelml.errors import SpecificationError, check_choice, check_share, shown
 from panelml.inference.distributions import normal_critical
 from panelml.results.effects import EffectResults
 from panelml.results.honest import Sensitivity
@@ -272,7 +272,7 @@ def _sizes(m: Sequence[float] | None, method: Method, study: _EventStudy) -> tup
 
 def _direction(value: str | None, up: str, down: str, name: str) -> float:
     if value not in (None, up, down):
-        raise SpecificationError(f"{name} is {up!r} or {down!r}, not {value!r}.")
+        raise SpecificationError(f"{name} is {shown(up)} or {shown(down)}, not {shown(value)}.")
     return 0.0 if value is None else 1.0 if value == up else -1.0
 
 

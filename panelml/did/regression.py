@@ -21,7 +21,7 @@ from panelml.did.saturated import Saturated, fit_saturated
 from panelml.did.untreated import with_effects
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_panel
-from panelml.errors import IdentificationError, SpecificationError, check_choice
+from panelml.errors import IdentificationError, SpecificationError, check_choice, shown
 from panelml.inference.covariance import CovLike
 from panelml.results.effects import EffectResults
 
@@ -111,7 +111,7 @@ class EventStudy:
     def __post_init__(self) -> None:
         check_choice("ends", self.ends, Ends)
         if self.window is not None and not self.window[0] < self.window[1]:
-            raise SpecificationError(f"window is (first, last) horizon, not {self.window!r}.")
+            raise SpecificationError(f"window is (first, last) horizon, not {shown(self.window)}.")
 
     @capped
     def fit(self, data: Any) -> EffectResults:

@@ -15,12 +15,7 @@ from panelml.did.base import assemble_effects, cell_labels
 from panelml.did.synthetic_data import Outcomes, Reading, compare, penalties_of, read_outcomes
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
-from panelml.errors import (
-    IdentificationError,
-    SpecificationError,
-    check_choice,
-    check_count,
-)
+from panelml.errors import IdentificationError, SpecificationError, check_choice, check_count, shown
 from panelml.inference.correction import Counts
 from panelml.inference.replications import Replicates, Replications
 from panelml.results.synthetic import Balance, SyntheticResults
@@ -188,7 +183,7 @@ def _with_importance(data: Outcomes, wanted: Importance) -> Outcomes:
         values = np.ones(len(names))
     elif isinstance(wanted, str):
         raise SpecificationError(
-            f"importance is 'search', 'equal' or a mapping from predictors, not {wanted!r}."
+            f"importance is 'search', 'equal' or a mapping from predictors, not {shown(wanted)}."
         )
     else:
         if set(wanted) != set(names):

@@ -12,7 +12,7 @@ from panelml.did.synthetic import SyntheticControl, SyntheticDiD, prepared
 from panelml.did.synthetic_data import Outcomes, Reading, compare, penalties_of
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
-from panelml.errors import IdentificationError, SpecificationError
+from panelml.errors import IdentificationError, SpecificationError, shown
 from panelml.results.averages import label_text
 from panelml.results.placebos import LeaveOneOut, PlaceboInTime, PlacebosInSpace
 from panelml.results.synthetic import SyntheticResults
@@ -107,7 +107,7 @@ def synthetic_in_time(fit: SyntheticResults, start: Any) -> PlaceboInTime:
     if at < 2:
         raise SpecificationError(
             f"start is a period before adoption with two before it, from {label_text(early[2])} "
-            f"to {label_text(early[-1])}, not {start!r}."
+            f"to {label_text(early[-1])}, not {shown(start)}."
             if adopted > 2
             else "There are too few periods before adoption for a placebo in time."
         )

@@ -18,7 +18,7 @@ from panelml.did.comparisons import comparable, compared_formula, complete_units
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_panel
-from panelml.errors import IdentificationError, SpecificationError, listing
+from panelml.errors import IdentificationError, SpecificationError, listing, shown
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.influence import UnitInfluence
@@ -167,7 +167,7 @@ Spec = LocalProjectionsDiD | StackedDiD
 def _check_window(window: tuple[int, int]) -> None:
     if not (len(window) == 2 and window[0] <= -1 and window[1] >= 0):
         raise SpecificationError(
-            f"window is (first, last) horizon around adoption, as (-3, 3), not {window!r}."
+            f"window is (first, last) horizon around adoption, as (-3, 3), not {shown(window)}."
         )
 
 
@@ -188,7 +188,8 @@ def _check_switching(spec: LocalProjectionsDiD) -> None:
     if isinstance(value, bool) or value not in ("refuse", "first"):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise SpecificationError(
-                f"switching is 'refuse', 'first' or a number of periods, 1 or more, not {value!r}."
+                "switching is 'refuse', 'first' or a number of periods, 1 or more, not "
+                f"{shown(value)}."
             )
         if spec.mean_before:
             raise SpecificationError(

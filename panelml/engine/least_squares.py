@@ -12,9 +12,9 @@ from panelml.core.linalg import Solution, TriangularFactor, solve_normal, solve_
 from panelml.core.transforms import Transform
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError, listing
+from panelml.errors import FormulaError, IdentificationError, listing
 
-__all__ = ["LeastSquares", "dropped_notes", "least_squares"]
+__all__ = ["LeastSquares", "dropped_notes", "least_squares", "parameter_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class LeastSquares:
         Coefficients of all regressors without the constant, zero where dropped.
     notes : tuple of str
         Collinear regressors that were dropped.
+    constant : bool
+        Whether a constant was estimated.
     """
 
     names: tuple[str, ...]
@@ -45,11 +47,7 @@ class LeastSquares:
     solution: Solution
     slopes: FloatArray
     notes: tuple[str, ...]
-
-    @property
-    def constant(self) -> bool:
-        """Whether a constant was estimated."""
-        return bool(self.names) and self.names[0] == "Intercept"
+    constant: bool
 
     def model_cov(self, sigma2: float) -> FloatArray:
         """Covariance for independent errors of variance sigma2, shape (k, k)."""
@@ -92,7 +90,7 @@ def least_squares(
     IdentificationError
         If no regressor is left.
     """
-    names = (("Intercept",) if transform.constant else ()) + sample.names
+    names = parameter_names(sample.names, transform.constant)
     solution = solve_normal(gram, scale)
     notes = dropped_notes(solution, names, absorbed)
     if solution.kept.size == 0:
@@ -104,14 +102,34 @@ def least_squares(
     basis = np.eye(len(kept_names))
     params = solution.coef.copy()
     first = int(transform.constant)
-    if transform.constant and centre is not None and kept_names[0] == "Intercept":
+    constant = transform.constant and int(solution.kept[0]) == 0
+    if constant and centre is not None:
         basis[0, 1:] = -centre[1:][solution.kept[1:] - 1]
         params = basis @ params
         params[0] += centre[0]
     slopes = np.zeros(len(sample.names))
     is_slope = solution.kept >= first
     slopes[solution.kept[is_slope] - first] = solution.coef[is_slope]
-    return LeastSquares(kept_names, params, basis @ solution.bread, basis, solution, slopes, notes)
+    return LeastSquares(
+        kept_names, params, basis @ solution.bread, basis, solution, slopes, notes, constant
+    )
+
+
+def parameter_names(names: tuple[str, ...], constant: bool) -> tuple[str, ...]:
+    """Put the constant before the names of the regressors.
+
+    Raises
+    ------
+    FormulaError
+        If a regressor has its name.
+    """
+    if not constant:
+        return names
+    if "Intercept" in names:
+        raise FormulaError(
+            "The regressor 'Intercept' has the name of the constant. Rename the column."
+        )
+    return ("Intercept", *names)
 
 
 def _weighted_rows(transform: Transform, block: Block) -> FloatArray:

@@ -11,9 +11,10 @@ from panelml._typing import IntArray
 from panelml.core.linalg import Solution, solve_normal
 from panelml.core.mixed_basis import RandomBlock, WorkingColumns, working_columns
 from panelml.core.moments import PanelMoments
-from panelml.data.formula import Formula, has_constant, read_terms
+from panelml.data.formula import Formula
 from panelml.data.grouping import count_levels
 from panelml.data.sample import Sample
+from panelml.data.terms import has_constant, read_terms
 from panelml.engine.fold import fold
 from panelml.engine.multilevel import FactorLayout, LevelsFit, fit_levels
 from panelml.engine.residual import ResidualFit, ResidualPlan, fit_residual

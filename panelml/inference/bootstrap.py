@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.errors import SpecificationError
+from panelml.errors import SpecificationError, shown
 from panelml.inference.clusters import (
     check_columns,
     few_clusters,
@@ -51,7 +51,7 @@ class MultiplierBootstrap:
     def __post_init__(self) -> None:
         check_columns(() if self.column is None else (self.column,))
         if self.reps < 2:
-            raise SpecificationError(f"reps must be at least 2, not {self.reps!r}.")
+            raise SpecificationError(f"reps must be at least 2, not {shown(self.reps)}.")
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Draw, and take spreads and correlations of the draws."""

@@ -11,7 +11,7 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.core.keyed import KeyedSums
 from panelml.engine.absorbing import absorbed_rank
-from panelml.errors import SpecificationError, UnknownNameError, suggest
+from panelml.errors import SpecificationError, UnknownNameError, shown, suggest
 from panelml.inference.bootstrap import MultiplierBootstrap
 from panelml.inference.clusters import (
     FEW,
@@ -270,7 +270,7 @@ def parse(cov: CovLike) -> CovSpec:
     }  # fmt: skip
     if kind not in plain or rest:
         choices = ["iid", "HC1", "cluster", "cluster:column", "DK", "NW", "CR2", *list(plain)[2:]]
-        raise UnknownNameError(f"No covariance {cov!r}.{suggest(cov, choices)}")
+        raise UnknownNameError(f"No covariance {shown(cov)}.{suggest(cov, choices)}")
     return plain[kind]
 
 
@@ -332,5 +332,5 @@ def _read_lags(text: str, cov: str) -> int | None:
     if not text.strip():
         return None
     if not text.strip().isdigit():
-        raise SpecificationError(f"The lags in {cov!r} must be a whole number.")
+        raise SpecificationError(f"The lags in {shown(cov)} must be a whole number.")
     return int(text)

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.errors import IdentificationError, SpecificationError
+from panelml.errors import IdentificationError, SpecificationError, shown
 
 __all__ = ["Bandwidth", "bartlett", "choose_lags", "kernel_sum"]
 
@@ -41,7 +41,7 @@ def choose_lags(bandwidth: Bandwidth, periods: int) -> int:
     if not isinstance(lags, int | np.integer) or not 0 <= lags < periods:
         raise SpecificationError(
             "The bandwidth must be 'newey-west' or lie between 0 and the number of periods less "
-            f"one, {periods - 1}; it is {bandwidth!r}."
+            f"one, {periods - 1}; it is {shown(bandwidth)}."
         )
     return int(lags)
 

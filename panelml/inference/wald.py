@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.errors import FormulaError, IdentificationError, UnknownNameError, suggest
+from panelml.errors import FormulaError, IdentificationError, UnknownNameError, shown, suggest
 from panelml.inference.likelihood import ContrastRule
 from panelml.inference.testing import TestResult, f_test
 
@@ -163,7 +163,7 @@ def _evaluate(node: ast.expr, names: Sequence[str], text: str) -> FloatArray:
             return np.asarray(np.eye(k + 1)[int(code[1])])
         case ast.Name() | ast.Call() | ast.Subscript() | ast.Attribute():
             unknown = _decode(ast.unparse(node), names)
-            raise UnknownNameError(f"No parameter {unknown!r}.{suggest(unknown, names)}")
+            raise UnknownNameError(f"No parameter {shown(unknown)}.{suggest(unknown, names)}")
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return np.negative(_evaluate(operand, names, text))
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right):

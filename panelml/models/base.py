@@ -11,7 +11,7 @@ from panelml.core.moments import CrossProducts, PanelMoments
 from panelml.core.transforms import Between, Transform
 from panelml.data.formula import Formula, parse_formula
 from panelml.data.sample import Sample
-from panelml.engine.least_squares import LeastSquares, dropped_notes
+from panelml.engine.least_squares import LeastSquares, dropped_notes, parameter_names
 from panelml.engine.mixed import MultilevelFit, fit_sample
 from panelml.engine.multilevel import LevelCurvature
 from panelml.engine.residual import ResidualPlan
@@ -195,6 +195,8 @@ def fit_mixed(
 
     See ``panelml.engine.mixed.fit_sample`` for the parameters and the errors.
     """
+    # The results of mixed models know intercepts, fixed and random ones, by this name.
+    parameter_names(sample.names, constant=True)
     fit = fit_sample(sample, groups, restricted=restricted, plan=plan)
     residual = ResidualPart.of(fit.residual) if fit.residual else None
     solved, random = _solved(fit, formula.intercept), RandomCoefficients.of(fit)
@@ -232,7 +234,7 @@ def _solved(fit: MultilevelFit, constant: bool) -> LeastSquares:
     )  # fmt: skip
     return LeastSquares(
         kept_names, params, columns.fixed_back @ at.phi, columns.fixed_back, solution, slopes,
-        dropped_notes(chosen, names, ""),
+        dropped_notes(chosen, names, ""), constant,
     )  # fmt: skip
 
 

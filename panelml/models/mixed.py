@@ -15,7 +15,7 @@ from panelml.engine.fold import capped
 from panelml.engine.mixed import ordered_groups
 from panelml.engine.residual import ResidualPlan
 from panelml.engine.sampling import make_sample
-from panelml.errors import SpecificationError
+from panelml.errors import SpecificationError, shown
 from panelml.inference.covariance import CovLike
 from panelml.models.base import fit_mixed
 from panelml.results.mixed import MixedResults
@@ -54,7 +54,7 @@ class MixedModel:
     def __post_init__(self) -> None:
         parse_residual(self.residual)
         if not isinstance(self.reml, bool):
-            raise SpecificationError(f"reml is True or False, not {self.reml!r}.")
+            raise SpecificationError(f"reml is True or False, not {shown(self.reml)}.")
 
     @capped
     def fit(self, data: Any) -> MixedResults:

@@ -25,7 +25,7 @@ from panelml.engine.least_squares import least_squares
 from panelml.engine.residual import ResidualPlan
 from panelml.engine.sampling import make_sample, require_panel
 from panelml.engine.splitting import split_means
-from panelml.errors import SpecificationError, suggest
+from panelml.errors import SpecificationError, shown, suggest
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.models.base import (
@@ -169,7 +169,7 @@ class Hybrid:
         if self.interactions not in (None, *get_args(InteractionCentring)):
             raise SpecificationError(
                 f"interactions is one of {', '.join(map(repr, get_args(InteractionCentring)))}, "
-                f"not {self.interactions!r}."
+                f"not {shown(self.interactions)}."
             )
         if self.random is None:
             if self.residual is not None:
@@ -185,7 +185,7 @@ def _fit_slopes(spec: Hybrid, random: str, data: Any) -> Results:
     """Fit the within-between model with random slopes, as a mixed model."""
     if spec.method not in ("swamy-arora", "reml", "ml"):
         raise SpecificationError(
-            f"With random slopes the method is 'reml' or 'ml', not {spec.method!r}."
+            f"With random slopes the method is 'reml' or 'ml', not {shown(spec.method)}."
         )
     correlated = "||" not in random
     regressors, _, group = (t.strip() for t in random.replace("||", "|").partition("|"))
@@ -382,7 +382,7 @@ def _two_way_notes(components: TwoWayComponents) -> tuple[str, ...]:
 
 def _require_method(method: str, methods: tuple[str, ...]) -> None:
     if method not in methods:
-        raise SpecificationError(f"No method {method!r}.{suggest(method, methods)}")
+        raise SpecificationError(f"No method {shown(method)}.{suggest(method, methods)}")
 
 
 def _require_few_periods(sample: Sample) -> None:

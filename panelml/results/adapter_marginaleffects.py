@@ -42,7 +42,7 @@ __all__ = ["MarginalModel", "marginal_model"]
 
 
 _NAME = re.compile(r"`([^`]+)`|([^\W\d]\w*)")
-_CATEGORY = re.compile(r"(?<![\w.])C\(\s*`?([^`,)]+?)`?\s*[,)]")
+_CATEGORY = re.compile(r"(?<![\w.])[Ci]\(\s*`?([^`,)]+?)`?\s*[,)]")
 
 
 def marginal_model(fitted: FittedModel, sample: Sample) -> MarginalModel:
@@ -116,17 +116,19 @@ class MarginalModel(ModelAbstract):  # type: ignore[misc]
         sample = Sample(panel, predictor.design.without_outcome(), predictor.design.names)
         values = fold(sample, lambda block: RowValues(block.z[1:])).values
         columns = dict(zip(predictor.names, values, strict=True))
-        columns["Intercept"] = np.ones(panel.nobs)
+        if fitted.counts.constant:
+            columns["Intercept"] = np.ones(panel.nobs)
         return np.stack([columns[str(name)] for name in fitted.params.index], axis=1)
 
     def get_predict(self, params: FloatArray, newdata: FloatArray) -> pl.DataFrame:
         """Predict rows of regressors by any parameters."""
         estimate = newdata @ np.asarray(params)
-        if "Intercept" not in self.fitted.params.index:
+        if not self.fitted.counts.constant:
             estimate = estimate + self.fitted.predictor.intercept
         rowid = pl.Series(range(estimate.size), dtype=pl.Int32)
         return pl.DataFrame({"rowid": rowid, "estimate": estimate})
 
 
 def _knows_level(fitted: FittedModel) -> bool:
-    return bool(fitted.predictor.intercept == fitted.params.get("Intercept", 0.0))
+    estimated = float(fitted.params.iloc[0]) if fitted.counts.constant else 0.0
+    return bool(fitted.predictor.intercept == estimated)

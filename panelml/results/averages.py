@@ -11,7 +11,7 @@ import pandas as pd
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.aggregation import Cells, LinearMap, average, masks_by, mean_of
-from panelml.errors import SpecificationError, check_choice
+from panelml.errors import SpecificationError, check_choice, shown
 from panelml.results.frames import label_frame
 
 __all__ = ["Averages", "averages_of", "horizon_name", "label_text"]
@@ -76,7 +76,7 @@ def averages_of(
     if by == "event":
         used = _event_cells(cells, balance, window)
     if not used.any():
-        raise SpecificationError(f"No effect is left to average by {by!r}.")
+        raise SpecificationError(f"No effect is left to average by {shown(by)}.")
     if by == "simple":
         linear = average(effects, cells.size, used[None])
         return Averages(["att"], label_frame(["att"], {}), linear, None, "overall effect")

@@ -254,11 +254,11 @@ class FittedModel:
 
     def model_test(self) -> TestResult | None:
         """Test that all slopes are zero; None without slopes."""
-        slopes = [i for i, name in enumerate(self.params.index) if name != "Intercept"]
-        if not slopes:
+        slopes = np.eye(len(self.params))[int(self.counts.constant) :]
+        if not len(slopes):
             return None
         return wald_test(
-            np.eye(len(self.params))[slopes], list(self.params.index), self._estimates,
+            slopes, list(self.params.index), self._estimates,
             self.covariance.matrix, self.df_t, name="Test of the model", null="all slopes are zero",
             rule=self.covariance.rule,
         )  # fmt: skip

@@ -14,7 +14,7 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.core.block import Block
 from panelml.data.panel import Panel
-from panelml.errors import UnknownNameError, check_choice, suggest
+from panelml.errors import UnknownNameError, check_choice, shown, suggest
 from panelml.inference.distributions import normal_critical
 from panelml.results.base import Results
 from panelml.results.explained import explained_shares
@@ -294,7 +294,7 @@ class MixedResults(LevelResults):
         table = tables[name]
         if f"sd({term})" not in table:
             terms = list(table.columns[: len(table.columns) // 2])
-            raise UnknownNameError(f"No random coefficient {term!r}.{suggest(term, terms)}")
+            raise UnknownNameError(f"No random coefficient {shown(term)}.{suggest(term, terms)}")
         return plot_caterpillar(
             table[term], table[f"sd({term})"].to_numpy(), half=normal_critical(level),
             label=f"{term}, with {100 * level:g}% intervals", ax=ax,
@@ -351,7 +351,9 @@ class MixedResults(LevelResults):
         """
         columns = self._random_columns()
         if x not in columns:
-            raise UnknownNameError(f"No random regressor is made of {x!r}.{suggest(x, columns)}")
+            raise UnknownNameError(
+                f"No random regressor is made of {shown(x)}.{suggest(x, columns)}"
+            )
         values = {name: self._random_values(name) for name in columns}
         grid = np.linspace(np.nanmin(values[x]), np.nanmax(values[x]), 101)
         held = {name: np.full(101, np.nanmean(column)) for name, column in values.items()}

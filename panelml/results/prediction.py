@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
@@ -17,7 +16,7 @@ from panelml.core.row_values import RowValues
 from panelml.data.category import Category
 from panelml.data.design import Design, Factor, Part, Terms
 from panelml.data.formula import Effect
-from panelml.data.functions import PANEL_FUNCTIONS
+from panelml.data.functions import panel_function
 from panelml.data.grouping import ROW, group_rows, with_index_levels
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
@@ -36,7 +35,6 @@ __all__ = [
     "to_series",
 ]
 
-_PANEL_CALL = re.compile(rf"(?<![\w.])(?:{'|'.join(PANEL_FUNCTIONS)})\s*\(")
 _OWN_KEYS = ("(row)", "(no time)")
 
 
@@ -96,7 +94,7 @@ class Predictor:
         """Whether a row's prediction takes other rows of its unit: lags, unit means."""
         formula = self.design.formula
         texts = (formula.regressors, *(term.regressors for term in formula.random))
-        return bool(self.steps) or any(_PANEL_CALL.search(text) for text in texts)
+        return bool(self.steps) or any(panel_function(text) for text in texts)
 
     def xb(self, block: Block) -> FloatArray:
         """Predict a block's rows, shape (n,)."""

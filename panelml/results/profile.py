@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from panelml.errors import SpecificationError, UnknownNameError, suggest
+from panelml.errors import SpecificationError, UnknownNameError, shown, suggest
 from panelml.inference.distributions import normal_critical
 from panelml.results.plot_profile import plot_zeta
 from panelml.results.profile_curve import ProfileCurve
@@ -60,7 +60,7 @@ class Profile:
         """
         if not 0 < level <= self.level:
             raise SpecificationError(
-                f"This profile serves levels up to {self.level:g}, not {level!r}: call "
+                f"This profile serves levels up to {self.level:g}, not {shown(level)}: call "
                 "profile(level=...) with a higher one."
             )
         size = normal_critical(level)

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from panelml.errors import SpecificationError, UnknownNameError, check_choice, check_share, suggest
+from panelml.errors import (
+    SpecificationError,
+    UnknownNameError,
+    check_choice,
+    check_share,
+    shown,
+    suggest,
+)
 from panelml.results.fitted import FittedModel
 from panelml.results.formats import count, fixed, in_comparisons, number, pvalue, stars
 from panelml.results.frames import term_rows, tidy
@@ -310,7 +317,7 @@ def _check(results: tuple[object, ...], below: str, digits: int) -> None:
             )
     check_choice("below", below, Below)
     if digits < 1:
-        raise SpecificationError(f"digits must be at least 1, not {digits!r}.")
+        raise SpecificationError(f"digits must be at least 1, not {shown(digits)}.")
 
 
 def _terms(results: tuple[FittedModel, ...], asked: Sequence[str] | None) -> tuple[str, ...]:
