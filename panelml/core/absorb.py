@@ -12,29 +12,68 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
-from panelml.core.groups import group_sums, spread
+from panelml.core.groups import ROUNDING, demean, demean_twice, group_sums, spread
 from panelml.core.levels import LevelSolution, solve_by_units, solve_dense, solve_iteratively
 from panelml.core.transforms import Rows
 
 __all__ = [
-    "SLOPE_TOLERANCE",
+    "DENSE_LEVELS",
+    "FEW_DIGITS",
     "Absorb",
     "AbsorbPlan",
     "AbsorbSystem",
     "Factor",
+    "LevelFit",
+    "LevelSums",
     "level_products",
     "level_values",
     "row_levels",
+    "unit_dot",
 ]
 
 # Up to so many levels beside the units, the system is dense and solved without iteration.
 DENSE_LEVELS = 2_500
 # Up to so many, each block's share is dense too.
 FEW_LEVELS = 128
-# A slope varies in a unit if more than this share of its sum of squares is left by the others.
-SLOPE_TOLERANCE = 1e-16
+# Below this share of its sum of squares a slope has few digits beside the others.
+FEW_DIGITS = 1e-24
+
+
+@dataclass(frozen=True, slots=True)
+class LevelFit:
+    """A slope variable's regression on the other columns of its effect, in each level.
+
+    Less its fit, the variable gives the same effect without the digits that a large mean, or a
+    trend beside its square, would cost.
+
+    Attributes
+    ----------
+    mean, rest : FloatArray, shape (levels,)
+        Zero without intercepts; the second is the mean of what the first, rounded, leaves.
+    earlier : tuple of (str, LevelFit, FloatArray)
+        Slope variables before it, and the coefficients of what is left of them, shape (levels,).
+    varies : BoolArray, shape (levels,)
+        Where more than rounding is left of it.
+    faint : int
+        Levels where it has few digits beside the other columns.
+    """
+
+    mean: FloatArray
+    rest: FloatArray
+    earlier: tuple[tuple[str, LevelFit, FloatArray], ...]
+    varies: BoolArray
+    faint: int = 0
+
+    def residual(
+        self, values: FloatArray, codes: IntArray, slopes: dict[str, FloatArray]
+    ) -> FloatArray:
+        """Return what is left of the variable in rows with these codes, shape (n,)."""
+        left = values - self.mean[codes] - self.rest[codes]
+        for name, fit, coef in self.earlier:
+            left = left - coef[codes] * fit.residual(slopes[name], codes, slopes)
+        return left * self.varies[codes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +89,15 @@ class Factor:
         The slope variable, in ``Block.slopes``.
     first : int
         Column of the first level in D.
-    centre : FloatArray, shape (levels,), or None
-        Means of the slope variable, subtracted in levels that have an intercept: the same effect,
-        without the digits that a large mean would cost.
+    less : LevelFit, or None
+        What is subtracted from the slope variable in each level.
     """
 
     key: str
     levels: int
     slope: str | None
     first: int
-    centre: FloatArray | None = None
+    less: LevelFit | None = None
 
     def columns(self, block: Block) -> IntArray:
         """Column of D that each row touches."""
@@ -69,8 +107,30 @@ class Factor:
         """Entries of D, None for ones."""
         if self.slope is None:
             return None
-        values = block.slopes[self.slope]
-        return values if self.centre is None else values - self.centre[block.keys[self.key]]
+        if self.less is None:
+            return block.slopes[self.slope]
+        return self.less.residual(block.slopes[self.slope], block.keys[self.key], block.slopes)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitBasis:
+    """Orthonormal columns of the unit effects.
+
+    Attributes
+    ----------
+    columns : tuple of FloatArray, shape (n,)
+        Zero in units where they depend on those before.
+    lengths : FloatArray, shape (columns, g)
+        What the columns before leave of each one's length; zero where it depends on them.
+    rank : IntArray, shape (g,)
+    faint : IntArray, shape (slopes,)
+        Units where a slope variable has few digits beside the columns before.
+    """
+
+    columns: tuple[FloatArray, ...]
+    lengths: FloatArray
+    rank: IntArray
+    faint: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +145,14 @@ class AbsorbPlan:
         Variables with a coefficient of their own in each unit.
     factors : tuple of Factor
         All other effects.
+    far : bool
+        Whether effects are so large beside what they leave that each step is taken twice.
     """
 
     unit_intercept: bool
     unit_slopes: tuple[str, ...]
     factors: tuple[Factor, ...]
+    far: bool = False
 
     @property
     def levels(self) -> int:
@@ -105,34 +168,41 @@ class AbsorbPlan:
             if factor.slope is None
         )
 
-    def unit_basis(self, block: Block) -> tuple[list[FloatArray], int]:
-        """Orthonormal columns of the unit effects, and their rank summed over the units."""
+    def unit_basis(self, block: Block) -> UnitBasis:
+        """Find orthonormal columns of the unit effects."""
         basis: list[FloatArray] = []
-        rank = 0
-        unit = block.unit
+        lengths: list[FloatArray] = []
+        faint = np.zeros(len(self.unit_slopes), dtype=np.int64)
+        unit, rank = block.unit, np.zeros(block.n_units, dtype=np.int64)
         columns = [np.ones(block.n)] if self.unit_intercept else []
         columns += [block.slopes[name] for name in self.unit_slopes]
-        for column in columns:
-            before = _unit_dot(column, column, block)
+        for j, column in enumerate(columns, start=len(self.unit_slopes) - len(columns)):
+            before = unit_dot(column, column, block)
             for _ in range(2):
                 for q in basis:
-                    column = column - q * spread(_unit_dot(q, column, block), unit)
-            norm = _unit_dot(column, column, block)
-            varies = norm > SLOPE_TOLERANCE * before
-            rank += int(varies.sum())
-            scale = np.where(varies, 1 / np.sqrt(np.where(varies, norm, 1.0)), 0.0)
+                    column = column - q * spread(unit_dot(q, column, block), unit)
+            norm = unit_dot(column, column, block)
+            varies = norm > ROUNDING**2 * before
+            if j >= 0:
+                few = (norm > 0) & (norm < FEW_DIGITS * before) & (rank < block.sizes)
+                faint[j] = few.sum()
+            rank += varies
+            length = np.sqrt(np.where(varies, norm, 0.0))
+            scale = np.divide(1.0, length, out=np.zeros_like(length), where=varies)
             basis.append(column * spread(scale, unit))
-        return basis, rank
+            lengths.append(length)
+        return UnitBasis(tuple(basis), np.array(lengths), rank, faint)
 
     def sweep(self, z: FloatArray, block: Block) -> FloatArray:
         """Project rows off the unit effects, shape (p, n)."""
         if self.unit_intercept and not self.unit_slopes:
-            w = block.weights
-            weight = block.sizes if w is None else group_sums(w, block.starts)
-            mean = group_sums(z if w is None else z * w, block.starts) / weight
-            return z - spread(mean, block.unit)
-        for q in self.unit_basis(block)[0]:
-            z = z - q * spread(_unit_dot(q, z, block), block.unit)
+            if self.far:
+                return demean_twice(z, block.starts, block.unit, block.weights).values
+            return demean(z, block.starts, block.unit, block.weights)
+        basis = self.unit_basis(block).columns
+        for _ in range(2 if self.far else 1):
+            for q in basis:
+                z = z - q * spread(unit_dot(q, z, block), block.unit)
         return z
 
 
@@ -156,6 +226,8 @@ class AbsorbSystem:
         D' M z.
     unit_rank : int
         Coefficients of the unit effects.
+    faint : IntArray, shape (slopes,)
+        As ``UnitBasis.faint``, summed over blocks.
     """
 
     own: sparse.csr_array
@@ -163,27 +235,29 @@ class AbsorbSystem:
     before: FloatArray
     cross: FloatArray
     unit_rank: int
+    faint: IntArray
 
     @classmethod
     def of(cls, block: Block, plan: AbsorbPlan) -> AbsorbSystem:
         """Build the system's share of one block."""
-        basis, rank = plan.unit_basis(block)
+        units = plan.unit_basis(block)
+        basis, rank, faint = units.columns, int(units.rank.sum()), units.faint
         swept = plan.sweep(block.z, block)
         if not plan.factors:
             nothing = np.zeros((0, len(swept)))
-            return cls(sparse.csr_array((0, 0)), (), nothing[:, 0], nothing, rank)
+            return cls(sparse.csr_array((0, 0)), (), nothing[:, 0], nothing, rank, faint)
         weighted = swept if block.weights is None else swept * block.weights
         cross = _level_sums(weighted, block, plan)
         own = _own_products(block, plan)
         before = own.diagonal()
         if plan.levels > FEW_LEVELS:
             unit = tuple(level_products(q, block, plan) for q in basis)
-            return cls(own, unit, before, cross, rank)
+            return cls(own, unit, before, cross, rank, faint)
         dense = own.toarray()
         for q in basis:
             a = _dense_sums(q, block, plan)
             dense -= a.T @ a
-        return cls(sparse.csr_array(dense), (), before, cross, rank)
+        return cls(sparse.csr_array(dense), (), before, cross, rank, faint)
 
     def __add__(self, other: AbsorbSystem) -> AbsorbSystem:
         pairs = zip(self.unit, other.unit, strict=True)
@@ -193,6 +267,7 @@ class AbsorbSystem:
             self.before + other.before,
             self.cross + other.cross,
             self.unit_rank + other.unit_rank,
+            self.faint + other.faint,
         )
 
     def apply(self, columns: FloatArray) -> FloatArray:
@@ -251,8 +326,31 @@ class Absorb:
 
     def __call__(self, block: Block) -> Rows:
         """Transform one block."""
-        z = block.z - level_values(self.plan, self.coef, block)
+        z = self.plan.sweep(block.z, block) if self.plan.far else block.z
+        z = z - level_values(self.plan, self.coef, block)
         return Rows(self.plan.sweep(z, block), block.weights, None, block.starts)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSums:
+    """D'W z of transformed rows.
+
+    Attributes
+    ----------
+    sums : FloatArray, shape (levels, p)
+    """
+
+    sums: FloatArray
+
+    @classmethod
+    def of(cls, block: Block, transform: Absorb) -> LevelSums:
+        """Sum one block's rows."""
+        rows = transform(block)
+        z = rows.z if rows.weights is None else rows.z * rows.weights
+        return cls(_level_sums(z, block, transform.plan))
+
+    def __add__(self, other: LevelSums) -> LevelSums:
+        return LevelSums(self.sums + other.sums)
 
 
 def level_values(plan: AbsorbPlan, coef: FloatArray, block: Block) -> FloatArray:
@@ -279,7 +377,8 @@ def row_levels(plan: AbsorbPlan, block: Block) -> list[tuple[IntArray, FloatArra
     return [(factor.columns(block), factor.values(block)) for factor in plan.factors]
 
 
-def _unit_dot(q: FloatArray, values: FloatArray, block: Block) -> FloatArray:
+def unit_dot(q: FloatArray, values: FloatArray, block: Block) -> FloatArray:
+    """Sum products over the rows of each unit, weighted, shape (..., g)."""
     product = q * values if block.weights is None else q * values * block.weights
     return group_sums(product, block.starts)
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["demean", "group_means", "group_sums", "spread"]
+__all__ = [
+    "ROUNDING",
+    "Deviations",
+    "demean",
+    "demean_twice",
+    "group_means",
+    "group_sums",
+    "spread",
+]
+
+# Values that differ by less than this share of their size differ by the rounding of float64.
+ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
 def group_sums(values: FloatArray, starts: IntArray) -> FloatArray:
@@ -46,3 +59,39 @@ def demean(
     result = spread(group_means(values, starts, weights), unit)
     np.subtract(values, result, out=result)
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Deviations:
+    """Deviations from group means that may be far larger than they are.
+
+    Attributes
+    ----------
+    values : FloatArray, shape (p, n)
+        Zero in groups whose values differ by no more than their rounding.
+    mean : FloatArray, shape (p, g)
+    vary : BoolArray, shape (p, g)
+        Where values differ by more than that.
+    lost : BoolArray, shape (p, g)
+        Where they differ, but not by more.
+    """
+
+    values: FloatArray
+    mean: FloatArray
+    vary: BoolArray
+    lost: BoolArray
+
+
+def demean_twice(
+    values: FloatArray, starts: IntArray, unit: IntArray, weights: FloatArray | None = None
+) -> Deviations:
+    """Subtract group means, and then the means of what that leaves, which are their rounding."""
+    mean = group_means(values, starts, weights)
+    deviation = values - spread(mean, unit)
+    rest = group_means(deviation, starts, weights)
+    deviation -= spread(rest, unit)
+    squares = group_sums(deviation**2, starts)
+    # Half a unit in the last place of a value is at least this share of it.
+    differ = squares > (ROUNDING / 64 * mean) ** 2
+    vary = differ & (squares > np.diff(starts) * (ROUNDING * mean) ** 2)
+    return Deviations(deviation * spread(vary, unit), mean + rest, vary, differ & ~vary)

@@ -103,5 +103,7 @@ def level_influence(
     error = fit.direction @ transform(block).z
     psi = (level_products(error, block, plan) @ fit.by_levels).T
     weighted = error if block.weights is None else error * block.weights
-    psi += fit.by_z.T @ group_sums(block.z * weighted, block.starts)
+    # Errors are orthogonal to the unit effects, of which digits are lost where they are large.
+    z = plan.sweep(block.z, block) if plan.far else block.z
+    psi += fit.by_z.T @ group_sums(z * weighted, block.starts)
     return KeyedSums(block.units, psi)

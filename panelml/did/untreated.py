@@ -44,10 +44,7 @@ class FirstStage:
     @property
     def coef(self) -> FloatArray:
         """Coefficients of the effects beside the units', in outcome and regressors."""
-        system = self.absorbed.system
-        if system is None:
-            return np.zeros((0, len(self.slopes) + 1))
-        return system.solve(self.absorbed.plan).coef
+        return self.absorbed.coef
 
     def solve(self, cross: FloatArray) -> FloatArray:
         """Solve the system of the effects beside the units' for other right sides."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from panelml._typing import BoolArray, IntArray, InteractionCentring
 from panelml.core.augment import SplitMeans
-from panelml.core.linalg import RANK_TOLERANCE
 from panelml.core.moments import PanelMoments
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
@@ -40,8 +39,7 @@ def split_means(
         If deviations are to be multiplied and a factor is not a regressor itself.
     """
     moments = fold(sample, PanelMoments.of)
-    within = np.diag(moments.within)[1:]
-    moves: BoolArray = within > RANK_TOLERANCE * moments.overall.variation[1:]
+    moves: BoolArray = (np.diag(moments.within) > moments.rounding)[1:]
     fixed = len(sample.design.regressors.names)
     if not moves[:fixed].any():
         raise IdentificationError(

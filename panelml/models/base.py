@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.moments import CrossProducts, PanelMoments
+from panelml.core.moments import CrossProducts, PanelMoments, Resolution
 from panelml.core.transforms import Between, Transform
 from panelml.data.formula import Formula, parse_formula
 from panelml.data.sample import Sample
@@ -32,7 +32,7 @@ __all__ = [
     "describe",
     "fit_mixed",
     "gaussian_loglik",
-    "level_scale",
+    "level_resolution",
     "log_weights",
     "plain_formula",
     "require_outcome",
@@ -56,9 +56,9 @@ def plain_formula(text: str, estimator: str) -> Formula:
     return formula
 
 
-def level_scale(products: CrossProducts, constant: bool) -> FloatArray | None:
-    """Sums of squares against which [1, x] in levels count as vanished; None without constant."""
-    return np.concatenate([[0.0], products.variation[1:]]) if constant else None
+def level_resolution(products: CrossProducts, constant: bool) -> Resolution | None:
+    """What float64 resolves of [y, 1, x] about their means; None without a constant."""
+    return products.resolution.insert(1) if constant else None
 
 
 def describe(

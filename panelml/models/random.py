@@ -32,7 +32,7 @@ from panelml.models.base import (
     assemble,
     describe,
     fit_mixed,
-    level_scale,
+    level_resolution,
     log_weights,
     plain_formula,
     require_outcome,
@@ -245,8 +245,8 @@ def fit_random(
         centre, components.sigma2_u, components.sigma2_e, constant=formula.intercept
     )
     gram = quasi_gram(moments, transform)
-    scale = level_scale(moments.overall, formula.intercept)
-    solved = least_squares(sample, transform, gram, centre=centre, scale=scale)
+    resolution = level_resolution(moments.overall, formula.intercept)
+    solved = least_squares(sample, transform, gram, centre=centre, resolution=resolution)
     n = round(moments.weight)
     counts = Counts(n, len(solved.names) - solved.constant, solved.constant, normal=True)
     # Moment methods scale by the residual variance of the transformed regression, as Stata and
@@ -293,8 +293,10 @@ def fit_two_way(
     transform = TwoWayQuasiDemean(
         centre, components.sigma2_u, components.sigma2_e, system.levels(ratio), constant
     )
-    scale = level_scale(moments.overall, constant)
-    solved = least_squares(sample, transform, system.gram(ratio), centre=centre, scale=scale)
+    resolution = level_resolution(moments.overall, constant)
+    solved = least_squares(
+        sample, transform, system.gram(ratio), centre=centre, resolution=resolution
+    )
     counts = Counts(
         round(moments.weight), len(solved.names) - solved.constant, solved.constant, normal=True
     )
