@@ -316,5 +316,5 @@ def independent_columns(x: FloatArray, w: FloatArray) -> IntArray:
     gram = np.zeros((x.shape[1], x.shape[1]))
     gram[0, 0] = 1.0
     gram[1:, 1:] = (centred.T * w) @ centred
-    floor = np.insert(CONSTANT * w.sum() * mean**2, 0, 0.0)
+    floor = CONSTANT * w.sum() * mean**2
     return np.concatenate([[0], 1 + solve_normal(gram, floor).kept])

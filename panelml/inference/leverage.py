@@ -25,7 +25,7 @@ from panelml.inference.clusters import (
     semidefinite,
 )
 from panelml.inference.estimate import Covariance, Estimate
-from panelml.inference.influence import Influence, SerialProducts, require_complete
+from panelml.inference.influence import Influence, SerialProducts
 from panelml.inference.mixed_leverage import mixed_clusters
 
 __all__ = ["LeverageRule", "leverage_clusters", "leverage_rows"]
@@ -72,7 +72,7 @@ def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covarian
     """
     influence = _rows(fit, power)
     require_whole_units(influence, [columns])
-    require_complete(influence.sample, columns)
+    influence.require_complete(columns)
     if isinstance(influence.transform, UnitPrediction | CrossedPrediction):
         adjusted, total = mixed_clusters(influence, influence.transform, columns, power)
     elif fit.counts.normal:

@@ -112,10 +112,12 @@ def level_rsquared(
     Source: Stata's definitions for xtreg.
     """
     between_units = moments.means.cross_products(unit_weights).centred
-    tables = (moments.within, between_units, moments.overall.centred)
-    scales = np.diag(moments.overall.centred)
-    within, between, overall = (_squared_correlation(c, slopes, scales) for c in tables)
-    return within, between, overall
+    floor = 1e-14 * np.diag(moments.overall.centred)
+    return (
+        _squared_correlation(moments.within, slopes, moments.rounding),
+        _squared_correlation(between_units, slopes, floor),
+        _squared_correlation(moments.overall.centred, slopes, floor),
+    )
 
 
 def gaussian_loglik(rss: float, n: float, log_weight: float = 0.0) -> float:
@@ -249,10 +251,10 @@ def _counts_rows(sample: Sample, transform: Transform) -> bool:
     return sample.weighting == "frequency" and not isinstance(transform, Between)
 
 
-def _squared_correlation(c: FloatArray, slopes: FloatArray, scales: FloatArray) -> float:
+def _squared_correlation(c: FloatArray, slopes: FloatArray, floor: FloatArray) -> float:
+    """Squared correlation of xb and y, NaN where one has no more than rounding, shape (p,)."""
     explained = float(slopes @ c[1:, 1:] @ slopes)
     covariance = float(slopes @ c[1:, 0])
-    floor = 1e-14 * float(slopes**2 @ scales[1:])
-    if explained <= floor or c[0, 0] <= 1e-14 * scales[0]:
+    if explained <= slopes**2 @ floor[1:] or c[0, 0] <= floor[0]:
         return float("nan")
-    return covariance**2 / (explained * float(c[0, 0]))
+    return covariance / explained * (covariance / float(c[0, 0]))

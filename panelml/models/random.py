@@ -24,7 +24,7 @@ from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import least_squares
 from panelml.engine.residual import ResidualPlan
 from panelml.engine.sampling import make_sample, require_panel
-from panelml.engine.splitting import split_means
+from panelml.engine.splitting import as_mundlak, split_means
 from panelml.errors import SpecificationError, suggest
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -213,9 +213,9 @@ def _fit(
     formula = plain_formula(spec.formula, type(spec).__name__)
     sample, notes = make_sample(require_panel(data), formula, parse_weights(spec.weights))
     levels = None
-    if form == "within-between" and spec.method in ("amemiya", "nerlove"):
+    if spec.method in ("amemiya", "nerlove"):
         # Their estimated effects, mean(y) - mean(x) b, need x itself.
-        levels = split_means(sample, "mundlak")
+        levels = split_means(sample, "levels")
     split = split_means(sample, form, interactions)
     return fit_random(spec, model, formula, split, spec.method, spec.cov, notes, levels)
 
@@ -247,6 +247,9 @@ def fit_random(
     gram = quasi_gram(moments, transform)
     resolution = level_resolution(moments.overall, formula.intercept)
     solved = least_squares(sample, transform, gram, centre=centre, resolution=resolution)
+    if isinstance(spec, Mundlak):
+        varying = sum(name.startswith("mean(") for name in sample.names)
+        solved = as_mundlak(solved, gram, centre, varying)
     n = round(moments.weight)
     counts = Counts(n, len(solved.names) - solved.constant, solved.constant, normal=True)
     # Moment methods scale by the residual variance of the transformed regression, as Stata and
