@@ -11,7 +11,7 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import demean_twice, group_means, spread
 
-__all__ = ["LessMeans", "SplitMeans"]
+__all__ = ["LessFit", "LessMeans", "SplitMeans"]
 
 
 NONE: IntArray = np.zeros(0, dtype=np.int64)
@@ -25,6 +25,22 @@ class LessMeans:
         """Replace the variables of one block by deviations."""
         found = demean_twice(block.z, block.starts, block.unit, block.weights)
         return block.with_z(found.values)
+
+
+@dataclass(frozen=True, slots=True)
+class LessFit:
+    """Take a combination of the regressors off the outcome.
+
+    Attributes
+    ----------
+    slopes : FloatArray, shape (p - 1,)
+    """
+
+    slopes: FloatArray
+
+    def __call__(self, block: Block) -> Block:
+        """Replace the outcome of one block."""
+        return block.with_z(np.concatenate([block.z[:1] - self.slopes @ block.z[1:], block.z[1:]]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.core.block import Block
 from panelml.core.linalg import Solution, TriangularFactor, solve_normal, solve_triangular
-from panelml.core.moments import Resolution
-from panelml.core.transforms import Transform
+from panelml.core.moments import Gram, Resolution
+from panelml.core.transforms import Rows, Transform
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, listing
 
-__all__ = ["LeastSquares", "dropped_notes", "least_squares"]
+__all__ = ["LOST_RESIDUALS", "LeastSquares", "dropped_notes", "least_squares"]
 
 # With fewer known digits, a variable's are said.
 FEW_DIGITS = 4
+# Below this share of the outcome's sum of squares, a difference of sums has lost the residuals'.
+LOST_RESIDUALS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,9 @@ def least_squares(
     if solution.doubtful:
         factor = fold(sample, lambda block: TriangularFactor.of(_weighted_rows(transform, block)))
         solution = solve_triangular(factor, solution)
+    if solution.rss < LOST_RESIDUALS * gram[0, 0]:
+        rss = fold(sample, partial(_residual_squares, transform=transform, solution=solution))
+        solution = replace(solution, rss=float(rss.products[0, 0]))
     kept_names = tuple(names[j] for j in solution.kept)
     basis = np.eye(len(kept_names))
     params = solution.coef.copy()
@@ -126,6 +132,13 @@ def least_squares(
 def _weighted_rows(transform: Transform, block: Block) -> FloatArray:
     rows = transform(block)
     return rows.z if rows.weights is None else rows.z * np.sqrt(rows.weights)
+
+
+def _residual_squares(block: Block, transform: Transform, solution: Solution) -> Gram:
+    """Sum of squared residuals, row by row."""
+    rows = transform(block)
+    error = rows.z[0] - solution.coef @ rows.z[1:][solution.kept]
+    return Gram.of(Rows(error[None], rows.weights, rows.at, rows.starts))
 
 
 def faint_notes(

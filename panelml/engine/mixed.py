@@ -24,6 +24,8 @@ __all__ = ["Layout", "MultilevelFit", "fit_sample", "ordered_groups"]
 
 # Share of the information on variances that must be left when the residual variance is unknown.
 LEAST_INFORMATION = 1e-8
+# The largest standard deviation of an outcome, and the inverse of the least.
+MOST_SPREAD = 1e45
 # Share of the outcome's variation in residuals below which iterations may fail for rounding.
 LOST_DIGITS = 1e-6
 # Share of the outcome's variation that is rounding in residuals, and below which differences of
@@ -205,6 +207,14 @@ def _require_repeats(
         )
     if moments.overall.centred[0, 0] <= moments.overall.rounding[0]:
         raise IdentificationError("The outcome does not vary.")
+    spread = float(np.sqrt(moments.overall.centred[0, 0] / moments.weight))
+    if not 1 / MOST_SPREAD < spread < MOST_SPREAD:
+        outcome = sample.design.outcome
+        raise SpecificationError(
+            f"The outcome {outcome.names[0] if outcome else ''!r} has a standard deviation of "
+            f"about {spread:.0e}; the information on variances takes its sixth power, which "
+            "float64 cannot hold. Measure it in other units: multiply it by a power of ten."
+        )
 
 
 def _outcome_squares(block: Block, columns: WorkingColumns) -> Gram:

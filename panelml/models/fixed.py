@@ -150,12 +150,13 @@ def _finish(
 
 def _unit_effects(moments: PanelMoments, slopes: FloatArray, sigma2_e: float) -> dict[str, float]:
     """Spread of the units' effects, their share, and correlation with xb, as Stata's xtreg."""
-    between = moments.means.cross_products(moments.means.weight).centred
+    weight = moments.means.weight
     direction = np.concatenate([[1.0], -slopes])
     xb_total = float(slopes @ moments.overall.centred[1:, 1:] @ slopes)
-    u_total = float(direction @ between @ direction)
-    joint = float(slopes @ between[1:] @ direction)
     u = direction @ moments.means.mean
+    deviation = weight * (u - np.average(u, weights=weight))
+    u_total = float(deviation @ (deviation / weight))
+    joint = float(slopes @ (moments.means.mean - moments.overall.mean[:, None])[1:] @ deviation)
     sigma2_u = float(np.var(u, ddof=1)) if u.size > 1 else 0.0
     total, size = sigma2_u + sigma2_e, float(np.sqrt(xb_total * u_total))
     return {

@@ -22,6 +22,7 @@ from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import least_squares
+from panelml.engine.outcome import exact_moments, exact_two_way
 from panelml.engine.residual import ResidualPlan
 from panelml.engine.sampling import make_sample, require_panel
 from panelml.engine.splitting import as_mundlak, split_means
@@ -239,6 +240,7 @@ def fit_random(
     moments = fold(sample, PanelMoments.of)
     require_outcome(float(moments.overall.centred[0, 0]), moments)
     observed = moments if levels is None else fold(levels, PanelMoments.of)
+    observed = exact_moments(levels or sample, observed, constant=formula.intercept)
     components = estimate_components(observed, method, constant=formula.intercept)
     centre = moments.overall.mean if formula.intercept else np.zeros_like(moments.overall.mean)
     transform = QuasiDemean(
@@ -291,7 +293,8 @@ def fit_two_way(
     constant = formula.intercept
     centre = moments.overall.mean if constant else np.zeros_like(moments.overall.mean)
     two_way = fold(sample, partial(TwoWayMoments.of, centre=centre, constant=constant))
-    components = estimate_two_way(two_way, moments, spec.method, constant=constant)
+    exact = exact_two_way(sample, moments, two_way, constant=constant)
+    components = estimate_two_way(*exact, spec.method, constant=constant)
     system, ratio = two_way.system(components.ratio_u), components.ratio_t
     transform = TwoWayQuasiDemean(
         centre, components.sigma2_u, components.sigma2_e, system.levels(ratio), constant
