@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import AbsorbPlan, AbsorbSystem, level_products, row_levels
+from panelml.core.absorb import AbsorbSystem, level_products, row_levels
+from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.block import Block
 
 __all__ = ["AbsorbedLeverage", "is_diagonal"]

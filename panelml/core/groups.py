@@ -94,4 +94,5 @@ def demean_twice(
     # Half a unit in the last place of a value is at least this share of it.
     differ = squares > (ROUNDING / 64 * mean) ** 2
     vary = differ & (squares > np.diff(starts) * (ROUNDING * mean) ** 2)
-    return Deviations(deviation * spread(vary, unit), mean + rest, vary, differ & ~vary)
+    deviation *= vary[:, unit]
+    return Deviations(deviation, mean + rest, vary, differ & ~vary)

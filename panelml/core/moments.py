@@ -51,10 +51,9 @@ class Resolution:
     def digits(self, squares: FloatArray) -> FloatArray:
         """Digits of variables with these sums of squares that are known, shape (p,)."""
         resolved = EPSILON * np.sqrt(self.level)
-        known = np.divide(
-            np.sqrt(squares), resolved, out=np.full(len(squares), np.inf), where=resolved > 0
-        )
-        return np.log10(np.maximum(known, 1.0))
+        known = np.full(squares.size, np.inf)
+        np.divide(np.sqrt(squares), resolved, out=known, where=resolved > 0)
+        return np.asarray(np.log10(np.maximum(known, 1.0)))
 
 
 @dataclass(frozen=True, slots=True)

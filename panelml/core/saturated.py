@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import AbsorbPlan, level_products
+from panelml.core.absorb import level_products
+from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.block import Block
 from panelml.core.groups import group_sums
 from panelml.core.imputation import Assignment

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import AbsorbPlan, Factor
+from panelml.core.absorb_plan import AbsorbPlan, Factor
 from panelml.core.aggregation import Cells
 from panelml.core.imputation import Assignment
 from panelml.core.saturated import (

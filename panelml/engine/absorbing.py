@@ -8,16 +8,8 @@ from functools import partial
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import (
-    DENSE_LEVELS,
-    FEW_DIGITS,
-    Absorb,
-    AbsorbPlan,
-    AbsorbSystem,
-    Factor,
-    LevelFit,
-    LevelSums,
-)
+from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbSystem, LevelSums
+from panelml.core.absorb_plan import FEW_DIGITS, AbsorbPlan, Factor, LevelFit
 from panelml.core.block import Block
 from panelml.core.groups import ROUNDING
 from panelml.core.keyed import KeyedSums

@@ -66,7 +66,7 @@ def split_means(
 
 
 def as_mundlak(
-    solved: LeastSquares, gram: FloatArray, centre: FloatArray, varying: int
+    solved: LeastSquares, gram: FloatArray, centre: FloatArray, names: tuple[str, ...]
 ) -> LeastSquares:
     """Read a regression on deviations and means as one on the regressors and their means.
 
@@ -80,9 +80,10 @@ def as_mundlak(
     gram : FloatArray, shape (1 + m, 1 + m)
         Of the transformed outcome and regressors, the constant first if there is one.
     centre : FloatArray, shape (p,)
-    varying : int
-        Number of regressors that are split.
+    names : tuple of str
+        Of the regressors.
     """
+    varying = sum(name.startswith("mean(") for name in names)
     kept, first = solved.solution.kept, int(solved.constant)
     change = np.eye(kept.size)
     place = {int(j): i for i, j in enumerate(kept)}

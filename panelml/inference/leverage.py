@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbPlan, AbsorbSystem
+from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbSystem
+from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.absorbed_leverage import AbsorbedLeverage, is_diagonal
 from panelml.core.block import Block
 from panelml.core.blup import CrossedPrediction, UnitPrediction

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import AbsorbPlan, AbsorbSystem, LevelFit, level_values, unit_dot
+from panelml.core.absorb import AbsorbSystem, level_values
+from panelml.core.absorb_plan import AbsorbPlan, LevelFit, unit_dot
 from panelml.core.block import Block
 from panelml.core.groups import group_sums
 from panelml.core.row_values import RowValues

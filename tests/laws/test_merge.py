@@ -17,7 +17,8 @@ from scipy import sparse
 
 import panelml
 import panelml as pm
-from panelml.core.absorb import Absorb, AbsorbPlan, AbsorbSystem, Factor, LevelSums
+from panelml.core.absorb import Absorb, AbsorbSystem, LevelSums
+from panelml.core.absorb_plan import AbsorbPlan, Factor
 from panelml.core.block import Block
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.decomposition import CellSums
