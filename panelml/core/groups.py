@@ -11,6 +11,7 @@ from panelml._typing import BoolArray, FloatArray, IntArray
 __all__ = [
     "ROUNDING",
     "Deviations",
+    "cleared",
     "demean",
     "demean_twice",
     "group_means",
@@ -59,6 +60,11 @@ def demean(
     result = spread(group_means(values, starts, weights), unit)
     np.subtract(values, result, out=result)
     return result
+
+
+def cleared(deviation: FloatArray, mean: FloatArray) -> FloatArray:
+    """Set to zero the deviations that are the rounding of values near a mean, shape (..., n)."""
+    return np.where(np.abs(deviation) <= ROUNDING * np.abs(mean), 0.0, deviation)
 
 
 @dataclass(frozen=True, slots=True)
