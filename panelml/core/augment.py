@@ -95,4 +95,6 @@ def _split(x: FloatArray, block: Block) -> tuple[FloatArray, FloatArray]:
     mean = spread(group_means(x, block.starts, block.weights), block.unit)
     deviation = x - mean
     rest = spread(group_means(deviation, block.starts, block.weights), block.unit)
-    return mean + rest, deviation - rest
+    mean += rest
+    deviation -= rest
+    return mean, deviation

@@ -16,6 +16,7 @@ __all__ = [
     "demean_twice",
     "group_means",
     "group_sums",
+    "is_constant",
     "spread",
 ]
 
@@ -60,6 +61,13 @@ def demean(
     result = spread(group_means(values, starts, weights), unit)
     np.subtract(values, result, out=result)
     return result
+
+
+def is_constant(values: FloatArray, starts: IntArray) -> bool:
+    """Whether all rows of each group have the same value, shape (n,)."""
+    change = values[1:] != values[:-1]
+    change[starts[1:-1] - 1] = False
+    return not change.any()
 
 
 def cleared(deviation: FloatArray, mean: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
-from panelml.core.groups import ROUNDING, demean_twice, group_means, group_sums, spread
+from panelml.core.groups import ROUNDING, demean_twice, group_means, group_sums, is_constant, spread
 from panelml.core.transforms import Rows
 
 __all__ = ["CONSTANT", "FAINT", "CrossProducts", "Gram", "PanelMoments", "Resolution", "UnitMeans"]
@@ -218,14 +218,16 @@ class PanelMoments:
         rows = block.sizes
         weight = rows.astype(np.float64) if w is None else group_sums(w, block.starts)
         level, lost = mean**2 @ weight, np.zeros(len(mean), dtype=np.int64)
-        faint = np.flatnonzero(np.diag(within) < FAINT * level)
-        if faint.size:
-            again = demean_twice(block.z[faint], block.starts, block.unit, w)
-            deviation[faint], mean[faint] = again.values, again.mean
-            within[faint] = (again.values if w is None else again.values * w) @ deviation.T
-            within[:, faint] = within[faint].T
-            level[faint] = (again.mean**2 * again.vary) @ weight
-            lost[faint] = again.lost.sum(axis=1)
+        for j in np.flatnonzero(np.diag(within) < FAINT * level):
+            if is_constant(block.z[j], block.starts):
+                mean[j], level[j] = block.z[j, block.starts[:-1]], 0.0
+                deviation[j] = within[j] = within[:, j] = 0.0
+                continue
+            again = demean_twice(block.z[j : j + 1], block.starts, block.unit, w)
+            deviation[j], mean[j] = again.values[0], again.mean[0]
+            within[j] = within[:, j] = deviation @ (deviation[j] if w is None else deviation[j] * w)
+            level[j] = again.mean[0] ** 2 * again.vary[0] @ weight
+            lost[j] = again.lost.sum()
         between = CrossProducts.of(mean, weight)
         variation = np.diag(between.centred + within)
         if (between.weight * between.mean**2 > FAR * variation).any():
@@ -278,5 +280,6 @@ class PanelMoments:
     @property
     def faint(self) -> tuple[int, ...]:
         """Variables whose deviations from unit means are few of their digits."""
-        few = np.diag(self.within) < FAINT * (self.squares - np.diag(self.within))
+        within = np.diag(self.within)
+        few = (within > 0) & (within < FAINT * (self.squares - within))
         return tuple(int(j) for j in np.flatnonzero(few))
