@@ -117,10 +117,7 @@ def fit_sample(
     chosen = _independent(moments, fixed, constant)
     layout = _lay_out(sample, groups)
     columns = working_columns(moments.overall, constant, fixed[chosen.kept], layout.blocks)
-    rss = chosen.rss
-    if rss <= EXACT_IN_SQUARES * moments.overall.centred[0, 0]:
-        rss = fold(sample, lambda block: _outcome_squares(block, columns)).products[0, 0]
-    _require_residuals(rss, EXACT, moments)
+    _require_residuals(_residual_squares(sample, moments, chosen, columns), EXACT, moments)
     residual = None
     try:
         if plan is None:
@@ -215,6 +212,17 @@ def _require_repeats(
             f"about {spread:.0e}; the information on variances takes its sixth power, which "
             "float64 cannot hold. Measure it in other units: multiply it by a power of ten."
         )
+
+
+def _residual_squares(
+    sample: Sample, moments: PanelMoments, chosen: Solution, columns: WorkingColumns
+) -> float:
+    """Sum of squares that fixed regressors leave of the outcome, by rows where digits need it."""
+    if moments.n <= len(columns.offset):
+        return 0.0
+    if chosen.rss > EXACT_IN_SQUARES * moments.overall.centred[0, 0]:
+        return chosen.rss
+    return float(fold(sample, lambda block: _outcome_squares(block, columns)).products[0, 0])
 
 
 def _outcome_squares(block: Block, columns: WorkingColumns) -> Gram:

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from panelml.core.augment import LessFit
+from panelml.core.groups import ROUNDING
 from panelml.core.linalg import solve_normal
 from panelml.core.moments import PanelMoments
 from panelml.core.twoway import TwoWayMoments
@@ -22,21 +23,29 @@ def exact_moments(sample: Sample, moments: PanelMoments, *, constant: bool) -> P
 
     Variances are the same: a combination of the regressors moves no residual of theirs.
     """
-    exact = _less_fit(sample, moments, constant=constant)
-    return moments if exact is sample else fold(exact, PanelMoments.of)
+    return _exact(sample, moments, constant=constant)[1]
 
 
 def exact_two_way(
     sample: Sample, moments: PanelMoments, two_way: TwoWayMoments, *, constant: bool
 ) -> tuple[TwoWayMoments, PanelMoments]:
     """Return the two-way moments of a sample as well; see ``exact_moments``."""
-    exact = _less_fit(sample, moments, constant=constant)
+    exact, moments = _exact(sample, moments, constant=constant)
     if exact is sample:
         return two_way, moments
-    moments = fold(exact, PanelMoments.of)
     centre = moments.overall.mean if constant else np.zeros_like(moments.overall.mean)
     of = partial(TwoWayMoments.of, centre=centre, constant=constant)
     return fold(exact, of), moments
+
+
+def _exact(sample: Sample, moments: PanelMoments, *, constant: bool) -> tuple[Sample, PanelMoments]:
+    exact = _less_fit(sample, moments, constant=constant)
+    if exact is sample:
+        return sample, moments
+    found = fold(exact, PanelMoments.of)
+    # What an exact fit leaves is rounding, and no outcome.
+    rounding = ROUNDING**2 * moments.squares[0]
+    return (sample, moments) if found.squares[0] <= rounding else (exact, found)
 
 
 def _less_fit(sample: Sample, moments: PanelMoments, *, constant: bool) -> Sample:

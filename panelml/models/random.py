@@ -38,13 +38,13 @@ from panelml.models.base import (
     plain_formula,
     require_outcome,
 )
-from panelml.models.variances import (
+from panelml.results.base import Results
+from panelml.results.components import (
     component_extras,
     component_notes,
     two_way_extras,
     two_way_notes,
 )
-from panelml.results.base import Results
 from panelml.results.crossed import CrossedIntercepts
 from panelml.results.levels import RandomIntercepts
 
