@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from panelml.errors import (
 
 __all__ = ["make_sample", "normalised", "require_panel"]
 
+# Sizes of variables, and of their products, whose squares summed over rows float64 can hold.
+LEAST, MOST = 1e-140, 1e140
+
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
@@ -43,6 +47,9 @@ class Completeness:
         Rows with a negative weight.
     unweighted : int
         Rows with weight zero.
+    size : FloatArray, shape (p,)
+        Root mean square of each variable, or its largest absolute value where squares leave the
+        range of float64.
     """
 
     n: int
@@ -51,6 +58,7 @@ class Completeness:
     infinite: tuple[tuple[int, int], ...]
     negative: IntArray
     unweighted: int
+    size: FloatArray
 
     @classmethod
     def of(cls, block: Block) -> Completeness:
@@ -63,11 +71,14 @@ class Completeness:
         dropped = np.zeros(block.n, dtype=bool)
         missing = []
         infinite: list[tuple[int, int]] = []
+        size = np.array([_size(column) for column in columns])
         for j, column in enumerate(columns):
-            finite = np.isfinite(column)
-            if finite.all():
+            # Where the squares have a sum, no value is missing or infinite.
+            if size[j] <= MOST:
                 missing.append(0)
                 continue
+            finite = np.isfinite(column)
+            size[j] = np.abs(column[finite]).max(initial=0.0)
             nan = np.isnan(column)
             missing.append(int(nan.sum()))
             dropped |= nan
@@ -81,7 +92,7 @@ class Completeness:
             unweighted = int((block.weights == 0).sum())
             dropped |= block.weights == 0
         rows = np.flatnonzero(dropped) if dropped.any() else nothing
-        return cls(block.n, rows, np.array(missing), tuple(infinite), negative, unweighted)
+        return cls(block.n, rows, np.array(missing), tuple(infinite), negative, unweighted, size)
 
     def __add__(self, other: Completeness) -> Completeness:
         later = tuple((j, row + self.n) for j, row in other.infinite)
@@ -92,7 +103,15 @@ class Completeness:
             (*self.infinite, *later)[:5],
             np.concatenate([self.negative, other.negative + self.n]),
             self.unweighted + other.unweighted,
+            np.maximum(self.size, other.size),
         )
+
+
+def _size(column: FloatArray) -> float:
+    """Root mean square, or the largest absolute value if that is not a normal number."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        found = float(np.sqrt(column @ column / max(column.size, 1)))
+    return found if found >= LEAST else float(np.abs(column).max(initial=0.0))
 
 
 def require_panel(data: Any) -> Panel:
@@ -135,6 +154,7 @@ def make_sample(
     found = fold(sample, Completeness.of)
     variables = _variables(design, slopes, weights)
     _refuse_infinite(found, variables, panel)
+    _refuse_range(found.size[: len(variables)], variables, weighted=weights is not None)
     if found.negative.size:
         rows = sorted(panel.index.position(int(row)) for row in found.negative)
         raise SpecificationError(
@@ -172,6 +192,24 @@ def _refuse_infinite(found: Completeness, variables: list[str], panel: Panel) ->
         f"{variables[column]!r} is infinite in row {listing(sorted(rows))}. Replace infinite "
         "values by missing ones, or drop these rows."
     )
+
+
+def _refuse_range(size: FloatArray, variables: list[str], *, weighted: bool) -> None:
+    """Refuse variables whose squares, or products with the outcome, float64 cannot hold."""
+    named = list(zip(variables, size.tolist(), strict=True))[: len(variables) - weighted]
+    for name, own in named:
+        if own and not LEAST <= own <= MOST:
+            raise SpecificationError(
+                f"The values of {name!r} are about {own:.0e}, and float64 cannot hold their "
+                "squares. Measure it in other units: multiply it by a power of ten."
+            )
+    for (outcome, first), (name, own) in product(named[:1], named[1:]):
+        if own and first and not LEAST <= own * first <= MOST:
+            raise SpecificationError(
+                f"The values of {outcome!r} are about {first:.0e} and those of {name!r} {own:.0e}: "
+                "float64 cannot hold the squares of their products. Measure them in other units: "
+                "multiply them by powers of ten."
+            )
 
 
 def _missing_words(
