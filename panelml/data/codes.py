@@ -12,7 +12,7 @@ import pandas as pd
 from panelml._typing import AnyArray, BoolArray, IntArray
 from panelml.errors import ColumnTypeError
 
-__all__ = ["Codes", "combine", "factorize", "run_starts"]
+__all__ = ["Codes", "combine", "declared_levels", "factorize", "run_starts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ def factorize(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
     codes : IntArray, shape (n,)
         -1 where missing.
     labels : AnyArray, shape (levels,)
-        Sorted (in category order for categories, numbers before texts), or in the order of
-        appearance where the values cannot be compared.
+        Sorted (by ``declared_levels`` where there are any, numbers before texts), or in the order
+        of appearance where the values cannot be compared.
     """
     first = run_starts(series)
     if first is None:
@@ -165,11 +165,34 @@ def _factorize_integers(values: AnyArray) -> tuple[IntArray, AnyArray]:
     return (np.cumsum(occurs) - 1)[position], labels
 
 
+def declared_levels(series: nw.Series[Any]) -> tuple[list[Any], bool]:
+    """Return the levels of a category in the order that its type declares, and whether it ranks.
+
+    The levels of pandas come in an order of the user's, whether or not they rank; those of
+    polars' Enum and of arrow's ordered dictionaries do rank. polars' Categorical and arrow's
+    other dictionaries number their levels as they occur in the rows: these have none, and neither
+    do columns of other types.
+    """
+    native: Any = series.to_native()
+    dtype = getattr(native, "dtype", None)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return dtype.categories.to_list(), bool(dtype.ordered)
+    if series.implementation.is_polars():
+        return (list(dtype.categories), True) if series.dtype == nw.Enum else ([], False)
+    arrow = getattr(dtype, "pyarrow_dtype", getattr(native, "type", None))
+    if series.dtype != nw.Categorical or not getattr(arrow, "ordered", False):
+        return [], False
+    levels = series.cat.get_categories().to_list()
+    return [level for level in levels if level is not None and level is not pd.NA], True
+
+
 def _factorize_categories(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
+    levels, _ = declared_levels(series)
     native = series.to_native()
-    if isinstance(native, pd.Series):
-        used = pd.Categorical(native).remove_unused_categories()
+    if levels and isinstance(native, pd.Series) and isinstance(native.dtype, pd.CategoricalDtype):
+        used = pd.Categorical(native)
     else:
-        levels = series.cat.get_categories().to_list()
-        used = pd.Categorical(series.to_list(), categories=levels).remove_unused_categories()
+        values = pd.Series(series.to_list(), dtype=object)
+        used = pd.Categorical(values, categories=levels or None)
+    used = used.remove_unused_categories()
     return used.codes.astype(np.int64), _label_array(used.categories)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
-from panelml.data.axis import shift_places
+from panelml.data.axis import Period, shift_places
 from panelml.data.codes import Codes
 from panelml.data.describe import PanelDescription, describe
 from panelml.data.index import build_index
@@ -59,7 +59,7 @@ class Panel(Store):
         hashable; times are integers, floats, dates, periods or ordered categories.
     delta : float, optional
         Length of one period where times are numbers; 1 for integers. It decides what a lag
-        and a gap are.
+        and a gap are. Integers that write dates (200112, 200201) count as these without it.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class Panel(Store):
         If the keys do not index the rows.
     """
 
-    __slots__ = ("_delta",)
+    __slots__ = ()
 
     def __init__(
         self,
@@ -83,11 +83,11 @@ class Panel(Store):
         self._fill(read_frame(data), keys, unit, time, delta)
 
     def _fill(
-        self, frame: nw.DataFrame[Any], keys: Keys, unit: str, time: str, delta: float | None
-    ) -> None:
+        self, frame: nw.DataFrame[Any], keys: Keys, unit: str, time: str,
+        period: Period | float | None,
+    ) -> None:  # fmt: skip
         unit_series, time_series = (key_series(frame, keys, name) for name in (unit, time))
-        self._delta = delta
-        super().__init__(frame, keys, unit, time, build_index(unit_series, time_series, delta))
+        super().__init__(frame, keys, unit, time, build_index(unit_series, time_series, period))
 
     def describe(self, patterns: int = 9) -> PanelDescription:
         """Tell who is observed when: size, balance, gaps, spells and participation patterns.
@@ -309,13 +309,12 @@ class Panel(Store):
         rows = np.flatnonzero(keep)
         keys = {name: series[rows] for name, series in self._keys.items()}
         panel = Panel.__new__(Panel)
-        panel._fill(self.frame[rows], keys, self.unit, self.time, self._delta)
+        panel._fill(self.frame[rows], keys, self.unit, self.time, self.index.period)
         return panel
 
     def _like(self, frame: nw.DataFrame[Any]) -> Panel:
         """Return the panel of the same rows with other columns."""
         panel = Panel.__new__(Panel)
-        panel._delta = self._delta
         Store.__init__(panel, frame, self._keys, self.unit, self.time, self.index)
         return panel
 
