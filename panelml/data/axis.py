@@ -105,7 +105,8 @@ class Period:
         if kind == "period":
             periods, frequency = pd.PeriodIndex(times), _frequency(pd.PeriodIndex(times))
             code = frequency.partition("-")[0]
-            length = math.gcd(periods.freq.n, *np.diff(periods.asi8).tolist())
+            count = int(periods.freqstr[: -len(frequency)] or 1)
+            length = math.gcd(count, *np.diff(periods.asi8).tolist())
             name = _words(length, _PERIODS.get(code.upper(), code))
             return cls(kind, length, name, frequency)
         length = common_step(pd.TimedeltaIndex(times).as_unit("us").asi8)[0]
@@ -294,7 +295,7 @@ def _write_dates(times: AnyArray) -> str:
 
 
 def _frequency(periods: pd.PeriodIndex) -> str:
-    """Return the code of the unit that periods are counted in: "Q-DEC" for those of two quarters."""
+    """Return the code of what periods are counted in: "Q-DEC" for those of two quarters."""
     return str(periods.freqstr).lstrip("0123456789")
 
 

@@ -132,7 +132,8 @@ def _months(dates: pd.DatetimeIndex) -> IntArray:
 def _business_days(dates: pd.DatetimeIndex) -> FloatArray:
     """Count Mondays to Fridays; Saturdays and Sundays lie between two."""
     days = dates.to_numpy().astype("datetime64[D]")
-    return np.busday_count("1970-01-01", days) - np.where(dates.day_of_week > 4, 0.5, 0.0)
+    number = np.busday_count("1970-01-01", days).astype(np.float64)
+    return number - np.where(dates.day_of_week > 4, 0.5, 0.0)
 
 
 def _weeks_of_year(dates: pd.DatetimeIndex) -> FloatArray:

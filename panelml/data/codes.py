@@ -174,9 +174,9 @@ def declared_levels(series: nw.Series[Any]) -> tuple[list[Any], bool]:
     do columns of other types.
     """
     native: Any = series.to_native()
-    dtype = getattr(native, "dtype", None)
+    dtype: Any = getattr(native, "dtype", None)
     if isinstance(dtype, pd.CategoricalDtype):
-        return dtype.categories.to_list(), bool(dtype.ordered)
+        return list(dtype.categories), bool(dtype.ordered)
     if series.implementation.is_polars():
         return (list(dtype.categories), True) if series.dtype == nw.Enum else ([], False)
     arrow = getattr(dtype, "pyarrow_dtype", getattr(native, "type", None))

@@ -17,6 +17,7 @@ __all__ = [
     "CALL",
     "CODING",
     "FUNCTION_NAMES",
+    "MEAN_FUNCTIONS",
     "PANEL_FUNCTIONS",
     "STATEFUL",
     "State",
@@ -26,7 +27,8 @@ __all__ = [
 
 State: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-PANEL_FUNCTIONS = ("L", "F", "D", "within", "between")
+MEAN_FUNCTIONS = ("within", "between")
+PANEL_FUNCTIONS = ("L", "F", "D", *MEAN_FUNCTIONS)
 STATEFUL = ("center", "scale", "standardize", "poly", "bs", "cr", "cs", "cc")
 ELEMENTWISE: dict[str, Any] = {
     "I": lambda x: x,
@@ -64,7 +66,7 @@ def panel_functions(chunk: Chunk) -> dict[str, Callable[..., AnyArray]]:
     """Bind lag, lead and difference by time value, and means over the estimation sample.
 
     A gap gives a missing value. ``between(x)`` is the unit's mean over the rows of the
-    estimation sample and ``within(x)`` the deviation from it.
+    estimation sample and ``within(x)`` the deviation from it; units with a ``known`` mean keep it.
     """
     unit, index = chunk.unit, chunk.panel.index
     time = index.time[chunk.rows]
@@ -80,13 +82,13 @@ def panel_functions(chunk: Chunk) -> dict[str, Callable[..., AnyArray]]:
         values = _floats(x, "D")
         return values - _floats(lag(values, k), "D")
 
-    def between(x: AnyArray) -> AnyArray:
+    def between(x: AnyArray, known: FloatArray | None = None) -> AnyArray:
         values = _floats(x, "between")
-        return _unit_means(values, unit, chunk.starts.size - 1, chunk.keep)
+        return _unit_means(values, unit, chunk.starts.size - 1, chunk.keep, known)
 
-    def within(x: AnyArray) -> AnyArray:
+    def within(x: AnyArray, known: FloatArray | None = None) -> AnyArray:
         values = _floats(x, "within")
-        return values - _unit_means(values, unit, chunk.starts.size - 1, chunk.keep)
+        return values - _unit_means(values, unit, chunk.starts.size - 1, chunk.keep, known)
 
     return {"L": lag, "F": lead, "D": difference, "within": within, "between": between}
 
@@ -127,12 +129,17 @@ def _scatter(result: Any, use: BoolArray) -> Any:
     return full
 
 
-def _unit_means(values: FloatArray, unit: IntArray, g: int, keep: BoolArray | None) -> FloatArray:
+def _unit_means(
+    values: FloatArray, unit: IntArray, g: int, keep: BoolArray | None, known: FloatArray | None
+) -> FloatArray:
     missing = np.isnan(values)
     use = ~missing if keep is None else keep & ~missing
     total = np.bincount(unit[use], values[use], minlength=g)
     rows = np.bincount(unit[use], minlength=g)
-    mean: FloatArray = np.divide(total, rows, out=np.full(g, np.nan), where=rows > 0)[unit]
+    means: FloatArray = np.divide(total, rows, out=np.full(g, np.nan), where=rows > 0)
+    if known is not None:
+        means = np.where(np.isnan(known), means, known)
+    mean = means[unit]
     mean[missing] = np.nan
     return mean
 

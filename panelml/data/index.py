@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import narwhals.stable.v2 as nw
 import numpy as np
-import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, IntArray
 from panelml.data.axis import Period

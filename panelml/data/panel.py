@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import narwhals.stable.v2 as nw
@@ -37,7 +38,7 @@ from panelml.errors import (
     listing,
 )
 
-__all__ = ["Panel", "as_panel", "rows_of"]
+__all__ = ["Panel", "as_panel", "panel_on", "rows_of"]
 
 Drop: TypeAlias = Literal["units", "periods"]
 
@@ -338,6 +339,30 @@ def rows_of(panel: Panel, column: str, rows: IntArray, name: str) -> Any:
     if panel.index.order is not None:
         rows = np.where(rows < 0, -1, panel.index.order[rows])
     return take(panel.series(column).alias(name), panel.index.unsort(rows), panel.frame)
+
+
+def panel_on(data: Any, unit: str, time: str, period: Period) -> Panel:
+    """Return rows as a panel whose time axis advances by a given step, whatever theirs look like.
+
+    Parameters
+    ----------
+    data : Panel or data frame
+        A panel has its own keys.
+
+    Raises
+    ------
+    ColumnTypeError, SpecificationError
+        If times cannot be read so, or do not lie on a grid of such steps.
+    """
+    panel = Panel.__new__(Panel)
+    if isinstance(data, Panel):
+        if data.index.period == period:
+            return data
+        index = replace(data.index, steps=period.steps(data.index.times), period=period)
+        Store.__init__(panel, data.frame, data._keys, data.unit, data.time, index)
+    else:
+        panel._fill(read_frame(data), {}, unit, time, period)
+    return panel
 
 
 def as_panel(data: Any, unit: str, time: str) -> Panel:
