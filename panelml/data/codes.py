@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, IntArray
+from panelml.data.columns import arrow_type, is_nested
 from panelml.errors import ColumnTypeError
 
 __all__ = ["Codes", "combine", "declared_levels", "factorize", "run_starts"]
@@ -86,11 +87,30 @@ def factorize(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
 
 
 def run_starts(series: nw.Series[Any]) -> IntArray | None:
-    """Return the first row of each run of equal values; None where runs are short."""
+    """Return the first row of each run of equal values; None where runs are short.
+
+    Raises
+    ------
+    ColumnTypeError
+        If the values are records or lists.
+    """
+    if is_nested(series):
+        example = series[:1].to_list()[0]
+        raise ColumnTypeError(
+            f"Column {series.name!r} holds records or lists, such as {example}, not single values. "
+            "Make columns of their parts, and name one of them."
+        )
+    if _is_opaque(series):
+        return None
     head = series[:4096]
     if len(series) < 2 or 2 * _changes(head).sum() > len(head):
         return None
     return np.flatnonzero(np.concatenate([[True], _changes(series)]))
+
+
+def _is_opaque(series: nw.Series[Any]) -> bool:
+    """Whether polars or arrow hold values that they do not compare."""
+    return series.dtype in (nw.Object, nw.Unknown) and not isinstance(series.to_native(), pd.Series)
 
 
 def _changes(series: nw.Series[Any]) -> BoolArray:
@@ -123,6 +143,8 @@ def _pandas_series(series: nw.Series[Any]) -> pd.Series[Any]:
     native = series.to_native()
     if isinstance(native, pd.Series):
         return native
+    if _is_opaque(series):
+        return pd.Series(series.to_list(), dtype=object, name=series.name)
     values: pd.Series[Any] = pd.Series(series.to_numpy())
     zone = series.dtype.time_zone if isinstance(series.dtype, nw.Datetime) else None
     return values.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else values
@@ -179,8 +201,7 @@ def declared_levels(series: nw.Series[Any]) -> tuple[list[Any], bool]:
         return list(dtype.categories), bool(dtype.ordered)
     if series.implementation.is_polars():
         return (list(dtype.categories), True) if series.dtype == nw.Enum else ([], False)
-    arrow = getattr(dtype, "pyarrow_dtype", getattr(native, "type", None))
-    if series.dtype != nw.Categorical or not getattr(arrow, "ordered", False):
+    if series.dtype != nw.Categorical or not getattr(arrow_type(series), "ordered", False):
         return [], False
     levels = series.cat.get_categories().to_list()
     return [level for level in levels if level is not None and level is not pd.NA], True

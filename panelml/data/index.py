@@ -60,6 +60,30 @@ class PanelIndex:
         return self.period.name
 
     @property
+    def remedy(self) -> str:
+        """What to do where no two periods are one step apart; "" where some are."""
+        gaps = np.diff(self.steps)
+        if not gaps.size or gaps.min() == 1:
+            return ""
+        common, number = int(np.gcd.reduce(gaps)), self.period.kind == "number"
+        if number and common > 1 and not self.period.written:
+            length = common * self.period.length
+            return (
+                f"All periods are {length:g} apart, or a multiple of that: with "
+                f"Panel(..., delta={length:g}) that is one step."
+            )
+        if common > 1:
+            return (
+                f"All periods are {common} times {self.delta} apart, or a multiple of that: use "
+                "periods of that length, or make a new Panel of these rows if they were selected "
+                "from others."
+            )
+        return (
+            f"The periods are uneven, with no common step but {self.delta}: turn them into "
+            "periods of equal length, such as months, or number them."
+        )
+
+    @property
     def n(self) -> int:
         """Number of rows."""
         return self.time.size

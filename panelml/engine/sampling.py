@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,8 @@ from panelml.errors import (
 )
 
 __all__ = ["make_sample", "normalised", "require_panel"]
+
+_SHIFTED = re.compile(r"(?<![\w.])[LFD]\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +145,10 @@ def make_sample(
             f"rows (row {listing(rows)})."
         )
     if found.incomplete.size == found.n:
+        words = _missing_words(found, variables, keys)
+        remedy = panel.index.remedy if _SHIFTED.search(words) else ""
         raise EmptyDataError(
-            f"No row is complete. Missing values: {_missing_words(found, variables, keys)}."
+            f"No row is complete. Missing values: {words}. {remedy}".rstrip()
             if found.missing.any()
             else "Every row has weight zero."
         )
