@@ -203,8 +203,10 @@ def declared_levels(series: nw.Series[Any]) -> tuple[list[Any], bool]:
         return (list(dtype.categories), True) if series.dtype == nw.Enum else ([], False)
     if series.dtype != nw.Categorical or not getattr(arrow_type(series), "ordered", False):
         return [], False
-    levels = series.cat.get_categories().to_list()
-    return [level for level in levels if level is not None and level is not pd.NA], True
+    values: Any = native.array if isinstance(native, pd.Series) else None
+    stored = native if values is None else values.__arrow_array__()
+    first = stored.unify_dictionaries().chunk(0).dictionary.to_pylist() if len(series) else []
+    return [level for level in first if level is not None], True
 
 
 def _factorize_categories(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:

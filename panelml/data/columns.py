@@ -63,7 +63,9 @@ _ADVICE: dict[Kind, str] = {
 def arrow_type(series: nw.Series[Any]) -> Any:
     """Return the type of a column that arrow stores, in a table or under pandas, or None."""
     native: Any = series.to_native()
-    return getattr(getattr(native, "dtype", native), "pyarrow_dtype", getattr(native, "type", None))
+    if isinstance(native, pd.Series):
+        return native.dtype.pyarrow_dtype if isinstance(native.dtype, pd.ArrowDtype) else None
+    return native.type if series.implementation.is_pyarrow() else None
 
 
 def decoded(series: nw.Series[Any]) -> nw.Series[Any]:
@@ -81,7 +83,7 @@ def decoded(series: nw.Series[Any]) -> nw.Series[Any]:
         text = all(value is pd.NA or isinstance(value, str) for value in values)
         plain = pd.Series(values, native.index, "string" if text else None, native.name)
         return nw.from_native(plain.convert_dtypes(), series_only=True)
-    if series.dtype in (nw.Int128, nw.UInt128):
+    if series.implementation.is_polars() and series.dtype in (nw.Int128, nw.UInt128):
         most = np.iinfo(np.int64).max
         inside = all(abs(end) <= most for end in (series.min(), series.max()) if end is not None)
         return series.cast(nw.Int64 if inside else nw.String)

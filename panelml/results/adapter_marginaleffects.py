@@ -82,7 +82,7 @@ def _ranked(column: pl.Series, levels: list[object] | None) -> pl.Series:
     texts = column.cast(pl.String)
     found = texts.drop_nulls().unique().sort().to_list()
     first = [level for level in levels or () if level in found]
-    return texts.cast(pl.Enum(list(dict.fromkeys([*first, *found]))))
+    return texts.cast(pl.Enum([str(level) for level in dict.fromkeys([*first, *found])]))
 
 
 class MarginalModel(ModelAbstract):  # type: ignore[misc]
