@@ -140,14 +140,16 @@ def _factorize_values(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
 
 
 def _pandas_series(series: nw.Series[Any]) -> pd.Series[Any]:
-    native = series.to_native()
+    native: Any = series.to_native()
     if isinstance(native, pd.Series):
         return native
     if _is_opaque(series):
-        return pd.Series(series.to_list(), dtype=object, name=series.name)
-    values: pd.Series[Any] = pd.Series(series.to_numpy())
+        # Periods are a type of arrow's that pandas adds, and reads.
+        values = native.to_pandas() if series.implementation.is_pyarrow() else series.to_list()
+        return pd.Series(values, name=series.name)
+    plain: pd.Series[Any] = pd.Series(series.to_numpy())
     zone = series.dtype.time_zone if isinstance(series.dtype, nw.Datetime) else None
-    return values.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else values
+    return plain.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else plain
 
 
 def _factorize_unordered(values: pd.Series[Any]) -> tuple[IntArray, Any]:

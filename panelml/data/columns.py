@@ -71,12 +71,16 @@ def arrow_type(series: nw.Series[Any]) -> Any:
 def decoded(series: nw.Series[Any]) -> nw.Series[Any]:
     """Return a column in a type that can be computed with, itself where it is already.
 
-    Runs and views of arrow, which few functions read, become plain values; integers of 128 bits
-    become such of 64, or texts where they are larger.
+    Runs and views of arrow, which few functions read, become plain values, and its periods those
+    of pandas; integers of 128 bits become such of 64, or texts where they are larger.
     """
     stored = str(arrow_type(series))
+    native: Any = series.to_native()
+    if stored.startswith("extension<pandas") and isinstance(native, pd.Series):
+        array: Any = native.array
+        periods = array.__arrow_array__().to_pandas().set_axis(native.index)
+        return nw.from_native(periods.rename(native.name), series_only=True)
     if stored.startswith("run_end_encoded") or stored in _VIEWS:
-        native: Any = series.to_native()
         values = series.to_list()
         if not isinstance(native, pd.Series):
             return nw.new_series(series.name, values, backend=series.implementation)

@@ -54,6 +54,9 @@ def frames() -> dict[str, Any]:
             pl.Series("id", [("a", int(i)) for i in FRAME["id"]], dtype=pl.Object)
         ),
     }
+    quarters = FRAME.assign(t=pd.PeriodIndex.from_ordinals(2 * FRAME["t"], freq="2Q"))
+    stored = pa.Table.from_pandas(quarters, preserve_index=False)
+    found |= {"periods in arrow": stored, "periods of arrow": arrow("t", stored["t"])}
     if hasattr(pa, "string_view"):
         views = pa.array(FRAME["g"].tolist(), pa.string_view())
         found |= {"views": put("g", views), "views under pandas": arrow("g", views)}
