@@ -149,11 +149,15 @@ def build_index(
         _refuse_missing(series, role)
     categories = _ordered_categories(time)
     time_codes, times = factorize(time)
+    # A dictionary of arrow's may have a null among its levels, which is no null of the rows.
+    _refuse_rows(time.name, "time", "missing", time_codes < 0)
     if not isinstance(period, Period):
         period = Period.of_categories(categories) if categories else Period.of(times, period)
     first = run_starts(unit)
     runs, units = factorize(unit if first is None else unit[first])
     starts = np.append(np.arange(n) if first is None else first, n)
+    if (runs < 0).any():
+        _refuse_rows(unit.name, "unit", "missing", np.repeat(runs < 0, np.diff(starts)))
     order: IntArray | None = None
     if not _is_sorted(starts[:-1], runs, time_codes):
         unit_codes = runs if first is None else np.repeat(runs, np.diff(starts))

@@ -42,10 +42,6 @@ def frames() -> dict[str, Any]:
     found = {f"runs of {name}": put(name, runs(name)) for name in FRAME}
     found |= {f"runs of {name} under pandas": arrow(name, runs(name)) for name in ("id", "g", "x")}
     found |= {
-        "Int128 unit": POLARS.with_columns(pl.col("id").cast(pl.Int128)),
-        "Int128 time": POLARS.with_columns(pl.col("t").cast(pl.Int128)),
-        "Int128 regressor": POLARS.with_columns(pl.col("x").cast(pl.Int128)),
-        "large Int128 unit": POLARS.with_columns(pl.col("id").cast(pl.Int128) + 2**100),
         "decimal time": put("t", pa.array(FRAME["t"]).cast(pa.decimal128(38, 0))),
         "decimal regressor": put("x", pa.array(FRAME["x"]).cast(pa.decimal128(38, 0))),
         "half precision": put("x", pa.array(FRAME["x"].to_numpy(np.float16))),
@@ -54,9 +50,16 @@ def frames() -> dict[str, Any]:
             pl.Series("id", [("a", int(i)) for i in FRAME["id"]], dtype=pl.Object)
         ),
     }
-    quarters = FRAME.assign(t=pd.PeriodIndex.from_ordinals(2 * FRAME["t"], freq="2Q"))
+    quarters = FRAME.assign(t=[pd.Period("2001Q1", "2Q") + int(k) for k in FRAME["t"]])
     stored = pa.Table.from_pandas(quarters, preserve_index=False)
     found |= {"periods in arrow": stored, "periods of arrow": arrow("t", stored["t"])}
+    if hasattr(pl, "Int128"):
+        found |= {
+            "Int128 unit": POLARS.with_columns(pl.col("id").cast(pl.Int128)),
+            "Int128 time": POLARS.with_columns(pl.col("t").cast(pl.Int128)),
+            "Int128 regressor": POLARS.with_columns(pl.col("x").cast(pl.Int128)),
+            "large Int128 unit": POLARS.with_columns(pl.col("id").cast(pl.Int128) + 2**100),
+        }
     if hasattr(pa, "string_view"):
         views = pa.array(FRAME["g"].tolist(), pa.string_view())
         found |= {"views": put("g", views), "views under pandas": arrow("g", views)}
