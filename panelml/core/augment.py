@@ -63,6 +63,8 @@ class SplitMeans:
         Positions of the random regressors, which stay last.
     centred : IntArray
         Those of them that vary within units, of which deviations are taken.
+    known : FloatArray, shape (s, units of the sample), or None
+        Means of another sample, as ``means`` gives them; NaN for units that take their own.
     """
 
     varying: IntArray
@@ -71,30 +73,53 @@ class SplitMeans:
     products: tuple[tuple[int, IntArray], ...] = ()
     random: IntArray = field(default_factory=NONE.copy)
     centred: IntArray = field(default_factory=NONE.copy)
+    known: FloatArray | None = None
 
     def __call__(self, block: Block) -> Block:
         """Replace the regressors of one block."""
+        return block.with_z(self._replaced(block)[0])
+
+    def means(self, block: Block) -> FloatArray:
+        """Return the means by which units of a block are split, shape (s, g): the state of a fit.
+
+        First those of the regressors that are split, then of products of deviations, then of
+        random regressors.
+        """
+        return np.concatenate(self._replaced(block)[1])
+
+    def _replaced(self, block: Block) -> tuple[FloatArray, list[FloatArray]]:
+        """Return the variables of one block, and all unit means that were taken."""
         x = block.z[1:]
-        mean, deviation = _split(x[self.varying], block)
+        taken: list[FloatArray] = []
+
+        def split(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+            rows = sum(map(len, taken)) + np.arange(len(values))
+            known = None if self.known is None else self.known[rows][:, block.units]
+            means, deviation = _split(values, block, known)
+            taken.append(means)
+            return spread(means, block.unit), deviation
+
+        mean, deviation = split(x[self.varying])
         first = x[self.varying] if self.form == "levels" else deviation
         if self.products:
             moved = x.copy()
             moved[self.varying] = deviation
             for place, factors in self.products:
-                first[place] = _split(moved[factors].prod(axis=0)[None], block)[1][0]
+                first[place] = split(moved[factors].prod(axis=0)[None])[1][0]
         last = x
         if self.centred.size:
             last = x.copy()
-            last[self.centred] = _split(x[self.centred], block)[1]
+            last[self.centred] = split(x[self.centred])[1]
         parts = [block.z[:1], first, mean, x[self.others], last[self.random]]
-        return block.with_z(np.concatenate(parts))
+        return np.concatenate(parts), taken
 
 
-def _split(x: FloatArray, block: Block) -> tuple[FloatArray, FloatArray]:
-    """Unit means of variables on their rows, and deviations from them, both (v, n)."""
-    mean = spread(group_means(x, block.starts, block.weights), block.unit)
-    deviation = x - mean
-    rest = spread(group_means(deviation, block.starts, block.weights), block.unit)
-    mean += rest
-    deviation -= rest
-    return mean, deviation
+def _split(x: FloatArray, block: Block, known: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    """Unit means of variables, shape (v, g), and deviations from them, shape (v, n)."""
+    means = group_means(x, block.starts, block.weights)
+    if known is not None:
+        means = np.where(np.isnan(known), means, known)
+        return means, x - spread(means, block.unit)
+    deviation = x - spread(means, block.unit)
+    rest = group_means(deviation, block.starts, block.weights)
+    return means + rest, deviation - spread(rest, block.unit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,18 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, IntArray
+from panelml.data.calendar import (
+    READINGS,
+    WRITTEN,
+    choose_reading,
+    clock_of,
+    common_step,
+    dates_in_numbers,
+    on_clock,
+)
 from panelml.errors import ColumnTypeError, SpecificationError, listing, shown
 
-__all__ = ["TimeAxis", "shift_places"]
+__all__ = ["Period", "TimeAxis", "shift_places"]
 
 _UNITS_OF_TIME = (
     (86_400_000_000, "day"),
@@ -21,31 +31,55 @@ _UNITS_OF_TIME = (
     (1_000_000, "second"),
     (1, "microsecond"),
 )
-_PERIODS = {"Y": "year", "A": "year", "Q": "quarter", "M": "month", "W": "week", "D": "day"}
+_PERIODS = {
+    "Y": "year", "A": "year", "Q": "quarter", "M": "month", "W": "week", "D": "day",
+    "B": "business day", "H": "hour", "T": "minute", "MIN": "minute", "S": "second",
+}  # fmt: skip
 _NAMED = {"12 months": "1 year", "3 months": "1 quarter", "7 days": "1 week"}
+_MOST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class TimeAxis:
-    """Where each period lies.
+class Period:
+    """A step of the time axis: how labels are read as positions, and how long a step is.
+
+    It is part of what is fitted: other rows, such as those that a panel is filtered to or that
+    are predicted, keep the step of the rows from which it was found.
 
     Attributes
     ----------
-    steps : IntArray, shape (T,)
-        Position of each period, in steps from the first.
-    delta : str
+    kind : str
+        ``"number"``, ``"date"``, ``"span"`` (a timedelta), ``"period"`` (of pandas) or
+        ``"category"``.
+    length : int or float
+        Of a step, in what the labels are read as.
+    name : str
         Length of a step in words.
+    reading : str
+        Of dates, by the name of one of ``calendar.READINGS``; of periods, their frequency.
+    clock : str
+        ``"local"`` or ``"UTC"`` where dates have a zone.
+    written : str
+        ``"YYYYMM"``, say, where numbers write dates.
+    categories : tuple
+        All categories that are declared, in order.
     """
 
-    steps: IntArray
-    delta: str
+    kind: str
+    length: float
+    name: str
+    reading: str = ""
+    clock: str = ""
+    written: str = ""
+    categories: tuple[Any, ...] = ()
 
     @classmethod
-    def of(cls, times: AnyArray, delta: float | None = None) -> TimeAxis:
-        """Place sorted labels on an axis.
+    def of(cls, times: AnyArray, delta: float | None = None) -> Period:
+        """Find the step of sorted labels.
 
         Integers advance by one, dates by the largest step (years, months, or a span of time)
-        that divides every gap, ordered categories by one place.
+        that divides every gap. Whole numbers that write dates, as 200112 and 200201 do, are
+        read as these unless ``delta`` is given.
 
         Parameters
         ----------
@@ -59,59 +93,143 @@ class TimeAxis:
         ColumnTypeError
             If the labels are no times.
         SpecificationError
-            If numbers do not lie on a grid, or delta has no meaning.
+            If delta has no meaning.
         """
-        kind = pd.api.types.infer_dtype(times, skipna=False)
-        if kind in ("integer", "floating", "mixed-integer-float", "boolean"):
-            return cls._of_numbers(times.astype(np.float64), kind == "integer", delta)
+        kind = _kind(times)
+        if kind == "number":
+            return cls._of_numbers(_numbers(times), delta)
         if delta is not None:
             raise SpecificationError("delta is the length of a period where times are numbers.")
-        if kind in ("date", "datetime", "datetime64"):
-            return cls._of_dates(_without_zone(pd.DatetimeIndex(times)))
-        if kind in ("timedelta", "timedelta64"):
-            return cls._of_spans(pd.TimedeltaIndex(times).as_unit("us").asi8)
+        if kind == "date":
+            return cls._of_dates(pd.DatetimeIndex(times))
         if kind == "period":
-            periods = pd.PeriodIndex(times)
-            unit = _PERIODS.get(periods.freqstr.partition("-")[0], periods.freqstr)
-            return cls(np.asarray(periods.asi8 - periods.asi8[0]), f"1 {unit}")
-        raise ColumnTypeError(f"Times must be numbers, dates or periods, not {listing(times)}.")
+            periods, frequency = pd.PeriodIndex(times), _frequency(pd.PeriodIndex(times))
+            code = frequency.partition("-")[0]
+            count = int(periods.freqstr[: -len(frequency)] or 1)
+            length = math.gcd(count, *np.diff(periods.asi8).tolist())
+            name = _words(length, _PERIODS.get(code.upper(), code))
+            return cls(kind, length, name, frequency)
+        length = common_step(pd.TimedeltaIndex(times).as_unit("us").asi8)[0]
+        return cls(kind, length, _span_words(length))
 
     @classmethod
-    def of_places(cls, count: int) -> TimeAxis:
-        """Place ordered categories, one step apart."""
-        return cls(np.arange(count), "1 category")
+    def of_categories(cls, categories: Sequence[Any]) -> Period:
+        """Return the step of ordered categories: one place, whether or not a row is there."""
+        return cls("category", 1, "1 category", categories=tuple(categories))
 
     @classmethod
-    def _of_numbers(cls, times: Any, whole: bool, delta: float | None) -> TimeAxis:
-        if delta is not None and not delta > 0:
-            raise SpecificationError(f"delta must be positive, not {shown(delta)}.")
+    def _of_numbers(cls, times: AnyArray, delta: float | None) -> Period:
+        if delta is not None:
+            if not delta > 0:
+                raise SpecificationError(f"delta must be positive, not {shown(delta)}.")
+            return cls("number", float(delta), f"{delta:g}")
         gaps = np.diff(times)
-        step = delta
-        if step is None:
-            on_whole = whole or bool((gaps == np.rint(gaps)).all())
-            step = 1.0 if on_whole else float(gaps.min())
-        position = (times - times[0]) / step
-        places = np.rint(position)
-        if np.abs(position - places).max() > 1e-6:
+        if times.dtype.kind == "f" and (gaps != np.rint(gaps)).any():
+            return cls("number", float(gaps.min()), f"{gaps.min():g}")
+        written = _write_dates(times)
+        if not written:
+            return cls("number", 1, "1")
+        found = cls._of_dates(_read_numbers(times, written))
+        return cls("number", found.length, f"{found.name} (read as {written})", found.reading,
+                   written=written)  # fmt: skip
+
+    @classmethod
+    def _of_dates(cls, dates: pd.DatetimeIndex) -> Period:
+        clock = clock_of(dates)
+        reading, length = choose_reading(on_clock(dates, clock))
+        unit = READINGS[reading].unit
+        name = _span_words(length) if reading == "span" else _words(length, unit)
+        return cls("date", length, name, reading, clock)
+
+    def steps(self, times: AnyArray) -> IntArray:
+        """Place sorted labels: their distance from the first, in steps, shape (T,).
+
+        Raises
+        ------
+        ColumnTypeError
+            If the labels are of another kind than those that the step was found from.
+        SpecificationError
+            If they do not lie on a grid of such steps.
+        """
+        positions = self.positions(times)
+        from_first = positions - positions[0]
+        steps = np.rint(np.asarray(from_first / self.length, dtype=np.float64))
+        if positions.dtype.kind in "iO" and float(self.length).is_integer():
+            off = bool((from_first % int(self.length)).any())
+            steps = np.asarray(from_first // int(self.length))
+        else:
+            off = bool(np.abs(from_first / self.length - steps).max() > 1e-6)
+        if off or (np.diff(steps) <= 0).any() or steps[-1] > _MOST:
             raise SpecificationError(
-                f"The periods {listing(times)} do not lie on a grid of step {step:g}; "
-                "pass delta= with the length of one period."
+                f"The periods {listing(times)} do not lie on a grid of step {self.name}; "
+                + (
+                    "Panel(..., delta=) sets the length of a period."
+                    if self.kind == "number"
+                    else "leave out those between."
+                )
             )
-        return cls(places.astype(np.int64), f"{step:g}")
+        return steps.astype(np.int64)
+
+    def positions(self, labels: AnyArray) -> AnyArray:
+        """Read labels as numbers, ``length`` apart from one step to the next, shape (n,).
+
+        Raises
+        ------
+        ColumnTypeError
+            If the labels are of another kind than those that the step was found from.
+        """
+        if self.kind == "category":
+            place = pd.Index(self.categories).get_indexer(pd.Index(labels))
+            if (place < 0).any():
+                raise ColumnTypeError(
+                    f"The periods {listing(labels[place < 0])} are not among the categories "
+                    f"{listing(self.categories)}."
+                )
+            return np.asarray(place, dtype=np.int64)
+        if _kind(labels) != self.kind:
+            raise ColumnTypeError(
+                f"Times such as {labels[0]!s} are no {self.kind}s, as those are by which the "
+                "length of a period was found. Convert them to the same type."
+            )
+        if self.kind == "number":
+            numbers = _numbers(labels)
+            if not self.written:
+                return numbers
+            return READINGS[self.reading].position(_read_numbers(numbers, self.written))
+        if self.kind == "date":
+            dates = on_clock(pd.DatetimeIndex(labels), self.clock)
+            return READINGS[self.reading].position(dates)
+        if self.kind == "span":
+            return np.asarray(pd.TimedeltaIndex(labels).as_unit("us").asi8)
+        periods = pd.PeriodIndex(labels)
+        if _frequency(periods) != self.reading:
+            raise ColumnTypeError(
+                f"The periods {listing(labels)} have the frequency {_frequency(periods)!r}, not "
+                f"{self.reading!r}. Convert them by pandas' asfreq()."
+            )
+        return np.asarray(periods.asi8)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAxis:
+    """Where each period lies.
+
+    Attributes
+    ----------
+    steps : IntArray, shape (T,)
+        Position of each period, in steps from the first.
+    period : Period
+        The step.
+    """
+
+    steps: IntArray
+    period: Period
 
     @classmethod
-    def _of_dates(cls, dates: pd.DatetimeIndex) -> TimeAxis:
-        if not _same_day_of_month(dates):
-            return cls._of_spans(dates.as_unit("us").asi8)
-        months = np.asarray(dates.year * 12 + dates.month, dtype=np.int64)
-        steps, step = _divided(months)
-        return cls(steps, _words(step, "month"))
-
-    @classmethod
-    def _of_spans(cls, microseconds: IntArray) -> TimeAxis:
-        steps, step = _divided(np.asarray(microseconds))
-        size, unit = next((size, unit) for size, unit in _UNITS_OF_TIME if step % size == 0)
-        return cls(steps, _words(step // size, unit))
+    def of(cls, times: AnyArray, delta: float | None = None) -> TimeAxis:
+        """Place sorted labels by the step that ``Period.of`` finds for them."""
+        period = Period.of(times, delta)
+        return cls(period.steps(times), period)
 
 
 def shift_places(unit: IntArray, time: IntArray, steps: IntArray, periods: int) -> IntArray:
@@ -145,26 +263,55 @@ def shift_places(unit: IntArray, time: IntArray, steps: IntArray, periods: int) 
     return place
 
 
-def _same_day_of_month(dates: pd.DatetimeIndex) -> bool:
-    same_day = len(set(dates.day)) == 1 or bool(dates.is_month_end.all())
-    return same_day and bool((dates == dates.normalize()).all())
+def _kind(labels: AnyArray) -> str:
+    kind = pd.api.types.infer_dtype(labels, skipna=False)
+    if kind in ("integer", "floating", "mixed-integer-float", "boolean", "decimal"):
+        return "number"
+    if kind in ("date", "datetime", "datetime64"):
+        return "date"
+    if kind in ("timedelta", "timedelta64"):
+        return "span"
+    if kind == "period":
+        return "period"
+    raise ColumnTypeError(f"Times must be numbers, dates or periods, not {listing(labels)}.")
 
 
-def _without_zone(dates: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    """Read zoned times off the local clock where days or months are equal there, else in UTC."""
-    if dates.tz is None:
-        return dates
-    local, universal = dates.tz_localize(None), dates.tz_convert(None)
-    if not (local.is_monotonic_increasing and local.is_unique):
-        return universal
-    coarser = _divided(local.as_unit("us").asi8)[1] > _divided(universal.as_unit("us").asi8)[1]
-    return local if coarser or _same_day_of_month(local) else universal
+def _numbers(labels: AnyArray) -> AnyArray:
+    """Return whole numbers of any type as integers, which are exact; others as floats."""
+    kind = labels.dtype.kind
+    if kind == "f" or (kind == "O" and any(value != int(value) for value in labels)):
+        return labels.astype(np.float64)
+    if kind in "uO":
+        whole = np.array([int(value) for value in labels], dtype=object)
+        return whole if np.abs(whole).max() >= _MOST else whole.astype(np.int64)
+    return labels.astype(np.int64)
 
 
-def _divided(positions: IntArray) -> tuple[IntArray, int]:
-    from_first = positions - positions[0]
-    step = math.gcd(*(int(gap) for gap in from_first[1:])) if from_first.size > 1 else 0
-    return from_first // max(step, 1), max(step, 1)
+def _write_dates(times: AnyArray) -> str:
+    """Say how numbers write dates, "" if they do not."""
+    if times.dtype.kind == "O" or (times != np.rint(times)).any() or times[-1] > _MOST:
+        return ""
+    return dates_in_numbers(times.astype(np.int64))
+
+
+def _frequency(periods: pd.PeriodIndex) -> str:
+    """Return the code of what periods are counted in: "Q-DEC" for those of two quarters."""
+    return str(periods.freqstr).lstrip("0123456789")
+
+
+def _read_numbers(numbers: AnyArray, written: str) -> pd.DatetimeIndex:
+    dates = WRITTEN[written](numbers.astype(np.int64))
+    if dates is None:
+        raise SpecificationError(
+            f"The periods {listing(numbers)} are not all written as {written}. Pass delta= if "
+            "they are plain numbers."
+        )
+    return dates
+
+
+def _span_words(microseconds: int) -> str:
+    size, unit = next((size, unit) for size, unit in _UNITS_OF_TIME if microseconds % size == 0)
+    return _words(microseconds // size, unit)
 
 
 def _words(count: int, unit: str) -> str:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, IntArray
+from panelml.data.columns import arrow_type, is_nested
 from panelml.errors import ColumnTypeError
 
-__all__ = ["Codes", "combine", "factorize", "run_starts"]
+__all__ = ["Codes", "combine", "declared_levels", "factorize", "run_starts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,8 @@ def factorize(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
     codes : IntArray, shape (n,)
         -1 where missing.
     labels : AnyArray, shape (levels,)
-        Sorted (in category order for categories, numbers before texts), or in the order of
-        appearance where the values cannot be compared.
+        Sorted (by ``declared_levels`` where there are any, numbers before texts), or in the order
+        of appearance where the values cannot be compared.
     """
     first = run_starts(series)
     if first is None:
@@ -86,11 +87,30 @@ def factorize(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
 
 
 def run_starts(series: nw.Series[Any]) -> IntArray | None:
-    """Return the first row of each run of equal values; None where runs are short."""
+    """Return the first row of each run of equal values; None where runs are short.
+
+    Raises
+    ------
+    ColumnTypeError
+        If the values are records or lists.
+    """
+    if is_nested(series):
+        example = series[:1].to_list()[0]
+        raise ColumnTypeError(
+            f"Column {series.name!r} holds records or lists, such as {example}, not single values. "
+            "Make columns of their parts, and name one of them."
+        )
+    if _is_opaque(series):
+        return None
     head = series[:4096]
     if len(series) < 2 or 2 * _changes(head).sum() > len(head):
         return None
     return np.flatnonzero(np.concatenate([[True], _changes(series)]))
+
+
+def _is_opaque(series: nw.Series[Any]) -> bool:
+    """Whether polars or arrow hold values that they do not compare."""
+    return series.dtype in (nw.Object, nw.Unknown) and not isinstance(series.to_native(), pd.Series)
 
 
 def _changes(series: nw.Series[Any]) -> BoolArray:
@@ -120,12 +140,16 @@ def _factorize_values(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
 
 
 def _pandas_series(series: nw.Series[Any]) -> pd.Series[Any]:
-    native = series.to_native()
+    native: Any = series.to_native()
     if isinstance(native, pd.Series):
         return native
-    values: pd.Series[Any] = pd.Series(series.to_numpy())
+    if _is_opaque(series):
+        # Periods are a type of arrow's that pandas adds, and reads.
+        values = native.to_pandas() if series.implementation.is_pyarrow() else series.to_list()
+        return pd.Series(values, name=series.name)
+    plain: pd.Series[Any] = pd.Series(series.to_numpy())
     zone = series.dtype.time_zone if isinstance(series.dtype, nw.Datetime) else None
-    return values.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else values
+    return plain.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else plain
 
 
 def _factorize_unordered(values: pd.Series[Any]) -> tuple[IntArray, Any]:
@@ -165,11 +189,35 @@ def _factorize_integers(values: AnyArray) -> tuple[IntArray, AnyArray]:
     return (np.cumsum(occurs) - 1)[position], labels
 
 
+def declared_levels(series: nw.Series[Any]) -> tuple[list[Any], bool]:
+    """Return the levels of a category in the order that its type declares, and whether it ranks.
+
+    The levels of pandas come in an order of the user's, whether or not they rank; those of
+    polars' Enum and of arrow's ordered dictionaries do rank. polars' Categorical and arrow's
+    other dictionaries number their levels as they occur in the rows: these have none, and neither
+    do columns of other types.
+    """
+    native: Any = series.to_native()
+    dtype: Any = getattr(native, "dtype", None)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return list(dtype.categories), bool(dtype.ordered)
+    if series.implementation.is_polars():
+        return (list(dtype.categories), True) if series.dtype == nw.Enum else ([], False)
+    if series.dtype != nw.Categorical or not getattr(arrow_type(series), "ordered", False):
+        return [], False
+    values: Any = native.array if isinstance(native, pd.Series) else None
+    stored = native if values is None else values.__arrow_array__()
+    first = stored.unify_dictionaries().chunk(0).dictionary.to_pylist() if len(series) else []
+    return [level for level in first if level is not None], True
+
+
 def _factorize_categories(series: nw.Series[Any]) -> tuple[IntArray, AnyArray]:
+    levels, _ = declared_levels(series)
     native = series.to_native()
-    if isinstance(native, pd.Series):
-        used = pd.Categorical(native).remove_unused_categories()
+    if levels and isinstance(native, pd.Series) and isinstance(native.dtype, pd.CategoricalDtype):
+        used = pd.Categorical(native)
     else:
-        levels = series.cat.get_categories().to_list()
-        used = pd.Categorical(series.to_list(), categories=levels).remove_unused_categories()
+        values = pd.Series(series.to_list(), dtype=object)
+        used = pd.Categorical(values, categories=levels or None)
+    used = used.remove_unused_categories()
     return used.codes.astype(np.int64), _label_array(used.categories)

@@ -15,8 +15,11 @@ from panelml.errors import ColumnTypeError, listing, shown
 
 __all__ = [
     "Kind",
+    "arrow_type",
     "as_objects",
     "column_kind",
+    "decoded",
+    "is_nested",
     "missing_values",
     "numbers",
     "objects",
@@ -24,7 +27,10 @@ __all__ = [
     "refuse_rounding",
 ]
 
-Kind: TypeAlias = Literal["number", "category", "date", "complex", "mixed"]
+Kind: TypeAlias = Literal["number", "category", "date", "complex", "nested", "mixed"]
+
+_NESTED = (nw.Struct, nw.List, nw.Array)
+_VIEWS = ("string_view", "binary_view")
 
 _KINDS: dict[str, Kind] = {
     "string": "category",
@@ -54,9 +60,49 @@ _ADVICE: dict[Kind, str] = {
     "date": "dates or spans of time, such as {value} (row {row}). Turn them into a number, or "
     "write C({name}) for one effect per value",
     "complex": "complex numbers, such as {value} (row {row}). Keep the real part or the modulus",
+    "nested": "records or lists, such as {value} (row {row}). Make columns of their parts",
     "mixed": "values of several kinds, such as {value} (row {row}). Convert it with "
     "pandas.to_numeric, or write C({name}) for a category",
 }
+
+
+def arrow_type(series: nw.Series[Any]) -> Any:
+    """Return the type of a column that arrow stores, in a table or under pandas, or None."""
+    native: Any = series.to_native()
+    if isinstance(native, pd.Series):
+        return native.dtype.pyarrow_dtype if isinstance(native.dtype, pd.ArrowDtype) else None
+    return native.type if series.implementation.is_pyarrow() else None
+
+
+def decoded(series: nw.Series[Any]) -> nw.Series[Any]:
+    """Return a column in a type that can be computed with, itself where it is already.
+
+    Runs and views of arrow, which few functions read, become plain values, and its periods those
+    of pandas; integers of 128 bits become such of 64, or texts where they are larger.
+    """
+    stored = str(arrow_type(series))
+    native: Any = series.to_native()
+    if stored.startswith("extension<pandas") and isinstance(native, pd.Series):
+        array: Any = native.array
+        periods = array.__arrow_array__().to_pandas().set_axis(native.index)
+        return nw.from_native(periods.rename(native.name), series_only=True)
+    if stored.startswith("run_end_encoded") or stored in _VIEWS:
+        values = series.to_list()
+        if not isinstance(native, pd.Series):
+            return nw.new_series(series.name, values, backend=series.implementation)
+        text = all(value is pd.NA or isinstance(value, str) for value in values)
+        plain = pd.Series(values, native.index, "string" if text else None, native.name)
+        return nw.from_native(plain.convert_dtypes(), series_only=True)
+    if series.implementation.is_polars() and series.dtype in (nw.Int128, nw.UInt128):
+        most = np.iinfo(np.int64).max
+        inside = all(abs(end) <= most for end in (series.min(), series.max()) if end is not None)
+        return series.cast(nw.Int64 if inside else nw.String)
+    return series
+
+
+def is_nested(series: nw.Series[Any]) -> bool:
+    """Whether each value is a record or a list of others."""
+    return series.dtype in _NESTED
 
 
 def column_kind(series: nw.Series[Any]) -> Kind:
@@ -66,6 +112,8 @@ def column_kind(series: nw.Series[Any]) -> Kind:
         return "number"
     if dtype in (nw.String, nw.Categorical, nw.Enum):
         return "category"
+    if is_nested(series):
+        return "nested"
     if dtype.is_temporal() or dtype == nw.Time:
         return "date"
     native = series.to_native()
@@ -90,6 +138,10 @@ def numbers(series: nw.Series[Any]) -> AnyArray:
 def objects(series: nw.Series[Any]) -> AnyArray:
     """Return a column as Python objects."""
     native = series.to_native()
+    if is_nested(series):
+        values = np.empty(len(series), dtype=object)
+        values[:] = series.to_list()
+        return values
     return as_objects(native if isinstance(native, pd.Series) else native.to_numpy())
 
 

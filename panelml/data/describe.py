@@ -34,6 +34,8 @@ class PanelDescription:
         Periods from the first to the last, those in which no unit is observed included.
     delta : str
         Time from one period to the next.
+    remedy : str
+        What to do where no two periods are so far apart.
     t_min, t_mean, t_max : float
         Least, mean and most rows of a unit.
     t_percentiles : dict of int to float
@@ -61,6 +63,7 @@ class PanelDescription:
     last: object
     span: int
     delta: str
+    remedy: str
     t_min: int
     t_mean: float
     t_max: int
@@ -133,9 +136,8 @@ class PanelDescription:
         if self.n_periods > 1 and self.gaps >= self.nobs - self.n_units > 0:
             return (
                 f"No unit is observed in two periods {self.delta} apart, so that lags and "
-                "differences are all missing. If the periods are further apart, pass their "
-                "distance to Panel(..., delta=)."
-            )
+                f"differences are all missing. {self.remedy}"
+            ).rstrip()
         return ""
 
 
@@ -157,7 +159,8 @@ def describe(index: PanelIndex, unit: str, time: str, patterns: int = 9) -> Pane
     return PanelDescription(
         unit=unit, time=time, nobs=index.n, n_units=sizes.size, n_periods=index.times.size,
         first=_plain(index.times[0]), last=_plain(index.times[-1]), span=span, delta=index.delta,
-        t_min=int(sizes.min()), t_mean=float(sizes.mean()), t_max=int(sizes.max()),
+        remedy=index.remedy, t_min=int(sizes.min()), t_mean=float(sizes.mean()),
+        t_max=int(sizes.max()),
         t_percentiles=dict(zip(PERCENTILES, map(float, quantiles), strict=True)),
         balanced=index.n == sizes.size * index.times.size, gaps=int(gap.sum()),
         units_with_gaps=int((per_unit > 0).sum()),

@@ -16,6 +16,7 @@ from panelml.data.evaluation import dotted, evaluate, parse
 from panelml.data.functions import (
     CODING,
     FUNCTION_NAMES,
+    MEAN_FUNCTIONS,
     PANEL_FUNCTIONS,
     STATEFUL,
     State,
@@ -81,6 +82,23 @@ class Expression:
     states: State = field(default_factory=dict)
     names: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What it computes; texts that read the same may stand for different columns."""
+        calls = ((call.function, call.argument.key, *call.options) for call in self.calls.values())
+        return (self.source, *self.columns.items(), *calls)
+
+    @property
+    def averaged(self) -> dict[tuple[object, ...], Expression]:
+        """What ``within()`` and ``between()`` take the unit means of, by its key."""
+        found: dict[tuple[object, ...], Expression] = {}
+        for call in self.calls.values():
+            inner = replace(call.argument, states=self.states, names=(call.argument.text,))
+            found |= inner.averaged
+            if call.function in MEAN_FUNCTIONS:
+                found[inner.key] = inner
+        return found
+
     def evaluate(self, chunk: Chunk) -> FloatArray:
         """Return the variables on a chunk, shape (k, n).
 
@@ -134,7 +152,10 @@ class Expression:
         for name, call in self.calls.items():
             inner = call.argument
             argument = inner._masked(chunk, *inner.run(chunk, states, fitted))
-            values = functions[call.function](argument, *call.options)
+            options = list(call.options)
+            if chunk.known is not None and call.function in MEAN_FUNCTIONS:
+                options.append(chunk.known[inner.key])
+            values = functions[call.function](argument, *options)
             missing |= missing_values(values)
             context[name] = _typed(values)
         known = row_functions(chunk, states, fitted)

@@ -21,6 +21,7 @@ from panelml.errors import ColumnTypeError, FormulaError, shown
 __all__ = [
     "CODING",
     "FUNCTION_NAMES",
+    "MEAN_FUNCTIONS",
     "PANEL_FUNCTIONS",
     "STATEFUL",
     "State",
@@ -31,7 +32,8 @@ __all__ = [
 
 State: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-PANEL_FUNCTIONS = ("L", "F", "D", "within", "between")
+MEAN_FUNCTIONS = ("within", "between")
+PANEL_FUNCTIONS = ("L", "F", "D", *MEAN_FUNCTIONS)
 _PANEL_CALL = re.compile(rf"(?<![\w.])({'|'.join(PANEL_FUNCTIONS)})\s*\(")
 STATEFUL = ("center", "scale", "standardize", "poly", "bs", "cr", "cs", "cc")
 CODING = {
@@ -72,7 +74,7 @@ def panel_functions(chunk: Chunk) -> dict[str, Callable[..., AnyArray]]:
     """Bind lag, lead and difference by time value, and means over the estimation sample.
 
     A gap gives a missing value. ``between(x)`` is the unit's mean over the rows of the
-    estimation sample and ``within(x)`` the deviation from it.
+    estimation sample and ``within(x)`` the deviation from it; units with a ``known`` mean keep it.
     """
     unit, index = chunk.unit, chunk.panel.index
     time = index.time[chunk.rows]
@@ -88,15 +90,17 @@ def panel_functions(chunk: Chunk) -> dict[str, Callable[..., AnyArray]]:
         values = _floats(x, "D")
         return values - _floats(lag(values, k), "D")
 
-    def between(x: AnyArray) -> AnyArray:
+    def between(x: AnyArray, known: FloatArray | None = None) -> AnyArray:
         values = _floats(x, "between")
-        return _unit_means(values, unit, chunk.starts.size - 1, chunk.keep)
+        return _unit_means(values, unit, chunk.starts.size - 1, chunk.keep, known)
 
-    def within(x: AnyArray) -> AnyArray:
+    def within(x: AnyArray, known: FloatArray | None = None) -> AnyArray:
         values, g = _floats(x, "within"), chunk.starts.size - 1
-        mean = _unit_means(values, unit, g, chunk.keep)
+        mean = _unit_means(values, unit, g, chunk.keep, known)
         deviation = values - mean
-        return cleared(deviation - _unit_means(deviation, unit, g, chunk.keep), mean)
+        if known is None:
+            deviation = deviation - _unit_means(deviation, unit, g, chunk.keep, None)
+        return cleared(deviation, mean)
 
     return {"L": lag, "F": lead, "D": difference, "within": within, "between": between}
 
@@ -137,12 +141,17 @@ def _scatter(result: Any, use: BoolArray) -> Any:
     return full
 
 
-def _unit_means(values: FloatArray, unit: IntArray, g: int, keep: BoolArray | None) -> FloatArray:
+def _unit_means(
+    values: FloatArray, unit: IntArray, g: int, keep: BoolArray | None, known: FloatArray | None
+) -> FloatArray:
     missing = np.isnan(values)
     use = ~missing if keep is None else keep & ~missing
     total = np.bincount(unit[use], values[use], minlength=g)
     rows = np.bincount(unit[use], minlength=g)
-    mean: FloatArray = np.divide(total, rows, out=np.full(g, np.nan), where=rows > 0)[unit]
+    means: FloatArray = np.divide(total, rows, out=np.full(g, np.nan), where=rows > 0)
+    if known is not None:
+        means = np.where(np.isnan(known), means, known)
+    mean = means[unit]
     mean[missing] = np.nan
     return mean
 

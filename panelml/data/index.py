@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 
 import narwhals.stable.v2 as nw
 import numpy as np
-import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, IntArray
-from panelml.data.axis import TimeAxis
-from panelml.data.codes import factorize, run_starts
+from panelml.data.axis import Period
+from panelml.data.codes import declared_levels, factorize, run_starts
 from panelml.errors import (
     ColumnTypeError,
     DuplicateIndexError,
@@ -41,8 +40,8 @@ class PanelIndex:
         Code of each sorted row's period.
     steps : IntArray, shape (T,)
         Position of each period on the time axis.
-    delta : str
-        Length of a step of time, in words.
+    period : Period
+        What a step of the time axis is.
     order : IntArray, shape (n,), or None
         The user's row that stands at each sorted place; None where the rows came sorted.
     """
@@ -52,8 +51,37 @@ class PanelIndex:
     starts: IntArray
     time: IntArray
     steps: IntArray
-    delta: str
+    period: Period
     order: IntArray | None
+
+    @property
+    def delta(self) -> str:
+        """Length of a step of time, in words."""
+        return self.period.name
+
+    @property
+    def remedy(self) -> str:
+        """What to do where no two periods are one step apart; "" where some are."""
+        gaps = np.diff(self.steps)
+        if not gaps.size or gaps.min() == 1:
+            return ""
+        common, number = int(np.gcd.reduce(gaps)), self.period.kind == "number"
+        if number and common > 1 and not self.period.written:
+            length = common * self.period.length
+            return (
+                f"All periods are {length:g} apart, or a multiple of that: with "
+                f"Panel(..., delta={length:g}) that is one step."
+            )
+        if common > 1:
+            return (
+                f"All periods are {common} times {self.delta} apart, or a multiple of that: use "
+                "periods of that length, or make a new Panel of these rows if they were selected "
+                "from others."
+            )
+        return (
+            f"The periods are uneven, with no common step but {self.delta}: turn them into "
+            "periods of equal length, such as months, or number them."
+        )
 
     @property
     def n(self) -> int:
@@ -93,9 +121,15 @@ class PanelIndex:
 
 
 def build_index(
-    unit: nw.Series[Any], time: nw.Series[Any], delta: float | None = None
+    unit: nw.Series[Any], time: nw.Series[Any], period: Period | float | None = None
 ) -> PanelIndex:
     """Sort and check the keys of a panel.
+
+    Parameters
+    ----------
+    unit, time : narwhals Series
+    period : Period or float, optional
+        The step of time, or its length where times are numbers; found from the times by default.
 
     Raises
     ------
@@ -113,13 +147,17 @@ def build_index(
         raise EmptyDataError("The data have no rows.")
     for series, role in ((unit, "unit"), (time, "time")):
         _refuse_missing(series, role)
-    _refuse_text_time(time)
+    categories = _ordered_categories(time)
     time_codes, times = factorize(time)
-    categories = time.dtype in (nw.Categorical, nw.Enum)
-    axis = TimeAxis.of_places(times.size) if categories else TimeAxis.of(times, delta)
+    # A dictionary of arrow's may have a null among its levels, which is no null of the rows.
+    _refuse_rows(time.name, "time", "missing", time_codes < 0)
+    if not isinstance(period, Period):
+        period = Period.of_categories(categories) if categories else Period.of(times, period)
     first = run_starts(unit)
     runs, units = factorize(unit if first is None else unit[first])
     starts = np.append(np.arange(n) if first is None else first, n)
+    if (runs < 0).any():
+        _refuse_rows(unit.name, "unit", "missing", np.repeat(runs < 0, np.diff(starts)))
     order: IntArray | None = None
     if not _is_sorted(starts[:-1], runs, time_codes):
         unit_codes = runs if first is None else np.repeat(runs, np.diff(starts))
@@ -130,7 +168,7 @@ def build_index(
             pairs = [(units[unit_codes[i]], times[time_codes[i]], order[i : i + 2]) for i in twice]
             _refuse_duplicates(pairs, unit.name, time.name)
         starts = np.searchsorted(unit_codes, np.arange(units.size + 1))
-    return PanelIndex(units, times, starts, time_codes, axis.steps, axis.delta, order)
+    return PanelIndex(units, times, starts, time_codes, period.steps(times), period, order)
 
 
 def _is_sorted(first: IntArray, runs: IntArray, time: IntArray) -> bool:
@@ -171,19 +209,24 @@ def _refuse_rows(name: str, role: str, what: str, wrong: BoolArray) -> None:
         )
 
 
-def _refuse_text_time(time: nw.Series[Any]) -> None:
-    native = time.to_native()
-    if isinstance(native, pd.Series) and isinstance(native.dtype, pd.CategoricalDtype):
-        if native.dtype.ordered:
-            return
-    elif time.dtype not in (nw.String, nw.Categorical):
-        first = time[0] if time.dtype == nw.Object else None
-        if not isinstance(first, str):
-            return
-    raise ColumnTypeError(
-        f"The time column {time.name!r} holds text or unordered categories, whose order is "
-        "unknown. Convert it to integers, dates, periods or an ordered category."
-    )
+def _ordered_categories(time: nw.Series[Any]) -> list[Any]:
+    """Return the categories of time in order, those without a row too; none for other types.
+
+    Raises
+    ------
+    ColumnTypeError
+        If times are text, or categories without an order.
+    """
+    levels, ordered = declared_levels(time)
+    if levels and ordered:
+        return levels
+    first = time[0] if time.dtype == nw.Object else None
+    if time.dtype in (nw.String, nw.Categorical, nw.Enum) or levels or isinstance(first, str):
+        raise ColumnTypeError(
+            f"The time column {time.name!r} holds text or unordered categories, whose order is "
+            "unknown. Convert it to integers, dates, periods or an ordered category."
+        )
+    return []
 
 
 def _refuse_duplicates(pairs: list[tuple[object, object, IntArray]], unit: str, time: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import narwhals.stable.v2 as nw
@@ -11,7 +12,7 @@ import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.core.groups import cleared
-from panelml.data.axis import shift_places
+from panelml.data.axis import Period, shift_places
 from panelml.data.codes import Codes
 from panelml.data.describe import PanelDescription, describe
 from panelml.data.index import build_index
@@ -38,7 +39,7 @@ from panelml.errors import (
     listing,
 )
 
-__all__ = ["Panel", "as_panel", "rows_of"]
+__all__ = ["Panel", "as_panel", "panel_on", "rows_of"]
 
 Drop: TypeAlias = Literal["units", "periods"]
 
@@ -60,7 +61,7 @@ class Panel(Store):
         hashable; times are integers, floats, dates, periods or ordered categories.
     delta : float, optional
         Length of one period where times are numbers; 1 for integers. It decides what a lag
-        and a gap are.
+        and a gap are. Integers that write dates (200112, 200201) count as these without it.
 
     Raises
     ------
@@ -70,7 +71,7 @@ class Panel(Store):
         If the keys do not index the rows.
     """
 
-    __slots__ = ("_delta",)
+    __slots__ = ()
 
     def __init__(
         self,
@@ -84,11 +85,11 @@ class Panel(Store):
         self._fill(read_frame(data), keys, unit, time, delta)
 
     def _fill(
-        self, frame: nw.DataFrame[Any], keys: Keys, unit: str, time: str, delta: float | None
-    ) -> None:
+        self, frame: nw.DataFrame[Any], keys: Keys, unit: str, time: str,
+        period: Period | float | None,
+    ) -> None:  # fmt: skip
         unit_series, time_series = (key_series(frame, keys, name) for name in (unit, time))
-        self._delta = delta
-        super().__init__(frame, keys, unit, time, build_index(unit_series, time_series, delta))
+        super().__init__(frame, keys, unit, time, build_index(unit_series, time_series, period))
 
     def describe(self, patterns: int = 9) -> PanelDescription:
         """Tell who is observed when: size, balance, gaps, spells and participation patterns.
@@ -312,13 +313,12 @@ class Panel(Store):
         rows = np.flatnonzero(keep)
         keys = {name: series[rows] for name, series in self._keys.items()}
         panel = Panel.__new__(Panel)
-        panel._fill(self.frame[rows], keys, self.unit, self.time, self._delta)
+        panel._fill(self.frame[rows], keys, self.unit, self.time, self.index.period)
         return panel
 
     def _like(self, frame: nw.DataFrame[Any]) -> Panel:
         """Return the panel of the same rows with other columns."""
         panel = Panel.__new__(Panel)
-        panel._delta = self._delta
         Store.__init__(panel, frame, self._keys, self.unit, self.time, self.index)
         return panel
 
@@ -342,6 +342,30 @@ def rows_of(panel: Panel, column: str, rows: IntArray, name: str) -> Any:
     if panel.index.order is not None:
         rows = np.where(rows < 0, -1, panel.index.order[rows])
     return take(panel.series(column).alias(name), panel.index.unsort(rows), panel.frame)
+
+
+def panel_on(data: Any, unit: str, time: str, period: Period) -> Panel:
+    """Return rows as a panel whose time axis advances by a given step, whatever theirs look like.
+
+    Parameters
+    ----------
+    data : Panel or data frame
+        A panel has its own keys.
+
+    Raises
+    ------
+    ColumnTypeError, SpecificationError
+        If times cannot be read so, or do not lie on a grid of such steps.
+    """
+    panel = Panel.__new__(Panel)
+    if isinstance(data, Panel):
+        if data.index.period == period:
+            return data
+        index = replace(data.index, steps=period.steps(data.index.times), period=period)
+        Store.__init__(panel, data.frame, data._keys, data.unit, data.time, index)
+    else:
+        panel._fill(read_frame(data), {}, unit, time, period)
+    return panel
 
 
 def as_panel(data: Any, unit: str, time: str) -> Panel:

@@ -12,7 +12,7 @@ from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.data.design import Design
 from panelml.data.panel import Panel
-from panelml.data.source import Chunk, chunk_rows, split_units
+from panelml.data.source import Chunk, KnownMeans, chunk_rows, split_units
 from panelml.data.weights import Weights
 
 __all__ = ["Sample"]
@@ -41,6 +41,8 @@ class Sample:
         Factor that gives analytic weights mean one.
     steps : tuple of callables
         Block to Block, applied in turn: terms that a model adds to the user's.
+    known : KnownMeans, or None
+        Unit means of another sample, by which ``within()`` and ``between()`` go.
     """
 
     panel: Panel
@@ -52,6 +54,7 @@ class Sample:
     keep: BoolArray | None = None
     scale: float = 1.0
     steps: tuple[Callable[[Block], Block], ...] = field(default=())
+    known: KnownMeans | None = None
 
     def chunks(self, rows: int | None = None) -> Iterator[Chunk]:
         """Cut the panel into chunks of whole units, of a size that caches hold if not given."""
@@ -61,7 +64,8 @@ class Sample:
         for first, stop in split_units(starts, rows):
             if present[stop] == present[first]:
                 continue
-            yield Chunk.of_units(self.panel, first, stop, self.keep, int(present[first]))
+            number = int(present[first])
+            yield Chunk.of_units(self.panel, first, stop, self.keep, number, self.known)
 
     def block(self, chunk: Chunk) -> Block:
         """Evaluate the design and the keys on a chunk."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
-from panelml._typing import AnyArray, BoolArray, IntArray
+from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.data.panel import Panel
 
-__all__ = ["Chunk", "chunk_rows", "split_units"]
+__all__ = ["Chunk", "KnownMeans", "chunk_rows", "split_units"]
+
+# For what an expression computes, by its key, the mean of each unit of a panel, NaN if unknown.
+KnownMeans: TypeAlias = Mapping[tuple[object, ...], FloatArray]
 
 # A chunk of so many numbers stays in the cache of a core; smaller ones cost more in calls.
 CHUNK_CELLS = 300_000
@@ -32,6 +36,8 @@ class Chunk:
         Rows of the estimation sample; None for all.
     first_unit : int
         Number of the first unit in the estimation sample.
+    known : KnownMeans, or None
+        Unit means that are not to be taken from these rows: those of a fit on others.
     """
 
     panel: Panel
@@ -39,16 +45,20 @@ class Chunk:
     starts: IntArray
     keep: BoolArray | None
     first_unit: int
+    known: KnownMeans | None = None
 
     @classmethod
     def of_units(
-        cls, panel: Panel, first: int, stop: int, keep: BoolArray | None, first_unit: int = 0
-    ) -> Chunk:
+        cls, panel: Panel, first: int, stop: int, keep: BoolArray | None, first_unit: int = 0,
+        known: KnownMeans | None = None,
+    ) -> Chunk:  # fmt: skip
         """Cut a run of units out of a panel; ``keep`` tells which of its rows are in the sample."""
         starts = panel.index.starts
         rows = slice(int(starts[first]), int(starts[stop]))
         local = starts[first : stop + 1] - starts[first]
-        return cls(panel, rows, local, None if keep is None else keep[rows], first_unit)
+        if known is not None:
+            known = {key: means[first:stop] for key, means in known.items()}
+        return cls(panel, rows, local, None if keep is None else keep[rows], first_unit, known)
 
     @property
     def n(self) -> int:

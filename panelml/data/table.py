@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.data.columns import decoded
 from panelml.errors import (
     ColumnTypeError,
     DataError,
@@ -50,7 +51,7 @@ def read_frame(data: Any) -> Frame:
     if isinstance(data, pd.DataFrame) and not all(isinstance(name, str) for name in data.columns):
         data = data.set_axis([str(name) for name in data.columns], axis=1)
     try:
-        return nw.from_native(data, eager_only=True)
+        frame: Frame = nw.from_native(data, eager_only=True)
     except TypeError as error:
         hint = " Collect it first." if hasattr(data, "collect") else ""
         raise ColumnTypeError(
@@ -63,6 +64,13 @@ def read_frame(data: Any) -> Frame:
         raise ColumnTypeError(
             f"Several columns have the same name: {listing(twice)}. Rename or drop all but one."
         ) from error
+    changed = []
+    for name in frame.columns:
+        series = frame[name]
+        plain = decoded(series)
+        if plain is not series:
+            changed.append(plain)
+    return frame.with_columns(changed) if changed else frame
 
 
 def index_keys(data: Any, unit: str | None, time: str | None) -> tuple[str, str, Keys]:
@@ -102,7 +110,7 @@ def index_keys(data: Any, unit: str | None, time: str | None) -> tuple[str, str,
     for name in (key for key in (unit, time) if key in names):
         level = data.index.get_level_values(names.index(name))
         if name not in data.columns:
-            keys[name] = nw.from_native(pd.Series(level, name=name), series_only=True)
+            keys[name] = decoded(nw.from_native(pd.Series(level, name=name), series_only=True))
         elif not level.equals(pd.Index(data[name])):
             raise DataError(
                 f"{name!r} is both a column and a level of the index, with different values. "
@@ -237,4 +245,4 @@ def new_column(frame: Frame, name: str, value: Any) -> Frame:
         series = nw.from_native(value, series_only=True).alias(name)
     except TypeError:
         series = nw.new_series(name, np.asarray(value), backend=frame.implementation)
-    return frame.with_columns(series)
+    return frame.with_columns(decoded(series))

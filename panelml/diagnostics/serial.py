@@ -122,8 +122,8 @@ def _regress_on_lag(
     counts = Counts(gram.rows, 1, constant=True)
     if solution.kept.size < 2 or counts.df_resid < 1:
         raise IdentificationError(
-            "Too few residuals have one in the period before. If the periods are further apart "
-            "than one step, pass delta= to Panel."
+            "Too few residuals have one in the period before. "
+            f"{influence.sample.panel.index.remedy}".rstrip()
         )
     own = Influence(influence.sample, transform, solution.coef, solution.kept, solution.bread)
     sigma2 = solution.rss / counts.df_resid

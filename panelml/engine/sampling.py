@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -27,6 +28,7 @@ __all__ = ["make_sample", "normalised", "require_panel"]
 
 # Sizes of variables, and of their products, whose squares summed over rows float64 can hold.
 LEAST, MOST = 1e-140, 1e140
+_SHIFTED = re.compile(r"(?<![\w.])[LFD]\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +164,10 @@ def make_sample(
             f"rows (row {listing(rows)})."
         )
     if found.incomplete.size == found.n:
+        words = _missing_words(found, variables, keys)
+        remedy = panel.index.remedy if _SHIFTED.search(words) else ""
         raise EmptyDataError(
-            f"No row is complete. Missing values: {_missing_words(found, variables, keys)}."
+            f"No row is complete. Missing values: {words}. {remedy}".rstrip()
             if found.missing.any()
             else "Every row has weight zero."
         )

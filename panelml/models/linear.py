@@ -169,7 +169,7 @@ class FirstDifference:
         if n == 0:
             raise IdentificationError(
                 "No unit is observed in two consecutive periods, so there is no change to "
-                "explain. If the periods are further apart than one step, pass delta= to Panel."
+                f"explain. {sample.panel.index.remedy}".rstrip()
             )
         require_outcome(float(changes.products[0, 0]), moments, " over consecutive periods")
         solved = least_squares(

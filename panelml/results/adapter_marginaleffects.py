@@ -24,6 +24,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.core.row_values import RowValues
+from panelml.data.category import Category
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import MissingDependencyError, SpecificationError
@@ -53,11 +54,35 @@ def marginal_model(fitted: FittedModel, sample: Sample) -> MarginalModel:
     columns = dict.fromkeys([*variables, panel.unit, panel.time])
     rows = pl.DataFrame([panel.series(name).to_polars() for name in columns])
     rows = rows.filter(~np.isnan(sample.scatter(np.ones(sample.nobs))))
-    texts = [pl.col(name).cast(pl.Categorical) for name in columns if rows[name].dtype == pl.String]
-    model = MarginalModel(fitted, rows.with_columns(texts), variables)
-    for name in _CATEGORY.findall(regressors):
+    levels = _levels(fitted)
+    ranked = [_ranked(rows[name], levels.get(name)) for name in columns if _is_text(rows[name])]
+    model = MarginalModel(fitted, rows.with_columns(ranked), variables)
+    for name in dict.fromkeys([*_CATEGORY.findall(regressors), *levels]):
         model.set_variable_type(name, "character")
     return model
+
+
+def _levels(fitted: FittedModel) -> dict[str, list[object]]:
+    """Return the levels of the columns that are categories: the reference, then in order."""
+    found = {}
+    for factor in fitted.predictor.design.regressors.factors.values():
+        if isinstance(factor, Category) and isinstance(factor.source, str):
+            coded = factor.reduced.matrix.any(axis=0)
+            order = np.argsort(coded, kind="stable")
+            found[factor.source] = [factor.levels[j] for j in order]
+    return found
+
+
+def _is_text(column: pl.Series) -> bool:
+    return column.dtype in (pl.String, pl.Categorical, pl.Enum)
+
+
+def _ranked(column: pl.Series, levels: list[object] | None) -> pl.Series:
+    """Return texts in a type that ranks them: contrasts are against the first level."""
+    texts = column.cast(pl.String)
+    found = texts.drop_nulls().unique().sort().to_list()
+    first = [level for level in levels or () if level in found]
+    return texts.cast(pl.Enum([str(level) for level in dict.fromkeys([*first, *found])]))
 
 
 class MarginalModel(ModelAbstract):  # type: ignore[misc]

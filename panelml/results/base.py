@@ -15,7 +15,7 @@ from panelml.errors import SpecificationError
 from panelml.results.adapter_maketables import MaketablesPlugin
 from panelml.results.display import Shown
 from panelml.results.fitted import Attached, FitStatistics, named
-from panelml.results.prediction import effect_values, sample_values, to_series
+from panelml.results.prediction import Predictor, effect_values, sample_values, to_series
 
 __all__ = ["Attached", "FitStatistics", "Results", "named"]
 
@@ -27,6 +27,14 @@ class Results(Shown, MaketablesPlugin):
     computed on request. A pickled result leaves its data behind; it is still shown, tested and
     predicts new rows, and raises DetachedResultError where the old rows are needed.
     """
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "predictor": self.rule}
+
+    @property
+    def rule(self) -> Predictor:
+        """How new rows are predicted: by the unit means of the sample, taken when asked for."""
+        return self.predictor.remembering(self._sample) if self._attached else self.predictor
 
     def effects(self) -> dict[str, pd.DataFrame]:
         """Estimate the effects: for each, a frame by level with its intercept and slopes.
@@ -48,9 +56,11 @@ class Results(Shown, MaketablesPlugin):
         ----------
         data : data frame or Panel, optional
             New rows with the columns of the formula; the fitted panel by default. The key columns
-            are needed only where the prediction takes other rows of a unit: for lags, for
-            ``within()`` and ``between()``, and for the unit means of Mundlak and hybrid models,
-            which are then those of the new rows.
+            are needed only where the prediction takes other rows of a unit: for lags, which are
+            looked up among the new rows, for ``within()`` and ``between()``, and for the unit
+            means of Mundlak and hybrid models. Units of the estimation sample keep their means
+            there; others have those of their new rows, which ``attrs["notes"]`` of the series
+            says.
         effects : bool
             Add the estimated effects; missing for levels that were not in the sample.
 
@@ -62,10 +72,15 @@ class Results(Shown, MaketablesPlugin):
             If the result was pickled and the fitted panel or its effects are asked for.
         """
         panel = self.panel if data is None else self.predictor.panel_of(data)
-        values = self._in_sample() if data is None else self.predictor.on(panel)
+        rule = self.rule
+        values = self._in_sample() if data is None else rule.on(panel)
         if effects:
             values = values + self._row_effects(panel)
-        return to_series(values, panel, "prediction")
+        prediction = to_series(values, panel, "prediction")
+        notes = rule.notes(panel)
+        if notes:
+            prediction.attrs["notes"] = notes
+        return prediction
 
     def fitted(self, *, effects: bool | None = None) -> pd.Series[float]:
         """Fitted values in the user's row order, missing for rows outside the sample.
@@ -119,7 +134,7 @@ class Results(Shown, MaketablesPlugin):
         values = sample_values(self._sample, self.predictor.xb)
         if self._sample.keep is None:
             return values
-        return np.where(np.isnan(values), self.predictor.on(self.panel), values)
+        return np.where(np.isnan(values), self.rule.on(self.panel), values)
 
     def _effects_if(self, effects: bool | None) -> Any:
         wanted = self.attached.effects is not None if effects is None else effects

@@ -20,7 +20,7 @@ from panelml.results.base import Results
 from panelml.results.explained import explained_shares
 from panelml.results.mixed_levels import LevelResults
 from panelml.results.plot_mixed import plot_caterpillar, plot_curves, plot_variances
-from panelml.results.prediction import random_rows, sample_values, to_series
+from panelml.results.prediction import random_rows, sample_values
 from panelml.results.random_part import RandomCoefficients
 from panelml.results.residual import ResidualPart, residual_table
 from panelml.results.variance import (
@@ -173,16 +173,16 @@ class MixedResults(LevelResults):
             return values
         panel = self.panel if data is None else self.predictor.panel_of(data)
         new = 0.0 if new_levels == "zero" else np.nan
-        return to_series(values.to_numpy() + self._row_effects(panel, new), panel, "prediction")
+        return values + self._row_effects(panel, new)
 
     def _row_effects(self, panel: Panel, new: float = np.nan) -> FloatArray:
         sample, random = self._sample, self.random
         if panel is not sample.panel:
-            return random.row_effects(sample, self.predictor.rows(panel), new=new)
+            return random.row_effects(sample, self.rule.rows(panel), new=new)
         values = random.row_effects(sample, sample, new=new)
         if sample.keep is None:
             return values
-        others = random.row_effects(sample, self.predictor.rows(panel), new=new)
+        others = random.row_effects(sample, self.rule.rows(panel), new=new)
         return np.where(np.isnan(values), others, values)
 
     def icc(self) -> pd.Series[float]:

@@ -151,7 +151,7 @@ class LevelResults(MixedInference):
         whitening = self.random.prediction.basis.whitening
         if self.residual is None or whitening is None:
             return np.full(panel.nobs, self.random.sigma2)
-        rows = self._sample if inside else self.predictor.rows(panel)
+        rows = self._sample if inside else self.rule.rows(panel)
         return self.random.sigma2 * self.residual.row_variances(whitening, rows)
 
     def _error_variances(
@@ -168,12 +168,12 @@ class LevelResults(MixedInference):
             return np.stack([errors.marginal(rows) + (spread if kind == "new" else 0.0), spread])
 
         if not inside:
-            error, spread = of(self.predictor.rows(panel))
+            error, spread = of(self.rule.rows(panel))
             return error, spread
         found = of(self._sample)
         if self._sample.keep is not None:
             # Rows that were left out, for want of an outcome perhaps, are predicted as new ones.
-            found = np.where(np.isnan(found), of(self.predictor.rows(panel)), found)
+            found = np.where(np.isnan(found), of(self.rule.rows(panel)), found)
         return found[0], found[1]
 
     def _working_cov(self) -> FloatArray:

@@ -13,17 +13,19 @@ import pandas as pd
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.block import Block
 from panelml.core.row_values import RowValues
+from panelml.data.axis import Period
 from panelml.data.category import Category
 from panelml.data.design import Design, Factor, Part, Terms
 from panelml.data.formula import Effect
 from panelml.data.functions import panel_function
 from panelml.data.grouping import ROW, group_rows, with_index_levels
-from panelml.data.panel import Panel
+from panelml.data.panel import Panel, panel_on
 from panelml.data.sample import Sample
 from panelml.data.table import read_frame
 from panelml.data.weights import Weights
 from panelml.engine.fold import fold
-from panelml.errors import UnknownNameError
+from panelml.errors import UnknownNameError, listing
+from panelml.results.unit_means import UnitMeans
 
 __all__ = [
     "EffectModel",
@@ -64,10 +66,12 @@ class Predictor:
     intercept : float
     unit, time : str
         The key columns of the fitted panel.
-    delta : float, or None
-        Length of its periods, where times are numbers.
+    period : Period
+        The step of its time axis.
     weights : Weights, or None
         By which the model's own terms average within units.
+    means : UnitMeans, or None
+        Those of the estimation sample, which its units keep in new rows.
     """
 
     design: Design
@@ -77,8 +81,9 @@ class Predictor:
     intercept: float
     unit: str
     time: str
-    delta: float | None
+    period: Period
     weights: Weights | None
+    means: UnitMeans | None = None
 
     @classmethod
     def of(cls, sample: Sample, coef: FloatArray, intercept: float) -> Self:
@@ -86,8 +91,12 @@ class Predictor:
         panel = sample.panel
         return cls(
             sample.design, sample.names, sample.steps, coef, intercept, panel.unit, panel.time,
-            _period_length(panel), sample.weights,
+            panel.index.period, sample.weights,
         )  # fmt: skip
+
+    def remembering(self, sample: Sample) -> Self:
+        """Return the prediction with the unit means of the estimation sample."""
+        return replace(self, means=UnitMeans.of(sample)) if self.by_unit else self
 
     @property
     def by_unit(self) -> bool:
@@ -113,7 +122,8 @@ class Predictor:
             If keys are needed and missing.
         """
         if isinstance(data, Panel):
-            return data
+            own = not self.by_unit or self.time == ROW
+            return data if own else panel_on(data, self.unit, self.time, self.period)
         frame = read_frame(with_index_levels(data))
         if not self.by_unit:
             return alone(frame)
@@ -126,7 +136,20 @@ class Predictor:
                 f"within() and between() and the unit means of this model need both keys, "
                 f"{self.unit!r} and {self.time!r}."
             )
-        return Panel(frame.to_native(), self.unit, self.time, delta=self.delta)
+        return panel_on(frame.to_native(), self.unit, self.time, self.period)
+
+    def notes(self, panel: Panel) -> tuple[str, ...]:
+        """Say what the prediction of new rows takes from these rows."""
+        if self.means is None or not (self.means.calls or self.means.steps):
+            return ()
+        new = self.means.places(panel.index.units) < 0
+        if not new.any():
+            return ()
+        return (
+            f"{int(new.sum()):,} units were not in the estimation sample ({panel.unit} "
+            f"{listing(panel.index.units[new])}): their unit means are those of the rows that are "
+            "predicted.",
+        )
 
     def on(self, panel: Panel) -> FloatArray:
         """Predict the rows of a panel in its user's order; missing where a regressor is.
@@ -146,11 +169,15 @@ class Predictor:
         MissingValueError
             If a row that is complete otherwise has a level that the estimation sample has not.
         """
-        sample = _complete(Sample(panel, _numbers(self.design), ()))
+        known = None if self.means is None else self.means.of_calls(panel.index.units)
+        sample = _complete(Sample(panel, _numbers(self.design), (), known=known))
         sample = _complete(replace(sample, design=self.design.without_outcome()))
         weighted = self.weights is not None and self.weights.column in panel.columns
         weights = self.weights if weighted else None
-        return replace(sample, names=self.names, steps=self.steps, weights=weights)
+        steps = self.steps
+        if self.means is not None and sample.nobs:
+            steps = self.means.of_steps(steps, sample.unit_labels)
+        return replace(sample, names=self.names, steps=steps, weights=weights)
 
 
 def alone(frame: nw.DataFrame[Any]) -> Panel:
@@ -217,10 +244,3 @@ def effect_values(tables: Mapping[Effect, pd.DataFrame], panel: Panel) -> FloatA
 def to_series(values: FloatArray, panel: Panel, name: str) -> pd.Series[Any]:
     """Label values in the user's row order as the user's rows are labelled."""
     return pd.Series(values, index=panel.row_labels(), name=name)
-
-
-def _period_length(panel: Panel) -> float | None:
-    times, steps = panel.index.times, panel.index.steps
-    if times.size < 2 or times.dtype.kind not in "iuf":
-        return None
-    return float(times[-1] - times[0]) / float(steps[-1] - steps[0])

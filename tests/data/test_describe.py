@@ -125,7 +125,9 @@ def test_periods_that_nobody_has_are_part_of_the_span() -> None:
     found = pm.Panel(frame, "u", "t").describe()
     assert (found.n_periods, found.span, found.balanced, found.gaps) == (2, 3, True, 2)
     assert found.patterns["pattern"].tolist() == ["1.1"]
-    assert "pass their distance to Panel(..., delta=)" in " ".join(str(found).split())
+    assert "All periods are 2 apart, or a multiple of that: with Panel(..., delta=2)" in " ".join(
+        str(found).split()
+    )
     every_second = pm.Panel(frame, "u", "t", delta=2).describe()
     assert (every_second.span, every_second.gaps) == (2, 0)
     assert "delta=" not in str(every_second)

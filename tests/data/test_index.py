@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -55,6 +56,25 @@ PERIODS: dict[str, tuple[Any, str]] = {
     "Period": (pd.PeriodIndex(["2000Q1", "2000Q2", "2000Q4"], freq="Q"), "1 quarter"),
     "timedelta": (pd.to_timedelta([0, 1, 3], unit="D"), "1 day"),
     "objects of int": (np.array([1999, 2000, 2002], dtype=object), "1"),
+    "beyond floats": ([2**60 + 1, 2**60 + 2, 2**60 + 4], "1"),
+    "beyond int64": (np.array([2**63 + 1, 2**63 + 2, 2**63 + 4], dtype=np.uint64), "1"),
+    "decimals": ([Decimal("0.25"), Decimal("0.50"), Decimal("1.00")], "0.25"),
+    "whole decimals": ([Decimal(1), Decimal(2), Decimal(4)], "1"),
+    "two quarters": (pd.PeriodIndex(["2000Q1", "2000Q3", "2001Q3"], freq="2Q"), "2 quarters"),
+    "six months": (pd.PeriodIndex(["2000-01", "2000-07", "2001-07"], freq="6M"), "6 months"),
+    "two weeks": (pd.PeriodIndex(["2000-01-03", "2000-01-17", "2000-02-14"], freq="2W"), "2 weeks"),
+    "last business days": (pd.to_datetime(["2001-11-30", "2001-12-31", "2002-02-28"]), "1 month"),
+    "last Fridays": (pd.to_datetime(["2001-09-28", "2001-10-26", "2001-12-28"]), "1 month"),
+    "first business days": (pd.to_datetime(["2002-01-01", "2002-04-01", "2002-10-01"]),
+                            "1 quarter"),
+    "ends of fiscal years": (pd.to_datetime(["2001-06-29", "2002-06-28", "2004-06-30"]), "1 year"),
+    "Stata's weeks": (pd.to_datetime(["2009-12-17", "2009-12-24", "2010-01-08"]), "1 week"),
+    "YYYYMM": ([200111, 200112, 200202], "1 month (read as YYYYMM)"),
+    "floats YYYYMM": ([200111.0, 200112.0, 200202.0], "1 month (read as YYYYMM)"),
+    "YYYYQ": ([20013, 20014, 20022], "1 quarter (read as YYYYQ)"),
+    "YYYYMMDD": ([20011231, 20020101, 20020103], "1 day (read as YYYYMMDD)"),
+    "no month": ([200100, 200101, 200103], "1"),
+    "months of a year": ([200101, 200102, 200104], "1"),
 }  # fmt: skip
 
 
@@ -120,6 +140,63 @@ def test_times_of_any_type_lie_on_a_grid(name: str) -> None:
     assert int(lag.notna().sum()) == 2
 
 
+def test_weekends_are_no_gap_between_business_days() -> None:
+    days = pd.bdate_range("2001-10-03", periods=9).delete(6)
+    index = pm.Panel(pd.DataFrame({"u": 1, "t": days}), "u", "t").index
+    assert index.delta == "1 business day"
+    assert index.steps.tolist() == [0, 1, 2, 3, 4, 5, 7, 8]
+    every = pd.date_range("2001-10-03", periods=9)
+    index = pm.Panel(pd.DataFrame({"u": 1, "t": every}), "u", "t").index
+    assert (index.delta, index.steps.tolist()) == ("1 day", list(range(9)))
+
+
+def test_written_dates_are_numbers_where_delta_says_so() -> None:
+    frame = pd.DataFrame({"u": 1, "t": [200111, 200112, 200201]})
+    assert pm.Panel(frame, "u", "t").index.steps.tolist() == [0, 1, 2]
+    assert pm.Panel(frame, "u", "t", delta=1).index.steps.tolist() == [0, 1, 90]
+
+
+HALVES: dict[str, tuple[Any, list[int]]] = {
+    "dates": (pd.date_range("2001-03-31", periods=5, freq=pd.offsets.QuarterEnd()), [0, 2, 4]),
+    "days": (pd.date_range("2001-03-05", periods=5, freq="7D"), [0, 2, 4]),
+    "periods": (pd.period_range("2001Q1", periods=5, freq="Q"), [0, 2, 4]),
+    "YYYYQ": ([20013, 20014, 20021, 20022, 20023], [0, 2, 4]),
+    "quarters of numbers": ([0.25, 0.5, 0.75, 1.0, 1.25], [0, 2, 4]),
+    "categories": (pd.Categorical(list("edcba"), list("edcba"), ordered=True), [0, 2, 4]),
+    "spans": (pd.to_timedelta(range(5), unit="h"), [0, 2, 4]),
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_selected_rows_keep_the_step(name: str) -> None:
+    times, steps = HALVES[name]
+    frame = pd.DataFrame({"u": 1, "t": times, "x": np.arange(5.0)})
+    panel = pm.Panel(frame, "u", "t")
+    second = np.arange(5) % 2 == 0
+    for selected in (panel.filter(second), panel.select(["x"]).filter(second),
+                     panel.assign(z=1).filter(second)):  # fmt: skip
+        assert selected.index.steps.tolist() == steps
+        assert selected.index.delta == panel.index.delta
+        assert selected.lag("x").isna().all()
+    assert panel.filter(np.arange(5) == 3).index.delta == panel.index.delta
+
+
+def test_times_without_neighbours_are_said_and_what_to_do() -> None:
+    def remedy(times: Any) -> str:
+        return pm.Panel(pd.DataFrame({"u": 1, "t": times}), "u", "t").index.remedy
+
+    assert remedy([2000, 2010, 2030]) == (
+        "All periods are 10 apart, or a multiple of that: with Panel(..., delta=10) that is one "
+        "step."
+    )
+    assert remedy([2000, 2001, 2005]) == ""
+    assert "no common step but 1 day" in remedy(pd.to_datetime(["2001-01-05", "2001-03-17",
+                                                                "2001-04-02"]))  # fmt: skip
+    assert "no common step but 1: turn them" in remedy([2000, 2003, 2005])
+    yearly = pd.PeriodIndex(["2000Q1", "2001Q1", "2003Q1"], freq="Q")
+    assert "All periods are 4 times 1 quarter apart" in remedy(yearly)
+
+
 def test_times_of_polars_and_ordered_categories() -> None:
     days = [dt.date(2020, 1, 1), dt.date(2020, 2, 1), dt.date(2020, 4, 1)]
     frame = pl.DataFrame({"unit": [1, 1, 1], "time": days})
@@ -129,7 +206,7 @@ def test_times_of_polars_and_ordered_categories() -> None:
     waves = pl.Series(["pre", "post", "later"], dtype=pl.Enum(["pre", "mid", "post", "later"]))
     panel = pm.Panel(pl.DataFrame({"unit": [1, 1, 1], "time": waves[[2, 0, 1]]}), "unit", "time")
     assert panel.index.times.tolist() == ["pre", "post", "later"]
-    assert panel.index.steps.tolist() == [0, 1, 2]
+    assert panel.index.steps.tolist() == [0, 2, 3]
     ordered = pd.Categorical(["post", "pre"], categories=["pre", "post"], ordered=True)
     panel = pm.Panel(pd.DataFrame({"unit": [1, 1], "time": ordered}), "unit", "time")
     assert panel.index.times.tolist() == ["pre", "post"]
@@ -156,8 +233,53 @@ def test_zoned_times_follow_the_local_clock_or_the_universal_one() -> None:
 def test_arrow_dictionaries_are_categories() -> None:
     table = pa.table({"unit": pa.array(["b", "a", "b"]).dictionary_encode(), "time": [2, 1, 1]})
     panel = pm.Panel(table, "unit", "time")
-    assert panel.index.units.tolist() == ["b", "a"]
-    assert panel.index.sizes.tolist() == [2, 1]
+    assert panel.index.units.tolist() == ["a", "b"]
+    assert panel.index.sizes.tolist() == [1, 2]
+
+
+def categories(frame: pd.DataFrame, kind: str) -> Any:
+    """Levels lo < mid < hi, whose order a type declares or does not."""
+    levels = ["lo", "mid", "hi"]
+    if kind.startswith("pandas"):
+        return frame.assign(g=pd.Categorical(frame["g"], levels, ordered=kind == "pandas ranked"))
+    if kind.startswith("polars"):
+        dtype = pl.Enum(levels) if kind == "polars Enum" else pl.Categorical()
+        return pl.from_pandas(frame).with_columns(pl.col("g").cast(dtype))
+    if kind == "texts":
+        return frame
+    codes = pa.array(pd.Categorical(frame["g"], levels).codes, pa.int8())
+    if kind == "arrow":
+        column = pa.array(frame["g"].tolist()).dictionary_encode()
+    else:
+        column = pa.DictionaryArray.from_arrays(codes, pa.array(levels), ordered=True)
+    if kind == "arrow under pandas":
+        return frame.assign(g=pd.Series(column, dtype=pd.ArrowDtype(column.type)))
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    return table.set_column(table.schema.get_field_index("g"), "g", column)
+
+
+@pytest.mark.parametrize(
+    ("kind", "order"),
+    [
+        ("texts", ["hi", "lo", "mid"]), ("polars Categorical", ["hi", "lo", "mid"]),
+        ("arrow", ["hi", "lo", "mid"]), ("pandas", ["lo", "mid", "hi"]),
+        ("pandas ranked", ["lo", "mid", "hi"]), ("polars Enum", ["lo", "mid", "hi"]),
+        ("arrow ranked", ["lo", "mid", "hi"]), ("arrow under pandas", ["lo", "mid", "hi"]),
+    ],
+)  # fmt: skip
+def test_levels_do_not_follow_the_order_of_rows(kind: str, order: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.repeat(np.arange(30), 6), "t": np.tile(np.arange(6), 30),
+                          "g": rng.choice(order, 180), "y": rng.normal(size=180)})  # fmt: skip
+    means = frame.groupby("g")["y"].mean()
+    for seed in range(3):
+        shuffled = frame.sample(frac=1, random_state=seed).reset_index(drop=True)
+        panel = pm.Panel(categories(shuffled, kind), "id", "t")
+        assert panel.labels(("g",)).tolist() == order
+        params = pm.PooledOLS("y ~ g").fit(panel).params
+        assert list(params.index) == ["Intercept", f"g[T.{order[1]}]", f"g[T.{order[2]}]"]
+        expected = [means[order[0]], *(means[order[1:]] - means[order[0]])]
+        np.testing.assert_allclose(params, expected, rtol=1e-10)
 
 
 def test_delta_sets_the_grid() -> None:

@@ -190,3 +190,36 @@ def test_without_marginaleffects(random: Results, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "marginaleffects.classes", None)
     with pytest.raises(MissingDependencyError, match=r"panelml\[marginaleffects\]"):
         random.to_marginaleffects()
+
+
+ORDERS: dict[str, tuple[Any, str, list[str]]] = {
+    "ordered": (
+        pd.CategoricalDtype(["lo", "mid", "hi"], ordered=True),
+        "g",
+        ["mid - lo", "hi - lo"],
+    ),
+    "declared": (pd.CategoricalDtype(["lo", "mid", "hi"]), "g", ["mid - lo", "hi - lo"]),
+    "unused level": (pd.CategoricalDtype(["a", "mid", "hi", "lo"]), "g", ["hi - mid", "lo - mid"]),
+    "text": ("object", "g", ["lo - hi", "mid - hi"]),
+    "reference": ("object", "C(g, Treatment('mid'))", ["hi - mid", "lo - mid"]),
+    "integers": (pd.CategoricalDtype([1, 2, 3]), "k", ["2 - 1", "3 - 1"]),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_contrasts_are_against_the_reference_of_the_fit(name: str) -> None:
+    dtype, term, contrasts = ORDERS[name]
+    rng = np.random.default_rng(0)
+    k = rng.integers(0, 3, 240)
+    frame = pd.DataFrame(
+        {"id": np.repeat(np.arange(40), 6), "t": np.tile(np.arange(6), 40), "k": k + 1,
+         "g": np.array(["lo", "mid", "hi"])[k], "y": k + 0.1 * rng.normal(size=240)}
+    )  # fmt: skip
+    column = "k" if term == "k" else "g"
+    frame[column] = frame[column].astype(dtype)
+    result = pm.PooledOLS(f"y ~ {term}").fit(pm.Panel(frame, "id", "t"))
+    found = me.avg_comparisons(result.to_marginaleffects(), variables=column)
+    assert found["contrast"].to_list() == contrasts
+    means = frame.groupby(frame[column].astype(str))["y"].mean()
+    expected = [means[a] - means[b] for a, b in (text.split(" - ") for text in contrasts)]
+    np.testing.assert_allclose(found["estimate"].to_list(), expected, rtol=1e-8)

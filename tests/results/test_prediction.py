@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import panelml as pm
-from panelml.errors import MissingValueError, SpecificationError, UnknownNameError
+from panelml.errors import (
+    ColumnTypeError,
+    MissingValueError,
+    SpecificationError,
+    UnknownNameError,
+)
 from panelml.results.base import Results
 from tests.panels import grunfeld10, grunfeld10_unbalanced, wage
 
@@ -206,3 +213,76 @@ def test_a_missing_column_is_named(fits: dict[str, Results]) -> None:
 def test_effects_of_a_model_without_any(fits: dict[str, Results]) -> None:
     with pytest.raises(SpecificationError, match="Pooled OLS has no estimated effects"):
         fits["pooled"].predict(effects=True)
+
+
+@pytest.fixture(scope="module")
+def sorted_units() -> pd.DataFrame:
+    """Thirty units whose x and y share a level."""
+    rng = np.random.default_rng(0)
+    u = np.repeat(rng.normal(size=30), 6)
+    frame = pd.DataFrame({"id": np.repeat(np.arange(30), 6), "t": np.tile(np.arange(6), 30)})
+    frame["x"] = rng.normal(size=180) + u
+    frame["y"] = frame["x"] + 3 * u + rng.normal(size=180)
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("spec", "within", "between"),
+    [
+        (pm.Hybrid("y ~ x"), "within(x)", "between(x)"),
+        (pm.RandomEffects("y ~ within(x) + between(x)"), "within(x)", "between(x)"),
+        (pm.MixedModel("y ~ within(x) + between(x) + (1 + within(x) | id)"), "within(x)",
+         "between(x)"),
+        (pm.Hybrid("y ~ x", random="1 + x"), "within(x)", "between(x)"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_known_units_keep_their_means_and_new_ones_have_their_own(
+    sorted_units: pd.DataFrame, spec: pm.Hybrid, within: str, between: str
+) -> None:
+    frame = sorted_units.assign(y=sorted_units["y"].where(sorted_units.index % 7 != 3))
+    result = spec.fit(pm.Panel(frame, "id", "t"))
+    b, means = result.params, frame.dropna().groupby("id")["x"].mean()
+    for rows in (frame.iloc[[3, 20, 50]], frame.iloc[[7]], frame):
+        mean = means[rows["id"]].to_numpy()
+        expected = b["Intercept"] + b[within] * (rows["x"] - mean) + b[between] * mean
+        for fit in (result, pickle.loads(pickle.dumps(result))):
+            found = fit.predict(rows)
+            np.testing.assert_allclose(found, expected, rtol=1e-9)
+            assert found.attrs == {}
+    np.testing.assert_allclose(result.predict(), expected, rtol=1e-9)
+    new = pd.DataFrame({"id": [99, 99, 4, 98], "t": [0, 3, 2, 2], "x": [1.0, 2.0, 1.5, -1.0]})
+    mean = np.array([1.5, 1.5, means[4], -1.0])
+    expected = b["Intercept"] + b[within] * (new["x"] - mean) + b[between] * mean
+    found = result.predict(new)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert found.attrs["notes"] == (
+        "2 units were not in the estimation sample (id 98, 99): their unit means are those of the "
+        "rows that are predicted.",
+    )
+
+
+def test_weighted_means_of_mundlak_are_kept(sorted_units: pd.DataFrame) -> None:
+    frame = sorted_units.assign(w=1.0 + sorted_units["t"])
+    result = pm.Mundlak("y ~ x", weights="w").fit(pm.Panel(frame, "id", "t"))
+    mean = (frame["x"] * frame["w"]).groupby(frame["id"]).sum() / 21
+    b, rows = result.params, frame.iloc[[3, 20, 50]]
+    expected = b["Intercept"] + b["x"] * rows["x"] + b["mean(x)"] * mean[rows["id"]].to_numpy()
+    np.testing.assert_allclose(result.predict(rows), expected, rtol=1e-10)
+    np.testing.assert_allclose(result.predict(rows.drop(columns="w")), expected, rtol=1e-10)
+
+
+def test_rows_off_the_time_axis_of_the_fit_are_refused() -> None:
+    dates = pd.date_range("2001-03-31", periods=6, freq=pd.offsets.QuarterEnd())
+    frame = pd.DataFrame({"u": np.repeat([1, 2], 6), "t": [*dates, *dates], "x": range(12)})
+    rng = np.random.default_rng(0)
+    panel = pm.Panel(frame.assign(y=rng.normal(size=12)), "u", "t")
+    result = pm.PooledOLS("y ~ L(x)").fit(panel)
+    months = pd.date_range("2001-03-31", periods=4, freq=pd.offsets.MonthEnd())
+    with pytest.raises(SpecificationError, match="do not lie on a grid of step 1 quarter"):
+        result.predict(pd.DataFrame({"u": 1, "t": months, "x": range(4)}))
+    with pytest.raises(ColumnTypeError, match="Times such as 3 are no dates"):
+        result.predict(pd.DataFrame({"u": 1, "t": [3, 4], "x": range(2)}))
+    later = pd.DataFrame({"u": 1, "t": pd.to_datetime(["2011-06-30", "2011-03-31"]), "x": [5, 7]})
+    b = result.params
+    np.testing.assert_allclose(result.predict(later), [b["Intercept"] + 7 * b["L(x)"], np.nan])

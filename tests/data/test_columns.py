@@ -1,0 +1,114 @@
+"""Columns of every type that arrow and polars have: read where they can be, refused in words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+import panelml as pm
+from panelml.errors import ColumnTypeError, MissingValueError
+
+N = 180
+RNG = np.random.default_rng(0)
+LEVELS = ["lo", "mid", "hi"]
+FRAME = pd.DataFrame(
+    {"id": np.repeat(np.arange(30), 6), "t": np.tile(np.arange(6), 30),
+     "g": RNG.choice(LEVELS, N), "x": RNG.integers(0, 9, N), "y": RNG.normal(size=N)}
+)  # fmt: skip
+TABLE = pa.Table.from_pandas(FRAME, preserve_index=False)
+POLARS = pl.from_pandas(FRAME)
+
+
+def put(name: str, column: Any) -> pa.Table:
+    return TABLE.set_column(TABLE.schema.get_field_index(name), name, column)
+
+
+def arrow(name: str, column: Any) -> pd.DataFrame:
+    return FRAME.assign(**{name: pd.Series(column, dtype=pd.ArrowDtype(column.type))})
+
+
+def runs(name: str) -> Any:
+    return pc.run_end_encode(pa.array(FRAME[name].tolist()))
+
+
+def frames() -> dict[str, Any]:
+    found = {f"runs of {name}": put(name, runs(name)) for name in FRAME}
+    found |= {f"runs of {name} under pandas": arrow(name, runs(name)) for name in ("id", "g", "x")}
+    found |= {
+        "decimal time": put("t", pa.array(FRAME["t"]).cast(pa.decimal128(38, 0))),
+        "decimal regressor": put("x", pa.array(FRAME["x"]).cast(pa.decimal128(38, 0))),
+        "half precision": put("x", pa.array(FRAME["x"].to_numpy(np.float16))),
+        "months": put("id", pa.array([pa.MonthDayNano([int(i), 0, 0]) for i in FRAME["id"]])),
+        "objects of polars": POLARS.with_columns(
+            pl.Series("id", [("a", int(i)) for i in FRAME["id"]], dtype=pl.Object)
+        ),
+    }
+    quarters = FRAME.assign(t=[pd.Period("2001Q1", "2Q") + int(k) for k in FRAME["t"]])
+    stored = pa.Table.from_pandas(quarters, preserve_index=False)
+    found |= {"periods in arrow": stored, "periods of arrow": arrow("t", stored["t"])}
+    if hasattr(pl, "Int128"):
+        found |= {
+            "Int128 unit": POLARS.with_columns(pl.col("id").cast(pl.Int128)),
+            "Int128 time": POLARS.with_columns(pl.col("t").cast(pl.Int128)),
+            "Int128 regressor": POLARS.with_columns(pl.col("x").cast(pl.Int128)),
+            "large Int128 unit": POLARS.with_columns(pl.col("id").cast(pl.Int128) + 2**100),
+        }
+    if hasattr(pa, "string_view"):
+        views = pa.array(FRAME["g"].tolist(), pa.string_view())
+        found |= {"views": put("g", views), "views under pandas": arrow("g", views)}
+    return found
+
+
+@pytest.mark.parametrize("name", frames())
+def test_values_are_read_however_they_are_stored(name: str) -> None:
+    frame = frames()[name]
+    panel = pm.Panel(frame, "id", "t")
+    expected = pm.PooledOLS("y ~ g + x + L(x)").fit(pm.Panel(FRAME, "id", "t"))
+    found = pm.PooledOLS("y ~ g + x + L(x)").fit(panel)
+    pd.testing.assert_series_equal(found.params, expected.params)
+    np.testing.assert_allclose(found.predict(frame), expected.predict(FRAME))
+    assert panel.join(panel.frame.select("id", "t", z="y"), on=["id", "t"]).columns[-1] == "z"
+
+
+@pytest.mark.parametrize("pandas", [False, True])
+def test_a_missing_level_of_a_dictionary_is_a_missing_value(pandas: bool) -> None:
+    codes = pa.array(pd.Categorical(FRAME["g"], LEVELS).codes, pa.int8())
+    column = pa.DictionaryArray.from_arrays(codes, pa.array(["lo", None, "hi"]))
+    frame = arrow("g", column) if pandas else put("g", column)
+    found = pm.PooledOLS("y ~ g").fit(pm.Panel(frame, "id", "t"))
+    means = FRAME.groupby("g")["y"].mean()
+    expected = [means["hi"], means["lo"] - means["hi"]]
+    np.testing.assert_allclose(found.params.to_numpy(), expected, rtol=1e-10)
+    assert found.nobs == (FRAME["g"] != "mid").sum()
+    units = pa.DictionaryArray.from_arrays(pa.array(FRAME["id"]), pa.array([*range(29), None]))
+    with pytest.raises(MissingValueError, match="'id' is missing in 6 rows"):
+        pm.Panel(put("id", units), "id", "t")
+
+
+NESTED: dict[str, tuple[Any, str, str]] = {
+    "records as units": (POLARS.with_columns(pl.struct("id").alias("id")), "id",
+                         "Column 'id' holds records or lists, such as {'id': 0}, not single"),
+    "lists as units": (POLARS.with_columns(pl.concat_list("id").alias("id")), "id",
+                       "Column 'id' holds records or lists, such as [0], not single values."),
+    "records as time": (put("t", pa.array([{"a": k} for k in FRAME["t"]])), "t",
+                        "Column 't' holds records or lists, such as {'a': 0}, not single"),
+    "records as regressor": (POLARS.with_columns(pl.struct("x").alias("x")), "x",
+                             "Column 'x' must be numeric, but holds records or lists, such as"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_records_and_lists_are_refused_in_words(name: str) -> None:
+    frame, column, words = NESTED[name]
+    with pytest.raises(ColumnTypeError, match=re.escape(words)):
+        pm.PooledOLS("y ~ x").fit(pm.Panel(frame, "id", "t"))
+    beside = pm.Panel(POLARS.with_columns(pl.struct("x").alias("nested")), "id", "t")
+    assert "nested" not in str(beside.variation()) and str(beside.describe())
+    assert column in beside.columns
