@@ -45,7 +45,7 @@ class Contrast:
         Raises
         ------
         ConvergenceError
-            If covariates predict treatment perfectly.
+            If covariates predict treatment perfectly for treated units.
         """
         odds = None
         if method != "reg" and x.shape[1] > 1:
@@ -64,6 +64,16 @@ class Contrast:
         """Weights that give the comparison group the covariates of the cohort, shape (n,)."""
         odds = 1.0 if self.odds is None else self.odds.odds
         return np.where(self.treated | self.trimmed, 0.0, self.w * odds)
+
+    @property
+    def unlike(self) -> BoolArray:
+        """Units of the comparison group that no unit of the cohort resembles, shape (n,)."""
+        return np.zeros(self.treated.size, dtype=bool) if self.odds is None else self.odds.unlike
+
+    @property
+    def counted(self) -> BoolArray:
+        """Rows whose predictions count, shape (n,)."""
+        return np.asarray(self.treated | ((self.odds is not None) & (self.comparison_weight > 0)))
 
     @property
     def regressed(self) -> bool:
@@ -96,7 +106,8 @@ def difference_effect(contrast: Contrast, change: FloatArray) -> tuple[float, Fl
         ratios = [Ratio(1.0, cohort, change), Ratio(-1.0, others, change, odds=True)]
         return combine(ratios, c.x, c.odds.psi if c.odds else None)
     improved = c.method == "dr-improved" and c.odds is not None
-    fit = regress(c.x, change, others if improved else c.w * ~c.treated, moves=not improved)
+    base = others if improved else c.w * ~c.treated
+    fit = regress(c.x, change, base, c.counted, moves=not improved)
     left, parts = change - fit.fitted, ((-1.0, fit),)
     ratios = [Ratio(1.0, cohort, left, regressions=parts)]
     if c.odds is not None:
@@ -136,7 +147,7 @@ def section_effect(contrast: Contrast, y: FloatArray, post: BoolArray) -> tuple[
     ratios = []
     for sign, at in signs:
         base = others if improved else c.w * ~c.treated
-        own = regress(c.x, y, base * at, moves=not improved)
+        own = regress(c.x, y, base * at, c.counted, moves=not improved)
         if c.odds is None:
             ratios.append(Ratio(sign, cohort * at, y))
             ratios.append(Ratio(-sign, cohort, own.fitted, regressions=((1.0, own),)))
@@ -144,7 +155,7 @@ def section_effect(contrast: Contrast, y: FloatArray, post: BoolArray) -> tuple[
         left, parts = y - own.fitted, ((-1.0, own),)
         ratios.append(Ratio(sign, cohort * at, left, regressions=parts))
         ratios.append(Ratio(-sign, others * at, left, odds=True, regressions=parts))
-        theirs = regress(c.x, y, cohort * at, moves=not improved)
+        theirs = regress(c.x, y, cohort * at, c.treated, moves=not improved)
         gap, both = theirs.fitted - own.fitted, ((1.0, theirs), (-1.0, own))
         ratios.append(Ratio(sign, cohort, gap, regressions=both))
         ratios.append(Ratio(-sign, cohort * at, gap, regressions=both))

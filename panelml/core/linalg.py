@@ -13,6 +13,7 @@ __all__ = [
     "Solution",
     "TriangularFactor",
     "covariance_root",
+    "independent_columns",
     "quadratic_form",
     "solve_normal",
     "solve_triangular",
@@ -120,6 +121,19 @@ def solve_normal(gram: FloatArray, scale: FloatArray | None = None) -> Solution:
     coef, bread = _solve_kept(sxx[np.ix_(kept, kept)], sxy[kept])
     rss = max(syy - float(coef @ sxy[kept]), 0.0)
     return Solution(coef, bread, rss, kept, dropped, least < DOUBTFUL)
+
+
+def independent_columns(x: FloatArray, w: FloatArray) -> IntArray:
+    """Columns that are no combination of those before them, the constant first."""
+    if x.shape[1] == 1:
+        return np.zeros(1, dtype=np.int64)
+    mean = w @ x[:, 1:] / w.sum()
+    centred = x[:, 1:] - mean
+    gram = np.zeros((x.shape[1], x.shape[1]))
+    gram[0, 0] = 1.0
+    gram[1:, 1:] = (centred.T * w) @ centred
+    scale = (x[:, 1:].T ** 2) @ w
+    return np.concatenate([[0], 1 + solve_normal(gram, scale).kept])
 
 
 def solve_triangular(factor: TriangularFactor, solution: Solution) -> Solution:

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panelml._typing import FloatArray
+from panelml._typing import BoolArray, FloatArray
 from panelml.errors import ConvergenceError
 
 __all__ = ["Ratio", "Regression", "combine", "regress"]
 
 # Least eigenvalue of a correlation matrix, the constant included, that can be inverted.
 SINGULAR = 1e-13
+# Share of a row along directions in which the regressed rows do not vary, up to rounding.
+DETERMINED = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +61,48 @@ class Ratio:
     regressions: tuple[tuple[float, Regression], ...] = ()
 
 
-def regress(x: FloatArray, y: FloatArray, w: FloatArray, *, moves: bool = True) -> Regression:
+def regress(
+    x: FloatArray, y: FloatArray, w: FloatArray, counted: BoolArray, *, moves: bool = True
+) -> Regression:
     """Fit y to x by weighted least squares, rows of weight zero left out.
+
+    Columns that are collinear on the rows with weight do no harm where they are so on all rows
+    whose prediction counts: predictions there do not depend on how they are resolved.
 
     Parameters
     ----------
     x : FloatArray, shape (n, k)
-        Of full rank on the rows with weight.
     y, w : FloatArray, shape (n,)
+    counted : BoolArray, shape (n,)
+        Rows whose prediction counts.
     moves : bool
         Whether the coefficients move effects to first order.
 
     Raises
     ------
     ConvergenceError
-        If columns are collinear on the rows with weight.
+        If predictions that count are not determined.
     """
     weighted = x * w[:, None]
     gram = weighted.T @ x
     length = np.sqrt(np.diag(gram))
-    if not length.all() or np.linalg.eigvalsh(gram / np.outer(length, length))[0] < SINGULAR:
-        raise ConvergenceError("covariates are collinear among rows they are regressed on")
-    inverse = np.linalg.inv(gram)
+    length[length == 0] = 1.0
+    values, vectors = np.linalg.eigh(gram / np.outer(length, length))
+    kept = values >= SINGULAR
+    if not kept.all():
+        _require_determined(x[counted] / length, vectors[:, ~kept])
+    half = vectors[:, kept] / length[:, None]
+    inverse = (half / values[kept]) @ half.T
     fitted = x @ (inverse @ (weighted.T @ y))
     psi = weighted * (y - fitted)[:, None] @ inverse if moves else None
     return Regression(fitted, psi)
+
+
+def _require_determined(x: FloatArray, unknown: FloatArray) -> None:
+    """Refuse rows of x, (n, k), that are not orthogonal to the columns of unknown, (k, d)."""
+    gap = np.abs(x @ unknown).max(axis=1)
+    if (gap > DETERMINED * np.linalg.norm(x, axis=1)).any():
+        raise ConvergenceError("covariates are collinear among rows they are regressed on")
 
 
 def combine(

@@ -10,10 +10,10 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.group_time import TRIM
+from panelml.core.linalg import independent_columns
 from panelml.core.propensity import logit_odds
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.panel import Panel
-from panelml.did.contrasts import independent_columns
 from panelml.did.planning import Control
 from panelml.engine.sampling import require_panel
 from panelml.errors import (

@@ -10,21 +10,28 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.group_time import TRIM, Contrast, difference_effect, section_effect
-from panelml.core.linalg import solve_normal
+from panelml.core.linalg import independent_columns
+from panelml.core.propensity import PERFECT
 from panelml.did.comparisons import Cell
 from panelml.engine.collect import Collected
 from panelml.errors import ConvergenceError, listing
 
 __all__ = [
     "BalancedRows",
+    "Comparison",
     "Estimates",
     "Remarks",
     "SectionRows",
+    "comparable_columns",
     "contrasted",
     "estimate_cells",
     "fit_contrast",
-    "independent_columns",
 ]
+
+
+# What is said of rows whose odds are not used, or zero.
+CERTAIN = f"Left out rows of comparison groups whose probability of adoption is above {TRIM}"
+UNLIKE = "Odds are zero of rows of comparison groups that covariates tell apart from all treated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +192,25 @@ class SectionRows:
 Data: TypeAlias = BalancedRows | SectionRows
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Who is compared, and how.
+
+    Attributes
+    ----------
+    rows : IntArray, shape (n,)
+        Rows of the data that are compared.
+    contrast : Contrast, or None
+        None where they cannot be made comparable.
+    remarks : tuple of (str, str)
+        What happened, and a count to put after the name of an effect.
+    """
+
+    rows: IntArray
+    contrast: Contrast | None
+    remarks: tuple[tuple[str, str], ...]
+
+
 @dataclass(slots=True)
 class Remarks:
     """What happened in single comparisons, by kind."""
@@ -224,13 +250,12 @@ def estimate_cells(
     for cell in sorted(cells, key=lambda c: (c.cohort, str(_key(data, c, control)))):
         if key != _key(data, cell, control):
             key = _key(data, cell, control)
-            rows, contrast = fit_contrast(
-                data, cell, data.start == cell.cohort, cell.controls(data.start, control), method,
-                name(cell), remarks,
-            )  # fmt: skip
-        found = contrasted(data, cell, rows, contrast, name(cell), remarks)
+            comparison = fit_contrast(
+                data, cell, data.start == cell.cohort, cell.controls(data.start, control), method
+            )
+        found = contrasted(data, cell, comparison, name(cell), remarks)
         if found is not None:
-            data.add(rows, found[1], psi[len(kept)])
+            data.add(comparison.rows, found[1], psi[len(kept)])
             kept.append(cell)
             effects.append(found[0])
     order = sorted(range(len(kept)), key=lambda i: (kept[i].cohort, kept[i].time))
@@ -244,10 +269,9 @@ def _key(data: Data, cell: Cell, control: str) -> tuple[object, ...]:
 
 
 def fit_contrast(
-    data: Data, cell: Cell, target: BoolArray, group: BoolArray, method: str, name: str,
-    remarks: Remarks,
-) -> tuple[IntArray, Contrast | None]:  # fmt: skip
-    """Make some units comparable with others; None where that cannot be done, with a remark.
+    data: Data, cell: Cell, target: BoolArray, group: BoolArray, method: str
+) -> Comparison:
+    """Make some units comparable with others.
 
     Parameters
     ----------
@@ -256,64 +280,63 @@ def fit_contrast(
     target, group : BoolArray, shape (units,)
         The units of the effect, and those they are compared with.
     method : str
-    name : str
-        How the comparison is called in remarks.
-    remarks : Remarks
-
-    Returns
-    -------
-    rows : IntArray, shape (n,)
-        Rows of the data that are compared.
-    contrast : Contrast or None
     """
     rows = data.rows(cell, target | group)
+    rows = rows[data.weights(rows) > 0]
     treated = target[data.unit(rows)]
     x, w = data.covariates(cell, rows), data.weights(rows)
-    groups = data.groups(cell, rows, treated)
-    if not all(group.any() for group in groups):
-        remarks.add("Nobody to compare: left out", name)
-        return rows, None
-    others = x[~treated]
-    independent = independent_columns(others, w[~treated])
-    if independent.size < x.shape[1]:
-        gone = [data.names[j] for j in range(x.shape[1]) if j not in independent]
-        remarks.add(f"Dropped {listing(map(repr, gone))}, collinear in the comparison group", name)
-        x = x[:, independent]
+    if not all(some.any() for some in data.groups(cell, rows, treated)):
+        return Comparison(rows, None, (("Nobody to compare: left out", ""),))
+    remarks: list[tuple[str, str]] = []
     try:
+        columns = comparable_columns(x, treated, w, data.names)
+        if columns.size < x.shape[1]:
+            gone = listing(repr(n) for j, n in enumerate(data.names) if j not in columns)
+            remarks.append((f"Dropped {gone}, collinear in the comparison group", ""))
+            x = x[:, columns]
         contrast = Contrast.of(x, treated, w, method)
     except ConvergenceError as error:
-        remarks.add(f"Left out because {error}", name)
-        return rows, None
-    trimmed = int(contrast.trimmed.sum())
-    if trimmed:
-        remarks.add(
-            f"Left out rows of comparison groups whose probability of adoption is above {TRIM}",
-            f"{name}: {trimmed:,}",
+        return Comparison(rows, None, (*remarks, (f"Left out because {error}", "")))
+    for kind, apart in ((CERTAIN, contrast.trimmed), (UNLIKE, contrast.unlike)):
+        if apart.any():
+            remarks.append((kind, f": {int(apart.sum()):,}"))
+    return Comparison(rows, contrast, tuple(remarks))
+
+
+def comparable_columns(
+    x: FloatArray, treated: BoolArray, w: FloatArray, names: tuple[str, ...]
+) -> IntArray:
+    """Covariates that are no combination of those before them.
+
+    Raises
+    ------
+    ConvergenceError
+        If treated rows are not among what the comparison group's rows span: along some direction
+        only they vary.
+    """
+    others = independent_columns(x[~treated], w[~treated])
+    if others.size == x.shape[1]:
+        return others
+    columns = independent_columns(x, w)
+    spanned = columns[independent_columns(x[~treated][:, columns], w[~treated])]
+    if spanned.size < columns.size:
+        missing = listing(repr(names[j]) for j in columns if j not in spanned)
+        raise ConvergenceError(
+            f"{PERFECT}: nobody in the comparison group is like them in {missing}"
         )
-    return rows, contrast
+    return columns
 
 
 def contrasted(
-    data: Data, cell: Cell, rows: IntArray, contrast: Contrast | None, name: str, remarks: Remarks
+    data: Data, cell: Cell, comparison: Comparison, name: str, remarks: Remarks
 ) -> tuple[float, FloatArray] | None:
     """Estimate an effect, and how each row moved it; None where that cannot be done."""
-    if contrast is None:
+    for kind, count in comparison.remarks:
+        remarks.add(kind, f"{name}{count}")
+    if comparison.contrast is None:
         return None
     try:
-        return data.effect(contrast, cell, rows)
+        return data.effect(comparison.contrast, cell, comparison.rows)
     except ConvergenceError as error:
         remarks.add(f"Left out because {error}", name)
         return None
-
-
-def independent_columns(x: FloatArray, w: FloatArray) -> IntArray:
-    """Columns that are no combination of those before them, the constant first."""
-    if x.shape[1] == 1:
-        return np.zeros(1, dtype=np.int64)
-    mean = w @ x[:, 1:] / w.sum()
-    centred = x[:, 1:] - mean
-    gram = np.zeros((x.shape[1], x.shape[1]))
-    gram[0, 0] = 1.0
-    gram[1:, 1:] = (centred.T * w) @ centred
-    scale = (x[:, 1:].T ** 2) @ w
-    return np.concatenate([[0], 1 + solve_normal(gram, scale).kept])

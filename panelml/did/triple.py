@@ -130,14 +130,12 @@ class _Problem:
             (1.0, cohort & ~self.eligible), (1.0, control & self.eligible),
             (-1.0, control & ~self.eligible),
         ):  # fmt: skip
-            rows, contrast = fit_contrast(
-                self.rows, cell, target, group, self.plan.spec.method, name, self.remarks
-            )
-            found = contrasted(self.rows, cell, rows, contrast, name, self.remarks)
+            comparison = fit_contrast(self.rows, cell, target, group, self.plan.spec.method)
+            found = contrasted(self.rows, cell, comparison, name, self.remarks)
             if found is None:
                 return None
             effect += sign * found[0]
-            psi[rows] += sign * found[1]
+            psi[comparison.rows] += sign * found[1]
         return effect, psi
 
 
