@@ -53,11 +53,16 @@ class Contrast:
         return cls(x, treated, w, method, odds)
 
     @property
-    def trimmed(self) -> BoolArray:
-        """Units of the comparison group that all but certainly would be treated, shape (n,)."""
+    def certain(self) -> BoolArray:
+        """Units whose treatment is all but certain, shape (n,)."""
         if self.odds is None or self.method == "dr-improved":
             return np.zeros(self.treated.size, dtype=bool)
-        return np.asarray(~self.treated & (self.odds.probability >= TRIM))
+        return np.asarray(self.odds.probability >= TRIM)
+
+    @property
+    def trimmed(self) -> BoolArray:
+        """Units of the comparison group that all but certainly would be treated, shape (n,)."""
+        return self.certain & ~self.treated
 
     @property
     def comparison_weight(self) -> FloatArray:

@@ -17,8 +17,6 @@ MOST_STEPS = 100
 TOLERANCE = 1e-13
 # An index that moves by more where the objective does not improve any longer tends to infinity.
 MOVING = 0.5
-# An index beyond which treatment is all but certain.
-CERTAIN = 30.0
 PERFECT = "covariates predict treatment perfectly for some units"
 
 
@@ -118,8 +116,6 @@ def logit_odds(x: FloatArray, treated: BoolArray, w: FloatArray) -> Odds:
     coef, columns, unlike = _minimised(whole, treated, float(taken.sum()))
     rows = whole.rows[columns]
     index = coef @ rows
-    if index[treated].max() > CERTAIN:
-        raise ConvergenceError(PERFECT)
     mean, curvature = whole.parts(index)
     curvature[unlike] = 0.0
     psi = np.zeros((len(x), len(whole.rows)))
@@ -205,7 +201,7 @@ def _newton(objective: _Objective, weight: float) -> tuple[FloatArray, FloatArra
         moves = step @ rows
         farthest = float(np.abs(moves).max())
         gain = float(score @ step)
-        if not np.isfinite(gain):
+        if not gain >= -TOLERANCE * weight:
             break
         if gain <= TOLERANCE * weight:
             return coef + step, moves

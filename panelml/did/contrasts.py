@@ -29,9 +29,10 @@ __all__ = [
 ]
 
 
-# What is said of rows whose odds are not used, or zero.
-CERTAIN = f"Left out rows of comparison groups whose probability of adoption is above {TRIM}"
+# What is said of rows that the other group hardly has, or not at all.
+TRIMMED = f"Left out rows of comparison groups whose probability of adoption is above {TRIM}"
 UNLIKE = "Odds are zero of rows of comparison groups that covariates tell apart from all treated"
+LONELY = f"Hardly anybody is like treated rows whose probability of adoption is above {TRIM}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +298,8 @@ def fit_contrast(
         contrast = Contrast.of(x, treated, w, method)
     except ConvergenceError as error:
         return Comparison(rows, None, (*remarks, (f"Left out because {error}", "")))
-    for kind, apart in ((CERTAIN, contrast.trimmed), (UNLIKE, contrast.unlike)):
+    lonely = contrast.certain & treated
+    for kind, apart in ((TRIMMED, contrast.trimmed), (UNLIKE, contrast.unlike), (LONELY, lonely)):
         if apart.any():
             remarks.append((kind, f": {int(apart.sum()):,}"))
     return Comparison(rows, contrast, tuple(remarks))
