@@ -17,6 +17,8 @@ MOST_STEPS = 100
 TOLERANCE = 1e-13
 # An index that moves by more where the objective does not improve any longer tends to infinity.
 MOVING = 0.5
+# A whole step that moves no index by more improves the objective: exp(m) - m - 1 < m^2.
+SURE = 1.79
 PERFECT = "covariates predict treatment perfectly for some units"
 
 
@@ -205,7 +207,7 @@ def _newton(objective: _Objective, weight: float) -> tuple[FloatArray, FloatArra
             break
         if gain <= TOLERANCE * weight:
             return coef + step, moves
-        if farthest > 1 and not objective.value(coef + step) < objective.value(coef):
+        if farthest > SURE and not objective.value(coef + step) < objective.value(coef):
             step *= np.log1p(farthest) / farthest
         coef = coef + step
     raise ConvergenceError(

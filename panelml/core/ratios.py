@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panelml._typing import BoolArray, FloatArray
+from panelml._typing import FloatArray
 from panelml.errors import ConvergenceError
 
 __all__ = ["Ratio", "Regression", "combine", "regress"]
@@ -34,10 +34,29 @@ class Regression:
     psi : FloatArray, shape (n, k), or None
         How each row moved the coefficients; None where these leave effects unmoved to first
         order.
+    unknown : FloatArray, shape (k, d), or None
+        Directions in which the regressed rows do not vary: predictions are determined for rows
+        that are orthogonal to them.
     """
 
     fitted: FloatArray
     psi: FloatArray | None
+    unknown: FloatArray | None = None
+
+    def require_determined(self, x: FloatArray, weight: FloatArray) -> None:
+        """Refuse rows with weight, of x (n, k), whose predictions are not determined.
+
+        Raises
+        ------
+        ConvergenceError
+            If there are some.
+        """
+        if self.unknown is None:
+            return
+        rows = x[weight > 0]
+        along = np.abs(rows) @ np.abs(self.unknown)
+        if (np.abs(rows @ self.unknown) > DETERMINED * along).any():
+            raise ConvergenceError("covariates are collinear among rows they are regressed on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +80,15 @@ class Ratio:
     regressions: tuple[tuple[float, Regression], ...] = ()
 
 
-def regress(
-    x: FloatArray, y: FloatArray, w: FloatArray, counted: BoolArray, *, moves: bool = True
-) -> Regression:
+def regress(x: FloatArray, y: FloatArray, w: FloatArray, *, moves: bool = True) -> Regression:
     """Fit y to x by weighted least squares, rows of weight zero left out.
-
-    Columns that are collinear on the rows with weight do no harm where they are so on all rows
-    whose prediction counts: predictions there do not depend on how they are resolved.
 
     Parameters
     ----------
     x : FloatArray, shape (n, k)
     y, w : FloatArray, shape (n,)
-    counted : BoolArray, shape (n,)
-        Rows whose prediction counts.
     moves : bool
         Whether the coefficients move effects to first order.
-
-    Raises
-    ------
-    ConvergenceError
-        If predictions that count are not determined.
     """
     weighted = x * w[:, None]
     gram = weighted.T @ x
@@ -89,20 +96,12 @@ def regress(
     length[length == 0] = 1.0
     values, vectors = np.linalg.eigh(gram / np.outer(length, length))
     kept = values >= SINGULAR
-    if not kept.all():
-        _require_determined(x[counted] / length, vectors[:, ~kept])
+    unknown = None if kept.all() else vectors[:, ~kept] / length[:, None]
     half = vectors[:, kept] / length[:, None]
     inverse = (half / values[kept]) @ half.T
     fitted = x @ (inverse @ (weighted.T @ y))
     psi = weighted * (y - fitted)[:, None] @ inverse if moves else None
-    return Regression(fitted, psi)
-
-
-def _require_determined(x: FloatArray, unknown: FloatArray) -> None:
-    """Refuse rows of x, (n, k), that are not orthogonal to the columns of unknown, (k, d)."""
-    gap = np.abs(x @ unknown).max(axis=1)
-    if (gap > DETERMINED * np.linalg.norm(x, axis=1)).any():
-        raise ConvergenceError("covariates are collinear among rows they are regressed on")
+    return Regression(fitted, psi, unknown)
 
 
 def combine(
@@ -123,6 +122,11 @@ def combine(
     effect : float
     psi : FloatArray, shape (n,)
         How each row moved it.
+
+    Raises
+    ------
+    ConvergenceError
+        If a prediction that is used is not determined.
     """
     effect, psi = 0.0, np.zeros(len(x))
     for ratio in ratios:
@@ -135,6 +139,7 @@ def combine(
         if ratio.odds and odds is not None:
             psi += odds @ (own @ x)
         for factor, regression in ratio.regressions:
+            regression.require_determined(x, ratio.weight)
             if regression.psi is not None:
                 psi += regression.psi @ (factor * (share @ x))
     return effect, psi

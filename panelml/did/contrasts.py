@@ -11,6 +11,7 @@ import numpy as np
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.group_time import TRIM, Contrast, difference_effect, section_effect
 from panelml.core.linalg import independent_columns
+from panelml.core.moments import CONSTANT
 from panelml.core.propensity import PERFECT
 from panelml.did.comparisons import Cell
 from panelml.engine.collect import Collected
@@ -85,6 +86,7 @@ class BalancedRows:
         x[:, :, 1:] = table[1:].transpose(2, 1, 0)
         if (x[1:] == x[:1]).all():
             x = x[:1]
+        _centre(x.reshape(-1, x.shape[2])[:, 1:])
         w = data.weights.reshape(units, -1)[:, 0]
         return cls(names, start, np.ascontiguousarray(table[0].T), x, w)
 
@@ -149,9 +151,11 @@ class SectionRows:
         cls, data: Collected, names: tuple[str, ...], start: IntArray, period: IntArray
     ) -> SectionRows:
         """Arrange rows; ``period`` numbers the codes of periods, shape (T,)."""
-        x = np.concatenate([np.ones((1, data.unit.size)), data.z[1:]]).T
+        x = np.ones((data.unit.size, len(data.z)))
+        x[:, 1:] = data.z[1:].T
+        _centre(x[:, 1:])
         return cls(
-            names, start, data.z[0], np.ascontiguousarray(x), data.weights, data.unit,
+            names, start, data.z[0], x, data.weights, data.unit,
             period[data.time],
         )  # fmt: skip
 
@@ -188,6 +192,14 @@ class SectionRows:
     def add(self, rows: IntArray, psi: FloatArray, out: FloatArray) -> None:
         """Add up the rows of each unit."""
         out += np.bincount(self.units[rows], psi, minlength=out.size)
+
+
+def _centre(x: FloatArray) -> None:
+    """Take the mean off each column in place, so that one far from zero keeps its digits."""
+    mean = x.mean(axis=0)
+    x -= mean
+    variation = np.einsum("nk,nk->k", x, x)
+    x[:, variation <= CONSTANT * len(x) * mean**2] = 0.0
 
 
 Data: TypeAlias = BalancedRows | SectionRows
@@ -283,9 +295,11 @@ def fit_contrast(
     method : str
     """
     rows = data.rows(cell, target | group)
-    rows = rows[data.weights(rows) > 0]
+    w = data.weights(rows)
+    if not w.all():
+        rows, w = rows[w > 0], w[w > 0]
     treated = target[data.unit(rows)]
-    x, w = data.covariates(cell, rows), data.weights(rows)
+    x = data.covariates(cell, rows)
     if not all(some.any() for some in data.groups(cell, rows, treated)):
         return Comparison(rows, None, (("Nobody to compare: left out", ""),))
     remarks: list[tuple[str, str]] = []
