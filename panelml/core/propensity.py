@@ -20,6 +20,7 @@ MOVING = 0.5
 # A whole step that moves no index by more improves the objective: exp(m) - m - 1 < m^2.
 SURE = 1.79
 PERFECT = "covariates predict treatment perfectly for some units"
+UNBALANCED = "no weights of the comparison group balance the covariates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class _Objective:
     w: FloatArray
     target: FloatArray
     logistic: bool
+
+    @property
+    def refusal(self) -> str:
+        """What it means that there is no minimum."""
+        return PERFECT if self.logistic else UNBALANCED
 
     def value(self, coef: FloatArray) -> float:
         """Return the objective, infinite where it cannot be represented."""
@@ -181,7 +187,7 @@ def _minimised(
             return coef, columns, unlike
         unlike |= moving
         if (moving & treated).any() or unlike.all():
-            raise ConvergenceError(PERFECT)
+            raise ConvergenceError(objective.refusal)
         left = objective.rows[:, ~unlike].T
         columns = independent_columns(left, objective.w[~unlike])
         part = objective.without(unlike, columns)
@@ -199,7 +205,10 @@ def _newton(objective: _Objective, weight: float) -> tuple[FloatArray, FloatArra
     for _ in range(MOST_STEPS):
         mean, curvature = objective.parts(coef @ rows)
         score = objective.target - rows @ mean
-        step = _scaled_solve((rows * curvature) @ rows.T, score)
+        try:
+            step = _inverse((rows * curvature) @ rows.T) @ score
+        except np.linalg.LinAlgError:
+            break
         moves = step @ rows
         farthest = float(np.abs(moves).max())
         gain = float(score @ step)
@@ -210,18 +219,7 @@ def _newton(objective: _Objective, weight: float) -> tuple[FloatArray, FloatArra
         if farthest > SURE and not objective.value(coef + step) < objective.value(coef):
             step *= np.log1p(farthest) / farthest
         coef = coef + step
-    raise ConvergenceError(
-        PERFECT
-        if objective.logistic
-        else "no weights of the comparison group balance the covariates"
-    )
-
-
-def _scaled_solve(hessian: FloatArray, score: FloatArray) -> FloatArray:
-    try:
-        return _inverse(hessian) @ score
-    except np.linalg.LinAlgError as error:
-        raise ConvergenceError(PERFECT) from error
+    raise ConvergenceError(objective.refusal)
 
 
 def _inverse(hessian: FloatArray) -> FloatArray:

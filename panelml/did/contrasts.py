@@ -295,11 +295,8 @@ def fit_contrast(
     method : str
     """
     rows = data.rows(cell, target | group)
-    w = data.weights(rows)
-    if not w.all():
-        rows, w = rows[w > 0], w[w > 0]
     treated = target[data.unit(rows)]
-    x = data.covariates(cell, rows)
+    x, w = data.covariates(cell, rows), data.weights(rows)
     if not all(some.any() for some in data.groups(cell, rows, treated)):
         return Comparison(rows, None, (("Nobody to compare: left out", ""),))
     remarks: list[tuple[str, str]] = []
