@@ -13,9 +13,9 @@ from panelml.core.group_time import TRIM, Contrast, difference_effect, section_e
 from panelml.core.linalg import independent_columns
 from panelml.core.moments import CONSTANT
 from panelml.core.propensity import PERFECT
-from panelml.did.comparisons import Cell
+from panelml.did.comparisons import Cell, cohort_labels
 from panelml.engine.collect import Collected
-from panelml.errors import ConvergenceError, listing
+from panelml.errors import ConvergenceError, IdentificationError, listing
 
 __all__ = [
     "BalancedRows",
@@ -27,6 +27,7 @@ __all__ = [
     "contrasted",
     "estimate_cells",
     "fit_contrast",
+    "require_more_than_cohorts",
 ]
 
 
@@ -89,6 +90,16 @@ class BalancedRows:
         _centre(x.reshape(-1, x.shape[2])[:, 1:])
         w = data.weights.reshape(units, -1)[:, 0]
         return cls(names, start, np.ascontiguousarray(table[0].T), x, w)
+
+    @property
+    def first(self) -> FloatArray:
+        """Covariates of the first period, shape (units, k)."""
+        return np.asarray(self.x[0])
+
+    @property
+    def fixed(self) -> BoolArray:
+        """Which covariates do not change over time, shape (k,)."""
+        return np.asarray((self.x == self.x[:1]).all(axis=(0, 1)))
 
     def rows(self, cell: Cell, used: BoolArray) -> IntArray:
         """Units that a cell uses."""
@@ -158,6 +169,16 @@ class SectionRows:
             names, start, data.z[0], x, data.weights, data.unit,
             period[data.time],
         )  # fmt: skip
+
+    @property
+    def first(self) -> FloatArray:
+        """Covariates of each unit's first row, shape (units, k)."""
+        return np.asarray(self.x[np.flatnonzero(np.diff(self.units, prepend=-1))])
+
+    @property
+    def fixed(self) -> BoolArray:
+        """Which covariates do not change over time, shape (k,)."""
+        return np.asarray((self.x == self.first[self.units]).all(axis=0))
 
     def rows(self, cell: Cell, used: BoolArray) -> IntArray:
         """Rows of both periods."""
@@ -239,6 +260,26 @@ class Remarks:
         return tuple(
             f"{kind} ({listing(dict.fromkeys(where), most=4)})."
             for kind, where in self.found.items()
+        )
+
+
+def require_more_than_cohorts(data: Data) -> None:
+    """Refuse covariates that are the cohort itself.
+
+    Raises
+    ------
+    IdentificationError
+        Naming them.
+    """
+    first = data.first
+    label = cohort_labels(first, data.start)
+    if label.any():
+        label = cohort_labels(np.where(data.fixed, first, np.nan), data.start)
+    if label.any():
+        names = listing(repr(name) for name, is_it in zip(data.names, label, strict=True) if is_it)
+        raise IdentificationError(
+            f"Covariates predict treatment perfectly: {names} is the same in all units of a cohort "
+            "and tells cohorts apart, so that nobody is comparable. Leave it out of the formula."
         )
 
 

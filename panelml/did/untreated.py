@@ -131,7 +131,8 @@ def imputable(
 def first_stage(sample: Sample, effects: tuple[Effect, ...]) -> FirstStage:
     """Regress the outcome on regressors and effects, on untreated rows."""
     absorbed = absorb(sample, effects)
-    found = estimate_slopes(sample, absorbed, " + ".join(map(str, effects)))
+    words = f"{' + '.join(map(str, effects))} among untreated rows"
+    found = estimate_slopes(sample, absorbed, words)
     return FirstStage(sample, absorbed, found.coef, found.bread, found.notes)
 
 
