@@ -21,6 +21,8 @@ __all__ = ["Ratio", "Regression", "combine", "regress"]
 SINGULAR = 1e-13
 # Share of a row along directions in which the regressed rows do not vary, up to rounding.
 DETERMINED = 1e-6
+# Entries of unit vectors below this are zero.
+ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,17 @@ def regress(x: FloatArray, y: FloatArray, w: FloatArray, *, moves: bool = True) 
     length[length == 0] = 1.0
     values, vectors = np.linalg.eigh(gram / np.outer(length, length))
     kept = values >= SINGULAR
-    unknown = None if kept.all() else vectors[:, ~kept] / length[:, None]
+    unknown = None if kept.all() else _cleared(vectors[:, ~kept]) / length[:, None]
     half = vectors[:, kept] / length[:, None]
     inverse = (half / values[kept]) @ half.T
     fitted = x @ (inverse @ (weighted.T @ y))
     psi = weighted * (y - fitted)[:, None] @ inverse if moves else None
     return Regression(fitted, psi, unknown)
+
+
+def _cleared(vectors: FloatArray) -> FloatArray:
+    """Clear of rounding, so that products with zeros are zero."""
+    return np.where(np.abs(vectors) > ROUNDING, vectors, 0.0)
 
 
 def combine(
