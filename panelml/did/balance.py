@@ -14,7 +14,7 @@ from panelml.core.linalg import independent_columns
 from panelml.core.propensity import logit_odds
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.panel import Panel
-from panelml.did.contrasts import comparable_columns
+from panelml.did.overlap import comparable_columns
 from panelml.did.planning import Control
 from panelml.engine.sampling import require_panel
 from panelml.errors import (

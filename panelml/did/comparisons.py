@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml._typing import BoolArray, IntArray
 from panelml.data.adoption import NEVER, Adoption
 from panelml.data.formula import Formula, parse_formula
 from panelml.data.sample import Sample
@@ -16,7 +16,6 @@ from panelml.results.averages import label_text
 
 __all__ = [
     "Cell",
-    "cohort_labels",
     "comparable",
     "compared_formula",
     "complete_units",
@@ -185,32 +184,3 @@ def single_units(start: IntArray, adoption: Adoption) -> tuple[str, ...]:
         f"Cohorts of a single unit ({names}): their standard errors do not see how far this unit "
         "is from others by chance, and are too small.",
     )
-
-
-def cohort_labels(x: FloatArray, start: IntArray) -> BoolArray:
-    """Covariates that together say no more, and no less, than which cohort a unit is of.
-
-    Parameters
-    ----------
-    x : FloatArray, shape (units, k)
-        Values that do not change over time, missing where they do.
-    start : IntArray, shape (units,)
-
-    Returns
-    -------
-    BoolArray, shape (k,)
-        None of them where they do not tell all cohorts apart, or where cohorts are single units.
-    """
-    order = np.argsort(start, kind="stable")
-    first = np.flatnonzero(np.diff(start[order], prepend=-1))
-    size = np.diff(first, append=order.size)
-    nothing: BoolArray = np.zeros(x.shape[1], dtype=bool)
-    if size[-1] == 1 or (size[:-1] == 1).all():
-        return nothing
-    values = x[order[first]]
-    second = np.minimum(first + 1, first + size - 1)
-    labels = (values == x[order[second]]).all(axis=0) & (values != values[0]).any(axis=0)
-    if labels.any():
-        labels &= (x[order] == np.repeat(values, size, axis=0)).all(axis=0)
-    apart = labels.any() and len(np.unique(values[:, labels], axis=0)) == first.size
-    return np.asarray(labels) if apart else nothing

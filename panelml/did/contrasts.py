@@ -10,12 +10,11 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.group_time import TRIM, Contrast, difference_effect, section_effect
-from panelml.core.linalg import independent_columns
 from panelml.core.moments import CONSTANT
-from panelml.core.propensity import PERFECT
-from panelml.did.comparisons import Cell, cohort_labels
+from panelml.did.comparisons import Cell
+from panelml.did.overlap import comparable_columns
 from panelml.engine.collect import Collected
-from panelml.errors import ConvergenceError, IdentificationError, listing
+from panelml.errors import ConvergenceError, listing
 
 __all__ = [
     "BalancedRows",
@@ -23,11 +22,9 @@ __all__ = [
     "Estimates",
     "Remarks",
     "SectionRows",
-    "comparable_columns",
     "contrasted",
     "estimate_cells",
     "fit_contrast",
-    "require_more_than_cohorts",
 ]
 
 
@@ -263,26 +260,6 @@ class Remarks:
         )
 
 
-def require_more_than_cohorts(data: Data) -> None:
-    """Refuse covariates that are the cohort itself.
-
-    Raises
-    ------
-    IdentificationError
-        Naming them.
-    """
-    first = data.first
-    label = cohort_labels(first, data.start)
-    if label.any():
-        label = cohort_labels(np.where(data.fixed, first, np.nan), data.start)
-    if label.any():
-        names = listing(repr(name) for name, is_it in zip(data.names, label, strict=True) if is_it)
-        raise IdentificationError(
-            f"Covariates predict treatment perfectly: {names} is the same in all units of a cohort "
-            "and tells cohorts apart, so that nobody is comparable. Leave it out of the formula."
-        )
-
-
 def estimate_cells(
     data: Data, cells: Sequence[Cell], control: str, method: str, name: Callable[[Cell], str]
 ) -> Estimates:
@@ -355,30 +332,6 @@ def fit_contrast(
         if apart.any():
             remarks.append((kind, f": {int(apart.sum()):,}"))
     return Comparison(rows, contrast, tuple(remarks))
-
-
-def comparable_columns(
-    x: FloatArray, treated: BoolArray, w: FloatArray, names: tuple[str, ...]
-) -> IntArray:
-    """Covariates that are no combination of those before them.
-
-    Raises
-    ------
-    ConvergenceError
-        If treated rows are not among what the comparison group's rows span: along some direction
-        only they vary.
-    """
-    others = independent_columns(x[~treated], w[~treated])
-    if others.size == x.shape[1]:
-        return others
-    columns = independent_columns(x, w)
-    spanned = columns[independent_columns(x[~treated][:, columns], w[~treated])]
-    if spanned.size < columns.size:
-        missing = listing(repr(names[j]) for j in columns if j not in spanned)
-        raise ConvergenceError(
-            f"{PERFECT}: nobody in the comparison group is like them in {missing}"
-        )
-    return columns
 
 
 def contrasted(

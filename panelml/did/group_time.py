@@ -14,8 +14,8 @@ from panelml.did.contrasts import (
     BalancedRows,
     SectionRows,
     estimate_cells,
-    require_more_than_cohorts,
 )
+from panelml.did.overlap import require_more_than_cohorts
 from panelml.did.planning import Base, Control, Method, Plan, check_comparing, make_plan
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped

@@ -16,11 +16,11 @@ from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.did.base import assemble_effects, horizon_labels, sample_start
 from panelml.did.comparisons import (
-    cohort_labels,
     comparable,
     compared_formula,
     complete_units,
 )
+from panelml.did.overlap import cohort_labels
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_panel

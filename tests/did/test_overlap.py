@@ -144,6 +144,15 @@ def test_treated_units_that_nobody_resembles_have_no_effect(method: str, panel: 
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_the_covariates_are_named_whichever_level_comes_first(method: str) -> None:
+    frame = draw()
+    alone = frame["cohort"].notna() & (frame["unit"] % 2 == 0)
+    frame["region"] = np.where(alone, "a", np.where(frame["unit"] % 3 == 0, "b", "c"))
+    with pytest.raises(IdentificationError, match=r"in 'region\[T.b\]', 'region\[T.c\]' \("):
+        fitted(pm.CallawaySantAnna, "y ~ region + z", frame, method=method)
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("panel", [True, False])
 def test_a_single_treated_unit_with_levels(method: str, panel: bool) -> None:
     frame = draw()
