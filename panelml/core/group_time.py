@@ -30,6 +30,8 @@ class Contrast:
     method : {"dr", "dr-improved", "ipw", "reg"}
     odds : Odds, or None
         Of treatment, where the method uses them.
+    comparison_weight : FloatArray, shape (n,)
+        Weights that give the comparison group the covariates of the cohort.
     """
 
     x: FloatArray
@@ -37,6 +39,7 @@ class Contrast:
     w: FloatArray
     method: str
     odds: Odds | None
+    comparison_weight: FloatArray
 
     @classmethod
     def of(cls, x: FloatArray, treated: BoolArray, w: FloatArray, method: str) -> Contrast:
@@ -45,30 +48,43 @@ class Contrast:
         Raises
         ------
         ConvergenceError
-            If covariates predict treatment perfectly.
+            If covariates predict treatment perfectly for treated units.
         """
-        odds = None
-        if method != "reg" and x.shape[1] > 1:
-            odds = (tilted_odds if method == "dr-improved" else logit_odds)(x, treated, w)
-        return cls(x, treated, w, method, odds)
+        if method == "reg" or x.shape[1] == 1:
+            return cls(x, treated, w, method, None, np.where(treated, 0.0, w))
+        odds = (tilted_odds if method == "dr-improved" else logit_odds)(x, treated, w)
+        certain = _certain(odds, method)
+        others = np.where(treated | certain, 0.0, w * odds.odds)
+        return cls(x, treated, w, method, odds, others)
+
+    @property
+    def certain(self) -> BoolArray:
+        """Units whose treatment is all but certain, shape (n,)."""
+        if self.odds is None:
+            return np.zeros(self.treated.size, dtype=bool)
+        return _certain(self.odds, self.method)
 
     @property
     def trimmed(self) -> BoolArray:
         """Units of the comparison group that all but certainly would be treated, shape (n,)."""
-        if self.odds is None or self.method == "dr-improved":
-            return np.zeros(self.treated.size, dtype=bool)
-        return np.asarray(~self.treated & (self.odds.probability >= TRIM))
+        return self.certain & ~self.treated
 
     @property
-    def comparison_weight(self) -> FloatArray:
-        """Weights that give the comparison group the covariates of the cohort, shape (n,)."""
-        odds = 1.0 if self.odds is None else self.odds.odds
-        return np.where(self.treated | self.trimmed, 0.0, self.w * odds)
+    def unlike(self) -> BoolArray:
+        """Units of the comparison group that no unit of the cohort resembles, shape (n,)."""
+        return np.zeros(self.treated.size, dtype=bool) if self.odds is None else self.odds.unlike
 
     @property
     def regressed(self) -> bool:
         """Whether outcomes are regressed on covariates."""
         return self.odds is None or self.method != "ipw"
+
+
+def _certain(odds: Odds, method: str) -> BoolArray:
+    """Units above the limit; odds that balance covariates are no probabilities."""
+    if method == "dr-improved":
+        return np.zeros(odds.odds.size, dtype=bool)
+    return np.asarray(odds.probability >= TRIM)
 
 
 def difference_effect(contrast: Contrast, change: FloatArray) -> tuple[float, FloatArray]:
@@ -96,7 +112,8 @@ def difference_effect(contrast: Contrast, change: FloatArray) -> tuple[float, Fl
         ratios = [Ratio(1.0, cohort, change), Ratio(-1.0, others, change, odds=True)]
         return combine(ratios, c.x, c.odds.psi if c.odds else None)
     improved = c.method == "dr-improved" and c.odds is not None
-    fit = regress(c.x, change, others if improved else c.w * ~c.treated, moves=not improved)
+    base = others if improved else c.w * ~c.treated
+    fit = regress(c.x, change, base, moves=not improved)
     left, parts = change - fit.fitted, ((-1.0, fit),)
     ratios = [Ratio(1.0, cohort, left, regressions=parts)]
     if c.odds is not None:

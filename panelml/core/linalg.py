@@ -8,12 +8,14 @@ import numpy as np
 from scipy import linalg
 
 from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.moments import CONSTANT
 
 __all__ = [
     "RANK_TOLERANCE",
     "Solution",
     "TriangularFactor",
     "covariance_root",
+    "independent_columns",
     "quadratic_form",
     "solve_normal",
     "solve_triangular",
@@ -121,6 +123,19 @@ def solve_normal(gram: FloatArray, floor: FloatArray | None = None) -> Solution:
     coef, bread = _solve_kept(sxx[np.ix_(kept, kept)], sxy[kept])
     rss = max(syy - float(coef @ sxy[kept]), 0.0)
     return Solution(coef, bread, rss, kept, dropped, least < DOUBTFUL)
+
+
+def independent_columns(x: FloatArray, w: FloatArray) -> IntArray:
+    """Columns that are no combination of those before them, the constant first."""
+    if x.shape[1] == 1:
+        return np.zeros(1, dtype=np.int64)
+    mean = w @ x[:, 1:] / w.sum()
+    centred = x[:, 1:] - mean
+    gram = np.zeros((x.shape[1], x.shape[1]))
+    gram[0, 0] = 1.0
+    gram[1:, 1:] = (centred.T * w) @ centred
+    floor = CONSTANT * w.sum() * mean**2
+    return np.concatenate([[0], 1 + solve_normal(gram, floor).kept])
 
 
 def solve_triangular(factor: TriangularFactor, solution: Solution) -> Solution:

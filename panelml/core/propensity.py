@@ -6,15 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panelml._typing import BoolArray, FloatArray
+from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.linalg import independent_columns
 from panelml.errors import ConvergenceError
 
-__all__ = ["Odds", "logit_odds", "tilted_odds"]
+__all__ = ["PERFECT", "Odds", "logit_odds", "tilted_odds"]
 
-MOST_STEPS = 60
+MOST_STEPS = 100
+# Share of the treated weight by which a Newton step may still improve the objective.
 TOLERANCE = 1e-13
-# An index beyond which treatment is all but certain.
-CERTAIN = 30.0
+# An index that moves by more where the objective does not improve any longer tends to infinity.
+MOVING = 0.5
+# A whole step that moves no index by more improves the objective: exp(m) - m - 1 < m^2.
+SURE = 1.79
+PERFECT = "covariates predict treatment perfectly for some units"
+UNBALANCED = "no weights of the comparison group balance the covariates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +33,13 @@ class Odds:
     psi : FloatArray, shape (n, k), or None
         How each row moved the coefficients; None where these leave effects unmoved to first
         order.
+    unlike : BoolArray, shape (n,)
+        Rows of the comparison group that no treated row resembles: their odds are zero.
     """
 
     odds: FloatArray
     psi: FloatArray | None
+    unlike: BoolArray
 
     @property
     def probability(self) -> FloatArray:
@@ -38,8 +47,58 @@ class Odds:
         return self.odds / (1 + self.odds)
 
 
+@dataclass(frozen=True, slots=True)
+class _Objective:
+    """``sum of w K(x'c) - target'c``, whose K is that of a logistic regression or of tilting.
+
+    Attributes
+    ----------
+    rows : FloatArray, shape (k, n)
+    w : FloatArray, shape (n,)
+    target : FloatArray, shape (k,)
+    logistic : bool
+        K is ``log(1 + exp)``, or else ``exp``.
+    """
+
+    rows: FloatArray
+    w: FloatArray
+    target: FloatArray
+    logistic: bool
+
+    @property
+    def refusal(self) -> str:
+        """What it means that there is no minimum."""
+        return PERFECT if self.logistic else UNBALANCED
+
+    def value(self, coef: FloatArray) -> float:
+        """Return the objective, infinite where it cannot be represented."""
+        index = coef @ self.rows
+        with np.errstate(over="ignore"):
+            k = np.logaddexp(0.0, index) if self.logistic else np.exp(index)
+        return float(self.w @ k - self.target @ coef)
+
+    def parts(self, index: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return w times the first and the second derivative of K, shape (n,) each."""
+        if not self.logistic:
+            tilt = self.w * np.exp(index)
+            return tilt, tilt
+        with np.errstate(over="ignore"):
+            p = 1 / (1 + np.exp(-index))
+        mean = self.w * p
+        return mean, mean * (1 - p)
+
+    def without(self, rows: BoolArray, columns: IntArray) -> _Objective:
+        """Leave out rows, and keep some columns."""
+        left = np.ascontiguousarray(self.rows[np.ix_(columns, ~rows)])
+        return _Objective(left, self.w[~rows], self.target[columns], self.logistic)
+
+
 def logit_odds(x: FloatArray, treated: BoolArray, w: FloatArray) -> Odds:
     """Fit a logistic regression by Newton's method.
+
+    Where comparison rows are separated from all treated ones, the likelihood approaches its
+    supremum as their odds go to zero. These are their odds then, and the others' are those of the
+    regression without them.
 
     Parameters
     ----------
@@ -47,45 +106,42 @@ def logit_odds(x: FloatArray, treated: BoolArray, w: FloatArray) -> Odds:
         Of full rank, the constant included.
     treated : BoolArray, shape (n,)
     w : FloatArray, shape (n,)
-        Weights.
+        Weights, positive.
+
+    Notes
+    -----
+    Source: Albert and Anderson (1984), *Biometrika* 71, 1-10, for the existence of estimates;
+    Correia, Guimarães and Zylkin (2019), arXiv 1903.01633, for what is left without separated
+    rows.
 
     Raises
     ------
     ConvergenceError
-        If covariates separate treated from other rows.
+        If covariates separate treated rows from the comparison group.
     """
-    rows, taken = np.ascontiguousarray(x.T), w * treated
-    coef, total = np.zeros(len(rows)), float(w.sum())
-    for _ in range(MOST_STEPS):
-        index = coef @ rows
-        p, hessian = _curved(rows, index, w)
-        score = rows @ (taken - w * p)
-        step = _solve(hessian, score)
-        coef = coef + step
-        gain = float(score @ step)
-        if gain <= TOLERANCE * total:
-            break
-        if np.abs(index).max() > CERTAIN and gain < 1e-6 * total:
-            break
+    taken = w * treated
+    whole = _Objective(np.ascontiguousarray(x.T), w, taken @ x, logistic=True)
+    coef, columns, unlike = _minimised(whole, treated, float(taken.sum()))
+    rows = whole.rows[columns]
     index = coef @ rows
-    if not np.isfinite(index).all() or np.abs(index).max() > CERTAIN:
-        raise ConvergenceError("covariates predict treatment perfectly for some units")
-    p, hessian = _curved(rows, index, w)
-    psi = np.linalg.inv(hessian) @ (rows * (taken - w * p))
-    return Odds(p / (1 - p), np.ascontiguousarray(psi.T))
-
-
-def _curved(rows: FloatArray, index: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Probabilities, (n,), and minus the second derivatives of the likelihood, (k, k)."""
-    with np.errstate(over="ignore"):
-        p = 1 / (1 + np.exp(-index))
-    return p, (rows * (w * p * (1 - p))) @ rows.T
+    mean, curvature = whole.parts(index)
+    curvature[unlike] = 0.0
+    psi = np.zeros((len(x), len(whole.rows)))
+    psi[:, columns] = (_inverse((rows * curvature) @ rows.T) @ (rows * (taken - mean))).T
+    psi[unlike] = 0.0
+    return Odds(np.where(unlike, 0.0, np.exp(np.minimum(index, 700.0))), psi, unlike)
 
 
 def tilted_odds(x: FloatArray, treated: BoolArray, w: FloatArray) -> Odds:
     """Choose odds that balance covariates exactly.
 
-    They minimise ``sum over others of w exp(x'c) - sum over treated of w x'c``.
+    They minimise ``sum over others of w exp(x'c) - sum over treated of w x'c``. Where the mean of
+    the treated is on a face of what comparison rows span, rows off the face have no odds.
+
+    Parameters
+    ----------
+    x, treated, w
+        As for ``logit_odds``.
 
     Notes
     -----
@@ -97,33 +153,78 @@ def tilted_odds(x: FloatArray, treated: BoolArray, w: FloatArray) -> Odds:
     ConvergenceError
         If no odds balance the covariates.
     """
-    others, target = x[~treated], w[treated] @ x[treated]
-    weight = w[~treated]
-    coef = np.zeros(x.shape[1])
-    coef[0] = np.log(w[treated].sum() / weight.sum())
+    target = w[treated] @ x[treated]
+    others = _Objective(np.ascontiguousarray(x[~treated].T), w[~treated], target, logistic=False)
+    nobody = np.zeros(others.w.size, dtype=bool)
+    coef, columns, far = _minimised(others, nobody, float(w[treated].sum()))
+    unlike = np.zeros(treated.size, dtype=bool)
+    unlike[~treated] = far
+    odds = np.exp(np.minimum(x[:, columns] @ coef, 700.0))
+    return Odds(np.where(unlike, 0.0, odds), None, unlike)
 
-    def loss(c: FloatArray) -> float:
-        with np.errstate(over="ignore"):
-            return float(weight @ np.exp(others @ c) - target @ c)
 
-    value = loss(coef)
+def _minimised(
+    objective: _Objective, treated: BoolArray, weight: float
+) -> tuple[FloatArray, IntArray, BoolArray]:
+    """Minimise, without the rows whose index tends to minus infinity.
+
+    Returns
+    -------
+    coef : FloatArray, shape (m,)
+    columns : IntArray, shape (m,)
+        Independent of each other without these rows.
+    unlike : BoolArray, shape (n,)
+        These rows.
+    """
+    unlike: BoolArray = np.zeros(objective.w.size, dtype=bool)
+    columns = np.arange(len(objective.rows))
+    part = objective
+    while True:
+        coef, moves = _newton(part, weight)
+        moving = np.zeros_like(unlike)
+        moving[~unlike] = np.abs(moves) > MOVING
+        if not moving.any():
+            return coef, columns, unlike
+        unlike |= moving
+        if (moving & treated).any() or unlike.all():
+            raise ConvergenceError(objective.refusal)
+        left = objective.rows[:, ~unlike].T
+        columns = independent_columns(left, objective.w[~unlike])
+        part = objective.without(unlike, columns)
+
+
+def _newton(objective: _Objective, weight: float) -> tuple[FloatArray, FloatArray]:
+    """Minimise by Newton's method; return also how far the last step moved each row's index.
+
+    Steps that move an index far and do not improve the objective are cut to a length that does
+    for certain: Sun and Tran-Dinh (2019), *Mathematical Programming* 178, 145-213, equation 12.
+    """
+    rows = objective.rows
+    coef = np.zeros(len(rows))
+    coef[0] = np.log(weight / max(objective.w.sum() - objective.logistic * weight, weight * 1e-9))
     for _ in range(MOST_STEPS):
-        tilt = weight * np.exp(others @ coef)
-        score = target - others.T @ tilt
-        step = _solve((others.T * tilt) @ others, score)
-        decrement = float(score @ step)
-        if decrement <= TOLERANCE * float(weight.sum()):
-            return Odds(np.exp(np.minimum(x @ coef, 700.0)), None)
-        size = 1.0
-        while loss(coef + size * step) > value - 1e-4 * size * decrement and size > 1e-8:
-            size /= 2
-        coef = coef + size * step
-        value = loss(coef)
-    raise ConvergenceError("no weights of the comparison group balance the covariates")
+        mean, curvature = objective.parts(coef @ rows)
+        score = objective.target - rows @ mean
+        try:
+            step = _inverse((rows * curvature) @ rows.T) @ score
+        except np.linalg.LinAlgError:
+            break
+        moves = step @ rows
+        farthest = float(np.abs(moves).max())
+        gain = float(score @ step)
+        if not gain >= -TOLERANCE * weight:
+            break
+        if gain <= TOLERANCE * weight:
+            return coef + step, moves
+        if farthest > SURE and not objective.value(coef + step) < objective.value(coef):
+            step *= np.log1p(farthest) / farthest
+        coef = coef + step
+    raise ConvergenceError(objective.refusal)
 
 
-def _solve(hessian: FloatArray, score: FloatArray) -> FloatArray:
-    try:
-        return np.asarray(np.linalg.solve(hessian, score))
-    except np.linalg.LinAlgError as error:
-        raise ConvergenceError("covariates predict treatment perfectly") from error
+def _inverse(hessian: FloatArray) -> FloatArray:
+    """Invert, with columns scaled to unit length first."""
+    length = np.sqrt(np.diag(hessian))
+    length[length == 0] = 1.0
+    scale = np.outer(length, length)
+    return np.asarray(np.linalg.inv(hessian / scale) / scale)

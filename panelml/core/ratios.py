@@ -19,6 +19,10 @@ __all__ = ["Ratio", "Regression", "combine", "regress"]
 
 # Least eigenvalue of a correlation matrix, the constant included, that can be inverted.
 SINGULAR = 1e-13
+# Share of a row along directions in which the regressed rows do not vary, up to rounding.
+DETERMINED = 1e-6
+# Entries of unit vectors below this are zero.
+ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,29 @@ class Regression:
     psi : FloatArray, shape (n, k), or None
         How each row moved the coefficients; None where these leave effects unmoved to first
         order.
+    unknown : FloatArray, shape (k, d), or None
+        Directions in which the regressed rows do not vary: predictions are determined for rows
+        that are orthogonal to them.
     """
 
     fitted: FloatArray
     psi: FloatArray | None
+    unknown: FloatArray | None = None
+
+    def require_determined(self, x: FloatArray, weight: FloatArray) -> None:
+        """Refuse rows with weight, of x (n, k), whose predictions are not determined.
+
+        Raises
+        ------
+        ConvergenceError
+            If there are some.
+        """
+        if self.unknown is None:
+            return
+        rows = x[weight > 0]
+        along = np.abs(rows) @ np.abs(self.unknown)
+        if (np.abs(rows @ self.unknown) > DETERMINED * along).any():
+            raise ConvergenceError("covariates are collinear among rows they are regressed on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +88,27 @@ def regress(x: FloatArray, y: FloatArray, w: FloatArray, *, moves: bool = True) 
     Parameters
     ----------
     x : FloatArray, shape (n, k)
-        Of full rank on the rows with weight.
     y, w : FloatArray, shape (n,)
     moves : bool
         Whether the coefficients move effects to first order.
-
-    Raises
-    ------
-    ConvergenceError
-        If columns are collinear on the rows with weight.
     """
     weighted = x * w[:, None]
     gram = weighted.T @ x
     length = np.sqrt(np.diag(gram))
-    if not length.all() or np.linalg.eigvalsh(gram / np.outer(length, length))[0] < SINGULAR:
-        raise ConvergenceError("covariates are collinear among rows they are regressed on")
-    inverse = np.linalg.inv(gram)
+    length[length == 0] = 1.0
+    values, vectors = np.linalg.eigh(gram / np.outer(length, length))
+    kept = values >= SINGULAR
+    unknown = None if kept.all() else _cleared(vectors[:, ~kept]) / length[:, None]
+    half = vectors[:, kept] / length[:, None]
+    inverse = (half / values[kept]) @ half.T
     fitted = x @ (inverse @ (weighted.T @ y))
     psi = weighted * (y - fitted)[:, None] @ inverse if moves else None
-    return Regression(fitted, psi)
+    return Regression(fitted, psi, unknown)
+
+
+def _cleared(vectors: FloatArray) -> FloatArray:
+    """Clear of rounding, so that products with zeros are zero."""
+    return np.where(np.abs(vectors) > ROUNDING, vectors, 0.0)
 
 
 def combine(
@@ -104,6 +129,11 @@ def combine(
     effect : float
     psi : FloatArray, shape (n,)
         How each row moved it.
+
+    Raises
+    ------
+    ConvergenceError
+        If a prediction that is used is not determined.
     """
     effect, psi = 0.0, np.zeros(len(x))
     for ratio in ratios:
@@ -116,6 +146,7 @@ def combine(
         if ratio.odds and odds is not None:
             psi += odds @ (own @ x)
         for factor, regression in ratio.regressions:
+            regression.require_determined(x, ratio.weight)
             if regression.psi is not None:
                 psi += regression.psi @ (factor * (share @ x))
     return effect, psi

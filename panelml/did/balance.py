@@ -10,10 +10,11 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.group_time import TRIM
+from panelml.core.linalg import independent_columns
 from panelml.core.propensity import logit_odds
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.panel import Panel
-from panelml.did.contrasts import independent_columns
+from panelml.did.overlap import comparable_columns
 from panelml.did.planning import Control
 from panelml.engine.sampling import require_panel
 from panelml.errors import (
@@ -26,6 +27,9 @@ from panelml.errors import (
 from panelml.results.balance import BalanceTable, OverlapTable, balance_frame, overlap_frame
 
 __all__ = ["balance_table", "overlap_table"]
+
+# Probabilities of units with the same covariates may differ by so much.
+ROUNDING = 1e-12
 
 
 def balance_table(
@@ -54,8 +58,10 @@ def balance_table(
         By cohort and column: ``treated`` and ``comparison``, the means; ``sd_treated`` and
         ``sd_comparison``; ``difference``, that of the means over the root of the mean variance
         (beyond 0.25 regression alone is doubtful); ``log_ratio`` of the standard deviations;
-        ``outside``, the share of the cohort beyond the range of the comparison group; and
-        ``n_treated`` and ``n_comparison``, units whose value is known.
+        ``outside``, the share of the cohort beyond the range of the comparison group;
+        ``n_treated`` and ``n_comparison``, units whose value is known; and ``trimmed``, those of
+        the comparison group that get no weight given this column alone, as in
+        ``overlap_table``.
 
     Raises
     ------
@@ -107,9 +113,11 @@ def overlap_table(
     DataFrame
         By cohort and group (``treated``, ``comparison``): ``units``, whose values are all known;
         ``min``, ``q25``, ``median``, ``q75`` and ``max`` of the probability; ``outside``, the
-        share of the group beyond the range of the other; and ``trimmed``, comparison units with
-        a probability above 0.995, which ``CallawaySantAnna`` leaves out. Where covariates tell
-        the groups apart perfectly, probabilities are missing and ``outside`` is one.
+        share of the group beyond the range of the other; and ``trimmed``, comparison units that
+        ``CallawaySantAnna`` gives no weight: those with a probability above 0.995, and those that
+        covariates tell apart from all of the cohort, whose probability is zero. Where covariates
+        tell some of the cohort apart from all comparison units there is no effect to estimate:
+        probabilities are missing and ``outside`` is one.
 
     Raises
     ------
@@ -129,9 +137,9 @@ def overlap_table(
     rows: dict[tuple[Any, str], dict[str, float]] = {}
     for label, treated, others in groups:
         used = np.flatnonzero((treated | others) & known)
-        score = _scores(values[:, used], treated[used], names, label)
-        rows[label, "treated"] = _spread(score, treated[used], trims=False)
-        rows[label, "comparison"] = _spread(score, others[used], trims=True)
+        score, trimmed = _scores(values[:, used], treated[used], names, label)
+        for name, group in (("treated", treated), ("comparison", others)):
+            rows[label, name] = _spread(score, group[used], trimmed)
     return overlap_frame(rows)
 
 
@@ -174,9 +182,15 @@ def _names(columns: str | Sequence[str]) -> list[str]:
     return names
 
 
-def _scores(values: FloatArray, treated: BoolArray, names: list[str], label: Any) -> FloatArray:
-    """Probability of being treated, missing where covariates tell for certain."""
-    x, weights = np.column_stack([np.ones(treated.size), *values]), np.ones(treated.size)
+def _scores(
+    values: FloatArray, treated: BoolArray, names: list[str], label: Any
+) -> tuple[FloatArray, BoolArray]:
+    """Probability of being treated, and which comparison units get no weight for it.
+
+    Probabilities are missing where ``CallawaySantAnna`` leaves the cohort out.
+    """
+    centred = values - values.mean(axis=1, keepdims=True) if treated.size else values
+    x, weights = np.column_stack([np.ones(treated.size), *centred]), np.ones(treated.size)
     independent = independent_columns(x, weights)
     gone = [name for j, name in enumerate(names, start=1) if j not in independent]
     if gone:
@@ -185,21 +199,25 @@ def _scores(values: FloatArray, treated: BoolArray, names: list[str], label: Any
             f"before them, among cohort {label} and its comparison group: leave them out."
         )
     try:
-        return logit_odds(x, treated, weights).probability
+        comparable_columns(x, treated, weights, ("Intercept", *names))
+        odds = logit_odds(x, treated, weights)
     except ConvergenceError:
-        return np.full(treated.size, np.nan)
+        return np.full(treated.size, np.nan), np.zeros(treated.size, dtype=bool)
+    score = odds.probability
+    return score, ~treated & ((score >= TRIM) | odds.unlike)
 
 
-def _spread(score: FloatArray, group: BoolArray, *, trims: bool) -> dict[str, float]:
+def _spread(score: FloatArray, group: BoolArray, trimmed: BoolArray) -> dict[str, float]:
     own, other = score[group], score[~group]
     beyond = 1.0
     if not np.isnan(score).any() and other.size:
-        beyond = float(((own < other.min()) | (own > other.max())).mean()) if own.size else np.nan
+        low, high = other.min() - ROUNDING, other.max() + ROUNDING
+        beyond = float(((own < low) | (own > high)).mean()) if own.size else np.nan
     parts = np.quantile(own, [0, 0.25, 0.5, 0.75, 1]) if own.size else np.full(5, np.nan)
     return {
         "units": own.size,
         **dict(zip(("min", "q25", "median", "q75", "max"), parts.tolist(), strict=True)),
-        "outside": beyond, "trimmed": int((own >= TRIM).sum()) if trims else 0,
+        "outside": beyond, "trimmed": int(trimmed[group].sum()),
     }  # fmt: skip
 
 
@@ -210,15 +228,19 @@ def _compare(column: FloatArray, treated: BoolArray, others: BoolArray) -> dict[
     means = [float(x.mean()) if x.size else np.nan for x in (ours, theirs)]
     spreads = [float(x.std(ddof=1)) if x.size > 1 else np.nan for x in (ours, theirs)]
     width = float(np.sqrt((spreads[0] ** 2 + spreads[1] ** 2) / 2))
-    beyond = np.nan
+    beyond, trimmed = np.nan, 0
     if ours.size and theirs.size:
         beyond = float(((ours < theirs.min()) | (ours > theirs.max())).mean())
+        both, group = np.concatenate([ours, theirs]), np.arange(ours.size + theirs.size) < ours.size
+        if both.min() < both.max():
+            trimmed = int(_scores(both[None], group, [""], "")[1].sum())
     return {
         "treated": means[0], "comparison": means[1],
         "sd_treated": spreads[0], "sd_comparison": spreads[1],
         "difference": _ratio(means[0] - means[1], width),
         "log_ratio": float(np.log(spreads[0] / spreads[1])) if min(spreads) > 0 else np.nan,
         "outside": beyond, "n_treated": ours.size, "n_comparison": theirs.size,
+        "trimmed": trimmed,
     }  # fmt: skip
 
 

@@ -10,22 +10,28 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.group_time import TRIM, Contrast, difference_effect, section_effect
-from panelml.core.linalg import solve_normal
 from panelml.core.moments import CONSTANT
 from panelml.did.comparisons import Cell
+from panelml.did.overlap import comparable_columns
 from panelml.engine.collect import Collected
 from panelml.errors import ConvergenceError, listing
 
 __all__ = [
     "BalancedRows",
+    "Comparison",
     "Estimates",
     "Remarks",
     "SectionRows",
     "contrasted",
     "estimate_cells",
     "fit_contrast",
-    "independent_columns",
 ]
+
+
+# What is said of rows that the other group hardly has, or not at all.
+TRIMMED = f"Left out rows of comparison groups whose probability of adoption is above {TRIM}"
+UNLIKE = "Odds are zero of rows of comparison groups that covariates tell apart from all treated"
+LONELY = f"Hardly anybody is like treated rows whose probability of adoption is above {TRIM}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +84,19 @@ class BalancedRows:
         x[:, :, 1:] = table[1:].transpose(2, 1, 0)
         if (x[1:] == x[:1]).all():
             x = x[:1]
+        _centre(x.reshape(-1, x.shape[2])[:, 1:])
         w = data.weights.reshape(units, -1)[:, 0]
         return cls(names, start, np.ascontiguousarray(table[0].T), x, w)
+
+    @property
+    def first(self) -> FloatArray:
+        """Covariates of the first period, shape (units, k)."""
+        return np.asarray(self.x[0])
+
+    @property
+    def fixed(self) -> BoolArray:
+        """Which covariates do not change over time, shape (k,)."""
+        return np.asarray((self.x == self.x[:1]).all(axis=(0, 1)))
 
     def rows(self, cell: Cell, used: BoolArray) -> IntArray:
         """Units that a cell uses."""
@@ -142,11 +159,23 @@ class SectionRows:
         cls, data: Collected, names: tuple[str, ...], start: IntArray, period: IntArray
     ) -> SectionRows:
         """Arrange rows; ``period`` numbers the codes of periods, shape (T,)."""
-        x = np.concatenate([np.ones((1, data.unit.size)), data.z[1:]]).T
+        x = np.ones((data.unit.size, len(data.z)))
+        x[:, 1:] = data.z[1:].T
+        _centre(x[:, 1:])
         return cls(
-            names, start, data.z[0], np.ascontiguousarray(x), data.weights, data.unit,
+            names, start, data.z[0], x, data.weights, data.unit,
             period[data.time],
         )  # fmt: skip
+
+    @property
+    def first(self) -> FloatArray:
+        """Covariates of each unit's first row, shape (units, k)."""
+        return np.asarray(self.x[np.flatnonzero(np.diff(self.units, prepend=-1))])
+
+    @property
+    def fixed(self) -> BoolArray:
+        """Which covariates do not change over time, shape (k,)."""
+        return np.asarray((self.x == self.first[self.units]).all(axis=0))
 
     def rows(self, cell: Cell, used: BoolArray) -> IntArray:
         """Rows of both periods."""
@@ -183,7 +212,34 @@ class SectionRows:
         out += np.bincount(self.units[rows], psi, minlength=out.size)
 
 
+def _centre(x: FloatArray) -> None:
+    """Take the mean off each column in place, so that one far from zero keeps its digits."""
+    mean = x.mean(axis=0)
+    x -= mean
+    variation = np.einsum("nk,nk->k", x, x)
+    x[:, variation <= CONSTANT * len(x) * mean**2] = 0.0
+
+
 Data: TypeAlias = BalancedRows | SectionRows
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Who is compared, and how.
+
+    Attributes
+    ----------
+    rows : IntArray, shape (n,)
+        Rows of the data that are compared.
+    contrast : Contrast, or None
+        None where they cannot be made comparable.
+    remarks : tuple of (str, str)
+        What happened, and a count to put after the name of an effect.
+    """
+
+    rows: IntArray
+    contrast: Contrast | None
+    remarks: tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
@@ -225,13 +281,12 @@ def estimate_cells(
     for cell in sorted(cells, key=lambda c: (c.cohort, str(_key(data, c, control)))):
         if key != _key(data, cell, control):
             key = _key(data, cell, control)
-            rows, contrast = fit_contrast(
-                data, cell, data.start == cell.cohort, cell.controls(data.start, control), method,
-                name(cell), remarks,
-            )  # fmt: skip
-        found = contrasted(data, cell, rows, contrast, name(cell), remarks)
+            comparison = fit_contrast(
+                data, cell, data.start == cell.cohort, cell.controls(data.start, control), method
+            )
+        found = contrasted(data, cell, comparison, name(cell), remarks)
         if found is not None:
-            data.add(rows, found[1], psi[len(kept)])
+            data.add(comparison.rows, found[1], psi[len(kept)])
             kept.append(cell)
             effects.append(found[0])
     order = sorted(range(len(kept)), key=lambda i: (kept[i].cohort, kept[i].time))
@@ -245,10 +300,9 @@ def _key(data: Data, cell: Cell, control: str) -> tuple[object, ...]:
 
 
 def fit_contrast(
-    data: Data, cell: Cell, target: BoolArray, group: BoolArray, method: str, name: str,
-    remarks: Remarks,
-) -> tuple[IntArray, Contrast | None]:  # fmt: skip
-    """Make some units comparable with others; None where that cannot be done, with a remark.
+    data: Data, cell: Cell, target: BoolArray, group: BoolArray, method: str
+) -> Comparison:
+    """Make some units comparable with others.
 
     Parameters
     ----------
@@ -257,64 +311,39 @@ def fit_contrast(
     target, group : BoolArray, shape (units,)
         The units of the effect, and those they are compared with.
     method : str
-    name : str
-        How the comparison is called in remarks.
-    remarks : Remarks
-
-    Returns
-    -------
-    rows : IntArray, shape (n,)
-        Rows of the data that are compared.
-    contrast : Contrast or None
     """
     rows = data.rows(cell, target | group)
     treated = target[data.unit(rows)]
     x, w = data.covariates(cell, rows), data.weights(rows)
-    groups = data.groups(cell, rows, treated)
-    if not all(group.any() for group in groups):
-        remarks.add("Nobody to compare: left out", name)
-        return rows, None
-    others = x[~treated]
-    independent = independent_columns(others, w[~treated])
-    if independent.size < x.shape[1]:
-        gone = [data.names[j] for j in range(x.shape[1]) if j not in independent]
-        remarks.add(f"Dropped {listing(map(repr, gone))}, collinear in the comparison group", name)
-        x = x[:, independent]
+    if not all(some.any() for some in data.groups(cell, rows, treated)):
+        return Comparison(rows, None, (("Nobody to compare: left out", ""),))
+    remarks: list[tuple[str, str]] = []
     try:
+        columns = comparable_columns(x, treated, w, data.names)
+        if columns.size < x.shape[1]:
+            gone = listing(repr(n) for j, n in enumerate(data.names) if j not in columns)
+            remarks.append((f"Dropped {gone}, collinear in the comparison group", ""))
+            x = x[:, columns]
         contrast = Contrast.of(x, treated, w, method)
     except ConvergenceError as error:
-        remarks.add(f"Left out because {error}", name)
-        return rows, None
-    trimmed = int(contrast.trimmed.sum())
-    if trimmed:
-        remarks.add(
-            f"Left out rows of comparison groups whose probability of adoption is above {TRIM}",
-            f"{name}: {trimmed:,}",
-        )
-    return rows, contrast
+        return Comparison(rows, None, (*remarks, (f"Left out because {error}", "")))
+    lonely = contrast.certain & treated
+    for kind, apart in ((TRIMMED, contrast.trimmed), (UNLIKE, contrast.unlike), (LONELY, lonely)):
+        if apart.any():
+            remarks.append((kind, f": {int(apart.sum()):,}"))
+    return Comparison(rows, contrast, tuple(remarks))
 
 
 def contrasted(
-    data: Data, cell: Cell, rows: IntArray, contrast: Contrast | None, name: str, remarks: Remarks
+    data: Data, cell: Cell, comparison: Comparison, name: str, remarks: Remarks
 ) -> tuple[float, FloatArray] | None:
     """Estimate an effect, and how each row moved it; None where that cannot be done."""
-    if contrast is None:
+    for kind, count in comparison.remarks:
+        remarks.add(kind, f"{name}{count}")
+    if comparison.contrast is None:
         return None
     try:
-        return data.effect(contrast, cell, rows)
+        return data.effect(comparison.contrast, cell, comparison.rows)
     except ConvergenceError as error:
         remarks.add(f"Left out because {error}", name)
         return None
-
-
-def independent_columns(x: FloatArray, w: FloatArray) -> IntArray:
-    """Columns that are no combination of those before them, the constant first."""
-    if x.shape[1] == 1:
-        return np.zeros(1, dtype=np.int64)
-    mean = w @ x[:, 1:] / w.sum()
-    centred = x[:, 1:] - mean
-    gram = np.zeros((x.shape[1], x.shape[1]))
-    gram[0, 0] = 1.0
-    gram[1:, 1:] = (centred.T * w) @ centred
-    floor = CONSTANT * w.sum() * mean**2
-    return np.concatenate([[0], 1 + solve_normal(gram, floor).kept])

@@ -10,7 +10,12 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.data.adoption import read_adoption
 from panelml.data.weights import Weights
-from panelml.did.contrasts import BalancedRows, SectionRows, estimate_cells
+from panelml.did.contrasts import (
+    BalancedRows,
+    SectionRows,
+    estimate_cells,
+)
+from panelml.did.overlap import require_more_than_cohorts
 from panelml.did.planning import Base, Control, Method, Plan, check_comparing, make_plan
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
@@ -88,6 +93,7 @@ class CallawaySantAnna:
         adoption = read_adoption(panel, self.cohort, self.treatment)
         plan = make_plan(self, panel, adoption, whole=self.panel, remedy=SECTIONS)
         arranged = _arranged(plan, whole=self.panel)
+        require_more_than_cohorts(arranged)
         found = estimate_cells(arranged, plan.cells, self.control, self.method, plan.name)
         return plan.assemble("Callaway-Sant'Anna", found, _unit_weights(arranged))
 

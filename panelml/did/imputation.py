@@ -211,7 +211,8 @@ def _assemble(
         "event": lambda: horizon_labels(cells.horizon.tolist(), cells.size),
         "static": single_label,
     }[level]()
-    notes = (*notes, *_single_rows(labels.index[lonely]), *leads.notes)
+    more = (note for note in leads.notes if note not in notes)
+    notes = (*notes, *_single_rows(labels.index[lonely]), *more)
     if leads.horizons.size:
         own = horizon_labels(leads.horizons.tolist(), np.ones(leads.coef.size))
         labels = joined_labels(labels, own)

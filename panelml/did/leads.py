@@ -10,6 +10,7 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.data.formula import Effect
 from panelml.data.sample import Sample
+from panelml.did.untreated import untreated_words
 from panelml.engine.absorbing import absorb
 from panelml.engine.least_squares import least_squares
 from panelml.inference.influence import Influence
@@ -83,7 +84,7 @@ def pretrends(
     names = (*free.names, *(f"horizon {h}" for h in horizons))
     extended = free.then(names, _Indicators(start[present], horizons))
     absorbed = absorb(extended, effects)
-    words = " + ".join(map(str, effects))
+    words = untreated_words(effects)
     solved = least_squares(
         extended, absorbed.transform, absorbed.gram,
         resolution=absorbed.resolution, absorbed=words,

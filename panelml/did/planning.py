@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -140,7 +141,7 @@ class Plan:
             If nothing was estimated.
         """
         spec, sample = self.spec, self.sample
-        notes = (*self.notes, *found.notes)
+        notes = (*self._lost(found.cells), *self.notes, *found.notes)
         if not found.cells:
             raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
         cohort = np.array([cell.cohort for cell in found.cells])
@@ -158,6 +159,20 @@ class Plan:
             references=(-1 - spec.anticipation,) if spec.base == "universal" else (),
             anticipation=spec.anticipation, notes=notes,
         )  # fmt: skip
+
+    def _lost(self, kept: Sequence[Cell]) -> tuple[str, ...]:
+        """Say how many effects of which cohorts were not estimated, if some were."""
+        if not 0 < len(kept) < len(self.cells):
+            return ()
+        planned, left = (Counter(cell.cohort for cell in cells) for cells in (self.cells, kept))
+        lost = listing(
+            f"{n - left[g]} of {n} of cohort {self.label(g)}"
+            for g, n in planned.items() if left[g] < n
+        )  # fmt: skip
+        return (
+            f"{len(self.cells) - len(kept)} of {len(self.cells)} effects could not be estimated, "
+            f"and averages are without them: {lost}.",
+        )
 
 
 def make_plan(

@@ -12,7 +12,14 @@ from panelml.data.adoption import NEVER, read_adoption, read_status
 from panelml.data.panel import Panel
 from panelml.data.weights import Weights
 from panelml.did.comparisons import Cell
-from panelml.did.contrasts import BalancedRows, Estimates, Remarks, contrasted, fit_contrast
+from panelml.did.contrasts import (
+    BalancedRows,
+    Estimates,
+    Remarks,
+    contrasted,
+    fit_contrast,
+)
+from panelml.did.overlap import require_more_than_cohorts
 from panelml.did.planning import Base, Control, Method, Plan, check_comparing, make_plan
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
@@ -80,6 +87,7 @@ class TripleDifference:
         eligible = _eligible(panel, self.eligible)
         plan = make_plan(self, panel, adoption, whole=True)
         rows = BalancedRows.of(collect(plan.sample), ("Intercept", *plan.sample.names), plan.start)
+        require_more_than_cohorts(rows)
         problem = _Problem(plan, rows, eligible[plan.sample.unit_rows > 0], Remarks())
         return plan.assemble(
             "Triple differences", problem.estimates(), rows.w / rows.w.sum(), problem.eligible
@@ -130,14 +138,12 @@ class _Problem:
             (1.0, cohort & ~self.eligible), (1.0, control & self.eligible),
             (-1.0, control & ~self.eligible),
         ):  # fmt: skip
-            rows, contrast = fit_contrast(
-                self.rows, cell, target, group, self.plan.spec.method, name, self.remarks
-            )
-            found = contrasted(self.rows, cell, rows, contrast, name, self.remarks)
+            comparison = fit_contrast(self.rows, cell, target, group, self.plan.spec.method)
+            found = contrasted(self.rows, cell, comparison, name, self.remarks)
             if found is None:
                 return None
             effect += sign * found[0]
-            psi[rows] += sign * found[1]
+            psi[comparison.rows] += sign * found[1]
         return effect, psi
 
 

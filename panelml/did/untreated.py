@@ -17,7 +17,14 @@ from panelml.did.slopes import estimate_slopes
 from panelml.engine.absorbing import Absorbed, absorb
 from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
 
-__all__ = ["FirstStage", "first_stage", "imputable", "untreated_rows", "with_effects"]
+__all__ = [
+    "FirstStage",
+    "first_stage",
+    "imputable",
+    "untreated_rows",
+    "untreated_words",
+    "with_effects",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +141,13 @@ def imputable(
 def first_stage(sample: Sample, effects: tuple[Effect, ...]) -> FirstStage:
     """Regress the outcome on regressors and effects, on untreated rows."""
     absorbed = absorb(sample, effects)
-    found = estimate_slopes(sample, absorbed, " + ".join(map(str, effects)))
+    found = estimate_slopes(sample, absorbed, untreated_words(effects))
     return FirstStage(sample, absorbed, found.coef, found.bread, found.notes)
+
+
+def untreated_words(effects: tuple[Effect, ...]) -> str:
+    """Say within what a regression on untreated rows looks for variation."""
+    return f"{' + '.join(map(str, effects))} among untreated rows"
 
 
 def _linked(sample: Sample, untreated: BoolArray, effect: Effect) -> BoolArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +15,12 @@ from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.did.base import assemble_effects, horizon_labels, sample_start
-from panelml.did.comparisons import comparable, compared_formula, complete_units
+from panelml.did.comparisons import (
+    comparable,
+    compared_formula,
+    complete_units,
+)
+from panelml.did.overlap import cohort_labels
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_panel
@@ -88,9 +94,10 @@ class LocalProjectionsDiD:
         treatment: Treatment = Absorbing(start)
         if self.switching != "refuse":
             treatment = _switching(self, sample, adoption)
+        names, x, more = _without_cohorts(sample, z[1:], start)
         low, high = self.window
         found = {
-            h: local_projection(z[0], z[1:], w, treatment, h, equal=self.equal,
+            h: local_projection(z[0], x, w, treatment, h, equal=self.equal,
                                 mean_before=self.mean_before)
             for h in range(low, high + 1) if h != -1
         }  # fmt: skip
@@ -98,6 +105,7 @@ class LocalProjectionsDiD:
         if lost:
             notes = (*notes, f"No adoption has the horizons {listing(lost)} and a comparison.")
         kept = {h: effect for h, effect in found.items() if effect is not None}
+        notes = (*notes, *more, *_dropped(names, kept.values()))
         if not kept:
             raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
         return _assemble("Local projections", self, sample, list(kept), list(kept.values()), notes)
@@ -158,7 +166,8 @@ class StackedDiD:
             notes = (*notes, f"Left out cohorts whose window is not in the panel: {names}.")
         if not cohorts:
             raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
-        return _assemble("Stacked", self, sample, horizons.tolist(), effects, (*notes, *dropped))
+        notes = (*notes, *dropped, *_dropped(sample.names, effects), *_fixed(sample, z[1:]))
+        return _assemble("Stacked", self, sample, horizons.tolist(), effects, notes)
 
 
 Spec = LocalProjectionsDiD | StackedDiD
@@ -231,10 +240,6 @@ def _assemble(
     notes: tuple[str, ...],
 ) -> EffectResults:  # fmt: skip
     size = np.array([effect.treated for effect in effects], dtype=np.float64)
-    gone = sorted(frozenset[int]().union(*(effect.dropped for effect in effects)))
-    if gone:
-        names = listing(repr(sample.names[j]) for j in gone)
-        notes = (*notes, f"Dropped {names}: constant, or collinear with adoption or others.")
     return assemble_effects(
         model=model, spec=spec, sample=sample, labels=horizon_labels(horizons, size),
         params=np.array([effect.effect for effect in effects]),
@@ -242,3 +247,43 @@ def _assemble(
         counts=Counts(sample.nobs, len(effects), False, normal=True, rule="asymptotic"),
         cov=spec.cov, references=(-1,), notes=notes,
     )  # fmt: skip
+
+
+def _dropped(names: Sequence[str], effects: Iterable[HorizonEffect]) -> tuple[str, ...]:
+    """Note covariates that were dropped."""
+    gone = sorted(frozenset[int]().union(*(effect.dropped for effect in effects)))
+    if not gone:
+        return ()
+    words = listing(repr(names[j]) for j in gone)
+    return (f"Dropped {words}: constant, or collinear with adoption or others.",)
+
+
+def _fixed(sample: Sample, x: FloatArray) -> tuple[str, ...]:
+    """Note covariates that do not vary within units, as differences between horizons take off."""
+    unit, low, high = sample.panel.unit, np.nanmin(x, axis=2), np.nanmax(x, axis=2)
+    within, between = (high > low).any(axis=1), high.max(axis=1) > low.min(axis=1)
+    fixed = ~within & between
+    words = listing(repr(name) for name, is_fixed in zip(sample.names, fixed, strict=True)
+                    if is_fixed)  # fmt: skip
+    if not fixed.any():
+        return ()
+    if within.any():
+        return (f"{words}: no variation within {unit}, which moves effects by way of the slopes of "
+                "the other covariates alone.",)  # fmt: skip
+    return (f"Dropped {words}: no variation within {unit}, which moves no effect.",)
+
+
+def _without_cohorts(
+    sample: Sample, x: FloatArray, start: IntArray
+) -> tuple[list[str], FloatArray, tuple[str, ...]]:
+    """Drop covariates that are the cohort: only the form of the regression tells their slopes."""
+    names = list(sample.names)
+    if not names:
+        return names, x, ()
+    low, high = np.nanmin(x, axis=2), np.nanmax(x, axis=2)
+    label = cohort_labels(np.where(low == high, low, np.nan).T, start)
+    if not label.any():
+        return names, x, ()
+    words = listing(repr(name) for name, gone in zip(names, label, strict=True) if gone)
+    note = f"Dropped {words}: the same for all units of a cohort, as the policy is."
+    return [n for n, gone in zip(names, label, strict=True) if not gone], x[~label], (note,)
