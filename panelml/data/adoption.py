@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.data.index import PanelIndex
 from panelml.data.panel import Panel
-from panelml.data.placement import Placement, place, plain
+from panelml.data.placement import Placement, is_number, place, plain
 from panelml.data.show import label_text
 from panelml.errors import (
     DataError,
@@ -46,6 +45,8 @@ class Adoption:
     stops : BoolArray, shape (units,)
         Units whose treatment ends again.
     notes : tuple of str
+    dated : bool
+        Whether it was read off dates, not off treatment status.
     """
 
     column: str
@@ -54,6 +55,7 @@ class Adoption:
     steps: IntArray
     stops: BoolArray
     notes: tuple[str, ...] = ()
+    dated: bool = True
 
     @property
     def never(self) -> BoolArray:
@@ -79,13 +81,32 @@ class Adoption:
         """Return the user's label of a step."""
         return self.labels[int(step)]
 
+    def require_cohorts(self) -> None:
+        """Refuse a policy that no unit adopts after the first period.
+
+        Raises
+        ------
+        IdentificationError
+            Saying what the column holds.
+        """
+        if self.cohorts.size:
+            return
+        words = "No unit adopts after the first period: there is no effect."
+        if self.never.all():
+            raise IdentificationError(words)
+        raise IdentificationError(
+            f"{words} {self.column!r} has {int(self.always.sum()):,} units treated in all periods, "
+            f"and {int(self.never.sum()):,} in none. Give cohort= the first treated period of each "
+            "unit, or treatment= a column that turns from 0 to 1 when the policy starts."
+        )
+
 
 def spacing_notes(index: PanelIndex) -> tuple[str, ...]:
     """Say how horizons count where periods are more than one step of the time axis apart."""
     gaps = np.diff(index.steps)
     if not (gaps > 1).any():
         return ()
-    numbers = isinstance(plain(index.times)[0], Number)
+    numbers = is_number(plain(index.times)[0])
     at = int((gaps > 1).argmax())
     first, second = (label_text(index.times[i]) for i in (at, at + 1))
     common = int(np.gcd.reduce(gaps))
@@ -180,11 +201,11 @@ def _from_cohort(panel: Panel, column: str) -> Adoption:
 
 def _stand_for_never(labels: AnyArray, index: PanelIndex) -> BoolArray:
     """Numbers that stand for no date: infinite ones, and 0 where no period is called 0."""
-    zero = not any(isinstance(time, Number) and time == 0 for time in plain(index.times))
-    return np.array([
-        isinstance(label, Number) and (math.isinf(label) or (zero and label == 0))
-        for label in plain(labels)
-    ], dtype=bool)  # fmt: skip
+    zero = not any(is_number(time) and time == 0 for time in plain(index.times))
+    codes = [
+        is_number(label) and (math.isinf(label) or (zero and label == 0)) for label in plain(labels)
+    ]
+    return np.array(codes, dtype=np.bool_)
 
 
 def _placement_notes(
@@ -225,7 +246,8 @@ def _from_treatment(panel: Panel, column: str, *, absorbing: bool) -> Adoption:
         )
     notes = (f"The treatment ends again in {int(stops.sum()):,} units.",) if stops.any() else ()
     labels = _period_labels(index)
-    return Adoption(column, start, labels, index.steps, stops, (*notes, *spacing_notes(index)))
+    notes = (*notes, *spacing_notes(index))
+    return Adoption(column, start, labels, index.steps, stops, notes, dated=False)
 
 
 def read_status(panel: Panel, column: str, role: str) -> FloatArray:

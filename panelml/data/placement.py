@@ -16,7 +16,7 @@ from panelml.data.index import PanelIndex
 from panelml.data.show import label_text
 from panelml.errors import ColumnTypeError, listing
 
-__all__ = ["Placement", "place", "plain"]
+__all__ = ["Placement", "is_number", "place", "plain"]
 
 # Numbers that are nearer to a period than this share of a step are taken for it.
 NEAR = 1e-6
@@ -89,8 +89,8 @@ class _Scale:
         Share of a step that counts as nothing.
     """
 
-    times: AnyArray
-    labels: AnyArray
+    times: Any
+    labels: Any
     near: float = ROUNDING
 
     @property
@@ -131,8 +131,13 @@ def plain(labels: AnyArray) -> list[Any]:
     return [float(value) if isinstance(value, Decimal) else value for value in values]
 
 
+def is_number(label: Any) -> bool:
+    """Whether a label counts as a number."""
+    return isinstance(label, Number)
+
+
 def _kind(label: Any) -> str:
-    if isinstance(label, Number):
+    if is_number(label):
         return "numbers"
     if isinstance(label, date | pd.Period):
         return "dates"
@@ -203,15 +208,17 @@ def _microseconds(spans: list[Any]) -> IntArray:
 
 def _date_scales(times: list[pd.Timestamp], labels: list[pd.Timestamp]) -> list[_Scale]:
     """Months, where periods are all on the same day or at ends of months; and time itself."""
-    plain = [np.array([s.to_numpy() for s in side], dtype="M8[us]") for side in (times, labels)]
-    spans = _Scale(plain[0].astype(np.int64), plain[1].astype(np.int64))
-    months = plain[0].astype("M8[M]")
-    days = (plain[0] - months).astype("m8[us]")
-    ends = (months + 1).astype("M8[us]") - plain[0]
+    sides = [np.array([s.to_numpy() for s in side], dtype="M8[us]") for side in (times, labels)]
+    spans = _Scale(sides[0].astype(np.int64), sides[1].astype(np.int64))
+    months = sides[0].astype("M8[M]")
+    days = (sides[0] - months).astype("m8[us]")
+    ends = (months + 1).astype("M8[us]") - sides[0]
     if len(set(ends.tolist())) == 1:
-        return [_Scale(*(_months(side, from_end=ends[0]) for side in plain)), spans]
+        first, second = (_months(side, from_end=ends[0]) for side in sides)
+        return [_Scale(first, second), spans]
     if len(set(days.tolist())) == 1:
-        return [_Scale(*(_months(side, from_start=days[0]) for side in plain)), spans]
+        first, second = (_months(side, from_start=days[0]) for side in sides)
+        return [_Scale(first, second), spans]
     return [spans]
 
 
@@ -221,4 +228,5 @@ def _months(dates: Any, from_start: Any = None, from_end: Any = None) -> IntArra
     following = (months + 1).astype("M8[us]")
     own = following - from_end if from_start is None else months.astype("M8[us]") + from_start
     own = np.minimum(own, following - np.timedelta64(1, "D"))
-    return 2 * months.astype(np.int64) + np.sign(dates - own).astype(np.int64)
+    half: IntArray = 2 * months.astype(np.int64) + np.sign(dates - own).astype(np.int64)
+    return half

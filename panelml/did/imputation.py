@@ -153,6 +153,7 @@ def _fit(
 ) -> EffectResults:  # fmt: skip
     panel = require_panel(data)
     adoption = read_adoption(panel, spec.cohort, spec.treatment)
+    adoption.require_cohorts()
     formula = with_effects(parse_formula(spec.formula), panel.unit, panel.time, panel.columns)
     effects = formula.effects or ()
     others = tuple(e.columns for e in effects if e.columns != (panel.unit,))

@@ -186,7 +186,8 @@ def _one_cohort(data: Outcomes) -> int:
 def _again(fit: SyntheticResults) -> tuple[Reading, Outcomes, Kind]:
     """Read the data of a fit again."""
     if not isinstance(fit, SyntheticResults):
-        raise SpecificationError("Give a result of SyntheticDiD or SyntheticControl.")
+        given = f"a fit of {fit.model}" if hasattr(fit, "model") else type(fit).__name__
+        raise SpecificationError(f"Give a fit of SyntheticDiD or SyntheticControl, not {given}.")
     spec, influence = fit.spec, fit.attached.estimate.influence
     assert isinstance(spec, SyntheticDiD | SyntheticControl)
     read = prepared(spec, influence.sample.panel)

@@ -13,6 +13,7 @@ from panelml.core.windows import HorizonEffect, local_projection, stacked
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
+from panelml.did.assignment import CohortGrid
 from panelml.did.base import assemble_effects, horizon_labels, sample_start
 from panelml.did.comparisons import comparable, compared_formula, complete_units
 from panelml.engine.collect import collect
@@ -97,6 +98,8 @@ class LocalProjectionsDiD:
         lost = [h for h, effect in found.items() if effect is None]
         if lost:
             notes = (*notes, f"No adoption has the horizons {listing(lost)} and a comparison.")
+        if self.switching == "refuse" and not self.mean_before:
+            notes = (*notes, *_without_reference(sample, adoption))
         kept = {h: effect for h, effect in found.items() if effect is not None}
         if not kept:
             raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
@@ -211,6 +214,15 @@ def _switching(spec: LocalProjectionsDiD, sample: Sample, adoption: Adoption) ->
     table = np.full((int(rows.unit[-1]) + 1, high - low + 1), np.nan)
     table[rows.unit, steps - low] = status if sample.keep is None else status[sample.keep]
     return Switching.of(table, None if spec.switching == "first" else int(spec.switching))
+
+
+def _without_reference(sample: Sample, adoption: Adoption) -> tuple[str, ...]:
+    """Note cohorts whose changes since the period before adoption are not known."""
+    lost = CohortGrid.of(sample, adoption).lacking((-1,))
+    if not lost.size:
+        return ()
+    names = listing(label_text(adoption.label(g)) for g in lost)
+    return (f"Cohorts without a row at horizon -1 are in no effect: {names}.",)
 
 
 def _tables(sample: Sample, adoption: Adoption) -> tuple[FloatArray, FloatArray, IntArray]:
