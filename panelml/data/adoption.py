@@ -21,7 +21,7 @@ from panelml.errors import (
     listing,
 )
 
-__all__ = ["NEVER", "Adoption", "read_adoption", "read_status", "spacing_notes"]
+__all__ = ["NEVER", "Adoption", "last_adoption", "read_adoption", "read_status", "spacing_notes"]
 
 # The step at which units adopt that never do; far from overflow when steps are subtracted.
 NEVER = 2**40
@@ -99,6 +99,31 @@ class Adoption:
             f"and {int(self.never.sum()):,} in none. Give cohort= the first treated period of each "
             "unit, or treatment= a column that turns from 0 to 1 when the policy starts."
         )
+
+
+def last_adoption(cohort: int, steps: IntArray, *, base: str, anticipation: int) -> IntArray:
+    """Step after which units adopt that are not treated yet, for the effects on a cohort.
+
+    Parameters
+    ----------
+    cohort : int
+        Its step of adoption.
+    steps : IntArray, shape (T,)
+    base : {"varying", "universal"}
+        Before adoption: effects compare with the period before, or with the last one before
+        adoption, until which no comparison unit may adopt either.
+    anticipation : int
+        Periods before adoption that do not count as untreated.
+
+    Returns
+    -------
+    IntArray, shape (T,)
+    """
+    before = steps[steps + anticipation < cohort]
+    after = np.maximum(steps, before[-1]) if before.size else steps
+    if base == "varying":
+        after = np.where(steps < cohort, steps, after)
+    return after + anticipation
 
 
 def spacing_notes(index: PanelIndex) -> tuple[str, ...]:

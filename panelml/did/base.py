@@ -12,6 +12,7 @@ from panelml.core.aggregation import Cells
 from panelml.core.moments import CONSTANT, CrossProducts
 from panelml.data.adoption import Adoption
 from panelml.data.sample import Sample
+from panelml.did.few import few_groups
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError
 from panelml.inference.correction import Counts
@@ -118,6 +119,7 @@ def assemble_effects(
     anticipation: int = 0,
     absorbed: str = "",
     notes: tuple[str, ...] = (),
+    start: IntArray | None = None,
 ) -> EffectResults:
     """Put estimated effects together and estimate their covariance.
 
@@ -148,6 +150,9 @@ def assemble_effects(
     absorbed : str
         Effects that were absorbed, for tables.
     notes : tuple of str
+    start : IntArray, shape (units of the sample,), optional
+        Step at which each unit adopts, where standard errors rely on many that do and many that
+        do not.
 
     Raises
     ------
@@ -157,12 +162,14 @@ def assemble_effects(
     if np.abs(params).max(initial=0.0) < NOTHING:
         _require_outcome(sample)
     estimate = Estimate(influence, model_cov, counts)
+    covariance = parse(cov).estimate(estimate)
+    few = () if start is None else few_groups(sample, start, cov)
     outcome, formula = sample.design.outcome, sample.design.formula
     return EffectResults(
         model=model,
         spec=spec,
         params=named(params, list(labels.index), "param"),
-        covariance=parse(cov).estimate(estimate),
+        covariance=covariance,
         counts=counts,
         statistics=effect_statistics(sample),
         predictor=Predictor.of(sample, np.zeros(len(sample.names)), 0.0),
@@ -170,7 +177,7 @@ def assemble_effects(
         formula=formula.text,
         effects_absorbed=absorbed,
         weights=str(sample.weights) if sample.weights else "",
-        notes=notes,
+        notes=(*notes, *few),
         _attached=EffectTie(estimate, None, sizes),
         labels=labels,
         cells=cells,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml._typing import BoolArray, IntArray
-from panelml.data.adoption import NEVER, Adoption
+from panelml.data.adoption import NEVER, Adoption, last_adoption
 from panelml.data.formula import Formula, parse_formula
 from panelml.data.sample import Sample
 from panelml.did.base import sample_start
@@ -89,12 +89,12 @@ def planned_cells(
             without.append(g)
             continue
         last = int(before[-1])
+        after = last_adoption(g, steps, base=base, anticipation=anticipation)
         for t in range(steps.size):
             varying = base == "varying" and steps[t] < g
             reference = t - 1 if varying else last
             if reference >= 0 and reference != t:
-                after = int(max(steps[t], steps[reference])) + anticipation
-                cells.append(Cell(g, t, reference, after))
+                cells.append(Cell(g, t, reference, int(after[t])))
     return cells, without
 
 

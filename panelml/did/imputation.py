@@ -23,7 +23,13 @@ from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.did.assignment import CohortGrid, assign
-from panelml.did.base import assemble_effects, cell_labels, horizon_labels, single_label
+from panelml.did.base import (
+    assemble_effects,
+    cell_labels,
+    horizon_labels,
+    sample_start,
+    single_label,
+)
 from panelml.did.leads import Leads, pretrends
 from panelml.did.untreated import (
     FirstStage,
@@ -224,7 +230,7 @@ def _assemble(
         counts=Counts(sample.nobs, len(labels), False, normal=True, rule="asymptotic"),
         cov=spec.cov, cells=cells if level == "group-time" else None,
         anticipation=spec.anticipation, absorbed=" + ".join(map(str, formula.effects or ())),
-        notes=notes,
+        notes=notes, start=sample_start(adoption, sample),
     )  # fmt: skip
 
 

@@ -156,7 +156,7 @@ class Plan:
             sizes=UnitInfluence(sample, member * weight),
             counts=Counts(sample.nobs, len(found.cells), False, normal=True, rule="asymptotic"),
             cov=spec.cov, cells=cells, references=references, anticipation=spec.anticipation,
-            notes=(*notes, *mixed),
+            notes=(*notes, *mixed), start=self.start,
         )  # fmt: skip
 
     def _references(self, cells: Sequence[Cell]) -> tuple[tuple[int, ...], tuple[str, ...]]:

@@ -102,7 +102,7 @@ def fit_saturated(task: Saturated) -> EffectResults:
         params=fit.effects, influence=UnitInfluence(task.sample, psi), counts=counts,
         cov=task.cov, cells=cells, model_cov=slopes.rss / counts.df_resid * fit.bread,
         references=task.references, absorbed=" + ".join(map(str, task.effects)),
-        notes=(*task.notes, *slopes.notes),
+        notes=(*task.notes, *slopes.notes), start=task.assignment.start,
     )  # fmt: skip
 
 

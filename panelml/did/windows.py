@@ -103,7 +103,9 @@ class LocalProjectionsDiD:
         kept = {h: effect for h, effect in found.items() if effect is not None}
         if not kept:
             raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
-        return _assemble("Local projections", self, sample, list(kept), list(kept.values()), notes)
+        return _assemble(
+            "Local projections", self, sample, list(kept), list(kept.values()), notes, start
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,9 @@ class StackedDiD:
             notes = (*notes, f"Left out cohorts whose window is not in the panel: {names}.")
         if not cohorts:
             raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
-        return _assemble("Stacked", self, sample, horizons.tolist(), effects, (*notes, *dropped))
+        return _assemble(
+            "Stacked", self, sample, horizons.tolist(), effects, (*notes, *dropped), start
+        )
 
 
 Spec = LocalProjectionsDiD | StackedDiD
@@ -239,7 +243,7 @@ def _tables(sample: Sample, adoption: Adoption) -> tuple[FloatArray, FloatArray,
 
 def _assemble(
     model: str, spec: Spec, sample: Sample, horizons: list[int], effects: list[HorizonEffect],
-    notes: tuple[str, ...],
+    notes: tuple[str, ...], start: IntArray,
 ) -> EffectResults:  # fmt: skip
     size = np.array([effect.treated for effect in effects], dtype=np.float64)
     gone = sorted(frozenset[int]().union(*(effect.dropped for effect in effects)))
@@ -251,5 +255,5 @@ def _assemble(
         params=np.array([effect.effect for effect in effects]),
         influence=UnitInfluence(sample, np.stack([effect.psi for effect in effects])),
         counts=Counts(sample.nobs, len(effects), False, normal=True, rule="asymptotic"),
-        cov=spec.cov, references=(-1,), notes=notes,
+        cov=spec.cov, references=(-1,), notes=notes, start=start,
     )  # fmt: skip
