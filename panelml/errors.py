@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, get_args
 
 __all__ = [
@@ -151,7 +151,7 @@ def check_count(name: str, value: object, least: int = 1) -> None:
         )
 
 
-def check_share(name: str, value: float) -> None:
+def check_share(name: str, value: object) -> None:
     """Refuse a level or another share that does not lie between 0 and 1.
 
     Raises
@@ -159,5 +159,5 @@ def check_share(name: str, value: float) -> None:
     SpecificationError
         Naming the argument.
     """
-    if not 0 < value < 1:
+    if not isinstance(value, Real) or not 0 < float(value) < 1:
         raise SpecificationError(f"{name} must lie between 0 and 1, as 0.95, not {value!r}.")

@@ -148,9 +148,11 @@ def _require_kind(labels: list[Any], kind: str, time: Any, column: str) -> None:
     wrong = next((label for label in labels if _kind(label) != kind), None)
     if wrong is None:
         return
+    other = _kind(wrong) == "text" and not isinstance(wrong, str)
+    words = f"values of type {type(wrong).__name__}" if other else _WORDS[_kind(wrong)]
     shown = repr(wrong) if isinstance(wrong, str) else label_text(wrong)
     raise ColumnTypeError(
-        f"The cohort {column!r} holds {_WORDS[_kind(wrong)]}, as {shown}, but time holds "
+        f"The cohort {column!r} holds {words}, as {shown}, but time holds "
         f"{_WORDS[kind]}, as {label_text(time)}. Give the first treated period in the units of "
         "time, and leave it missing where a unit is never treated."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,8 @@ def around_reference(
         If horizons are not a row around one reference period before adoption, or the covariance
         is none.
     """
+    if isinstance(reference, bool) or not isinstance(reference, Integral):
+        raise SpecificationError(f"reference is the horizon that is zero, not {reference!r}.")
     arrays = (betahat, sigma, horizons)
     given = [array is not None for array in arrays]
     if any(given) if result is not None else not all(given):

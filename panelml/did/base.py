@@ -14,7 +14,7 @@ from panelml.data.adoption import Adoption
 from panelml.data.sample import Sample
 from panelml.did.few import few_groups
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError
+from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate, parse
 from panelml.inference.influence import InfluenceFunction, UnitInfluence
@@ -30,6 +30,7 @@ __all__ = [
     "average_effect",
     "cell_labels",
     "horizon_labels",
+    "require_model",
     "sample_start",
     "single_label",
 ]
@@ -55,6 +56,22 @@ class PolicyModel(Protocol):
     def fit(self, data: Any) -> EffectResults:
         """Estimate the effects."""
         ...
+
+
+def require_model(model: object) -> None:
+    """Refuse what is no estimator of policy effects, as a fit.
+
+    Raises
+    ------
+    SpecificationError
+        Naming what it is instead.
+    """
+    known = all(hasattr(model, name) for name in ("fit", "cohort", "treatment"))
+    if isinstance(model, type) or not known:
+        raise SpecificationError(
+            "An estimator of policy effects is needed, as CallawaySantAnna('y ~ 1', cohort='g'), "
+            f"not {type(model).__name__}."
+        )
 
 
 def sample_start(adoption: Adoption, sample: Sample) -> IntArray:

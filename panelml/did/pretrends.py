@@ -8,7 +8,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.core.pretrends import detectable, passed_test
-from panelml.did.around_reference import AroundReference, around_reference
+from panelml.did.around_reference import AroundReference, around_reference, numbers
 from panelml.engine.fold import capped
 from panelml.errors import SpecificationError, listing
 from panelml.results.effects import EffectResults
@@ -70,8 +70,8 @@ def pretrends_power(
     Source: Roth (2022), *American Economic Review: Insights* 4, 305-322.
     """
     study = around_reference(result, betahat, sigma, horizons, reference)
-    wanted = np.atleast_1d(np.asarray(power, dtype=np.float64))
-    for name, values in (("power", wanted), ("level", np.array([level]))):
+    wanted = np.atleast_1d(numbers(power, "power"))
+    for name, values in (("power", wanted), ("level", np.atleast_1d(numbers(level, "level")))):
         if values.size == 0 or not ((values > 0) & (values < 1)).all():
             raise SpecificationError(f"{name} must lie between 0 and 1, not {values.tolist()}.")
     before = study.sigma[: study.tested, : study.tested]

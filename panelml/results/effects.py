@@ -356,7 +356,11 @@ def require_effects(fit: object, who: str) -> None:
     """
     if isinstance(fit, EffectResults):
         return
-    given = f"a fit of {fit.model}" if hasattr(fit, "model") else f"{type(fit).__name__}"
+    given = type(fit).__name__
+    if hasattr(fit, "model"):
+        given = f"a fit of {fit.model}"
+    elif hasattr(fit, "fit"):
+        given = f"the specification {given}: call its fit(panel)"
     raise SpecificationError(
         f"{who} takes effects of a policy, as EventStudy(...).fit(panel) or "
         f"CallawaySantAnna(...).fit(panel) gives them, not {given}."

@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import IntArray
-from panelml.data.adoption import NEVER, Adoption, last_adoption, read_adoption
+from panelml.data.adoption import (
+    NEVER,
+    Adoption,
+    last_adoption,
+    read_adoption,
+    spacing_notes,
+)
 from panelml.data.panel import Panel
 from panelml.data.show import Listed, Listing, count, percent
 from panelml.engine.sampling import require_panel
@@ -140,10 +146,10 @@ class Timing(Listed):
         values, counts = np.unique(since, return_counts=True)
         present = {int(v) for v, n in zip(values, counts, strict=True) if n >= units}
         if -1 not in present or 0 not in present:
-            raise SpecificationError(
+            raise SpecificationError(" ".join([
                 f"Fewer than {units} units are observed in the period before adoption and in the "
-                "period of adoption."
-            )
+                "period of adoption.", *spacing_notes(index),
+            ]))  # fmt: skip
         low, high = -1, 0
         while low - 1 in present:
             low -= 1

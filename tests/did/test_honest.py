@@ -401,6 +401,8 @@ def test_the_row_of_the_reference_is_left_out(call: Any) -> None:
         ({"horizon": 3}, "No effect is at horizon 3.* horizons 0"),
         ({"horizon": 0, "weights": [1]}, "either horizon or weights"),
         ({"weights": ["a"]}, "weights must be numbers"),
+        ({"reference": None}, "reference is the horizon that is zero"),
+        ({"level": "95"}, "level must lie between 0 and 1"),
     ],
 )
 def test_arguments_are_refused_in_words(given: dict[str, Any], words: str) -> None:
@@ -433,7 +435,7 @@ def test_other_fits_are_refused_in_words() -> None:
     for call in (pm.placebo_in_space, pm.leave_one_out):
         with pytest.raises(SpecificationError, match="Give a result of SyntheticDiD"):
             call(fixed)
-    with pytest.raises(SpecificationError, match="not EventStudy"):
+    with pytest.raises(SpecificationError, match="not the specification EventStudy: call its fit"):
         pm.honest_did(pm.EventStudy("y ~ 1", cohort="cohort"))
     with pytest.raises(SpecificationError, match="no effects by horizon: take a fit of EventStudy"):
         pm.honest_did(pm.TWFE("y ~ 1", cohort="cohort").fit(panel))

@@ -137,6 +137,13 @@ def test_few_clusters_on_either_side_are_noted(name: str, frame: pd.DataFrame) -
     assert any("2 clusters (state) have units that stay untreated" in note for note in found.notes)
 
 
+def test_a_randomisation_test_takes_an_estimator(frame: pd.DataFrame) -> None:
+    fit = pm.TWFE("y ~ 1", cohort="cohort").fit(panel(frame))
+    for wrong in (fit, pm.TWFE, "TWFE"):
+        with pytest.raises(SpecificationError, match="An estimator of policy effects is needed"):
+            pm.randomization_test(wrong, panel(frame), seed=1)
+
+
 def test_few_treated_units_are_noted(frame: pd.DataFrame) -> None:
     adopts = [3, 7, 11]
     few = frame.assign(cohort=np.where(frame["unit"].isin(adopts), 4.0, np.nan))
