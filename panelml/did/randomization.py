@@ -93,8 +93,7 @@ def randomization_test(
         raise IdentificationError("All units adopt at the same time: no dates can be dealt out.")
     result = model.fit(panel)
     whole = average_effect(result)
-    estimate = float(whole.params.iloc[0])
-    error = float(whole.std_errors.iloc[0])
+    estimate, error = float(whole.params.iloc[0]), float(whole.std_errors.iloc[0])
     scale = STEP * error if error > 0 else abs(estimate) or 1.0
     steps = (0.0, scale, -scale) if intervals else (0.0,)
     fits = _Fits.of(model, panel, adoption, steps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -168,8 +170,16 @@ def _built(data: pd.DataFrame, backend: str) -> object:
 
 
 @pytest.mark.parametrize("backend", ["pandas", "polars", "arrow", "pandas on arrow"])
-@pytest.mark.parametrize("freq", ["ME", "MS", "QE", "QS", "YE", "W", "D", "BME", "15D"])
-def test_a_date_counts_from_the_first_period_that_is_not_before_it(freq: str, backend: str) -> None:
+@pytest.mark.parametrize(
+    "freq",
+    [
+        pd.offsets.MonthEnd(), pd.offsets.MonthBegin(), pd.offsets.QuarterEnd(),
+        pd.offsets.QuarterBegin(), pd.offsets.YearEnd(), pd.offsets.Week(weekday=2),
+        pd.offsets.Day(), pd.offsets.BMonthEnd(), pd.offsets.Day(15),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_date_counts_from_the_first_period_that_is_not_before_it(freq: Any, backend: str) -> None:
     times = pd.date_range("2019-11-01", periods=9, freq=freq)
     span = pd.date_range(times[1], times[-1], periods=40).normalize().unique()
     data = frame(dict(enumerate(span)), list(times))
@@ -178,17 +188,24 @@ def test_a_date_counts_from_the_first_period_that_is_not_before_it(freq: str, ba
     assert adoption.start.tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("freq", ["ME", "MS", "QE", "W", "D", "h"])
-def test_a_date_counts_from_a_period_that_nobody_is_observed_in(freq: str) -> None:
+@pytest.mark.parametrize(
+    "freq",
+    [
+        pd.offsets.MonthEnd(), pd.offsets.MonthBegin(), pd.offsets.QuarterEnd(),
+        pd.offsets.Week(weekday=2), pd.offsets.Day(), pd.offsets.Hour(),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_date_counts_from_a_period_that_nobody_is_observed_in(freq: Any) -> None:
     times = pd.date_range("2020-01-01", periods=10, freq=freq)
-    span = pd.date_range(times[1], times[-1], periods=57).floor("h").unique()
+    span = pd.date_range(times[1], times[-1], periods=57).floor("60min").unique()
     data = frame(dict(enumerate(span)), [times[i] for i in (0, 1, 2, 5, 6, 9)])
     expected = np.searchsorted(times, span).tolist()
     assert starts(data, cohort="first") == expected
 
 
 def test_dates_in_zones_count_by_the_local_clock() -> None:
-    times = pd.date_range("2020-01-31", periods=6, freq="ME", tz="Europe/Berlin")
+    times = pd.date_range("2020-01-31", periods=6, freq=pd.offsets.MonthEnd(), tz="Europe/Berlin")
     first = {
         "a": pd.Timestamp("2020-03-31", tz="Europe/Berlin"),
         "b": pd.Timestamp("2020-03-31 22:00", tz="UTC").tz_convert("Europe/Berlin"),
@@ -243,7 +260,7 @@ def test_an_empty_text_is_no_missing_cohort() -> None:
 
 
 def test_the_note_names_the_period_from_which_a_date_counts() -> None:
-    times = list(pd.date_range("2020-01-31", periods=4, freq="ME"))
+    times = list(pd.date_range("2020-01-31", periods=4, freq=pd.offsets.MonthEnd()))
     data = frame({"a": pd.Timestamp("2020-03-01"), "b": pd.NaT}, times)
     [note] = read_adoption(pm.Panel(data, "unit", "time"), "first").notes
     assert note.endswith("count as treated from the later one: 2020-03-01 (from 2020-03-31).")

@@ -15,7 +15,7 @@ import panelml as pm
 
 PERIODS = 8
 STARTS = pd.date_range("2019-11-01", periods=PERIODS, freq="MS")
-ENDS = pd.date_range("2019-11-30", periods=PERIODS, freq="ME")
+ENDS = pd.date_range("2019-11-30", periods=PERIODS, freq=pd.offsets.MonthEnd())
 ZONE = "Asia/Tokyo"
 
 # How a period is written, and how the cohort that adopts in it.
