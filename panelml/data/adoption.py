@@ -131,15 +131,16 @@ def spacing_notes(index: PanelIndex) -> tuple[str, ...]:
     gaps = np.diff(index.steps)
     if not (gaps > 1).any():
         return ()
-    numbers = is_number(plain(index.times)[0])
+    times = plain(index.times)
+    numbers = is_number(times[0])
     at = int((gaps > 1).argmax())
     first, second = (label_text(index.times[i]) for i in (at, at + 1))
     common = int(np.gcd.reduce(gaps))
     if common > 1:
-        remedy = (
-            f"With Panel(..., delta={common * float(index.delta):g}) they count periods." if numbers
-            else "In periods of that length, as pandas.Period has them, they count 1 each."
-        )  # fmt: skip
+        remedy = "In periods of that length, as pandas.Period has them, they count 1 each."
+        if numbers:
+            delta = common * (times[at + 1] - times[at]) / gaps[at]
+            remedy = f"With Panel(..., delta={delta:g}) they count periods."
         return (
             f"All periods are {common} steps, or a multiple of that, apart ({first}, {second}): "
             f"horizons count steps, and no period is one step before another. {remedy}",

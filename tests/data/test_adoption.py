@@ -282,6 +282,7 @@ def test_steps_of_more_than_one_are_told() -> None:
     [note] = notes([2000, 2010, 2030], 2010)
     assert "All periods are 10 steps" in note
     assert "Panel(..., delta=10)" in note
+    assert "Panel(..., delta=0.5)" in notes([1.0, 1.5, 2.5], 1.5, delta=0.25)[-1]
     [note] = notes([2000, 2010, 2030], 2010, delta=10)
     assert "Time jumps from 2010 to 2030: horizons count 2 steps there" in note
     [note] = notes([20193, 20194, 20201, 20202], 20201)
