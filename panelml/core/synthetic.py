@@ -138,12 +138,13 @@ def simplex_weights(a: FloatArray, b: FloatArray, penalty: float, *, intercept: 
     if intercept:
         a, b = a - a.mean(axis=0), b - b.mean()
     ridge = len(a) * penalty**2
+    # With weights adding up to one, a x - b = (a - b 1') x, whatever the level of outcomes.
+    points = a - b[:, None]
     if a.shape[1] > STACKED and penalty > 0:
-        found = _by_active_set(a, b, ridge)
+        found = _by_active_set(points, ridge)
         if found is not None:
             return found
-    # With weights adding up to one, a x - b = (a - b 1') x.
-    return nearest_mix(np.concatenate([a - b[:, None], np.sqrt(ridge) * np.eye(a.shape[1])]))
+    return nearest_mix(np.concatenate([points, np.sqrt(ridge) * np.eye(a.shape[1])]))
 
 
 def nearest_mix(points: FloatArray) -> FloatArray:
@@ -165,25 +166,28 @@ def nearest_mix(points: FloatArray) -> FloatArray:
     return np.asarray(found / found.sum())
 
 
-def _by_active_set(a: FloatArray, b: FloatArray, ridge: float) -> FloatArray | None:
+def _by_active_set(a: FloatArray, ridge: float) -> FloatArray | None:
     """Swap weights in and out of zero by their multipliers; None where that does not settle."""
-    n = a.shape[1]
-    inside = np.ones(n, dtype=bool)
-    inner = quadratic_form(a, np.eye(n))
+    inside = np.ones(a.shape[1], dtype=bool)
+    inner = quadratic_form(a, np.eye(a.shape[1]))
     for _ in range(MOST_SWAPS):
         used = a[:, inside]
         core = inner if inside.all() else used @ used.T
-        solve = np.linalg.solve(ridge * np.eye(len(a)) + core, np.column_stack([b, used.sum(1)]))
-        # (A'A + r I)^-1 A'b = A'(A A' + r I)^-1 b, and likewise for the vector of ones.
-        least = used.T @ solve[:, 0]
-        ones = (1 - used.T @ solve[:, 1]) / ridge
-        multiplier = (1 - least.sum()) / ones.sum()
-        x = np.zeros(n)
-        x[inside] = least + multiplier * ones
-        slack = a.T @ (a @ x - b) + ridge * x - multiplier
-        after = np.where(inside, x > 0, slack < -1e-12 * abs(multiplier))
+        try:
+            solve = np.linalg.solve(ridge * np.eye(len(a)) + core, used.sum(axis=1))
+        except np.linalg.LinAlgError:
+            return None
+        # (A'A + r I)^-1 1 = (1 - A' (A A' + r I)^-1 A 1) / r.
+        ones = (1 - used.T @ solve) / ridge
+        total = float(ones.sum())
+        if not total > 0:
+            return None
+        x = np.zeros(inside.size)
+        x[inside] = ones / total
+        slack = a.T @ (a @ x) + ridge * x - 1 / total
+        after = np.where(inside, x > 0, slack < -1e-12 / total)
         if (after == inside).all():
-            return np.asarray(x / x.sum())
+            return x
         inside = after
         if not inside.any():
             return None

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
-from panelml.data.axis import TimeAxis
 from panelml.data.index import PanelIndex
 from panelml.data.panel import Panel
+from panelml.data.placement import Placement, is_number, place, plain
+from panelml.data.show import label_text
 from panelml.errors import (
-    ColumnTypeError,
     DataError,
     IdentificationError,
     MissingValueError,
     SpecificationError,
     listing,
-    shown,
 )
 
-__all__ = ["NEVER", "Adoption", "read_adoption", "read_status"]
+__all__ = ["NEVER", "Adoption", "last_adoption", "read_adoption", "read_status", "spacing_notes"]
 
 # The step at which units adopt that never do; far from overflow when steps are subtracted.
 NEVER = 2**40
@@ -46,6 +45,8 @@ class Adoption:
     stops : BoolArray, shape (units,)
         Units whose treatment ends again.
     notes : tuple of str
+    dated : bool
+        Whether it was read off dates, not off treatment status.
     """
 
     column: str
@@ -54,6 +55,7 @@ class Adoption:
     steps: IntArray
     stops: BoolArray
     notes: tuple[str, ...] = ()
+    dated: bool = True
 
     @property
     def never(self) -> BoolArray:
@@ -78,6 +80,84 @@ class Adoption:
     def label(self, step: int) -> Any:
         """Return the user's label of a step."""
         return self.labels[int(step)]
+
+    def require_cohorts(self) -> None:
+        """Refuse a policy that no unit adopts after the first period.
+
+        Raises
+        ------
+        IdentificationError
+            Saying what the column holds.
+        """
+        if self.cohorts.size:
+            return
+        words = "No unit adopts after the first period: there is no effect."
+        if self.never.all():
+            raise IdentificationError(words)
+        raise IdentificationError(
+            f"{words} {self.column!r} has {int(self.always.sum()):,} units treated in all periods, "
+            f"and {int(self.never.sum()):,} in none. Give cohort= the first treated period of each "
+            "unit, or treatment= a column that turns from 0 to 1 when the policy starts."
+        )
+
+
+def last_adoption(cohort: int, steps: IntArray, *, base: str, anticipation: int) -> IntArray:
+    """Step after which units adopt that are not treated yet, for the effects on a cohort.
+
+    Parameters
+    ----------
+    cohort : int
+        Its step of adoption.
+    steps : IntArray, shape (T,)
+    base : {"varying", "universal"}
+        Before adoption: effects compare with the period before, or with the last one before
+        adoption, until which no comparison unit may adopt either.
+    anticipation : int
+        Periods before adoption that do not count as untreated.
+
+    Returns
+    -------
+    IntArray, shape (T,)
+    """
+    before = steps[steps + anticipation < cohort]
+    after = np.maximum(steps, before[-1]) if before.size else steps
+    if base == "varying":
+        after = np.where(steps < cohort, steps, after)
+    return after + anticipation
+
+
+def spacing_notes(index: PanelIndex) -> tuple[str, ...]:
+    """Say how horizons count where periods are more than one step of the time axis apart."""
+    gaps = np.diff(index.steps)
+    if not (gaps > 1).any():
+        return ()
+    times = plain(index.times)
+    numbers = is_number(times[0])
+    at = int((gaps > 1).argmax())
+    first, second = (label_text(index.times[i]) for i in (at, at + 1))
+    common = int(np.gcd.reduce(gaps))
+    if common > 1:
+        remedy = "In periods of that length, as pandas.Period has them, they count 1 each."
+        if numbers:
+            delta = common * (times[at + 1] - times[at]) / gaps[at]
+            remedy = f"With Panel(..., delta={delta:g}) they count periods."
+        return (
+            f"All periods are {common} steps, or a multiple of that, apart ({first}, {second}): "
+            f"horizons count steps, and no period is one step before another. {remedy}",
+        )
+    if numbers:
+        return (
+            f"Time jumps from {first} to {second}: horizons count {gaps[at]} steps there. If these "
+            "are successive periods, as quarters or months written as one number, count them 1, 2, "
+            "3, or use dates.",
+        )
+    if (gaps > 1).all():
+        return (
+            f"Horizons count steps of {index.delta}, and no period is one step before another: "
+            f"there are {gaps[at]} from {first} to {second}. Dates in periods of equal length, as "
+            "pandas.Period has them, are one step apart.",
+        )
+    return ()
 
 
 def read_adoption(
@@ -121,25 +201,61 @@ def read_adoption(
 
 def _from_cohort(panel: Panel, column: str) -> Adoption:
     panel.series(column)
-    codes = panel.codes((column,))
-    _refuse_varying(panel, column, panel.index.varies_within(codes))
+    index, codes = panel.index, panel.codes((column,))
+    _refuse_varying(panel, column, index.varies_within(codes))
     labels = panel.labels((column,))
-    steps, known = _steps_of(labels, panel.index, column)
-    start = np.append(steps, NEVER)[codes[panel.index.starts[:-1]]]
-    late = (start > panel.index.steps[-1]) & (start < NEVER)
+    dated = ~_stand_for_never(labels, index)
+    placed = place(labels[dated], index, column)
+    steps = np.full(labels.size + 1, NEVER)
+    steps[:-1][dated] = placed.steps
+    own = codes[index.starts[:-1]]
+    start = steps[own]
+    units = np.bincount(own[own >= 0], minlength=labels.size)
+    late = (start > index.steps[-1]) & (start < NEVER)
     start[late] = NEVER
-    words = {int(step): label for step, label in zip(steps[::-1], labels[::-1], strict=True)}
+    words = {int(step): label for step, label in zip(steps[-2::-1], labels[::-1], strict=True)}
+    words |= _period_labels(index)
     notes = []
     if late.any():
         notes.append(
             f"{int(late.sum()):,} units adopt after the last period: they count as never treated."
         )
-    if known:
-        notes.append(known)
+    notes += _placement_notes(labels[dated], units[dated], placed, index)
     nobody: BoolArray = np.zeros(start.size, dtype=bool)
-    return Adoption(
-        column, start, words | _period_labels(panel.index), panel.index.steps, nobody, tuple(notes)
-    )
+    return Adoption(column, start, words, index.steps, nobody, (*notes, *spacing_notes(index)))
+
+
+def _stand_for_never(labels: AnyArray, index: PanelIndex) -> BoolArray:
+    """Numbers that stand for no date: infinite ones, and 0 where no period is called 0."""
+    zero = not any(is_number(time) and time == 0 for time in plain(index.times))
+    codes = [
+        is_number(label) and (math.isinf(label) or (zero and label == 0)) for label in plain(labels)
+    ]
+    return np.array(codes, dtype=np.bool_)
+
+
+def _placement_notes(
+    labels: AnyArray, units: IntArray, placed: Placement, index: PanelIndex
+) -> list[str]:
+    notes, texts = [], np.array([label_text(label) for label in plain(labels)], dtype=object)
+    if placed.early.any():
+        notes.append(
+            f"{int(units[placed.early].sum()):,} units adopt before the first period "
+            f"{label_text(index.times[0])} (cohort {listing(texts[placed.early])}): they count as "
+            "treated throughout. The cohort of units that are never treated is to be missing."
+        )
+    if placed.between.any():
+        periods = {step: label_text(label) for step, label in _period_labels(index).items()}
+        later = (
+            periods.get(int(step), "one that nobody is observed in")
+            for step in placed.steps[placed.between]
+        )
+        pairs = zip(texts[placed.between], later, strict=True)
+        notes.append(
+            "Cohorts that lie between two periods count as treated from the later one: "
+            f"{listing(f'{text} (from {period})' for text, period in pairs)}."
+        )
+    return notes
 
 
 def _from_treatment(panel: Panel, column: str, *, absorbing: bool) -> Adoption:
@@ -155,7 +271,9 @@ def _from_treatment(panel: Panel, column: str, *, absorbing: bool) -> Adoption:
             "treated period to estimate the effect of having been treated, or drop these units."
         )
     notes = (f"The treatment ends again in {int(stops.sum()):,} units.",) if stops.any() else ()
-    return Adoption(column, start, _period_labels(index), index.steps, stops, notes)
+    labels = _period_labels(index)
+    notes = (*notes, *spacing_notes(index))
+    return Adoption(column, start, labels, index.steps, stops, notes, dated=False)
 
 
 def read_status(panel: Panel, column: str, role: str) -> FloatArray:
@@ -207,66 +325,3 @@ def _refuse_varying(panel: Panel, column: str, varies: BoolArray) -> None:
 
 def _period_labels(index: PanelIndex) -> dict[int, Any]:
     return {int(step): label for step, label in zip(index.steps, index.times, strict=True)}
-
-
-def _steps_of(labels: AnyArray, index: PanelIndex, column: str) -> tuple[IntArray, str]:
-    """Place cohorts on the time axis, shape (labels,), with a note on those between periods."""
-    if labels.size == 0:
-        return np.zeros(0, dtype=np.int64), ""
-    if _are_numbers(index.times):
-        places = _places_of_numbers(labels, index, column)
-    elif _are_numbers(labels):
-        raise ColumnTypeError(
-            f"The cohort {column!r} holds numbers, as {shown(labels[0])}, but time holds labels as "
-            f"{shown(index.times[0])}. Give the first treated period in the units of time."
-        )
-    else:
-        places = _places_of_dates(labels, index, column)
-    finite = np.isfinite(places)
-    steps = np.where(finite, places, 0.0)
-    whole = np.ceil(steps - 1e-6)
-    between = finite & (np.abs(whole - steps) > 1e-6)
-    note = ""
-    if between.any():
-        note = (
-            f"The cohorts {listing(labels[between])} lie between two periods: they count as "
-            "treated from the later one."
-        )
-    return np.where(finite, whole, NEVER).astype(np.int64), note
-
-
-def _are_numbers(labels: AnyArray) -> bool:
-    kinds = ("integer", "floating", "mixed-integer-float", "boolean")
-    return pd.api.types.infer_dtype(labels, skipna=False) in kinds
-
-
-def _places_of_numbers(labels: AnyArray, index: PanelIndex, column: str) -> FloatArray:
-    if not _are_numbers(labels):
-        raise ColumnTypeError(
-            f"The cohort {column!r} holds values as {shown(labels[0])}, but time holds numbers as "
-            f"{shown(index.times[0])}. Give the first treated period in the units of time."
-        )
-    values = labels.astype(np.float64)
-    times = index.times.astype(np.float64)
-    width = (times[-1] - times[0]) / (index.steps[-1] - index.steps[0])
-    places: FloatArray = (values - times[0]) / width
-    never = np.isinf(values) | ((values == 0) & ~(times == 0).any())
-    return np.where(never, np.inf, places)
-
-
-def _places_of_dates(labels: AnyArray, index: PanelIndex, column: str) -> FloatArray:
-    known = dict(zip(index.times, index.steps, strict=True))
-    if all(label in known for label in labels):
-        return np.array([known[label] for label in labels], dtype=np.float64)
-    both = np.array(sorted({*index.times, *labels}), dtype=object)
-    try:
-        steps = TimeAxis.of(both).steps
-    except ColumnTypeError as error:
-        unknown = [label for label in labels if label not in known]
-        raise ColumnTypeError(
-            f"The cohorts {listing(unknown)} in {column!r} are no periods of the panel."
-        ) from error
-    place = dict(zip(both, steps, strict=True))
-    first, last = place[index.times[0]], place[index.times[-1]]
-    width = (last - first) / (index.steps[-1] - index.steps[0])
-    return np.array([(place[label] - first) / width for label in labels])

@@ -7,8 +7,12 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
-__all__ = ["Listed", "Listing", "count", "number", "percent"]
+import numpy as np
+import pandas as pd
+
+__all__ = ["Listed", "Listing", "count", "label_text", "number", "percent"]
 
 _TABLE = (
     "border-collapse:collapse;border-top:2px solid;border-bottom:2px solid;margin:0;"
@@ -130,3 +134,14 @@ def count(value: float) -> str:
 def percent(share: float) -> str:
     """Write a share as a percentage with two decimals."""
     return "n/a" if math.isnan(share) else f"{100 * share:.2f}"
+
+
+def label_text(label: Any) -> str:
+    """Write a period as its user would: dates without the time of day at midnight."""
+    if isinstance(label, np.datetime64):
+        label = pd.Timestamp(label)
+    if isinstance(label, pd.Timestamp) and label == label.normalize():
+        return label.date().isoformat()
+    if isinstance(label, float | np.floating) and float(label).is_integer():
+        return str(int(label))
+    return str(label)

@@ -9,11 +9,13 @@ import numpy as np
 from panelml._typing import BoolArray, IntArray
 from panelml.core.aggregation import Cells
 from panelml.core.imputation import Assignment
-from panelml.data.adoption import NEVER, Adoption
+from panelml.data.adoption import NEVER, Adoption, spacing_notes
 from panelml.data.sample import Sample
+from panelml.data.show import label_text
 from panelml.did.base import sample_start
+from panelml.errors import IdentificationError, listing
 
-__all__ = ["CohortGrid", "assign"]
+__all__ = ["CohortGrid", "assign", "require_reference", "with_reference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,14 @@ class CohortGrid:
         """Steps since adoption; far below zero for units that never adopt."""
         return np.where(self.cohort == NEVER, -NEVER, self.step - self.cohort)
 
+    def lacking(self, horizons: tuple[int, ...]) -> IntArray:
+        """Cohorts that adopt and are observed at none of some horizons."""
+        return np.setdiff1d(self.cohorts[self.cohorts != NEVER], self.shown(horizons))
+
+    def shown(self, horizons: tuple[int, ...]) -> IntArray:
+        """Cohorts that are observed at one of some horizons."""
+        return np.unique(self.cohort[(self.rows > 0) & np.isin(self.horizon, horizons)])
+
     @property
     def adopts(self) -> BoolArray:
         """Combinations of cohorts that adopt after the first period."""
@@ -90,4 +100,44 @@ def assign(
     return (
         Assignment(grid.start, grid.cohorts, table, values.size, anticipation),
         Cells(grid.cohort[at], grid.step[at], size),
+    )
+
+
+def require_reference(grid: CohortGrid, references: tuple[int, ...], sample: Sample) -> None:
+    """Refuse reference horizons at which no cohort is observed.
+
+    Raises
+    ------
+    IdentificationError
+        With the horizons that there are.
+    """
+    if not references or grid.shown(references).size:
+        return
+    there = grid.horizon[(grid.rows > 0) & (grid.cohort != NEVER)]
+    raise IdentificationError(" ".join([
+        f"No cohort has a row at horizon {listing(references)}, from which effects are measured; "
+        f"horizons are {listing(np.unique(there), most=12)}.", *spacing_notes(sample.panel.index),
+    ]))  # fmt: skip
+
+
+def with_reference(
+    sample: Sample, adoption: Adoption, references: tuple[int, ...]
+) -> tuple[Sample, tuple[str, ...]]:
+    """Leave out cohorts that are not observed at a reference horizon.
+
+    Raises
+    ------
+    IdentificationError
+        If none is.
+    """
+    grid = CohortGrid.of(sample, adoption)
+    require_reference(grid, references, sample)
+    lost = grid.lacking(references)
+    if not references or not lost.size:
+        return sample, ()
+    names = listing(label_text(adoption.label(g)) for g in lost)
+    start = adoption.start[sample.codes((sample.panel.unit,))]
+    return sample.only(~np.isin(start, lost)), (
+        f"Left out cohorts without a row at horizon {listing(references)}, from which effects are "
+        f"measured: {names}.",
     )

@@ -12,10 +12,11 @@ from panelml.core.aggregation import Cells
 from panelml.core.moments import CONSTANT, CrossProducts
 from panelml.data.adoption import Adoption
 from panelml.data.sample import Sample
+from panelml.did.few import few_groups
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError
+from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts
-from panelml.inference.covariance import CovLike, Estimate, parse
+from panelml.inference.covariance import CovLike, Estimate
 from panelml.inference.influence import InfluenceFunction, UnitInfluence
 from panelml.results.averages import horizon_name, label_text
 from panelml.results.effects import EffectResults, EffectTie, effect_statistics
@@ -29,6 +30,7 @@ __all__ = [
     "average_effect",
     "cell_labels",
     "horizon_labels",
+    "require_model",
     "sample_start",
     "single_label",
 ]
@@ -54,6 +56,22 @@ class PolicyModel(Protocol):
     def fit(self, data: Any) -> EffectResults:
         """Estimate the effects."""
         ...
+
+
+def require_model(model: object) -> None:
+    """Refuse what is no estimator of policy effects, as a fit.
+
+    Raises
+    ------
+    SpecificationError
+        Naming what it is instead.
+    """
+    known = all(hasattr(model, name) for name in ("fit", "cohort", "treatment"))
+    if isinstance(model, type) or not known:
+        raise SpecificationError(
+            "An estimator of policy effects is needed, as CallawaySantAnna('y ~ 1', cohort='g'), "
+            f"not {type(model).__name__}."
+        )
 
 
 def sample_start(adoption: Adoption, sample: Sample) -> IntArray:
@@ -118,6 +136,7 @@ def assemble_effects(
     anticipation: int = 0,
     absorbed: str = "",
     notes: tuple[str, ...] = (),
+    start: IntArray | None = None,
 ) -> EffectResults:
     """Put estimated effects together and estimate their covariance.
 
@@ -148,6 +167,9 @@ def assemble_effects(
     absorbed : str
         Effects that were absorbed, for tables.
     notes : tuple of str
+    start : IntArray, shape (units of the sample,), optional
+        Step at which each unit adopts, where standard errors rely on many that do and many that
+        do not.
 
     Raises
     ------
@@ -156,13 +178,15 @@ def assemble_effects(
     """
     if np.abs(params).max(initial=0.0) < NOTHING:
         _require_outcome(sample)
+    few = () if start is None else few_groups(sample, start, cov)
     estimate = Estimate(tuple(labels.index), influence, model_cov, counts)
+    covariance = parse(cov).estimate(estimate)
     outcome, formula = sample.design.outcome, sample.design.formula
     return EffectResults(
         model=model,
         spec=spec,
         params=named(params, list(labels.index), "param"),
-        covariance=parse(cov).estimate(estimate),
+        covariance=covariance,
         counts=counts,
         statistics=effect_statistics(sample),
         predictor=Predictor.of(sample, np.zeros(len(sample.names)), 0.0),
@@ -170,7 +194,7 @@ def assemble_effects(
         formula=formula.text,
         effects_absorbed=absorbed,
         weights=str(sample.weights) if sample.weights else "",
-        fit_notes=notes,
+        fit_notes=(*notes, *few),
         _attached=EffectTie(estimate, None, sizes),
         labels=labels,
         cells=cells,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml._typing import BoolArray, IntArray
-from panelml.data.adoption import NEVER, Adoption
+from panelml.data.adoption import NEVER, Adoption, last_adoption
 from panelml.data.formula import Formula, parse_formula
 from panelml.data.sample import Sample
 from panelml.did.base import sample_start
@@ -89,25 +89,36 @@ def planned_cells(
             without.append(g)
             continue
         last = int(before[-1])
+        after = last_adoption(g, steps, base=base, anticipation=anticipation)
         for t in range(steps.size):
             varying = base == "varying" and steps[t] < g
             reference = t - 1 if varying else last
             if reference >= 0 and reference != t:
-                after = int(max(steps[t], steps[reference])) + anticipation
-                cells.append(Cell(g, t, reference, after))
+                cells.append(Cell(g, t, reference, int(after[t])))
     return cells, without
 
 
 def comparable(
-    sample: Sample, adoption: Adoption, control: str, anticipation: int
-) -> tuple[Sample, Adoption, tuple[str, ...]]:
+    sample: Sample, adoption: Adoption, control: str, anticipation: int,
+    *, remedy: str = "Compare with units not treated yet: control='not-yet'.",
+) -> tuple[Sample, Adoption, tuple[str, ...]]:  # fmt: skip
     """Leave out units that are always treated and, without others, periods that all are treated.
+
+    Parameters
+    ----------
+    sample : Sample
+    adoption : Adoption
+    control : {"never", "not-yet"}
+    anticipation : int
+    remedy : str
+        What can be done where no unit is never treated and ``control`` asks for them.
 
     Raises
     ------
     IdentificationError
         If there is no comparison group, or no cohort is left.
     """
+    adoption.require_cohorts()
     panel, notes = sample.panel, []
     start = adoption.start[sample.codes((panel.unit,))]
     always = start <= adoption.steps[0]
@@ -125,7 +136,7 @@ def comparable(
         return sample, adoption, tuple(notes)
     if control == "never":
         raise IdentificationError(
-            "No unit is never treated. Compare with units not treated yet: control='not-yet'."
+            " ".join(["No unit is never treated.", *_early_words(adoption), remedy])
         )
     last = int(start.max())
     step = panel.index.steps[sample.codes((panel.time,))]
@@ -138,6 +149,18 @@ def comparable(
     if not (sample_start(adoption, sample) < NEVER).any():
         raise IdentificationError("All units adopt in the same period: nothing is left to compare.")
     return sample, adoption, tuple(notes)
+
+
+def _early_words(adoption: Adoption) -> tuple[str, ...]:
+    """Say which cohorts were read as always treated, should they be codes."""
+    if not adoption.dated or not adoption.always.any():
+        return ()
+    cohorts = np.unique(adoption.start[adoption.always])
+    names = listing(label_text(adoption.label(g)) for g in cohorts)
+    return (
+        f"{int(adoption.always.sum()):,} units count as treated from the first period on (cohort "
+        f"{names}): where that stands for never treated, make it missing.",
+    )
 
 
 def complete_units(sample: Sample, remedy: str = "") -> tuple[Sample, tuple[str, ...]]:

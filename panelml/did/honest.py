@@ -18,9 +18,9 @@ from panelml.core.honest import (
     smooth_restriction,
 )
 from panelml.core.moment_inequalities import Inequalities
-from panelml.did.around_reference import AroundReference, around_reference
+from panelml.did.around_reference import AroundReference, around_reference, numbers
 from panelml.engine.fold import capped
-from panelml.errors import SpecificationError, check_choice, check_share, shown
+from panelml.errors import SpecificationError, check_choice, check_share, listing, shown
 from panelml.inference.distributions import normal_critical
 from panelml.results.effects import EffectResults
 from panelml.results.honest import Sensitivity
@@ -87,6 +87,7 @@ def honest_did(
     *,
     method: Method = "relative-magnitudes",
     m: Sequence[float] | None = None,
+    horizon: int | None = None,
     weights: Sequence[float] | None = None,
     bias: Bias | None = None,
     trend: Trend | None = None,
@@ -109,16 +110,17 @@ def honest_did(
         slope changes by at most m times its largest change before.
     m : sequence of float, optional
         By default 0.5, 1, 1.5, 2; for ``"smoothness"`` multiples of the standard error.
+    horizon : int, optional
+        Of the effect of interest; 0, the period of adoption, by default.
     weights : sequence of float, optional
-        Of the effects after the reference in the parameter of interest; the first alone by
-        default.
+        Of the effects from adoption on in the parameter of interest, instead of ``horizon``.
     bias : {"positive", "negative"}, optional
         Sign of all departures after the reference.
     trend : {"increasing", "decreasing"}, optional
         Direction of all departures.
     level : float
     betahat, sigma, horizons : sequences, optional
-        Estimates, their covariance and horizons, the reference left out.
+        Estimates, their covariance and horizons; the reference may be left out.
     reference : int
         The horizon that is zero, where these are given.
 
@@ -129,20 +131,26 @@ def honest_did(
     Raises
     ------
     SpecificationError
-        If horizons are not a row around one reference period, the covariance is none, or
-        restrictions on so many periods cannot be listed.
+        If horizons are not a row around one reference period before adoption, the covariance is
+        none, there is no effect at the horizon, or restrictions on so many periods cannot be
+        listed.
     IdentificationError
         If the covariance is singular, as with fewer clusters than effects: tests would rely on
         combinations of effects that seem to have no variance.
 
     Notes
     -----
+    Effects between an earlier reference and adoption may be those of its anticipation: they are
+    not taken for departures.
+
     Source: Rambachan and Roth (2023), *Review of Economic Studies* 90, 2555-2591. For smoothness
     alone, intervals of fixed length; otherwise sets by conditional and least favourable tests.
     """
     check_choice("method", method, Method)
     check_share("level", level)
-    study = _read(around_reference(result, betahat, sigma, horizons, reference), weights, level)
+    found = around_reference(result, betahat, sigma, horizons, reference)
+    chosen, words = _parameter(found, horizon, weights)
+    study = _read(found, chosen, method, level)
     shape = shape_rows(
         study.pre, study.post, sign=_direction(bias, "positive", "negative", "bias"),
         monotone=_direction(trend, "increasing", "decreasing", "trend"),
@@ -153,7 +161,7 @@ def honest_did(
     original = (study.estimate - half, study.estimate + half)
     return Sensitivity.of(
         method, sizes, [sets.interval(size) for size in sizes], study.estimate, original,
-        _breakdown(sets, original), level, (),
+        _breakdown(sets, original), level, words,
     )  # fmt: skip
 
 
@@ -264,10 +272,10 @@ def _sizes(m: Sequence[float] | None, method: Method, study: _EventStudy) -> tup
         unit = study.error if method == "smoothness" else 1.0
         steps = (0.0, 0.25, 0.5, 1.0) if method == "smoothness" else (0.5, 1.0, 1.5, 2.0)
         return tuple(unit * step for step in steps)
-    sizes = tuple(float(size) for size in np.atleast_1d(np.asarray(m, dtype=np.float64)))
-    if not all(np.isfinite(size) and size >= 0 for size in sizes):
-        raise SpecificationError(f"m must not be negative, but is {sizes}.")
-    return sizes
+    sizes = numbers(m, "m")
+    if sizes.ndim != 1 or not sizes.size or not (np.isfinite(sizes) & (sizes >= 0)).all():
+        raise SpecificationError(f"m is a list of sizes that must not be negative, not {shown(m)}.")
+    return tuple(sizes.tolist())
 
 
 def _direction(value: str | None, up: str, down: str, name: str) -> float:
@@ -276,10 +284,41 @@ def _direction(value: str | None, up: str, down: str, name: str) -> float:
     return 0.0 if value is None else 1.0 if value == up else -1.0
 
 
-def _read(found: AroundReference, weights: Sequence[float] | None, level: float) -> _EventStudy:
-    post = found.post
+def _parameter(
+    found: AroundReference, horizon: int | None, weights: Sequence[float] | None
+) -> tuple[FloatArray, str]:
+    """Weights of the effects after the reference in the parameter of interest, and its name."""
+    after = found.horizons[found.pre :]
+    if weights is None:
+        wanted = 0 if horizon is None else horizon
+        if wanted not in after:
+            raise SpecificationError(
+                f"No effect is at horizon {wanted}. After the reference {found.reference} there "
+                f"are horizons {listing(after, most=20)}."
+            )
+        return np.where(after == wanted, 1.0, 0.0), f"at horizon {wanted}"
+    if horizon is not None:
+        raise SpecificationError("Give either horizon or weights.")
+    from_adoption = after >= 0
+    count = int(from_adoption.sum())
+    chosen = numbers(weights, "weights")
+    if chosen.shape != (count,) or not np.isfinite(chosen).all() or not chosen.any():
+        raise SpecificationError(
+            f"weights must be {count} numbers, of horizons {listing(after[from_adoption])}, not "
+            "all zero."
+        )
+    used = after[from_adoption][chosen != 0]
+    padded = np.zeros(after.size)
+    padded[from_adoption] = chosen
+    return padded, f"of horizons {listing(used)}, weighted"
+
+
+def _read(found: AroundReference, weights: FloatArray, method: Method, level: float) -> _EventStudy:
     found.require_regular(len(found.beta), f"{len(found.beta)} effects by horizon")
-    chosen = np.eye(post)[0] if weights is None else np.asarray(weights, dtype=np.float64)
-    if chosen.shape != (post,) or not np.isfinite(chosen).all() or not chosen.any():
-        raise SpecificationError(f"weights must be {post} numbers, not all zero.")
-    return _EventStudy(found.beta, found.sigma, found.pre, chosen, level)
+    if method == "relative-smoothness" and found.pre < 2:
+        raise SpecificationError(
+            "method='relative-smoothness' takes the change of slope before adoption for measure: "
+            "two effects before the reference are needed, and there is one. Take "
+            "'relative-magnitudes', or more horizons."
+        )
+    return _EventStudy(found.beta, found.sigma, found.pre, weights, level)

@@ -23,7 +23,13 @@ from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.did.assignment import CohortGrid, assign
-from panelml.did.base import assemble_effects, cell_labels, horizon_labels, single_label
+from panelml.did.base import (
+    assemble_effects,
+    cell_labels,
+    horizon_labels,
+    sample_start,
+    single_label,
+)
 from panelml.did.leads import Leads, pretrends
 from panelml.did.untreated import (
     FirstStage,
@@ -153,6 +159,7 @@ def _fit(
 ) -> EffectResults:  # fmt: skip
     panel = require_panel(data)
     adoption = read_adoption(panel, spec.cohort, spec.treatment)
+    adoption.require_cohorts()
     formula = with_effects(parse_formula(spec.formula), panel.unit, panel.time, panel.columns)
     effects = formula.effects or ()
     others = tuple(e.columns for e in effects if e.columns != (panel.unit,))
@@ -225,7 +232,7 @@ def _assemble(
         counts=Counts(sample.nobs, len(labels), False, normal=True, rule="asymptotic"),
         cov=spec.cov, cells=cells if level == "group-time" else None,
         anticipation=spec.anticipation, absorbed=" + ".join(map(str, formula.effects or ())),
-        notes=notes,
+        notes=notes, start=sample_start(adoption, sample),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from panelml.inference.estimate import Estimate
 from panelml.inference.influence import require_complete
 from panelml.inference.replications import Jackknife, Replicates
 from panelml.results.averages import label_text
-from panelml.results.effects import EffectResults, EffectTie
+from panelml.results.effects import EffectResults, EffectTie, require_effects
 from panelml.results.grouping import sample_levels
 
 __all__ = ["jackknife"]
@@ -52,8 +52,9 @@ def jackknife(fit: EffectResults, clusters: str | None = None) -> EffectResults:
     Raises
     ------
     SpecificationError
-        If the standard errors of the fit are replications already, if its averages have weights
-        that were given effect by effect, or if a unit belongs to several clusters.
+        If it is no fit of policy effects, its standard errors are replications already, its
+        averages have weights that were given effect by effect, or a unit belongs to several
+        clusters.
     IdentificationError
         If there is a single cluster, nothing can be estimated without one of them, or no effect
         is left.
@@ -67,6 +68,7 @@ def jackknife(fit: EffectResults, clusters: str | None = None) -> EffectResults:
     The covariance is (G - 1) / G times the sum of products of deviations from the whole fit, CV3
     of MacKinnon, Nielsen and Webb (2023), *Journal of Applied Econometrics* 38, 671-694.
     """
+    require_effects(fit, "jackknife")
     estimate = fit.attached.estimate
     sample = estimate.influence.sample
     if isinstance(estimate.influence, Replicates):

@@ -13,7 +13,7 @@ from panelml.did.synthetic_placebos import synthetic_in_time
 from panelml.engine.fold import capped
 from panelml.errors import IdentificationError, SpecificationError, check_count, listing
 from panelml.results.averages import label_text
-from panelml.results.effects import EffectResults
+from panelml.results.effects import EffectResults, require_effects
 from panelml.results.placebos import PlaceboInTime
 from panelml.results.synthetic import SyntheticResults
 
@@ -48,12 +48,13 @@ def placebo_in_time(
     Raises
     ------
     SpecificationError
-        If the wrong one of ``start`` and ``earlier`` is given.
+        If it is no fit of policy effects, or the wrong one of ``start`` and ``earlier`` is given.
     IdentificationError
         If the periods left do not identify an effect.
     DetachedResultError
         If the result was pickled.
     """
+    require_effects(fit, "placebo_in_time")
     if isinstance(fit, SyntheticResults):
         if earlier is not None:
             raise SpecificationError(

@@ -150,14 +150,14 @@ class Plan:
             member &= eligible
         times = self.steps[[cell.time for cell in found.cells]]
         cells = Cells(cohort, times, member @ weight)
+        references, mixed = self._references(found.cells)
         return assemble_effects(
             model=model, spec=spec, sample=sample, labels=cell_labels(self.adoption, cells),
             params=found.effects, influence=UnitInfluence(sample, found.psi),
             sizes=UnitInfluence(sample, member * weight),
             counts=Counts(sample.nobs, len(found.cells), False, normal=True, rule="asymptotic"),
-            cov=spec.cov, cells=cells,
-            references=(-1 - spec.anticipation,) if spec.base == "universal" else (),
-            anticipation=spec.anticipation, notes=notes,
+            cov=spec.cov, cells=cells, references=references, anticipation=spec.anticipation,
+            notes=(*notes, *mixed), start=self.start,
         )  # fmt: skip
 
     def _lost(self, kept: Sequence[Cell]) -> tuple[str, ...]:
@@ -172,6 +172,25 @@ class Plan:
         return (
             f"{len(self.cells) - len(kept)} of {len(self.cells)} effects could not be estimated, "
             f"and averages are without them: {lost}.",
+        )
+
+    def _references(self, cells: Sequence[Cell]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Horizons with which a cohort's effects compare, and a note where cohorts differ."""
+        if self.spec.base == "varying":
+            return (), ()
+        base = {cell.cohort: int(self.steps[cell.base]) - cell.cohort for cell in cells}
+        references = tuple(sorted(set(base.values())))
+        usual = -1 - self.spec.anticipation
+        if references == (usual,):
+            return references, ()
+        words = listing(
+            f"{self.label(cohort)} with {horizon}"
+            for cohort, horizon in base.items()
+            if horizon != usual
+        )
+        return references, (
+            f"Nobody is observed at horizon {usual} of some cohorts, whose effects compare with an "
+            f"earlier one: {words}.",
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.core.pretrends import detectable, passed_test
-from panelml.did.around_reference import AroundReference, around_reference
+from panelml.did.around_reference import AroundReference, around_reference, numbers
 from panelml.engine.fold import capped
 from panelml.errors import SpecificationError, listing
 from panelml.results.effects import EffectResults
@@ -49,7 +49,7 @@ def pretrends_power(
     level : float
         One minus the size of each single test.
     betahat, sigma, horizons : sequences, optional
-        Estimates, their covariance and horizons, the reference left out.
+        Estimates, their covariance and horizons; the reference may be left out.
     reference : int
         The horizon that is zero, where these are given.
 
@@ -70,16 +70,16 @@ def pretrends_power(
     Source: Roth (2022), *American Economic Review: Insights* 4, 305-322.
     """
     study = around_reference(result, betahat, sigma, horizons, reference)
-    wanted = np.atleast_1d(np.asarray(power, dtype=np.float64))
-    for name, values in (("power", wanted), ("level", np.array([level]))):
+    wanted = np.atleast_1d(numbers(power, "power"))
+    for name, values in (("power", wanted), ("level", np.atleast_1d(numbers(level, "level")))):
         if values.size == 0 or not ((values > 0) & (values < 1)).all():
             raise SpecificationError(f"{name} must lie between 0 and 1, not {values.tolist()}.")
-    before = study.sigma[: study.pre, : study.pre]
-    study.require_regular(study.pre, f"{study.pre} effects before adoption")
-    away = study.number[: study.pre].astype(np.float64)
+    before = study.sigma[: study.tested, : study.tested]
+    study.require_regular(study.tested, f"{study.tested} effects before adoption")
+    away = study.number[: study.tested].astype(np.float64)
     slopes = [detectable(before, away, value, 1 - level) for value in wanted.tolist()]
     departure = _departure(study, slopes[0] if slope is None else slope, trend, slope is not None)
-    found = passed_test(study.beta, study.sigma, study.pre, departure, 1 - level)
+    found = passed_test(study.beta, study.sigma, study.tested, departure, 1 - level)
     return PretrendsPower.of(
         study.horizons, study.beta, study.sigma, departure, found,
         dict(zip(wanted.tolist(), slopes, strict=True)), level, study.reference,

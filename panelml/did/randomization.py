@@ -10,7 +10,7 @@ import numpy as np
 from panelml._typing import FloatArray, IntArray
 from panelml.data.adoption import Adoption, read_adoption
 from panelml.data.panel import Panel, rows_of
-from panelml.did.base import PolicyModel, average_effect
+from panelml.did.base import PolicyModel, average_effect, require_model
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
 from panelml.engine.sampling import require_panel
@@ -72,8 +72,8 @@ def randomization_test(
     Raises
     ------
     SpecificationError
-        If units of a group adopt at different times, or intervals are asked of an estimator that
-        is not linear in the outcome.
+        If the model is no estimator of policy effects, units of a group adopt at different times,
+        or intervals are asked of an estimator that is not linear in the outcome.
     IdentificationError
         If the model has no single average effect, if all units adopt at the same time, so that
         there is nothing to deal out, or if no draw can be estimated.
@@ -85,6 +85,7 @@ def randomization_test(
     """
     check_choice("statistic", statistic, Statistic)
     check_count("draws", draws)
+    require_model(model)
     panel = require_panel(data)
     adoption = read_adoption(panel, model.cohort, model.treatment)
     member, first = _groups(panel, adoption, groups)
@@ -92,8 +93,7 @@ def randomization_test(
         raise IdentificationError("All units adopt at the same time: no dates can be dealt out.")
     result = model.fit(panel)
     whole = average_effect(result)
-    estimate = float(whole.params.iloc[0])
-    error = float(whole.std_errors.iloc[0])
+    estimate, error = float(whole.params.iloc[0]), float(whole.std_errors.iloc[0])
     scale = STEP * error if error > 0 else abs(estimate) or 1.0
     steps = (0.0, scale, -scale) if intervals else (0.0,)
     fits = _Fits.of(model, panel, adoption, steps)

@@ -13,7 +13,7 @@ from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
-from panelml.did.assignment import CohortGrid, assign
+from panelml.did.assignment import CohortGrid, assign, require_reference, with_reference
 from panelml.did.base import cell_labels, horizon_labels, sample_start, single_label
 from panelml.did.comparisons import comparable, single_units
 from panelml.did.moderators import require_constant
@@ -21,7 +21,7 @@ from panelml.did.saturated import Saturated, fit_saturated
 from panelml.did.untreated import with_effects
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_panel
-from panelml.errors import IdentificationError, SpecificationError, check_choice, shown
+from panelml.errors import IdentificationError, SpecificationError, check_choice, listing, shown
 from panelml.inference.covariance import CovLike
 from panelml.results.effects import EffectResults
 
@@ -112,6 +112,16 @@ class EventStudy:
         check_choice("ends", self.ends, Ends)
         if self.window is not None and not self.window[0] < self.window[1]:
             raise SpecificationError(f"window is (first, last) horizon, not {shown(self.window)}.")
+        outside = [h for h in _references(self.reference) if self.window and not self._shows(h)]
+        if outside:
+            raise SpecificationError(
+                f"The reference {listing(outside)} is outside the window {shown(self.window)}: "
+                "effects are differences from it. Widen the window, or choose another reference."
+            )
+
+    def _shows(self, horizon: int) -> bool:
+        """Whether a horizon is in the window."""
+        return self.window is None or self.window[0] <= horizon <= self.window[1]
 
     @capped
     def fit(self, data: Any) -> EffectResults:
@@ -130,6 +140,7 @@ class EventStudy:
         horizon, references = grid.horizon, _references(self.reference)
         if self.window is not None:
             horizon = np.where(grid.cohort == NEVER, horizon, np.clip(horizon, *self.window))
+        require_reference(grid, references, sample)
         used = (grid.cohort != NEVER) & ~np.isin(horizon, references)
         assignment, cells = assign(grid, horizon, used)
         horizons = np.unique(horizon[used & (grid.rows > 0)])
@@ -253,8 +264,7 @@ def _sample(spec: Spec, data: Any) -> tuple[Sample, Adoption, tuple[str, ...]]:
         require_constant(panel, moderators)
         others = tuple(dict.fromkeys([*others, (panel.time,)]))
     sample, notes = make_sample(panel, formula, parse_weights(spec.weights), others, moderators)
-    if not (~adoption.never).any():
-        raise IdentificationError("No unit adopts: there is no effect.")
+    adoption.require_cohorts()
     return sample, adoption, (*adoption.notes, *notes)
 
 
@@ -278,6 +288,7 @@ def _by_cell(
     """Estimate an effect for each wanted cohort and period."""
     sample, adoption, notes = _sample(spec, data)
     sample, adoption, more = comparable(sample, adoption, "not-yet", 0)
+    sample, lost = with_reference(sample, adoption, references)
     alone = single_units(sample_start(adoption, sample), adoption)
     grid = CohortGrid.of(sample, adoption)
     number = np.arange(grid.step.size)
@@ -286,7 +297,7 @@ def _by_cell(
         raise IdentificationError("No cohort has a row in a period with an effect.")
     return fit_saturated(Saturated(
         model, spec, sample, _effects(sample), assignment, cell_labels(adoption, cells), cells,
-        references, spec.cov, (*notes, *more, *alone), _moderators(spec),
+        references, spec.cov, (*notes, *more, *lost, *alone), _moderators(spec),
     ))  # fmt: skip
 
 

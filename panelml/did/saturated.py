@@ -18,6 +18,7 @@ from panelml.core.saturated import (
     level_effects,
     level_influence,
 )
+from panelml.data.adoption import NEVER
 from panelml.data.formula import Effect
 from panelml.data.sample import Sample
 from panelml.did.base import assemble_effects
@@ -101,7 +102,7 @@ def fit_saturated(task: Saturated) -> EffectResults:
         params=fit.effects, influence=UnitInfluence(task.sample, psi), counts=counts,
         cov=task.cov, cells=cells, model_cov=slopes.rss / counts.df_resid * fit.bread,
         references=task.references, absorbed=" + ".join(map(str, task.effects)),
-        notes=(*task.notes, *slopes.notes),
+        notes=(*task.notes, *slopes.notes), start=task.assignment.start,
     )  # fmt: skip
 
 
@@ -139,10 +140,18 @@ def _effects(
 def _require_identified(task: Saturated, gap: FloatArray) -> None:
     """Refuse effects for which no combination of rows gives them alone."""
     lost = np.abs(gap).max(axis=0) > 1e-6
-    if lost.any():
-        names = listing(str(name) for name in task.labels.index[lost])
-        raise IdentificationError(
-            f"{int(lost.sum())} of {lost.size} effects are not identified ({names}): they are "
-            "combinations of each other and of the absorbed effects. Without never-treated units, "
-            "another reference period is needed; a cohort needs rows in a reference period."
-        )
+    if not lost.any():
+        return
+    names = listing(str(name) for name in task.labels.index[lost])
+    words = f"combinations of each other and of {' + '.join(map(str, task.effects))}"
+    remedy = "A cohort needs rows before and after adoption beside rows of units not treated then."
+    if (task.assignment.start < NEVER).all():
+        remedy = (
+            "Without never-treated units, another reference period is needed." if task.references
+            else "No unit is never treated: rows of units not treated yet are needed beside each "
+            "treated row."
+        )  # fmt: skip
+    raise IdentificationError(
+        f"{int(lost.sum())} of {lost.size} effects are not identified ({names}): they are {words}. "
+        f"{remedy}"
+    )

@@ -26,6 +26,13 @@ from panelml.results.averages import label_text
 __all__ = ["Outcomes", "Reading", "Weights", "compare", "penalties_of", "read_outcomes"]
 
 
+# What can be done where no unit is never treated.
+LATE = (
+    "Synthetic comparisons are made of such units: leave out the periods from the last adoption "
+    "on, which makes the last cohort one of them."
+)
+
+
 class Spec(Protocol):
     """What a specification says about its data."""
 
@@ -169,7 +176,7 @@ def read_outcomes(spec: Spec, data: Any, predictors: Mapping[str, Any] | None = 
     if formula.effects and len(formula.effects) > 2:
         raise SpecificationError("Effects beside units and periods are not taken off here.")
     sample, notes = make_sample(panel, formula, None, ((panel.time,),))
-    sample, adoption, more = comparable(sample, adoption, "never", 0)
+    sample, adoption, more = comparable(sample, adoption, "never", 0, remedy=LATE)
     sample, dropped = complete_units(sample)
     y = collect(sample).z[0]
     taken: tuple[str, ...] = ()

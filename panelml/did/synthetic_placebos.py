@@ -21,6 +21,8 @@ __all__ = ["leave_one_out", "placebo_in_space", "synthetic_in_time"]
 
 # Units with less weight than this hardly matter, and are not left out one by one.
 LEAST_WEIGHT = 1e-3
+# A mix that is this much nearer than outcomes spread fits exactly; weights are as exact as that.
+EXACT = 1e-8
 
 
 @capped
@@ -28,7 +30,8 @@ def placebo_in_space(fit: SyntheticResults) -> PlacebosInSpace:
     """Estimate effects on every comparison unit as if it were the treated one.
 
     The ratio of root mean squared gaps after and before adoption is compared with the treated
-    unit's. Units are weighted anew for each, predictors too; the treated unit is in no mix.
+    unit's. Units are weighted anew for each, predictors too; the treated unit is in no mix. Units
+    that a mix fits exactly before adoption have no ratio, and count as ties of the largest.
 
     Parameters
     ----------
@@ -68,7 +71,7 @@ def placebo_in_space(fit: SyntheticResults) -> PlacebosInSpace:
         [read.sample.unit_labels[treated[0]], *read.comparison],
         np.stack([_gap(w) for w in found]), np.array([w.effects.mean() for w in found]),
         read.times, before, unit=read.sample.panel.unit, time=read.sample.panel.time,
-        depvar=fit.depvar,
+        depvar=fit.depvar, rounding=_rounding(data.y[:, :before]),
     )  # fmt: skip
 
 
@@ -169,6 +172,11 @@ def _without(data: Outcomes, unit: int, kind: Kind, penalties: dict[int, Penalti
     return compare(data.of(keep), kind, penalties)[0][0]
 
 
+def _rounding(y: FloatArray) -> float:
+    """Size of gaps that are rounding errors: of weights, and of outcomes far from zero."""
+    return float(EXACT * y.std() + 16 * np.finfo(np.float64).eps * np.abs(y).max())
+
+
 def _gap(found: Weighted) -> FloatArray:
     """The gap, less its weighted mean before adoption, shape (T,)."""
     return found.gap - found.periods @ found.gap[: found.periods.size]
@@ -186,7 +194,8 @@ def _one_cohort(data: Outcomes) -> int:
 def _again(fit: SyntheticResults) -> tuple[Reading, Outcomes, Kind]:
     """Read the data of a fit again."""
     if not isinstance(fit, SyntheticResults):
-        raise SpecificationError("Give a result of SyntheticDiD or SyntheticControl.")
+        given = f"a fit of {fit.model}" if hasattr(fit, "model") else type(fit).__name__
+        raise SpecificationError(f"Give a result of SyntheticDiD or SyntheticControl, not {given}.")
     spec, influence = fit.spec, fit.attached.estimate.influence
     assert isinstance(spec, SyntheticDiD | SyntheticControl)
     read = prepared(spec, influence.sample.panel)

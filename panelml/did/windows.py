@@ -14,6 +14,7 @@ from panelml.core.windows import HorizonEffect, local_projection, stacked
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
+from panelml.did.assignment import CohortGrid
 from panelml.did.base import assemble_effects, horizon_labels, sample_start
 from panelml.did.comparisons import (
     comparable,
@@ -104,11 +105,15 @@ class LocalProjectionsDiD:
         lost = [h for h, effect in found.items() if effect is None]
         if lost:
             notes = (*notes, f"No adoption has the horizons {listing(lost)} and a comparison.")
+        if self.switching == "refuse" and not self.mean_before:
+            notes = (*notes, *_without_reference(sample, adoption))
         kept = {h: effect for h, effect in found.items() if effect is not None}
         notes = (*notes, *more, *_dropped(names, kept.values()))
         if not kept:
             raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
-        return _assemble("Local projections", self, sample, list(kept), list(kept.values()), notes)
+        return _assemble(
+            "Local projections", self, sample, list(kept), list(kept.values()), notes, start
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,7 @@ class StackedDiD:
         if not cohorts:
             raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
         notes = (*notes, *dropped, *_dropped(sample.names, effects), *_fixed(sample, z[1:]))
-        return _assemble("Stacked", self, sample, horizons.tolist(), effects, notes)
+        return _assemble("Stacked", self, sample, horizons.tolist(), effects, notes, start)
 
 
 Spec = LocalProjectionsDiD | StackedDiD
@@ -223,6 +228,15 @@ def _switching(spec: LocalProjectionsDiD, sample: Sample, adoption: Adoption) ->
     return Switching.of(table, None if spec.switching == "first" else int(spec.switching))
 
 
+def _without_reference(sample: Sample, adoption: Adoption) -> tuple[str, ...]:
+    """Note cohorts whose changes since the period before adoption are not known."""
+    lost = CohortGrid.of(sample, adoption).lacking((-1,))
+    if not lost.size:
+        return ()
+    names = listing(label_text(adoption.label(g)) for g in lost)
+    return (f"Cohorts without a row at horizon -1 are in no effect: {names}.",)
+
+
 def _tables(sample: Sample, adoption: Adoption) -> tuple[FloatArray, FloatArray, IntArray]:
     """Variables by unit and step of time, missing where not observed; weights; first step."""
     rows = collect(sample)
@@ -237,7 +251,7 @@ def _tables(sample: Sample, adoption: Adoption) -> tuple[FloatArray, FloatArray,
 
 def _assemble(
     model: str, spec: Spec, sample: Sample, horizons: list[int], effects: list[HorizonEffect],
-    notes: tuple[str, ...],
+    notes: tuple[str, ...], start: IntArray,
 ) -> EffectResults:  # fmt: skip
     size = np.array([effect.treated for effect in effects], dtype=np.float64)
     return assemble_effects(
@@ -245,7 +259,7 @@ def _assemble(
         params=np.array([effect.effect for effect in effects]),
         influence=UnitInfluence(sample, np.stack([effect.psi for effect in effects])),
         counts=Counts(sample.nobs, len(effects), False, normal=True, rule="asymptotic"),
-        cov=spec.cov, references=(-1,), notes=notes,
+        cov=spec.cov, references=(-1,), notes=notes, start=start,
     )  # fmt: skip
 
 

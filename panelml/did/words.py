@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from panelml.data.show import number
+from panelml.did.few import FEW
 from panelml.results.averages import label_text
 from panelml.results.decomposition import BaconDecomposition, TwfeWeights
 from panelml.results.effects import EffectResults, event_study_plot
@@ -21,8 +22,6 @@ __all__ = ["FEW", "conclusions", "make_page", "window_words"]
 
 # Pre-trend tests with a smaller p-value are called rejected.
 LEVEL = 0.05
-# Fewer units in a cohort than this make its own effect uncertain beyond its standard error.
-FEW = 5
 
 
 def conclusions(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.aggregation import Cells, LinearMap, average, masks_by, mean_of
+from panelml.data.show import label_text
 from panelml.errors import SpecificationError, check_choice, shown
 from panelml.results.frames import label_frame
 
@@ -170,17 +171,6 @@ def _weighted(by: Mapping[str, Any], cells: Cells) -> Averages:
         None,
         "custom averages",
     )
-
-
-def label_text(label: Any) -> str:
-    """Write a period as its user would: dates without the time of day at midnight."""
-    if isinstance(label, np.datetime64):
-        label = pd.Timestamp(label)
-    if isinstance(label, pd.Timestamp) and label == label.normalize():
-        return label.date().isoformat()
-    if isinstance(label, float | np.floating) and float(label).is_integer():
-        return str(int(label))
-    return str(label)
 
 
 def horizon_name(horizon: int) -> str:

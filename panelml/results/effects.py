@@ -30,7 +30,13 @@ from panelml.results.summary import Summary, summarize
 if TYPE_CHECKING:
     from panelml.results.plot import Axes
 
-__all__ = ["EffectResults", "EffectTie", "effect_statistics", "event_study_plot"]
+__all__ = [
+    "EffectResults",
+    "EffectTie",
+    "effect_statistics",
+    "event_study_plot",
+    "require_effects",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +172,14 @@ class EffectResults(Shown, MaketablesPlugin):
         Raises
         ------
         SpecificationError
-            If there are none.
+            If there are none, or they are measured from a period at or after adoption.
         """
+        if self.references and min(self.references) >= -self.anticipation:
+            raise SpecificationError(
+                f"The reference of {self.model} is horizon {min(self.references)}, at or after "
+                "adoption: effects before adoption are measured from it and hold its effect. Take "
+                "a reference before adoption to test pre-trends."
+            )
         horizon = self.labels.get("horizon")
         early = [] if horizon is None else np.flatnonzero(horizon < -self.anticipation).tolist()
         early = [i for i in early if self.covariance.matrix[i, i] > 0]
@@ -265,9 +277,12 @@ class EffectResults(Shown, MaketablesPlugin):
             If these are not effects by horizon.
         """
         if "horizon" not in self.labels.columns or self.cells is not None:
-            raise SpecificationError(
-                f"{self.model} has no effects by horizon: take aggregate('event') first."
-            )
+            remedy = (
+                "take aggregate('event') first" if self.cells is not None
+                else "take a fit of EventStudy, or aggregate('event') of SunAbraham or "
+                "CallawaySantAnna"
+            )  # fmt: skip
+            raise SpecificationError(f"{self.model} has no effects by horizon: {remedy}.")
         ends = self.conf_int(level)
         frame = pd.DataFrame({
             "horizon": self.labels["horizon"], "estimate": self.params, "low": ends["lower"],
@@ -313,16 +328,42 @@ def event_study_plot(
     MissingDependencyError
         If matplotlib is not installed.
     """
+    for result in (*results, *named.values()):
+        require_effects(result, "event_study_plot")
     everything = {**{result.model.partition(",")[0]: result for result in results}, **named}
     if len(everything) < max(len(results) + len(named), 1):
         raise SpecificationError(
             "Name results of the same estimator: event_study_plot(a=..., b=...)."
         )
     frames = {name: result.event_frame(level, band=band) for name, result in everything.items()}
-    references = {h for result in everything.values() for h in result.references}
+    references = {
+        h for name, result in everything.items()
+        for h in set(result.references) - set(frames[name]["horizon"])
+    }  # fmt: skip
     outcomes = ", ".join(dict.fromkeys(result.depvar for result in everything.values()))
     return plot_horizons(
         frames, references=sorted(references), level=level, label=f"Effect on {outcomes}", ax=ax
+    )
+
+
+def require_effects(fit: object, who: str) -> None:
+    """Refuse what is no fit of an estimator of policy effects.
+
+    Raises
+    ------
+    SpecificationError
+        Naming what it is instead.
+    """
+    if isinstance(fit, EffectResults):
+        return
+    given = type(fit).__name__
+    if hasattr(fit, "model"):
+        given = f"a fit of {fit.model}"
+    elif hasattr(fit, "fit"):
+        given = f"the specification {given}: call its fit(panel)"
+    raise SpecificationError(
+        f"{who} takes effects of a policy, as EventStudy(...).fit(panel) or "
+        f"CallawaySantAnna(...).fit(panel) gives them, not {given}."
     )
 
 

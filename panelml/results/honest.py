@@ -45,7 +45,8 @@ class Sensitivity(Listed):
         Largest m with which the interval leaves out zero; missing where even the original one
         does not.
     level : float
-    notes : tuple of str
+    parameter : str
+        Which effect the estimate and the intervals are of.
     """
 
     method: str
@@ -54,18 +55,18 @@ class Sensitivity(Listed):
     original: tuple[float, float]
     breakdown: float
     level: float
-    notes: tuple[str, ...] = ()
+    parameter: str
 
     @classmethod
     def of(
         cls, method: str, sizes: Sequence[float], found: Sequence[tuple[float, float]],
         estimate: float, original: tuple[float, float], breakdown: float, level: float,
-        notes: tuple[str, ...],
+        parameter: str,
     ) -> Sensitivity:  # fmt: skip
         """Tabulate intervals."""
         frame = pd.DataFrame(found, columns=["lower", "upper"])
         frame.insert(0, "m", list(sizes))
-        return cls(method, frame, estimate, original, breakdown, level, notes)
+        return cls(method, frame, estimate, original, breakdown, level, parameter)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the intervals by size of departures, the original one first.
@@ -82,8 +83,8 @@ class Sensitivity(Listed):
     @property
     def _title(self) -> str:
         return (
-            f"Sensitivity to departures from parallel trends: estimate {number(self.estimate)}, "
-            f"{100 * self.level:g}% intervals"
+            f"Sensitivity to departures from parallel trends: estimate {number(self.estimate)} "
+            f"{self.parameter}, {100 * self.level:g}% intervals"
         )
 
     @property
@@ -104,4 +105,4 @@ class Sensitivity(Listed):
             verdict = "No size of departures that was tried brings zero into the interval."
         else:
             verdict = f"The interval leaves out zero up to m = {number(self.breakdown)}."
-        return (words, verdict, *self.notes)
+        return (words, verdict)

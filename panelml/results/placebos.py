@@ -40,6 +40,9 @@ class PlacebosInSpace(Listed):
     pvalue : float
         Share of units, the treated one included, whose ratio is at least the treated one's.
     depvar : str
+    rounding : float
+        A root mean squared gap up to this size is none but for rounding errors. Units without a
+        gap before adoption have an infinite ratio, and tie; those without one after it, 0.
     """
 
     treated: Any
@@ -48,23 +51,26 @@ class PlacebosInSpace(Listed):
     before: int
     pvalue: float
     depvar: str
+    rounding: float
 
     @classmethod
     def of(
         cls, units: Sequence[Any], gaps: FloatArray, effects: FloatArray, times: Sequence[Any],
-        before: int, *, unit: str, time: str, depvar: str,
+        before: int, *, unit: str, time: str, depvar: str, rounding: float,
     ) -> Self:  # fmt: skip
         """Compare gaps, shape (units, T), of which the first is the treated one's."""
-        early, late = root_mean_square(gaps[:, :before]), root_mean_square(gaps[:, before:])
+        sizes = root_mean_square(gaps[:, :before]), root_mean_square(gaps[:, before:])
+        early, late = (np.where(size > rounding, size, 0.0) for size in sizes)
         ratio = np.divide(late, early, out=np.full(early.size, np.inf), where=early > 0)
+        ratio[late == 0] = 0.0
         frame = pd.DataFrame(
             {"before": early, "after": late, "ratio": ratio, "effect": effects},
             index=pd.Index(list(units), name=unit),
         )  # fmt: skip
         table = pd.DataFrame(gaps.T, index=pd.Index(list(times), name=time), columns=frame.index)
-        order = np.argsort(-ratio, kind="stable")
+        order = np.lexsort((-late, -ratio))
         pvalue = float((ratio >= ratio[0]).mean())
-        return cls(units[0], frame.iloc[order], table, before, pvalue, depvar)
+        return cls(units[0], frame.iloc[order], table, before, pvalue, depvar, rounding)
 
     def limited(self, most: float) -> Self:
         """Leave out placebos that follow badly before adoption.
@@ -82,7 +88,7 @@ class PlacebosInSpace(Listed):
             units, self.gaps[units].to_numpy(np.float64).T,
             self.ratios.loc[units, "effect"].to_numpy(np.float64), list(self.gaps.index),
             self.before, unit=str(self.ratios.index.name), time=str(self.gaps.index.name),
-            depvar=self.depvar,
+            depvar=self.depvar, rounding=self.rounding,
         )  # fmt: skip
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -131,9 +137,18 @@ class PlacebosInSpace(Listed):
     @property
     def _remarks(self) -> Sequence[str]:
         place = int((self.ratios["ratio"] >= self.ratios.loc[self.treated, "ratio"]).sum())
-        return (
+        exact = int((self.ratios["before"] == 0).sum())
+        rank = (
             f"Root mean squared gaps. The ratio of {label_text(self.treated)} is number {place} of "
-            f"{len(self.ratios)}, the largest first: p = {self.pvalue:.4f}.",
+            f"{len(self.ratios)}, the largest first: p = {self.pvalue:.4f}."
+        )
+        if not exact:
+            return (rank,)
+        return (
+            f"{exact} of {len(self.ratios)} units are fitted exactly before adoption: they have no "
+            "ratio that could be compared, and count as ties. More periods before adoption tell "
+            "units apart.",
+            rank,
         )
 
 

@@ -87,6 +87,12 @@ def plot_ratios(
     """
     axes = new_axes(6, 1.2 + 0.2 * len(units)) if ax is None else ax
     at = np.arange(len(units))[::-1]
+    finite = np.isfinite(ratios)
+    top = 1.2 * float(ratios[finite].max(initial=0.0)) or 1.0
+    ratios = np.where(finite, ratios, top)
+    for y in at[~finite]:
+        axes.annotate("fitted exactly", (top, y), va="center", fontsize="small",
+                      xytext=(6, 0), textcoords="offset points")  # fmt: skip
     axes.hlines(at, 0, ratios, color=OTHERS, linewidth=1, zorder=1)
     axes.scatter(ratios[~treated], at[~treated], color="0.5", s=18, zorder=2, label="placebos")
     axes.scatter(ratios[treated], at[treated], color=TREATED, s=40, zorder=2, label="treated")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from panelml._typing import IntArray
-from panelml.data.adoption import NEVER, Adoption, read_adoption
+from panelml.data.adoption import (
+    NEVER,
+    Adoption,
+    last_adoption,
+    read_adoption,
+    spacing_notes,
+)
 from panelml.data.panel import Panel
 from panelml.data.show import Listed, Listing, count, percent
 from panelml.engine.sampling import require_panel
-from panelml.errors import SpecificationError, check_count
+from panelml.errors import SpecificationError, check_choice, check_count
 from panelml.results.averages import label_text
 from panelml.results.plot_policy import plot_means, plot_status
 
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
     from panelml.results.plot import Axes
 
 __all__ = ["Timing"]
+
+Base: TypeAlias = Literal["varying", "universal"]
 
 
 class Timing(Listed):
@@ -86,28 +94,35 @@ class Timing(Listed):
             }  # fmt: skip
         return pd.DataFrame.from_dict(found, orient="index").rename_axis("cohort")
 
-    def comparisons(self, anticipation: int = 0) -> pd.DataFrame:
+    def comparisons(self, anticipation: int = 0, *, base: Base = "varying") -> pd.DataFrame:
         """Count the units with which each cohort can be compared in each period.
 
         Parameters
         ----------
         anticipation : int
             Periods before adoption in which units no longer count as untreated.
+        base : {"varying", "universal"}
+            Whether effects before adoption compare with the period before or, as those after it,
+            with the last one before adoption: see ``CallawaySantAnna``. Units that adopt between
+            the two periods are no comparison.
 
         Returns
         -------
         DataFrame
-            For each cohort and period: ``treated`` units of the cohort that are observed, and the
-            observed units ``never`` treated and ``not_yet`` treated by then, those included.
+            For each cohort and period: ``treated`` units of the cohort that are observed; the
+            observed units ``never`` treated; and ``not_yet``, those with which an estimator
+            compares by ``control="not-yet"``, never-treated units included.
         """
         check_count("anticipation", anticipation, 0)
+        check_choice("base", base, Base)
         adoption, index = self.adoption, self.panel.index
         table = self._observed()
         starts = np.unique(adoption.start)
         rows = []
-        for cohort in adoption.cohorts:
-            for j, step in enumerate(adoption.steps):
-                later = (starts > max(step, cohort - 1) + anticipation) & (starts != cohort)
+        for cohort in adoption.cohorts.tolist():
+            after = last_adoption(cohort, adoption.steps, base=base, anticipation=anticipation)
+            for j, last in enumerate(after):
+                later = (starts > last) & (starts != cohort)
                 rows.append((
                     adoption.label(cohort), index.times[j], int(table[starts == cohort, j].sum()),
                     int(table[starts == NEVER, j].sum()), int(table[later, j].sum()),
@@ -131,10 +146,10 @@ class Timing(Listed):
         values, counts = np.unique(since, return_counts=True)
         present = {int(v) for v, n in zip(values, counts, strict=True) if n >= units}
         if -1 not in present or 0 not in present:
-            raise SpecificationError(
+            raise SpecificationError(" ".join([
                 f"Fewer than {units} units are observed in the period before adoption and in the "
-                "period of adoption."
-            )
+                "period of adoption.", *spacing_notes(index),
+            ]))  # fmt: skip
         low, high = -1, 0
         while low - 1 in present:
             low -= 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import panelml as pm
@@ -156,3 +159,132 @@ def test_unknown_columns_and_missing_choices() -> None:
         starts(data, cohort="first", treatment="first")
     with pytest.raises(IdentificationError, match="single period"):
         starts(frame({"a": 2000, "b": 0}, [2000]), cohort="first")
+
+
+def _built(data: pd.DataFrame, backend: str) -> object:
+    if backend == "polars":
+        return pl.from_pandas(data)
+    if backend == "arrow":
+        return pa.Table.from_pandas(data)
+    return data if backend == "pandas" else data.convert_dtypes(dtype_backend="pyarrow")
+
+
+@pytest.mark.parametrize("backend", ["pandas", "polars", "arrow", "pandas on arrow"])
+@pytest.mark.parametrize(
+    "freq",
+    [
+        pd.offsets.MonthEnd(), pd.offsets.MonthBegin(), pd.offsets.QuarterEnd(),
+        pd.offsets.QuarterBegin(), pd.offsets.YearEnd(), pd.offsets.Week(weekday=2),
+        pd.offsets.Day(), pd.offsets.BMonthEnd(), pd.offsets.Day(15),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_date_counts_from_the_first_period_that_is_not_before_it(freq: Any, backend: str) -> None:
+    times = pd.date_range("2019-11-01", periods=9, freq=freq)
+    span = pd.date_range(times[1], times[-1], periods=40).normalize().unique()
+    data = frame(dict(enumerate(span)), list(times))
+    adoption = read_adoption(pm.Panel(_built(data, backend), "unit", "time"), "first")
+    expected = adoption.steps[np.searchsorted(times, span)]
+    assert adoption.start.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    "freq",
+    [
+        pd.offsets.MonthEnd(), pd.offsets.MonthBegin(), pd.offsets.QuarterEnd(),
+        pd.offsets.Week(weekday=2), pd.offsets.Day(), pd.offsets.Hour(),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_date_counts_from_a_period_that_nobody_is_observed_in(freq: Any) -> None:
+    times = pd.date_range("2020-01-01", periods=10, freq=freq)
+    span = pd.date_range(times[1], times[-1], periods=57).floor("60min").unique()
+    data = frame(dict(enumerate(span)), [times[i] for i in (0, 1, 2, 5, 6, 9)])
+    expected = np.searchsorted(times, span).tolist()
+    assert starts(data, cohort="first") == expected
+
+
+def test_dates_in_zones_count_by_the_local_clock() -> None:
+    times = pd.date_range("2020-01-31", periods=6, freq=pd.offsets.MonthEnd(), tz="Europe/Berlin")
+    first = {
+        "a": pd.Timestamp("2020-03-31", tz="Europe/Berlin"),
+        "b": pd.Timestamp("2020-03-31 22:00", tz="UTC").tz_convert("Europe/Berlin"),
+        "c": pd.NaT,
+    }
+    assert starts(frame(first, list(times)), cohort="first") == [2, 3, NEVER]
+    data = frame({"a": pd.Timestamp("2020-03-31"), "b": pd.NaT}, list(times))
+    with pytest.raises(ColumnTypeError, match="has a time zone"):
+        starts(data, cohort="first")
+
+
+QUARTERS = pd.date_range("2019-01-01", periods=8, freq="QS")
+KINDS = {
+    "timestamp": lambda t: t,
+    "date": lambda t: t.date(),
+    "quarter": lambda t: pd.Period(t, "Q"),
+    "month": lambda t: pd.Period(t, "M"),
+}
+
+
+@pytest.mark.parametrize("of_cohort", KINDS)
+@pytest.mark.parametrize("of_time", KINDS)
+def test_kinds_of_dates_are_placed_among_each_other(of_time: str, of_cohort: str) -> None:
+    times = [KINDS[of_time](t) for t in QUARTERS]
+    first = {"a": KINDS[of_cohort](QUARTERS[3]), "b": None, "c": KINDS[of_cohort](QUARTERS[5])}
+    data = frame(first, times)
+    data["first"] = data["first"].astype(object)
+    adoption = read_adoption(pm.Panel(data, "unit", "time"), "first")
+    place = adoption.steps.tolist().index
+    assert [place(adoption.start[0]), place(adoption.start[2])] == [3, 5]
+    assert adoption.start[1] == NEVER
+    assert not any("between" in note for note in adoption.notes)
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        ({"a": "2003-01-01", "b": None}, "holds text, as '2003-01-01', but time holds dates"),
+        ({"a": 2003, "b": None}, "holds numbers, as 2003, but time holds dates"),
+        ({"a": pd.Timedelta(days=3), "b": None}, "holds lengths of time, as 3 days"),
+    ],
+)
+def test_other_kinds_are_refused_in_words(first: dict[str, object], words: str) -> None:
+    data = frame(first, list(pd.to_datetime(["2000-01-01", "2001-01-01", "2003-01-01"])))
+    with pytest.raises(ColumnTypeError, match=words):
+        starts(data, cohort="first")
+
+
+def test_an_empty_text_is_no_missing_cohort() -> None:
+    with pytest.raises(ColumnTypeError, match=r"holds text, as '', .* leave it missing"):
+        starts(frame({"a": 2003, "b": ""}), cohort="first")
+
+
+def test_the_note_names_the_period_from_which_a_date_counts() -> None:
+    times = list(pd.date_range("2020-01-31", periods=4, freq=pd.offsets.MonthEnd()))
+    data = frame({"a": pd.Timestamp("2020-03-01"), "b": pd.NaT}, times)
+    [note] = read_adoption(pm.Panel(data, "unit", "time"), "first").notes
+    assert note.endswith("count as treated from the later one: 2020-03-01 (from 2020-03-31).")
+
+
+def test_a_cohort_before_the_first_period_is_named() -> None:
+    [note] = read_adoption(
+        pm.Panel(frame({"a": 2, "b": -1}, [1, 2, 3]), "unit", "time"), "first"
+    ).notes
+    assert note.startswith("1 units adopt before the first period 1 (cohort -1): they count as")
+
+
+def test_steps_of_more_than_one_are_told() -> None:
+    def notes(times: list[object], first: object, **delta: float) -> tuple[str, ...]:
+        return read_adoption(
+            pm.Panel(frame({"a": first, "b": None}, times), "unit", "time", **delta), "first"
+        ).notes
+
+    [note] = notes([2000, 2010, 2030], 2010)
+    assert "All periods are 10 steps" in note
+    assert "Panel(..., delta=10)" in note
+    assert "Panel(..., delta=0.5)" in notes([1.0, 1.5, 2.5], 1.5, delta=0.25)[-1]
+    [note] = notes([2000, 2010, 2030], 2010, delta=10)
+    assert "Time jumps from 2010 to 2030: horizons count 2 steps there" in note
+    [note] = notes([20193, 20194, 20201, 20202], 20201)
+    assert "Time jumps from 20194 to 20201: horizons count 7 steps there" in note
+    assert notes(list(range(4)), 2) == ()

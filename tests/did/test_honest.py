@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from scipy.optimize import linprog, minimize
 from scipy.stats import foldnorm
@@ -311,3 +313,145 @@ def test_a_singular_covariance_is_refused(method: Any) -> None:
             betahat=[0.1, 0.0, 0.5, 0.6], sigma=(scores.T @ scores).tolist(),
             horizons=[-3, -2, 0, 1], method=method,
         )  # fmt: skip
+
+
+def staggered() -> pm.Panel:
+    return pm.Panel(
+        pm.simulate.staggered(400, 8, {4: 0.3, 6: 0.3}, effect=1.0, seed=3), "unit", "time"
+    )
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        lambda p: pm.EventStudy("y ~ 1", cohort="cohort", window=(-5, 3)).fit(p),
+        lambda p: pm.EventStudy("y ~ 1", cohort="cohort", reference=-2, window=(-5, 3)).fit(p),
+        lambda p: pm.SunAbraham("y ~ 1", cohort="cohort", reference=-2).fit(p).aggregate("event"),
+        lambda p: (
+            pm.CallawaySantAnna("y ~ 1", cohort="cohort", base="universal", anticipation=1)
+            .fit(p).aggregate("event")
+        ),
+    ],
+)  # fmt: skip
+def test_the_effect_is_that_of_the_period_of_adoption(study: Any) -> None:
+    event = study(staggered())
+    found = pm.honest_did(event, m=[0])
+    assert found.estimate == event.params["horizon 0"]
+    assert found.original == pytest.approx(event.conf_int().loc["horizon 0"].tolist(), abs=0.02)
+    assert "at horizon 0" in str(found).splitlines()[0]
+    later = pm.honest_did(event, m=[0], horizon=2)
+    assert later.estimate == event.params["horizon 2"]
+    assert "at horizon 2" in str(later)
+    count = sum(event.labels["horizon"] >= 0)
+    mean = pm.honest_did(event, m=[0], weights=[1 / count] * count)
+    assert mean.estimate == pytest.approx(event.params[event.labels["horizon"] >= 0].mean())
+
+
+def test_an_early_reference_is_that_of_the_arrays() -> None:
+    """Effects of anticipation are free, as all after the reference: by its own coefficients."""
+    event = pm.EventStudy("y ~ 1", cohort="cohort", reference=-2, window=(-5, 3)).fit(staggered())
+    beta, sigma = event.params.to_numpy(), event.cov.to_numpy()
+    horizons = event.labels["horizon"].to_numpy()
+    weights = np.where(horizons[horizons > -2] == 0, 1.0, 0.0)
+    study = honest._EventStudy(beta, sigma, 3, weights, 0.95)
+    expected = honest._Sets(study, "relative-magnitudes", np.zeros((0, beta.size))).interval(1.0)
+    found = pm.honest_did(event, m=[1.0]).intervals[["lower", "upper"]].to_numpy()[0]
+    assert found == pytest.approx(expected)
+
+
+def test_a_reference_from_adoption_on_is_refused() -> None:
+    event = pm.EventStudy("y ~ 1", cohort="cohort", reference=0, window=(-5, 3)).fit(staggered())
+    for call in (pm.honest_did, pm.pretrends_power):
+        with pytest.raises(SpecificationError, match="is horizon 0, at or after adoption"):
+            call(event)
+        with pytest.raises(SpecificationError, match="horizon 1, at or after adoption"):
+            call(betahat=[0.1, 0.2], sigma=np.eye(2), horizons=[0, 2], reference=1)
+    with pytest.raises(SpecificationError, match="horizon 0, at or after adoption"):
+        event.pretrend_test()
+    assert event.model_test() is None
+
+
+@pytest.mark.parametrize("call", [pm.honest_did, pm.pretrends_power])
+def test_the_row_of_the_reference_is_left_out(call: Any) -> None:
+    sigma = np.diag([1.0, 2.0, 0.0, 1.5])
+    whole = call(betahat=[0.1, 0.2, 0, 0.5], sigma=sigma, horizons=[-3, -2, -1, 0])
+    missing = np.where(sigma == 0, sigma, sigma)
+    missing[2] = missing[:, 2] = np.nan
+    unknown = call(betahat=pd.Series([0.1, 0.2, np.nan, 0.5]), sigma=pd.DataFrame(missing),
+                   horizons=pl.Series([-3, -2, -1, 0]))  # fmt: skip
+    kept = np.diag([1.0, 2.0, 1.5])
+    without = call(betahat=[0.1, 0.2, 0.5], sigma=kept, horizons=[-3, -2, 0])
+    assert str(whole) == str(without) == str(unknown)
+    with pytest.raises(SpecificationError, match=r"Horizon -1 is the reference, .* 0\.3"):
+        call(betahat=[0.1, 0.2, 0.3, 0.5], sigma=np.eye(4), horizons=[-3, -2, -1, 0])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"horizons": [-2, 0.5, 1]}, "whole numbers"),
+        ({"horizons": ["a", "b", "c"]}, "horizons must be numbers"),
+        ({"betahat": ["x", 1, 2]}, "betahat must be numbers"),
+        ({"sigma": [[1.0, 0], [0, 1, 2], [1]]}, "sigma must be numbers"),
+        ({"sigma": [1, 1, 1]}, "do not fit"),
+        ({"horizons": [-6, -4, 0], "reference": -2}, r"multiples of 2: .*delta=2"),
+        ({"horizons": [-2, -2, 0]}, "row without gaps"),
+        ({"m": []}, "must not be negative"),
+        ({"m": ["big"]}, "m must be numbers"),
+        ({"horizon": 3}, "No effect is at horizon 3.* horizons 0"),
+        ({"horizon": 0, "weights": [1]}, "either horizon or weights"),
+        ({"weights": ["a"]}, "weights must be numbers"),
+        ({"reference": None}, "reference is the horizon that is zero"),
+        ({"level": "95"}, "level must lie between 0 and 1"),
+    ],
+)
+def test_arguments_are_refused_in_words(given: dict[str, Any], words: str) -> None:
+    usual = {"betahat": [0.1, 0.2, 0.5], "sigma": np.eye(3), "horizons": [-3, -2, 0]}
+    with pytest.raises(SpecificationError, match=words):
+        pm.honest_did(**(usual | given))
+
+
+def test_changes_of_slope_need_two_periods_before() -> None:
+    one = pm.EventStudy("y ~ 1", cohort="cohort", window=(-2, 3)).fit(staggered())
+    with pytest.raises(SpecificationError, match="two effects before the reference are needed"):
+        pm.honest_did(one, method="relative-smoothness")
+    assert len(pm.honest_did(one, method="relative-magnitudes", m=[1]).intervals) == 1
+
+
+def test_other_fits_are_refused_in_words() -> None:
+    panel = staggered()
+    fixed = pm.FixedEffects("y ~ treated").fit(panel)
+    calls = [
+        lambda: pm.honest_did(fixed),
+        lambda: pm.pretrends_power(fixed),
+        lambda: pm.jackknife(fixed, "unit"),
+        lambda: pm.placebo_in_time(fixed, earlier=1),
+        lambda: pm.event_study_plot(fixed),
+        lambda: pm.event_study_plot(a=fixed),
+    ]
+    for call in calls:
+        with pytest.raises(SpecificationError, match="not a fit of Fixed effects"):
+            call()
+    for call in (pm.placebo_in_space, pm.leave_one_out):
+        with pytest.raises(SpecificationError, match="Give a result of SyntheticDiD"):
+            call(fixed)
+    with pytest.raises(SpecificationError, match="not the specification EventStudy: call its fit"):
+        pm.honest_did(pm.EventStudy("y ~ 1", cohort="cohort"))
+    with pytest.raises(SpecificationError, match="no effects by horizon: take a fit of EventStudy"):
+        pm.honest_did(pm.TWFE("y ~ 1", cohort="cohort").fit(panel))
+
+
+def test_effects_measured_from_several_periods_are_refused() -> None:
+    frame = pm.simulate.staggered(2000, 8, {3: 0.3, 5: 0.3}, seed=1, effect=1.0, trend=0.5)
+    panel = pm.Panel(frame[frame["time"] != 4], "unit", "time")
+    group = pm.CallawaySantAnna("y ~ 1", cohort="cohort", base="universal").fit(panel)
+    assert group.references == (-2, -1)
+    assert "compare with an earlier one: 5 with -2." in group.notes[-1]
+    for call in (pm.honest_did, pm.pretrends_power):
+        with pytest.raises(SpecificationError, match="but horizons -2, -1"):
+            call(group.aggregate("event"))
+    adopts = frame["cohort"].isna() | (frame["cohort"] == 5)
+    alone = pm.CallawaySantAnna("y ~ 1", cohort="cohort", base="universal").fit(
+        panel.filter(adopts[frame["time"] != 4])
+    )
+    assert alone.references == (-2,)

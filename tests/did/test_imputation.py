@@ -197,10 +197,10 @@ def test_rows_that_cannot_be_imputed_are_said() -> None:
 def test_what_cannot_be_estimated_is_refused() -> None:
     frame = draw()
     panel = pm.Panel(frame.assign(cohort=1), "unit", "time")
-    with pytest.raises(IdentificationError, match="No row is untreated"):
+    with pytest.raises(IdentificationError, match="60 units treated in all periods, and 0 in none"):
         pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(panel)
     panel = pm.Panel(frame.assign(cohort=np.nan), "unit", "time")
-    with pytest.raises(IdentificationError, match="no row is treated"):
+    with pytest.raises(IdentificationError, match="No unit adopts after the first period"):
         pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(panel)
     panel = pm.Panel(frame, "unit", "time")
     with pytest.raises(SpecificationError, match=r"write '\| unit \+ time'"):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import linprog
 
 import panelml as pm
 from panelml.errors import IdentificationError, SpecificationError
@@ -85,3 +86,55 @@ def test_what_cannot_be_moved_is_refused() -> None:
     synthetic = pm.SyntheticControl("y ~ 1", cohort="cohort").fit(pm.Panel(one, "unit", "time"))
     with pytest.raises(SpecificationError, match="takes start="):
         pm.placebo_in_time(synthetic, earlier=1)
+
+
+def exact_frame(units: int = 41, periods: int = 6, before: int = 4) -> pd.DataFrame:
+    """Outcomes of a treated unit amid so many others that mixes of them fit exactly."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(units, periods))
+    y[0, :before] = y[1:4, :before].mean(axis=0) / 2 + y[1:, :before].mean(axis=0) / 2
+    y[0, before:] += 3
+    unit = np.repeat(np.arange(units), periods)
+    time = np.tile(np.arange(1, periods + 1), units)
+    cohort = np.where(unit == 0, before + 1, np.nan)
+    return pd.DataFrame({"u": unit, "t": time, "y": y.ravel(), "g": cohort})
+
+
+def in_hull(points: np.ndarray, point: np.ndarray) -> bool:
+    """Whether a linear programme finds weights, adding up to one, that give a point."""
+    rows = np.vstack([points.T, np.ones(len(points))])
+    found = linprog(np.zeros(len(points)), A_eq=rows, b_eq=np.append(point, 1.0))
+    return bool(found.status == 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda y: y, lambda y: y / 1000, lambda y: 7 * y, lambda y: -y, lambda y: y + 1e4,
+        lambda y: 1e6 * y, lambda y: y + 1e7,
+    ],
+)  # fmt: skip
+def test_units_fitted_exactly_tie_in_any_unit_of_measurement(change: Any) -> None:
+    frame = exact_frame()
+    frame["y"] = change(frame["y"])
+    # A placebo's mix is of the other units that are never treated.
+    before = exact_frame()["y"].to_numpy().reshape(41, 6)[:, :4]
+    others = [np.setdiff1d(np.arange(1, 41), i) for i in range(41)]
+    exact = sum(in_hull(before[others[i]], before[i]) for i in range(41))
+    for rows in (frame, frame.assign(u=np.where(frame["u"] > 0, 41 - frame["u"], 0))):
+        panel = pm.Panel(rows.sample(frac=1, random_state=1), "u", "t")
+        found = pm.placebo_in_space(pm.SyntheticControl("y ~ 1", cohort="g").fit(panel))
+        assert np.isinf(found.ratios["ratio"]).sum() == exact > 1
+        assert found.pvalue == pytest.approx(exact / 41)
+        assert f"{exact} of 41 units are fitted exactly before adoption" in str(found)
+    assert found.limited(5).pvalue == 1.0
+    assert found.plot_ratios().get_xlim()[1] < np.inf
+
+
+def test_many_donors_far_from_zero_are_weighted_as_near_it() -> None:
+    frame = exact_frame(200, 20, 15)
+    fits = [
+        pm.SyntheticControl("y ~ 1", cohort="g").fit(pm.Panel(f, "u", "t"))
+        for f in (frame, frame.assign(y=frame["y"] + 1e4))
+    ]
+    assert fits[1].params.to_numpy() == pytest.approx(fits[0].params.to_numpy(), abs=1e-7)

@@ -1,0 +1,77 @@
+"""Groups so small that standard errors do not see how far they are from others by chance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from panelml._typing import IntArray
+from panelml.data.adoption import NEVER
+from panelml.data.sample import Sample
+from panelml.data.show import label_text
+from panelml.inference.bootstrap import MultiplierBootstrap
+from panelml.inference.clusters import Columns, read_dimensions
+from panelml.inference.covariance import Clustered, CovLike, parse
+
+__all__ = ["FEW", "few_groups"]
+
+# Fewer units or clusters than this make an effect uncertain beyond its standard error.
+FEW = 5
+
+
+def few_groups(sample: Sample, start: IntArray, cov: CovLike) -> tuple[str, ...]:
+    """Note that few clusters adopt, or that few are left to compare with.
+
+    The number of clusters on either side matters, not that of both together (MacKinnon and Webb
+    2017, *Journal of Applied Econometrics* 32, 233-254).
+
+    Parameters
+    ----------
+    sample : Sample
+    start : IntArray, shape (units of the sample,)
+        Step at which each unit adopts.
+    cov : str or covariance
+        Which says what the clusters are; the units, unless it names columns.
+    """
+    notes = []
+    treated = start < NEVER
+    if (~treated).sum() == 1:
+        label = label_text(sample.unit_labels[~treated][0])
+        notes.append(
+            f"A single unit stays untreated ({sample.panel.unit} {label}): where it is all there "
+            "is to compare with, standard errors do not see how far it is from others by chance, "
+            "and are too small."
+        )
+    first = np.cumsum(sample.unit_rows[sample.unit_rows > 0]) - 1
+    for columns in _dimensions(sample, cov):
+        own = columns == (sample.panel.unit,)
+        member = np.arange(start.size) if own else sample.codes(columns)[first]
+        for group, words in ((treated, "adopt"), (~treated, "stay untreated")):
+            count = np.unique(member[group]).size
+            if not 0 < count < FEW or (own and count == 1 and words != "adopt"):
+                continue
+            if own:
+                who = f"{count} unit{'s' * (count > 1)} {words if count > 1 else 'adopts'}"
+            else:
+                name = "^".join(columns)
+                plural = (
+                    f"{count} clusters ({name}) have" if count > 1 else f"1 cluster ({name}) has"
+                )
+                who = f"{plural} units that {words}"
+            notes.append(
+                f"Only {who}: standard errors rely on many, and tend to be too small. See "
+                "randomization_test() and jackknife()."
+            )
+    return tuple(notes)
+
+
+def _dimensions(sample: Sample, cov: CovLike) -> list[Columns]:
+    """Clusters of whole units."""
+    spec = parse(cov)
+    names: tuple[str, ...] = ()
+    if isinstance(spec, Clustered):
+        names = spec.columns
+    elif isinstance(spec, MultiplierBootstrap) and spec.column is not None:
+        names = (spec.column,)
+    unit = (sample.panel.unit,)
+    found = [columns for columns in read_dimensions(names) if sample.panel.time not in columns]
+    return found or [unit]
