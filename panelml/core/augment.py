@@ -36,6 +36,9 @@ class SplitMeans:
         Positions of the random regressors, which stay last.
     centred : IntArray
         Those of them that vary within units, of which deviations are taken.
+    dependent : IntArray
+        Places among the varying ones of those that are collinear within units with earlier ones;
+        in Mundlak's form they stand after the means, which then keep their meaning.
     """
 
     varying: IntArray
@@ -44,6 +47,7 @@ class SplitMeans:
     products: tuple[tuple[int, IntArray], ...] = ()
     random: IntArray = field(default_factory=NONE.copy)
     centred: IntArray = field(default_factory=NONE.copy)
+    dependent: IntArray = field(default_factory=NONE.copy)
 
     def __call__(self, block: Block) -> Block:
         """Replace the regressors of one block."""
@@ -59,7 +63,9 @@ class SplitMeans:
         if self.centred.size:
             last = x.copy()
             last[self.centred] = _split(x[self.centred], block)[1]
-        parts = [block.z[:1], first, mean, x[self.others], last[self.random]]
+        late = first[self.dependent]
+        first = np.delete(first, self.dependent, axis=0)
+        parts = [block.z[:1], first, mean, x[self.others], late, last[self.random]]
         return block.with_z(np.concatenate(parts))
 
 

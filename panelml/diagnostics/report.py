@@ -222,4 +222,6 @@ def _on_differences(test: TestResult | None) -> list[str]:
 
 
 def _defined(test: TestResult | str | None) -> TestResult | None:
-    return test if isinstance(test, TestResult) and not np.isnan(test.pvalue) else None
+    if not isinstance(test, TestResult) or np.isnan(test.pvalue) or not test.conclusive:
+        return None
+    return test

@@ -215,7 +215,8 @@ def _independent(moments: PanelMoments, fixed: IntArray, constant: bool) -> Solu
         mean = moments.overall.mean
         table = table + moments.weight * np.outer(mean, mean)
     places = np.concatenate([[0], fixed])
-    return solve_normal(table[np.ix_(places, places)])
+    scale = moments.overall.variation[fixed] if constant else None
+    return solve_normal(table[np.ix_(places, places)], scale)
 
 
 def _require_certificate(levels: LevelsFit, moments: PanelMoments) -> None:

@@ -6,13 +6,13 @@ from typing import Literal
 
 import numpy as np
 
-from panelml._typing import BoolArray, IntArray, InteractionCentring
+from panelml._typing import AnyArray, BoolArray, IntArray, InteractionCentring
 from panelml.core.augment import SplitMeans
-from panelml.core.linalg import RANK_TOLERANCE
+from panelml.core.linalg import RANK_TOLERANCE, solve_normal
 from panelml.core.moments import PanelMoments
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError, SpecificationError
+from panelml.errors import IdentificationError, SpecificationError, listing
 
 __all__ = ["split_means"]
 
@@ -20,7 +20,7 @@ __all__ = ["split_means"]
 def split_means(
     sample: Sample, form: Literal["within-between", "mundlak"],
     interactions: InteractionCentring = "demeaned",
-) -> Sample:  # fmt: skip
+) -> tuple[Sample, tuple[str, ...]]:  # fmt: skip
     """Find the regressors that vary within units and split them.
 
     Random regressors, which stand last, become deviations from unit means where they vary.
@@ -31,6 +31,12 @@ def split_means(
     form : {"within-between", "mundlak"}
     interactions : {"demeaned", "double-demeaned", "raw"}
         What is split: the product; the product of deviations, in its within part; or nothing.
+
+    Returns
+    -------
+    sample : Sample
+    notes : tuple of str
+        Which effects within units are not told apart, and what the within part of a product is.
 
     Raises
     ------
@@ -59,8 +65,55 @@ def split_means(
     first, second = ([label.format(name) for name in names[varying]] for label in labels)
     random = fixed + np.arange(names.size - fixed)
     last = [f"within({names[j]})" if moves[j] else names[j] for j in random]
-    step = SplitMeans(varying, others, form, products, random, random[moves[random]])
-    return sample.then((*first, *second, *names[others], *last), step)
+    dependent, notes = _dependent(moments, varying, names)
+    if form == "within-between":
+        dependent = dependent[:0]
+    step = SplitMeans(varying, others, form, products, random, random[moves[random]], dependent)
+    late = [first[j] for j in dependent]
+    early = [name for name in first if name not in late]
+    notes = (*_product_notes(names[varying], components, varying, moves, interactions), *notes)
+    return sample.then((*early, *second, *names[others], *late, *last), step), notes
+
+
+def _dependent(
+    moments: PanelMoments, varying: IntArray, names: AnyArray
+) -> tuple[IntArray, tuple[str, ...]]:
+    """Find split regressors that are collinear within units with earlier ones, and say which."""
+    use = np.append(0, 1 + varying)
+    solved = solve_normal(moments.within[np.ix_(use, use)], moments.overall.variation[1 + varying])
+    dependent = np.array(sorted(solved.dropped), dtype=np.int64)
+    notes = []
+    for j, others in sorted(solved.dropped.items()):
+        last = names[varying[j]]
+        tied = listing((names[varying[i]] for i in others), most=8)
+        notes.append(
+            f"Within units {last} cannot be told from {tied}: as in fixed effects, their effects "
+            f"within units are those with {last} at zero, and are not comparable with effects "
+            "between units."
+        )
+    return dependent, tuple(notes)
+
+
+def _product_notes(
+    names: AnyArray, components: tuple[tuple[str, ...], ...], varying: IntArray, moves: BoolArray,
+    interactions: InteractionCentring,
+) -> tuple[str, ...]:  # fmt: skip
+    """Say what the within part of a product of regressors that vary within units is."""
+    constant = {own[0] for own, moved in zip(components, moves, strict=False)
+                if len(own) == 1 and not moved}  # fmt: skip
+    products = [
+        name for name, column in zip(names, varying, strict=True)
+        if sum(factor not in constant for factor in components[column]) > 1
+    ]  # fmt: skip
+    if not products or interactions == "raw":
+        return ()
+    what = "the deviation of the product from its unit mean, as in fixed effects"
+    if interactions == "double-demeaned":
+        what = "the product of deviations from unit means, made a deviation itself"
+    return (
+        f"The within part of {listing(products, most=8)} is {what}: interactions="
+        f"{interactions!r}. The default is 'double-demeaned' with random=, and 'demeaned' without.",
+    )
 
 
 def _products(
