@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from panelml._typing import AnyArray, BoolArray, FloatArray
 from panelml.data.grouping import ROW
@@ -13,7 +15,9 @@ from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.source import Chunk
 
-__all__ = ["same_outcome", "same_rows", "same_sample"]
+__all__ = ["same_order", "same_outcome", "same_rows", "same_sample"]
+
+HashArray: TypeAlias = NDArray[np.uint64]
 
 # Weights that differ by so little, relatively, are the same in another unit.
 ROUNDING = 1e-9
@@ -55,9 +59,15 @@ def same_sample(a: Sample, b: Sample) -> bool:
     return _fingerprint(a, keys, numbers) == _fingerprint(b, keys, numbers)
 
 
+def same_order(a: Sample, b: Sample) -> bool:
+    """Whether the frames of two samples hold the outcome in the same order of rows."""
+    one, other = (sample.scatter(_outcome(sample)) for sample in (a, b))
+    return bool(np.array_equal(one, other, equal_nan=True))
+
+
 def _fingerprint(sample: Sample, keys: list[str], numbers: list[str]) -> tuple[int, int]:
     """Add up hashes of the rows, so that their order does not matter."""
-    state = np.full(sample.nobs, GOLDEN)
+    state: HashArray = np.full(sample.nobs, GOLDEN)
     # Single precision: weights in other units are equal but for rounding.
     weights = _weights(sample).astype(np.float32).astype(np.float64)
     columns = [_outcome(sample), weights, *(_kept_values(sample, name) for name in numbers)]
@@ -114,13 +124,13 @@ def _weights(sample: Sample) -> FloatArray:
     return _kept_values(sample, sample.weights.column) * sample.scale
 
 
-def _bits(values: FloatArray) -> AnyArray:
+def _bits(values: FloatArray) -> HashArray:
     """The bits of numbers, the same for both zeros and for all missing values."""
     values = np.where(np.isnan(values), np.nan, values) + 0.0
     return np.ascontiguousarray(values).view(np.uint64)
 
 
-def _label_bits(labels: AnyArray) -> AnyArray:
+def _label_bits(labels: AnyArray) -> HashArray:
     if labels.dtype.kind in "iufb":
         return _bits(labels.astype(np.float64))
     return np.array([_text_bits(str(label)) for label in labels], dtype=np.uint64)
@@ -130,8 +140,8 @@ def _text_bits(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _mix(state: AnyArray) -> AnyArray:
+def _mix(state: HashArray) -> HashArray:
     state = state + GOLDEN
     for shift, factor in MIXING:
         state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
-    return np.asarray(state ^ (state >> np.uint64(31)))
+    return state ^ (state >> np.uint64(31))

@@ -120,8 +120,8 @@ def auxiliary_regression(pair: Pair, cov: CovSpec) -> Auxiliary:
             f"{listing(pair.names, most=8)} does not vary between units, or is collinear with what "
             "varies over time only: within and between effects cannot be told apart."
         )
-    cov = covariance.matrix[np.ix_(at, at)]
-    return Auxiliary(names, solution.coef[at], cov, covariance, (*notes, *covariance.notes))
+    tested = covariance.matrix[np.ix_(at, at)]
+    return Auxiliary(names, solution.coef[at], tested, covariance, (*notes, *covariance.notes))
 
 
 def _left_out(pair: Pair, solution: Solution, first: int) -> tuple[str, ...]:
