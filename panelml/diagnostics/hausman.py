@@ -36,7 +36,7 @@ __all__ = ["hausman"]
 
 EXPLANATIONS = (
     "Unit effects that correlate with regressors are one explanation; measurement error, feedback "
-    "from past outcomes, and dynamics that are left out are others."
+    "from past outcomes and misspecified dynamics are others."
 )
 FIXED = ("Fixed effects", "Pooled OLS")
 

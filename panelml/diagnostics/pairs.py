@@ -174,7 +174,8 @@ def _compare(first: Results, second: Results, relation: Relation) -> Pair:
     if not len(basis):
         raise IdentificationError(
             f"The fits have no slope in common: {listing(first.params.index, most=8)} against "
-            f"{listing(second.params.index, most=8)}." + "".join(f" {note}" for note in notes)
+            f"{listing(second.params.index, most=8)}."
+            + "".join(f" {note}" for note in notes if names or changed)
         )
     return Pair(first, second, names, basis, alone, relation, notes)
 
