@@ -85,7 +85,8 @@ def _shared_keys(a: Panel, b: Panel) -> list[str]:
 
 
 def _shared_numbers(a: Sample, b: Sample) -> list[str]:
-    both = [name for name in a.panel.columns if name in b.panel.columns and name != ROW]
+    weights = {sample.weights.column for sample in (a, b) if sample.weights}
+    both = (set(a.panel.columns) & set(b.panel.columns)) - {ROW} - weights
     numeric = [name for name in both if a.panel.is_numeric(name) and b.panel.is_numeric(name)]
     return sorted(name for name in numeric if _names(a, name) == _names(b, name))
 

@@ -30,6 +30,7 @@ NULL = "the smaller model holds: what the larger one adds is zero"
 # With fewer, the mixture rejects visibly less often than it says: in balanced one-way models at
 # 5 % and maximum likelihood 2.5 % with 9 groups, 3.8 % with 50.
 FEW_GROUPS = 50
+ROUNDING = 1e-11
 
 
 @capped
@@ -78,7 +79,8 @@ def lr_test(
             "The larger model has the lower likelihood: the two are not nested, or are in the "
             "wrong order."
         )
-    statistic = max(statistic, 0.0)
+    # A variance at zero leaves the likelihood as it is, but for rounding.
+    statistic = statistic if statistic > ROUNDING * abs(wide.loglik) else 0.0
     if method == "bootstrap":
         return _bootstrap_test(null, wide, statistic, reps, seed)
     added = _added_variances(null, wide)
