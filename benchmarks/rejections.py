@@ -161,7 +161,7 @@ def _one(design: Design, correlated: float, seed: int, tests: list[str]) -> list
         return [TESTS[test](panel, design.formula, fits) for test in tests]
 
 
-def run(reps: int = 200) -> list[Rejections]:
+def run(reps: int = 400) -> list[Rejections]:
     """Measure every design."""
     rows: list[Rejections] = []
     for name in DESIGNS:

@@ -85,9 +85,10 @@ def _refuse_period_effects(result: Results) -> None:
     if absorbed or _spans_periods(influence):
         raise SpecificationError(
             f"Effects of {time} are taken out, so that the residuals of a period add up to zero: "
-            "they are correlated between units by construction, and the test would reject without "
-            "any dependence (Juodis and Reese 2022). Test the fit without effects of periods, or "
-            "let standard errors allow for dependence: cluster by time too, or use 'DK'."
+            "they are correlated between units by construction, and without any dependence the "
+            "statistic is not about zero (Juodis and Reese 2022). Test the fit without effects of "
+            "periods, or let standard errors allow for dependence: cluster by time too, or use "
+            "'DK'."
         )
 
 

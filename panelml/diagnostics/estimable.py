@@ -67,15 +67,15 @@ def directions_of(fit: Results) -> Directions:
     A linear function c'b of the coefficients is estimable if and only if it is orthogonal to every
     direction. Source: Searle (1971), *Linear Models*, section 5.4.
     """
-    influence = fit.attached.estimate.rows
-    sample = influence.sample
-    n_random = sum(len(part.names) for part in sample.design.random)
-    names = sample.names[: len(sample.names) - n_random]
+    predictor = fit.predictor
+    n_random = sum(len(part.names) for part in predictor.design.random)
+    names = predictor.names[: len(predictor.names) - n_random]
     kept: BoolArray = np.array([name in fit.params.index for name in names], dtype=bool)
     if kept.all():
         return Directions(names, np.zeros((0, len(names))))
+    influence = fit.attached.estimate.rows
     likelihood = fit.attached.estimate.curvature is not None
-    gram, variation = _in_levels(sample) if likelihood else _transformed(influence)
+    gram, variation = _in_levels(influence.sample) if likelihood else _transformed(influence)
     p = len(names)
     return Directions(names, _null_space(gram[:p, :p], variation[:p], kept))
 
