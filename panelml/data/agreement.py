@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from hashlib import blake2b
 from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from panelml._typing import AnyArray, BoolArray, FloatArray
@@ -134,10 +136,14 @@ def _bits(values: FloatArray) -> HashArray:
 def _label_bits(labels: AnyArray) -> HashArray:
     if labels.dtype.kind in "iufb":
         return _bits(labels.astype(np.float64))
-    return np.array([_text_bits(str(label)) for label in labels], dtype=np.uint64)
+    return np.array([_text_bits(label) for label in labels], dtype=np.uint64)
 
 
-def _text_bits(text: str) -> int:
+def _text_bits(label: object) -> int:
+    """Hash a label as it reads; dates read the same in every kind of frame."""
+    text = (
+        pd.Timestamp(label).isoformat() if isinstance(label, date | np.datetime64) else str(label)
+    )
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 

@@ -11,11 +11,14 @@ from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import demean
 from panelml.core.keyed import KeyedSums
+from panelml.data.grouping import ROW
+from panelml.diagnostics.pairs import TWO_WAY
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.influence import Influence
 from panelml.inference.testing import TestResult, chi2_test, normal_test
 from panelml.results.base import Results
+from panelml.results.mixed import MixedResults
 
 __all__ = ["pesaran_cd"]
 
@@ -45,9 +48,9 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
     Raises
     ------
     SpecificationError
-        For weights, a fit on unit means, or one that takes out the effects of periods, absorbed
-        or by dummies: its residuals add up to zero in each period, so that they are correlated
-        between units by construction.
+        For weights, a fit on unit means, or one that takes out the effects of periods, absorbed,
+        random, or by dummies: its residuals add up to zero in each period, so that they are
+        correlated between units by construction.
     IdentificationError
         If no two units share two periods.
 
@@ -78,17 +81,25 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
 
 
 def _refuse_period_effects(result: Results) -> None:
-    """Refuse fits whose effects or regressors make up a dummy for each period."""
+    """Refuse fits without periods, or with effects of them: absorbed, random, or by regressors."""
     influence = result.attached.estimate.rows
     time = influence.sample.panel.time
-    absorbed = any(time in columns for columns in result.counts.effects)
-    if absorbed or _spans_periods(influence):
+    if time == ROW:
         raise SpecificationError(
-            f"Effects of {time} are taken out, so that the residuals of a period add up to zero: "
-            "they are correlated between units by construction, and without any dependence the "
-            "statistic is not about zero (Juodis and Reese 2022). Test the fit without effects of "
-            "periods, or let standard errors allow for dependence: cluster by time too, or use "
-            "'DK'."
+            f"The rows of this fit are laid out by {influence.sample.panel.unit}, without periods "
+            "to be correlated in. Fit a regression of the panel's units over time."
+        )
+    groups = list(result.counts.effects)
+    if isinstance(result, MixedResults):
+        groups += [part.group for part in result.random.parts]
+    own = any(time in columns for columns in groups) or result.model == TWO_WAY
+    if own or _spans_periods(influence):
+        raise SpecificationError(
+            f"Effects of {time} are taken out, so that the residuals of a period add up to zero, "
+            "or nearly: they are correlated between units by construction, and without any "
+            "dependence the statistic is not standard normal (Juodis and Reese 2022). Test the fit "
+            "without effects of periods, or let standard errors allow for dependence: cluster by "
+            "time too, or use 'DK'."
         )
 
 

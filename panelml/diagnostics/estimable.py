@@ -189,6 +189,8 @@ def recoded(one: Terms, other: Terms) -> frozenset[str]:
 def _is_recoded(one: object, other: object) -> bool:
     if not (isinstance(one, Category) and isinstance(other, Category)):
         return False
+    if np.array_equal(one.levels, other.levels):
+        return not np.array_equal(one.reduced.matrix, other.reduced.matrix)
     mine, theirs = _coding(one), _coding(other)
     return any(mine[level] != theirs[level] for level in mine.keys() & theirs.keys())
 

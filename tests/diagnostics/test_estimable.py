@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from scipy import linalg
 
@@ -248,3 +250,40 @@ def test_another_reference_level_is_not_compared() -> None:
     assert found.df == (1,)
     assert found.null.endswith(": x")
     assert any("refer to another level: C(t)[T.2]" in note for note in found.notes)
+
+
+# --- random designs ---------------------------------------------------------------------------
+
+TERMS = ["x", "z", "tenure", "C(t)", "educ", "x:z", "tenure:x", "I(tenure**2)", "tenure:educ",
+         "C(g)", "C(g):tenure", "trend", "age"]  # fmt: skip
+FRAMES: list[Any] = [
+    lambda d: d,
+    lambda d: d.convert_dtypes(),
+    pl.from_pandas,
+    pa.Table.from_pandas,
+]
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_all_forms_of_the_test_agree_on_what_can_be_tested(seed: int) -> None:
+    """Degrees of freedom found by three kinds of rank; within parts are fixed effects."""
+    rng = np.random.default_rng(seed)
+    frame = careers(seed, missing=float(rng.choice([0.0, 0.1, 0.3])))
+    frame = frame.assign(
+        g=np.array(list("abc"))[frame["id"] % 3], trend=frame["t"] * 1.0,
+        age=frame["tenure"] + frame["id"] * 7 % 20, w=rng.uniform(0.5, 2, len(frame)),
+    )  # fmt: skip
+    formula = "y ~ x + " + " + ".join(rng.choice(TERMS[1:], rng.integers(2, 6), replace=False))
+    options: Any = {"weights": rng.choice([None, "w"])}
+    panel = pm.Panel(FRAMES[seed % 4](frame), "id", "t")
+    fe = pm.FixedEffects(formula, **options).fit(panel)
+    re = pm.RandomEffects(formula, **options).fit(panel)
+    methods: list[Any] = ["robust", "auxiliary", "sigmaless"]
+    found = {pm.hausman(fe, re, method).df[0] for method in methods}
+    models: list[Any] = [pm.Hybrid, pm.Mundlak]
+    for model in models:
+        fit = model(formula, **options).fit(panel)
+        found.add(pm.within_between(fit).test.df[0])
+        names = [n if model is pm.Mundlak else f"within({n})" for n in fe.params.index]
+        np.testing.assert_allclose(fit.params[names], fe.params, rtol=1e-5, atol=1e-7)
+    assert len(found) == 1

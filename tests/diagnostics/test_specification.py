@@ -358,11 +358,18 @@ def test_effects_of_periods_leave_nothing_to_test(unbalanced: bool, kind: Any) -
         pm.FixedEffects(f"{FORMULA} | firm + sector^year"),
         pm.FixedEffects(f"{FORMULA} + C(year)"),
         pm.RandomEffects(f"{FORMULA} + C(year)", method="ml"),
-        pm.PooledOLS(f"{FORMULA} + C(year)"),
+        pm.PooledOLS(f"{FORMULA} + C(year)"), pm.RandomEffects(FORMULA, time_effects=True),
     ]  # fmt: skip
     for fit in fits:
         with pytest.raises(SpecificationError, match=r"Effects of year are taken out.*without"):
             pesaran_cd(fit.fit(data), kind)
+    early = pm.Panel(frame.query("year < 1941"), "firm", "year")
+    crossed = pm.MixedModel(f"{FORMULA} + (1 | firm) + (1 | year)")
+    with pytest.raises(SpecificationError, match="Effects of year are taken out"):
+        pesaran_cd(crossed.fit(early), kind)
+    # With more years than firms the rows are laid out by years.
+    with pytest.raises(SpecificationError, match="laid out by year, without periods"):
+        pesaran_cd(crossed.fit(data), kind)
     trend = pm.FixedEffects(f"{FORMULA} + year").fit(data)
     assert np.isfinite(pesaran_cd(trend, kind).statistic)
 
