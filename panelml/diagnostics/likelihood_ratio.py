@@ -9,7 +9,7 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.data.agreement import same_order, same_sample
 from panelml.diagnostics.estimable import canonical
-from panelml.diagnostics.null_model import POOLED, NullModel, null_model, wrong_kind
+from panelml.diagnostics.likelihoods import POOLED, Likelihood, likelihood_of, wrong_kind
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
 from panelml.errors import SpecificationError, check_choice, check_count
@@ -83,9 +83,9 @@ def lr_test(
     statistic = statistic if statistic > ROUNDING * abs(wide.loglik) else 0.0
     if method == "bootstrap":
         return _bootstrap_test(null, wide, statistic, reps, seed)
-    added = _added_variances(null, wide)
-    parameters = _parameters(wide) - null.parameters
-    df = parameters + fixed
+    after = likelihood_of(wide, restricted=null.restricted)
+    added = _added_variances(null, after)
+    df = after.parameters - null.parameters + fixed
     if df == 0:
         raise SpecificationError("The two models have the same parameters.")
     few = _few_groups(wide, added)
@@ -108,7 +108,7 @@ def lr_test(
 
 
 def _bootstrap_test(
-    null: NullModel, large: MixedResults, statistic: float, reps: int, seed: int
+    null: Likelihood, large: MixedResults, statistic: float, reps: int, seed: int
 ) -> TestResult:
     """Share of simulated statistics that are as large, with the observed one among them."""
     check_count("reps", reps)
@@ -131,9 +131,9 @@ def bootstrap_statistics(small: Results, large: MixedResults, reps: int, seed: i
 
     Source: Davison and Hinkley (1997), *Bootstrap Methods and their Application*, section 4.2.
     """
-    null = null_model(small, restricted=large.random.restricted)
+    null = likelihood_of(small, restricted=large.random.restricted)
     other, second = any_refitter(large), large._sample
-    refit = null.refitter()
+    refit = null.refits()
     found = []
     for rep in counted(reps, "Bootstrap"):
         outcome = refit.draw(seed, rep)
@@ -153,7 +153,7 @@ def chi_bar_pvalue(statistic: float, weights: FloatArray) -> float:
     return float(np.dot(weights, tails))
 
 
-def nested_pair(small: Results, large: Results) -> tuple[NullModel, MixedResults]:
+def nested_pair(small: Results, large: Results) -> tuple[Likelihood, MixedResults]:
     """Take two fits whose likelihoods can be compared.
 
     Raises
@@ -167,7 +167,7 @@ def nested_pair(small: Results, large: Results) -> tuple[NullModel, MixedResults
     if not isinstance(large, MixedResults):
         raise wrong_kind(large)
     restricted = large.random.restricted
-    null = null_model(small, restricted=restricted)
+    null = likelihood_of(small, restricted=restricted)
     same = small.depvar == large.depvar and same_sample(null.sample, large._sample)
     if not same:
         raise SpecificationError(
@@ -187,12 +187,11 @@ def nested_pair(small: Results, large: Results) -> tuple[NullModel, MixedResults
     return null, large
 
 
-def _added_variances(null: NullModel, large: MixedResults) -> list[tuple[str, str]]:
+def _added_variances(null: Likelihood, wide: Likelihood) -> list[tuple[str, str]]:
     """Find the variances that the larger model adds."""
-    after = _variances(large)
-    if not set(null.variances) <= set(after):
+    if not set(null.variances) <= set(wide.variances):
         raise SpecificationError("The smaller model has random terms that the larger one lacks.")
-    return [variance for variance in after if variance not in null.variances]
+    return [variance for variance in wide.variances if variance not in null.variances]
 
 
 def _few_groups(large: MixedResults, added: list[tuple[str, str]]) -> tuple[str, ...]:
@@ -211,11 +210,3 @@ def _few_groups(large: MixedResults, added: list[tuple[str, str]]) -> tuple[str,
         "about ten groups rejects 2.5 % by maximum likelihood, and 4 % by REML, in balanced data). "
         "method='bootstrap' is exact but for simulation.",
     )
-
-
-def _variances(fit: MixedResults) -> list[tuple[str, str]]:
-    return [(part.name, label) for part in fit.random.parts for label in part.labels]
-
-
-def _parameters(fit: MixedResults) -> int:
-    return fit.n_parameters - len(fit.params) - 1

@@ -9,6 +9,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.data.agreement import same_outcome, same_rows
+from panelml.data.grouping import ROW
 from panelml.data.panel import Panel
 from panelml.diagnostics.estimable import Directions, canonical, directions_of, estimable, recoded
 from panelml.errors import IdentificationError, SpecificationError, listing
@@ -119,8 +120,11 @@ def make_pair(a: Results, b: Results) -> Pair:
         )
     one, other = (fit.attached.estimate.rows.sample for fit in (a, b))
     if not _same_index(a.panel, b.panel):
+        largest = "" if ROW not in (a.panel.time, b.panel.time) else (
+            ", whose unit is the grouping factor with most levels"
+        )  # fmt: skip
         raise SpecificationError(
-            "The fits come from different panels. Fit both on the same Panel object."
+            f"The fits come from different panels. Fit both on the same Panel object{largest}."
         )
     if not same_outcome(one, other):
         raise SpecificationError(

@@ -1,4 +1,4 @@
-"""The smaller of two models in a likelihood-ratio test: a mixed model, or pooled least squares."""
+"""Models whose likelihoods are compared: mixed models, and pooled least squares."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from panelml.results.base import Results
 from panelml.results.mixed import MixedResults
 from panelml.results.mixed_inference import any_refitter, truth_of
 
-__all__ = ["POOLED", "NullModel", "NullRefitter", "null_model", "wrong_kind"]
+__all__ = ["POOLED", "Likelihood", "Refits", "likelihood_of", "wrong_kind"]
 
 POOLED = "Pooled OLS"
 
 
-class NullRefitter(Protocol):
-    """Draws outcomes from the smaller model, and maximises its likelihood for them."""
+class Refits(Protocol):
+    """Draws outcomes from a fitted model, and maximises its likelihood for them."""
 
     def draw(self, seed: int, rep: int) -> FloatArray:
         """Draw an outcome of the sample's rows, shape (n,)."""
@@ -36,8 +36,8 @@ class NullRefitter(Protocol):
         ...
 
 
-class NullModel(Protocol):
-    """What the test needs to know of the smaller model."""
+class Likelihood(Protocol):
+    """What a likelihood-ratio test needs to know of a fit."""
 
     @property
     def fit(self) -> Results:
@@ -69,15 +69,15 @@ class NullModel(Protocol):
         """Number of its variances, covariances and parameters of dependent residuals."""
         ...
 
-    def refitter(self) -> NullRefitter:
+    def refits(self) -> Refits:
         """Prepare it for simulated outcomes."""
         ...
 
 
-def null_model(fit: object, *, restricted: bool) -> NullModel:
-    """Return the smaller model of a test.
+def likelihood_of(fit: object, *, restricted: bool) -> Likelihood:
+    """Return the likelihood of a fit.
 
-    Pooled least squares has the likelihood that the larger model has, restricted or not.
+    Pooled least squares has both likelihoods, the restricted one if asked.
 
     Raises
     ------
@@ -85,9 +85,9 @@ def null_model(fit: object, *, restricted: bool) -> NullModel:
         If the fit has no likelihood to compare.
     """
     if isinstance(fit, MixedResults):
-        return MixedNull(fit)
+        return MixedLikelihood(fit)
     if isinstance(fit, Results) and fit.model == POOLED:
-        return PooledNull(fit, restricted)
+        return PooledLikelihood(fit, restricted)
     raise wrong_kind(fit)
 
 
@@ -101,8 +101,8 @@ def wrong_kind(fit: object) -> SpecificationError:
 
 
 @dataclass(frozen=True, slots=True)
-class MixedNull:
-    """A mixed model as the smaller one."""
+class MixedLikelihood:
+    """Of a mixed model."""
 
     fit: MixedResults
 
@@ -131,13 +131,13 @@ class MixedNull:
         """Number of its (co)variances and parameters of dependent residuals."""
         return self.fit.n_parameters - len(self.fit.params) - 1
 
-    def refitter(self) -> NullRefitter:
+    def refits(self) -> Refits:
         """Prepare it for simulated outcomes."""
-        return MixedNullRefitter(any_refitter(self.fit), truth_of(self.fit))
+        return MixedRefits(any_refitter(self.fit), truth_of(self.fit))
 
 
 @dataclass(frozen=True, slots=True)
-class MixedNullRefitter:
+class MixedRefits:
     """Draws outcomes from a mixed model and fits them again."""
 
     model: AnyRefitter
@@ -154,8 +154,8 @@ class MixedNullRefitter:
 
 
 @dataclass(frozen=True, slots=True)
-class PooledNull:
-    """Pooled least squares as the smaller model: no random terms.
+class PooledLikelihood:
+    """Of pooled least squares: a model without random terms.
 
     Attributes
     ----------
@@ -192,7 +192,7 @@ class PooledNull:
         restricted = -(df * (np.log(2 * np.pi * rss / df) + 1) + logdet) / 2
         return np.asarray(restricted + weights)
 
-    def refitter(self) -> NullRefitter:
+    def refits(self) -> Refits:
         """Prepare it for simulated outcomes."""
         influence = self.fit.attached.estimate.rows
 
@@ -205,16 +205,16 @@ class PooledNull:
         basis = np.linalg.qr((rows[:-2] * root).T)[0]
         fitted = basis @ (basis.T @ (rows[-2] * root))
         sigma = float(np.sqrt(self.fit.statistics.rss / self.fit.nobs))
-        return PooledNullRefitter(self, basis, fitted, root, sigma)
+        return PooledRefits(self, basis, fitted, root, sigma)
 
 
 @dataclass(frozen=True, slots=True)
-class PooledNullRefitter:
+class PooledRefits:
     """Draws outcomes from a linear model with independent normal errors, and fits them again.
 
     Attributes
     ----------
-    model : PooledNull
+    model : PooledLikelihood
     basis : FloatArray, shape (n, k)
         Orthonormal columns of the regressors times root weights.
     fitted : FloatArray, shape (n,)
@@ -224,7 +224,7 @@ class PooledNullRefitter:
     sigma : float
     """
 
-    model: PooledNull
+    model: PooledLikelihood
     basis: FloatArray
     fitted: FloatArray
     root: FloatArray
