@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     coverage = commands.add_parser("coverage", help="how often intervals cover known effects")
     coverage.add_argument("--reps", type=int, default=400)
     coverage.set_defaults(command=_coverage)
+    rejections = commands.add_parser("rejections", help="size and power of tests across fits")
+    rejections.add_argument("--reps", type=int, default=400)
+    rejections.set_defaults(command=_rejections)
     profile = commands.add_parser("profile", help="where one call spends its time, in one thread")
     profile.add_argument("case")
     profile.add_argument("--size", type=_rows, default=SIZES[1])
@@ -106,6 +109,15 @@ def _coverage(options: argparse.Namespace) -> int:
     rows = coverage.run(options.reps)
     print(coverage.markdown(rows))
     print(f"Written to {coverage.save(rows)}")
+    return 0
+
+
+def _rejections(options: argparse.Namespace) -> int:
+    from benchmarks import rejections
+
+    rows = rejections.run(options.reps)
+    print(rejections.markdown(rows))
+    print(f"Written to {rejections.save(rows)}")
     return 0
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import demean
-from panelml.core.linalg import solve_normal
+from panelml.core.linalg import Solution, solve_normal
 from panelml.core.moments import Gram
 from panelml.core.transforms import Level, QuasiDemean, Within
+from panelml.diagnostics.estimable import canonical
 from panelml.diagnostics.pairs import Pair
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, listing
@@ -94,7 +95,8 @@ def auxiliary_regression(pair: Pair, cov: CovSpec) -> Auxiliary:
             "pooled OLS. Use method='robust' for other pairs."
         )
     old = influence.sample
-    positions = np.array([old.names.index(name) for name in pair.names])
+    place = {canonical(name): j for j, name in enumerate(old.names)}
+    positions = np.array([place[canonical(name)] for name in pair.names])
     added = tuple(f"within({name})" for name in pair.names)
     sample = old.then((*old.names, *added), AppendWithin(positions))
     extended = replace(transform, centre=np.append(transform.centre, np.zeros(len(added))))
@@ -113,21 +115,27 @@ def auxiliary_regression(pair: Pair, cov: CovSpec) -> Auxiliary:
     covariance = cov.estimate(Estimate(names, own, sigma2 * solution.bread, counts))
     first = int(transform.constant) + len(old.names)
     at = np.flatnonzero(solution.kept >= first)
-    return _tested(pair, solution.kept[at] - first, solution.coef[at], at, covariance)
-
-
-def _tested(
-    pair: Pair, kept: IntArray, params: FloatArray, at: IntArray, covariance: Covariance
-) -> Auxiliary:
-    names = tuple(pair.names[j] for j in kept)
-    left = [name for name in pair.names if name not in names]
+    names = tuple(pair.names[j] for j in solution.kept[at] - first)
+    notes = _left_out(pair, solution, first)
     if not names:
         raise IdentificationError(
-            f"{listing(left)} does not vary between units: within and between effects cannot be "
-            "told apart."
+            f"{listing(pair.names, most=8)} does not vary between units, or is collinear with what "
+            "varies over time only: within and between effects cannot be told apart."
         )
-    notes: tuple[str, ...] = ()
-    if left:
-        notes = (f"Not tested, for want of variation between units: {listing(left, most=8)}.",)
-    cov = covariance.matrix[np.ix_(at, at)]
-    return Auxiliary(names, params, cov, covariance, (*notes, *covariance.notes))
+    tested = covariance.matrix[np.ix_(at, at)]
+    return Auxiliary(names, solution.coef[at], tested, covariance, (*notes, *covariance.notes))
+
+
+def _left_out(pair: Pair, solution: Solution, first: int) -> tuple[str, ...]:
+    """Say which deviations are not tested: those that other columns of the regression make up."""
+    gone = {j - first: others for j, others in solution.dropped.items() if j >= first}
+    constant = int(first > 0 and solution.kept[0] == 0)
+    own = [j for j, others in gone.items() if len(others) <= 1 + constant]
+    notes = []
+    if own:
+        words = listing((pair.names[j] for j in own), most=8)
+        notes.append(f"Not tested, for want of variation between units: {words}.")
+    if len(own) < len(gone):
+        words = listing((pair.names[j] for j in gone if j not in own), most=8)
+        notes.append(f"Not tested, for within units it is collinear with others: {words}.")
+    return tuple(notes)

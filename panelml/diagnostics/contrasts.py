@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import FloatArray
 from panelml.core.keyed import KeyedSums
-from panelml.inference.influence import Influence
+from panelml.inference.influence import InfluenceFunction
 
 __all__ = [
     "JointInfluence",
@@ -40,7 +40,7 @@ class QuadraticForm:
         Smallest eigenvalue of the covariance, relative to that of the first fit.
     valid : bool
         Whether the covariance is positive (semi-)definite, and zero only where the estimates
-        agree.
+        agree. Otherwise the statistic has no chi-squared distribution.
     """
 
     statistic: float
@@ -125,26 +125,21 @@ def joint_form(gap: FloatArray, cov: FloatArray, size: FloatArray) -> QuadraticF
 
 @dataclass(frozen=True, slots=True)
 class JointInfluence:
-    """Influence on the difference of two fits' coefficients.
+    """Influence on the difference of two fits' functions of their coefficients.
 
     Attributes
     ----------
-    first, second : Influence
-    rows : tuple of IntArray, shape (k,)
-        Places of the compared coefficients among the parameters of each.
+    first, second : InfluenceFunction
+        On the compared functions, shape (k,), of each fit.
     """
 
-    first: Influence
-    second: Influence
-    rows: tuple[IntArray, IntArray]
+    first: InfluenceFunction
+    second: InfluenceFunction
 
     def sums(self, columns: tuple[str, ...]) -> KeyedSums:
         """Sum the influences within clusters, shape (k, clusters)."""
-        plus = _panel_sums(self.first, columns)
-        minus = _panel_sums(self.second, columns)
-        return replace(plus, sums=plus.sums[self.rows[0]]) + replace(
-            minus, sums=-minus.sums[self.rows[1]]
-        )
+        plus, minus = (_panel_sums(each, columns) for each in (self.first, self.second))
+        return plus + replace(minus, sums=-minus.sums)
 
     def products(self, columns: tuple[str, ...]) -> tuple[FloatArray, int]:
         """Return products of the sums, shape (k, k), and the number of clusters."""
@@ -152,7 +147,7 @@ class JointInfluence:
         return found.sums @ found.sums.T, found.codes.size
 
 
-def _panel_sums(influence: Influence, columns: tuple[str, ...]) -> KeyedSums:
+def _panel_sums(influence: InfluenceFunction, columns: tuple[str, ...]) -> KeyedSums:
     """Sums by the codes of the panel, for samples number their own units."""
     sums = influence.sums(columns)
     if columns != (influence.sample.panel.unit,):

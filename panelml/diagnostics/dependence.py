@@ -10,11 +10,15 @@ import numpy as np
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import demean
+from panelml.core.keyed import KeyedSums
+from panelml.data.grouping import ROW
+from panelml.diagnostics.pairs import TWO_WAY
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.influence import Influence
 from panelml.inference.testing import TestResult, chi2_test, normal_test
 from panelml.results.base import Results
+from panelml.results.mixed import MixedResults
 
 __all__ = ["pesaran_cd"]
 
@@ -22,6 +26,9 @@ Kind: TypeAlias = Literal["cd", "lm", "scaled-lm"]
 
 # Units whose correlations with all others are held at a time.
 UNITS_AT_ONCE = 500
+# Of eigenvalues of scaled cross-products, and the share of a dummy outside the regressors' span.
+RANK = 1e-10
+SPANNED = 1e-6
 # Share of the sum of squares below which what is left is rounding.
 ROUNDING = 1e-12
 
@@ -41,7 +48,9 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
     Raises
     ------
     SpecificationError
-        For weights, or a fit on unit means.
+        For weights, a fit on unit means, or one that takes out the effects of periods, absorbed,
+        random, or by dummies: its residuals add up to zero in each period, so that they are
+        correlated between units by construction.
     IdentificationError
         If no two units share two periods.
 
@@ -58,6 +67,7 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
         raise SpecificationError("The test is not defined for weighted fits.")
     if result.model == "Between":
         raise SpecificationError("The means of units have no periods to be correlated in.")
+    _refuse_period_effects(result)
     table = _error_table(influence)
     found = _balanced(table) if kind == "cd" and table.seen.all() else _pairwise(table)
     if found.pairs == 0:
@@ -67,12 +77,68 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
     if found.pairs < g * (g - 1) // 2:
         left = g * (g - 1) // 2 - found.pairs
         notes = (f"{left:,} pairs of units without two varying periods in common are left out.",)
-    if (influence.sample.panel.time,) in {effect.columns for effect in result.counts.effects}:
-        notes += (
-            "Effects of periods are absorbed, which moves the statistic away from zero when there "
-            "is no dependence (Juodis and Reese 2022).",
-        )
     return replace(_test(kind, found), notes=notes)
+
+
+def _refuse_period_effects(result: Results) -> None:
+    """Refuse fits without periods, or with effects of them: absorbed, random, or by regressors."""
+    influence = result.attached.estimate.rows
+    time = influence.sample.panel.time
+    if time == ROW:
+        raise SpecificationError(
+            f"The rows of this fit are laid out by {influence.sample.panel.unit}, without periods "
+            "to be correlated in. Fit a regression of the panel's units over time."
+        )
+    groups = [effect.columns for effect in result.counts.effects]
+    if isinstance(result, MixedResults):
+        groups += [part.group for part in result.random.parts]
+    own = any(time in columns for columns in groups) or result.model == TWO_WAY
+    if own or _spans_periods(influence):
+        raise SpecificationError(
+            f"Effects of {time} are taken out, so that the residuals of a period add up to zero, "
+            "or nearly: they are correlated between units by construction, and without any "
+            "dependence the statistic is not standard normal (Juodis and Reese 2022). Test the fit "
+            "without effects of periods, or let standard errors allow for dependence: cluster by "
+            "time too, or use 'DK'."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodSums:
+    """Cross-products of regressors, and their sums by period.
+
+    Attributes
+    ----------
+    products : FloatArray, shape (k, k)
+    periods : KeyedSums
+        Of a one and the regressors, (1 + k, T).
+    """
+
+    products: FloatArray
+    periods: KeyedSums
+
+    @classmethod
+    def of(cls, block: Block) -> PeriodSums:
+        """Sum over one block."""
+        x = np.concatenate([np.ones((1, block.n)), block.z[1:]])
+        return cls(x @ x.T, KeyedSums.of(x, block.time))
+
+    def __add__(self, other: PeriodSums) -> PeriodSums:
+        return PeriodSums(self.products + other.products, self.periods + other.periods)
+
+
+def _spans_periods(influence: Influence) -> bool:
+    """Whether the dummies of all periods are combinations of a constant and the regressors."""
+    found = fold(influence.sample, PeriodSums.of)
+    rows, sums = found.periods.sums[0], found.periods.sums
+    if not 1 < rows.size <= len(sums):
+        return False
+    length = np.sqrt(np.diag(found.products))
+    length[length == 0] = 1.0
+    scaled = sums / length[:, None]
+    inverse = np.linalg.pinv(found.products / np.outer(length, length), rcond=RANK, hermitian=True)
+    left = rows - np.einsum("kt,kl,lt->t", scaled, inverse, scaled)
+    return bool((left <= SPANNED * rows).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +271,7 @@ def _test(kind: Kind, found: Correlations) -> TestResult:
     if test.pvalue < 0.05:
         advice = (
             "Rejected at the 5 % level: clusters by unit are not independent. Cluster by time "
-            "too, use Driscoll-Kraay standard errors, or absorb the periods."
+            "too, use Driscoll-Kraay standard errors, or absorb the periods, after which this test "
+            "is not defined."
         )
     return replace(test, advice=advice)

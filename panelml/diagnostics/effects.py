@@ -12,6 +12,7 @@ from panelml.core.block import Block
 from panelml.core.groups import group_sums
 from panelml.core.keyed import KeyedSums
 from panelml.data.formula import parse_formula
+from panelml.diagnostics.estimable import canonical
 from panelml.diagnostics.pairs import make_pair
 from panelml.diagnostics.pooled import PooledFit, fit_pooled, pooled_least_squares
 from panelml.engine.fold import fold
@@ -240,7 +241,12 @@ def _multiplier(sums: ErrorSums, squares: float, rows: float, *, needed: bool) -
 
 def _require_restriction(fe: Results, restricted: Results) -> None:
     pair = make_pair(fe, restricted)
-    nested = pair.relation == "efficient" and pair.first is fe and not pair.unshared
+    regressors = [
+        {canonical(name) for name in fit.attached.estimate.rows.sample.names}
+        for fit in (fe, restricted)
+    ]
+    same = regressors[0] == regressors[1]
+    nested = pair.relation == "efficient" and pair.first is fe and same
     if not nested or restricted.model not in ("Fixed effects", "Pooled OLS") or not pair.same_rows:
         raise SpecificationError(
             "The second fit must have the same rows and regressors as the first, and some of its "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from panelml.data.agreement import same_sample
 from panelml.errors import SpecificationError
 from panelml.results.mixed import MixedResults
 
@@ -55,12 +56,23 @@ def snijders_bosker(
     Bosker (1994), *Sociological Methods & Research* 22, 342-363.
     """
     for result in (null, fit):
+        if not isinstance(result, MixedResults):
+            name = getattr(result, "model", type(result).__name__)
+            raise SpecificationError(
+                "Explained variance by Snijders and Bosker is of mixed models with one random "
+                f"intercept, not of {name}. Fit MixedModel, as 'y ~ 1 + (1 | unit)' and "
+                "'y ~ x + (1 | unit)'."
+            )
         if [part.labels for part in result.random.parts] != [("Intercept",)]:
             raise SpecificationError(
                 "Explained variance by Snijders and Bosker is of models with one random intercept."
             )
-    if null.nobs != fit.nobs or null.depvar != fit.depvar or null.n_units != fit.n_units:
-        raise SpecificationError("The two models must be fitted to the same rows and outcome.")
+    same = null.depvar == fit.depvar and null.random.parts[0].name == fit.random.parts[0].name
+    if not same or not same_sample(null._sample, fit._sample):
+        raise SpecificationError(
+            "The two models must be fitted to the same rows and outcome. Their rows, the values of "
+            "the outcome, weights, or the units of their random intercepts differ."
+        )
     size = _harmonic_mean(fit) if group_size is None else float(group_size)
     between = [float(result.random.parts[0].cov[0, 0]) for result in (null, fit)]
     row = 1 - (fit.sigma2 + between[1]) / (null.sigma2 + between[0])

@@ -18,7 +18,7 @@ from panelml.diagnostics.contrasts import (
     joint_form,
 )
 from panelml.diagnostics.pairs import Pair, make_pair
-from panelml.errors import IdentificationError, SpecificationError, check_choice, listing
+from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.clusters import (
     few_clusters,
     multiway,
@@ -33,6 +33,12 @@ from panelml.inference.wald import quadratic_form
 from panelml.results.base import Results
 
 __all__ = ["hausman"]
+
+EXPLANATIONS = (
+    "Unit effects that correlate with regressors are one explanation; measurement error, feedback "
+    "from past outcomes and misspecified dynamics are others."
+)
+FIXED = ("Fixed effects", "Pooled OLS")
 
 Method: TypeAlias = Literal["auto", "classical", "sigmamore", "sigmaless", "auxiliary", "robust"]
 
@@ -66,20 +72,24 @@ def hausman(
     Returns
     -------
     TestResult
-        The statistic is NaN where the test is not defined, with a note that says why.
+        Where the difference of the covariances is not positive definite, the quadratic form as
+        Stata and plm print it, which is not ``conclusive``, and a first note that says so.
 
     Raises
     ------
     SpecificationError
         If the fits cannot be compared so.
     IdentificationError
-        If they have no slope in common, or the same slopes by construction.
+        If they have no slope in common that both identify, or the same slopes by construction.
 
     Notes
     -----
-    Source: Hausman (1978), *Econometrica* 46, 1251-1271. The robust form holds whether or not a
-    fit is efficient: ``b_a - b_b`` is a mean of ``psi_a - psi_b``, whose sums over clusters are
-    independent (White 1982, *Econometrica* 50, section 5).
+    Compared are the functions of the common coefficients that are estimable in both fits, found
+    by rank: where a collinear regressor was dropped from one of them, coefficients of the same
+    name are not the same function. Source: Hausman (1978), *Econometrica* 46, 1251-1271. The
+    robust form holds whether or not a fit is efficient: ``b_a - b_b`` is a mean of
+    ``psi_a - psi_b``, whose sums over clusters are independent (White 1982, *Econometrica* 50,
+    section 5).
     """
     check_choice("method", method, Method)
     pair = make_pair(a, b)
@@ -107,11 +117,15 @@ def _automatic(pair: Pair, cov: CovLike | None) -> TestResult:
     elif not pair.same_rows:
         why = "robust, because the fits use different rows"
     else:
-        found = _classical(pair, "classical")
-        if not np.isnan(found.statistic):
-            why = "classical, because both covariances are iid"
+        agree = pair.relation == "efficient" and len(_distinct(pair)) < len(pair.basis)
+        method = "sigmamore" if agree else "classical"
+        found = _classical(pair, method)
+        if found.conclusive:
+            why = f"{method}, because both covariances are iid"
+            if agree:
+                why += " and the fits agree by construction in some directions"
             return replace(found, notes=(*found.notes, f"Method: {why}."))
-        why = "robust, because the classical statistic is not defined"
+        why = "robust, because the difference of the covariances is not positive definite"
     found = _robust(pair, cov)
     return replace(found, notes=(*found.notes, f"Method: {why}."))
 
@@ -130,16 +144,25 @@ def _classical(pair: Pair, method: str) -> TestResult:
         first = first * ratio
     elif method == "sigmaless":
         second = second / ratio
-    found = difference_form(pair.gap, first, second)
-    if found.valid:
-        return _result(pair, method, found.statistic, found.rank, _agreement(found))
+    form = difference_form(pair.gap, first, second)
+    if form.rank == 0:
+        raise _nothing_to_test(pair)
+    if form.valid:
+        return _result(pair, method, form, _agreement(form))
     note = (
         "The difference of the covariances is not positive definite (smallest eigenvalue "
-        f"{found.least:.3g} of the covariance of {pair.first.model}), so its quadratic form, "
-        f"{found.statistic:.4g}, has no chi-squared distribution and says nothing for or against "
-        "the null hypothesis. Use method='robust' or 'auxiliary'."
+        f"{form.least:.3g} of the covariance of {pair.first.model}), so that its quadratic form "
+        "has no chi-squared distribution and says nothing for or against the null hypothesis. "
+        "Use method='robust' or 'auxiliary'."
     )
-    return _result(pair, method, float("nan"), found.size, (note,))
+    return _result(pair, method, form, (note, *_agreement(form)))
+
+
+def _nothing_to_test(pair: Pair) -> IdentificationError:
+    return IdentificationError(
+        f"{pair.first.model} and {pair.second.model} give the same {pair.words} by construction: "
+        "there is nothing to test." + "".join(f" {note}" for note in pair.notes)
+    )
 
 
 def _robust(pair: Pair, cov: CovLike | None) -> TestResult:
@@ -152,96 +175,111 @@ def _robust(pair: Pair, cov: CovLike | None) -> TestResult:
     dimensions = read_dimensions(spec.columns or (pair.first.panel.unit,))
     for influence in influences:
         require_whole_units(influence, dimensions)
-    rows = (pair.positions(pair.first), pair.positions(pair.second))
-    joint = JointInfluence(influences[0], influences[1], rows)
+    joint = JointInfluence(
+        influences[0].mapped(pair.functions(pair.first)),
+        influences[1].mapped(pair.functions(pair.second)),
+    )
     rule = parse_small_sample(spec.small_sample, pair.first.counts)
     size = pair.model_cov(pair.first) + pair.model_cov(pair.second)
-    found = multiway(joint.products, dimensions, rule, pair.names, size)
+    found = multiway(joint.products, dimensions, rule, pair.labels, size)
     notes = found.notes
     if not pair.same_rows:
         notes += ("The fits use different rows or weights; their joint influence allows for it.",)
     words = " and ".join(f"{name} ({count:,} clusters)" for name, count in found.clusters.items())
     form = _distinct_form(pair, found.matrix, size)
     if form.rank == 0:
-        raise IdentificationError(
-            f"{pair.first.model} and {pair.second.model} give the same "
-            f"{listing(pair.names, most=8)} by construction: there is nothing to test."
-        )
+        raise _nothing_to_test(pair)
     title = f"robust, clustered by {words}"
     if form.valid:
-        notes += _agreement(form)
-        return _result(pair, title, form.statistic, form.rank, notes, found.clusters)
+        return _result(pair, title, form, (*notes, *_agreement(form)), found.clusters)
     notes += (
         "The covariance of the differences is singular, so that they cannot be tested jointly: "
         "there are too few clusters.",
     )
-    return _result(pair, title, float("nan"), form.size, notes, found.clusters)
+    undefined = replace(form, statistic=float("nan"), rank=form.size)
+    return _result(pair, title, undefined, notes, found.clusters)
 
 
 def _distinct_form(pair: Pair, variance: FloatArray, size: FloatArray) -> QuadraticForm:
     """Measure the difference by its joint covariance where the estimators are not the same."""
-    basis = np.eye(len(pair.names))
-    if pair.relation == "efficient" and pair.first.model == "Fixed effects":
-        basis = distinct_directions(pair.bread(pair.first), pair.bread(pair.second))
+    basis = _distinct(pair)
     if not len(basis):
-        return QuadraticForm(0.0, 0, len(pair.names), 0.0, valid=True)
+        return QuadraticForm(0.0, 0, len(pair.basis), 0.0, valid=True)
     own = np.diag(basis @ size @ basis.T)
     form = joint_form(basis @ pair.gap, basis @ variance @ basis.T, own)
-    return replace(form, size=len(pair.names))
+    return replace(form, size=len(pair.basis))
+
+
+def _distinct(pair: Pair) -> FloatArray:
+    """Combinations of the compared functions in which the estimators are not the same."""
+    if pair.relation == "efficient" and pair.first.model == "Fixed effects":
+        return distinct_directions(pair.bread(pair.first), pair.bread(pair.second))
+    return np.eye(len(pair.basis))
 
 
 def _auxiliary(pair: Pair, cov: CovLike | None) -> TestResult:
     found = auxiliary_regression(pair, _shared_cov(pair, cov, Iid()))
     statistic, notes = quadratic_form(found.params, found.cov)
-    title = f"auxiliary regression, {found.covariance.description}"
+    size = len(found.names)
+    tested = replace(pair, names=found.names, basis=np.eye(size), single=found.names)
     return _result(
-        replace(pair, names=found.names), title, statistic, len(found.names),
+        tested, f"auxiliary regression, {found.covariance.description}",
+        QuadraticForm(statistic, size, size, 0.0, valid=not np.isnan(statistic)),
         (*found.notes, *notes), found.covariance.clusters,
     )  # fmt: skip
 
 
 def _result(
-    pair: Pair, method: str, statistic: float, df: int, notes: tuple[str, ...],
+    pair: Pair, method: str, form: QuadraticForm, notes: tuple[str, ...],
     clusters: Mapping[str, int] | None = None,
 ) -> TestResult:  # fmt: skip
     one, other = pair.first.model, pair.second.model
-    null = f"{one} and {other} estimate the same coefficients: {listing(pair.names, most=12)}"
+    statistic, df = form.statistic, form.rank
+    null = f"{one} and {other} estimate the same coefficients: {pair.words}"
     title = f"Hausman test: {one} against {other} ({method})"
-    found = chi2_test(title, null, statistic, df)
-    pvalue = found.pvalue
+    found = replace(chi2_test(title, null, statistic, df), conclusive=form.valid)
+    if statistic < 0:
+        found = replace(found, pvalue=float("nan"))
+    judged = found.pvalue if form.valid else float("nan")
     if few_clusters(clusters or {}) and not np.isnan(statistic):
         least = min((clusters or {}).values()) - 1
-        pvalue = f_tail(statistic / df, df, least)
-        notes += (f"F({df}, {least}), a better reference with few clusters: p = {pvalue:.4f}.",)
-    if pair.unshared:
-        notes += (f"Not compared, in one fit only: {listing(pair.unshared, most=8)}.",)
-    return replace(found, advice=_advice(pair, pvalue), notes=notes)
+        judged = f_tail(statistic / df, df, least)
+        notes += (f"F({df}, {least}), a better reference with few clusters: p = {judged:.4f}.",)
+    return replace(found, advice=_advice(pair, judged), notes=(*notes, *pair.notes))
 
 
 def _advice(pair: Pair, pvalue: float) -> str:
     if np.isnan(pvalue):
         return "No conclusion: see the note."
-    one, other = pair.first.model, pair.second.model
-    if pair.relation == "unranked":
-        if pvalue < 0.05:
-            return (
-                "They differ at the 5 % level. Both would be consistent in a correct model: look "
-                "for dynamics, measurement error, or regressors that react to past outcomes."
-            )
-        return "They do not differ at the 5 % level."
+    other = pair.second.model
     if pvalue >= 0.05:
+        if pair.relation == "unranked":
+            return "They do not differ at the 5 % level."
         return (
             f"They do not differ at the 5 % level, so {other} may be used; where standard errors "
             "are wide, this is weak evidence."
         )
-    reason = "unit effects correlate with regressors" if "Fixed" in pair.first.model else (
-        "effects within and between units differ"
-    )  # fmt: skip
-    keep = one if "Fixed" in pair.first.model else "fixed effects"
+    if pair.relation == "unranked" or not _within_against_between(pair):
+        return (
+            "They differ at the 5 % level. Both would be consistent in a correct model: look for "
+            "effects that only one of them removes, dynamics, measurement error, or regressors "
+            "that react to past outcomes."
+        )
     return (
-        f"They differ at the 5 % level: {reason}. Rely on {keep}, or model both effects with "
-        "Mundlak or Hybrid."
+        "They differ at the 5 % level: within units and between them, the data do not tell the "
+        f"same about these coefficients. {EXPLANATIONS} Model both with Mundlak or Hybrid."
     )
+
+
+def _within_against_between(pair: Pair) -> bool:
+    """Whether one of the fits uses differences between units, and the other does so less."""
+    fits = (pair.first, pair.second)
+    absorbed = [_absorbs_units(fit) for fit in fits]
+    return len(set(absorbed)) == 2 or any(fit.model not in FIXED for fit in fits)
+
+
+def _absorbs_units(fit: Results) -> bool:
+    return (fit.panel.unit,) in {effect.columns for effect in fit.counts.effects}
 
 
 def _agreement(form: QuadraticForm) -> tuple[str, ...]:

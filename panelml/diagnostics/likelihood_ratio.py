@@ -7,30 +7,44 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.data.agreement import same_order, same_sample
+from panelml.diagnostics.estimable import canonical
+from panelml.diagnostics.likelihoods import POOLED, Likelihood, likelihood_of, wrong_kind
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
 from panelml.errors import SpecificationError, check_choice, check_count
 from panelml.inference.distributions import chi2_tail
 from panelml.inference.testing import TestResult
+from panelml.results.base import Results
 from panelml.results.mixed import MixedResults
-from panelml.results.mixed_inference import any_refitter, truth_of
+from panelml.results.mixed_inference import any_refitter
 
 __all__ = ["lr_test"]
 
 Method: TypeAlias = Literal["asymptotic", "bootstrap"]
 
+NAME = "Likelihood-ratio test"
+NULL = "the smaller model holds: what the larger one adds is zero"
+
+
+# With fewer, the mixture rejects visibly less often than it says: in balanced one-way models at
+# 5 % and maximum likelihood 2.5 % with 9 groups, 3.8 % with 50.
+FEW_GROUPS = 50
+ROUNDING = 1e-11
+
 
 @capped
 def lr_test(
-    small: MixedResults, large: MixedResults, *,
+    small: Results, large: Results, *,
     method: Method = "asymptotic", reps: int = 999, seed: int = 0,
 ) -> TestResult:  # fmt: skip
     """Test a mixed model against a larger one that contains it.
 
     Parameters
     ----------
-    small, large : MixedResults
-        Fitted to the same rows; by maximum likelihood where their fixed effects differ.
+    small, large : MixedResults, or small of PooledOLS
+        Fitted to the same rows, outcome and weights; by maximum likelihood where their fixed
+        effects differ. Pooled least squares is the model without random terms.
     method : {"asymptotic", "bootstrap"}
         Refer the statistic to its distribution in large samples, or to that in outcomes simulated
         from the smaller model and fitted by both.
@@ -53,73 +67,81 @@ def lr_test(
     Notes
     -----
     Source: Self and Liang (1987), *JASA* 82, 605-610; Stram and Lee (1994), *Biometrics* 50,
-    1171-1177.
+    1171-1177. With few groups the zero half of the mixture is more than half: Crainiceanu and
+    Ruppert (2004), *JRSS B* 66, 165-185.
     """
     check_choice("method", method, Method)
-    _check_comparable(small, large)
-    fixed = len(large.params) - len(small.params)
-    statistic = 2 * (large.loglik - small.loglik)
-    if statistic < -1e-6 * abs(large.loglik):
+    null, wide = nested_pair(small, large)
+    fixed = len(wide.params) - len(small.params)
+    statistic = 2 * (wide.loglik - null.loglik)
+    if statistic < -1e-6 * abs(wide.loglik):
         raise SpecificationError(
             "The larger model has the lower likelihood: the two are not nested, or are in the "
             "wrong order."
         )
-    statistic = max(statistic, 0.0)
+    # A variance at zero leaves the likelihood as it is, but for rounding.
+    statistic = statistic if statistic > ROUNDING * abs(wide.loglik) else 0.0
     if method == "bootstrap":
-        return _bootstrap_test(small, large, statistic, reps, seed)
-    added, parameters = _added_variances(small, large)
-    null = "the smaller model holds: what the larger one adds is zero"
-    name = "Likelihood-ratio test"
-    if added == 1:
-        weights = np.zeros(parameters + fixed + 1)
-        weights[[parameters - 1 + fixed, parameters + fixed]] = 0.5
-        return TestResult(
-            name, null, statistic, chi_bar_pvalue(statistic, weights),
-            f"chi-bar2({parameters - 1 + fixed}, {parameters + fixed})",
-            (parameters - 1 + fixed, parameters + fixed),
-            notes=("The variance is tested on the boundary of its range: an even mixture.",),
-        )  # fmt: skip
-    df = parameters + fixed
+        return _bootstrap_test(null, wide, statistic, reps, seed)
+    after = likelihood_of(wide, restricted=null.restricted)
+    added = _added_variances(null, after)
+    df = after.parameters - null.parameters + fixed
     if df == 0:
         raise SpecificationError("The two models have the same parameters.")
+    few = _few_groups(wide, added)
+    if len(added) == 1:
+        weights = np.zeros(df + 1)
+        weights[[df - 1, df]] = 0.5
+        return TestResult(
+            NAME, NULL, statistic, chi_bar_pvalue(statistic, weights),
+            f"chi-bar2({df - 1}, {df})", (df - 1, df),
+            notes=("The variance is tested on the boundary of its range: an even mixture.", *few),
+        )  # fmt: skip
     notes: tuple[str, ...] = ()
-    if added > 1:
-        notes = (f"{added} variances are tested on the boundary: this p-value is an upper bound.",)
+    if added:
+        notes = (
+            f"{len(added)} variances are tested on the boundary: this p-value is an upper bound.",
+            *few,
+        )
     pvalue = chi2_tail(statistic, df)
-    return TestResult(name, null, statistic, pvalue, f"chi2({df})", (df,), notes=notes)
+    return TestResult(NAME, NULL, statistic, pvalue, f"chi2({df})", (df,), notes=notes)
 
 
 def _bootstrap_test(
-    small: MixedResults, large: MixedResults, statistic: float, reps: int, seed: int
+    null: Likelihood, large: MixedResults, statistic: float, reps: int, seed: int
 ) -> TestResult:
     """Share of simulated statistics that are as large, with the observed one among them."""
     check_count("reps", reps)
-    draws = bootstrap_statistics(small, large, reps, seed)
+    if not same_order(null.sample, large._sample):
+        raise SpecificationError(
+            "The bootstrap gives both models the same simulated outcomes, row by row: fit them to "
+            "one data frame."
+        )
+    draws = bootstrap_statistics(null.fit, large, reps, seed)
     pvalue = (1 + int((draws >= statistic).sum())) / (1 + draws.size)
     failed = reps - draws.size
     notes = (f"{failed} of {reps} draws did not converge and are left out.",) if failed else ()
     return TestResult(
-        "Likelihood-ratio test", "the smaller model holds: what the larger one adds is zero",
-        statistic, pvalue, f"LR, {draws.size:,} bootstrap draws", (), notes=notes,
+        NAME, NULL, statistic, pvalue, f"LR, {draws.size:,} bootstrap draws", (), notes=notes,
     )  # fmt: skip
 
 
-def bootstrap_statistics(
-    small: MixedResults, large: MixedResults, reps: int, seed: int
-) -> FloatArray:
+def bootstrap_statistics(small: Results, large: MixedResults, reps: int, seed: int) -> FloatArray:
     """Return likelihood-ratio statistics of outcomes simulated from the smaller model.
 
     Source: Davison and Hinkley (1997), *Bootstrap Methods and their Application*, section 4.2.
     """
-    null, other, truth = any_refitter(small), any_refitter(large), truth_of(small)
-    first, second = small._sample, large._sample
+    null = likelihood_of(small, restricted=large.random.restricted)
+    other, second = any_refitter(large), large._sample
+    refit = null.refits()
     found = []
     for rep in counted(reps, "Bootstrap"):
-        outcome = null.draw(truth, seed, rep)
-        moved = second.panel.index.sort(first.scatter(outcome)).astype(np.float64)
-        fits = null.fit(outcome), other.fit(moved if second.keep is None else moved[second.keep])
-        if all(fit.converged for fit in fits):
-            found.append(max(2 * (fits[1].loglik - fits[0].loglik), 0.0))
+        outcome = refit.draw(seed, rep)
+        moved = second.panel.index.sort(null.sample.scatter(outcome)).astype(np.float64)
+        wide = other.fit(moved if second.keep is None else moved[second.keep])
+        loglik = refit.loglik(outcome)
+        if wide.converged and not np.isnan(loglik):
+            found.append(max(2 * (wide.loglik - loglik), 0.0))
     return np.array(found)
 
 
@@ -131,33 +153,60 @@ def chi_bar_pvalue(statistic: float, weights: FloatArray) -> float:
     return float(np.dot(weights, tails))
 
 
-def _check_comparable(small: MixedResults, large: MixedResults) -> None:
-    if small.nobs != large.nobs or small.depvar != large.depvar:
-        raise SpecificationError("The two models must be fitted to the same rows and outcome.")
-    restricted = {fit.spec.reml for fit in (small, large)}  # type: ignore[attr-defined]
-    if len(restricted) > 1:
+def nested_pair(small: Results, large: Results) -> tuple[Likelihood, MixedResults]:
+    """Take two fits whose likelihoods can be compared.
+
+    Raises
+    ------
+    SpecificationError
+        If one has no such likelihood, samples or kinds of likelihood differ, or the first is not
+        contained in the second.
+    """
+    if isinstance(small, MixedResults) and getattr(large, "model", "") == POOLED:
+        raise SpecificationError(f"{POOLED} is the smaller model: pass it first.")
+    if not isinstance(large, MixedResults):
+        raise wrong_kind(large)
+    restricted = large.random.restricted
+    null = likelihood_of(small, restricted=restricted)
+    same = small.depvar == large.depvar and same_sample(null.sample, large._sample)
+    if not same:
+        raise SpecificationError(
+            "The two models must be fitted to the same rows and outcome. Their rows, the values of "
+            "the outcome, or weights differ."
+        )
+    if null.restricted is not restricted:
         raise SpecificationError("One model is fitted by REML and the other by ML.")
-    if restricted == {True} and list(small.params.index) != list(large.params.index):
+    before, after = ({canonical(str(name)) for name in fit.params.index} for fit in (small, large))
+    if restricted and before != after:
         raise SpecificationError(
             "Restricted likelihoods with different fixed effects cannot be compared: fit both "
             "models with reml=False."
         )
-    if not set(small.params.index) <= set(large.params.index):
-        raise SpecificationError("The smaller model has fixed effects that the larger one lacks.")
-
-
-def _added_variances(small: MixedResults, large: MixedResults) -> tuple[int, int]:
-    """Count the variances that the larger model adds, and all its added (co)variances."""
-    before, after = (set(_variances(fit)) for fit in (small, large))
     if not before <= after:
+        raise SpecificationError("The smaller model has fixed effects that the larger one lacks.")
+    return null, large
+
+
+def _added_variances(null: Likelihood, wide: Likelihood) -> list[tuple[str, str]]:
+    """Find the variances that the larger model adds."""
+    if not set(null.variances) <= set(wide.variances):
         raise SpecificationError("The smaller model has random terms that the larger one lacks.")
-    return len(after - before), _parameters(large) - _parameters(small)
+    return [variance for variance in wide.variances if variance not in null.variances]
 
 
-def _variances(fit: MixedResults) -> list[tuple[str, str]]:
-    return [(part.name, label) for part in fit.random.parts for label in part.labels]
-
-
-def _parameters(fit: MixedResults) -> int:
-    residual = fit.residual.form.size if fit.residual else 0
-    return residual + sum(len(part.labels) + len(part.correlations()) for part in fit.random.parts)
+def _few_groups(large: MixedResults, added: list[tuple[str, str]]) -> tuple[str, ...]:
+    """Say that the mixture is conservative where a variance is between few groups."""
+    names = {name for name, _ in added}
+    counts = {
+        part.name: int((large._sample.level_rows(part.group) > 0).sum())
+        for part in large.random.parts if part.name in names
+    }  # fmt: skip
+    few = {name: count for name, count in counts.items() if count < FEW_GROUPS}
+    if not few:
+        return ()
+    words = " and ".join(f"{count} groups of {name}" for name, count in few.items())
+    return (
+        f"Only {words}: with few groups the asymptotic p-value is too large (at 5 % a test with "
+        "about ten groups rejects 2.5 % by maximum likelihood, and 4 % by REML, in balanced data). "
+        "method='bootstrap' is exact but for simulation.",
+    )

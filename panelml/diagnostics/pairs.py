@@ -7,60 +7,79 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import FloatArray
+from panelml.data.agreement import same_outcome, same_rows
+from panelml.data.grouping import ROW
 from panelml.data.panel import Panel
+from panelml.diagnostics.estimable import Directions, canonical, directions_of, estimable, recoded
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.results.base import Results
 
-__all__ = ["Pair", "make_pair"]
+__all__ = ["Pair", "make_pair", "require_regression"]
 
 Relation: TypeAlias = Literal["efficient", "independent", "unranked"]
 
+TWO_WAY = "Two-way random effects"
 # Later ones are efficient under assumptions that the earlier ones do without.
-ORDER = ("Fixed effects", "Between", "Random effects", "Pooled OLS")
+ORDER = ("Fixed effects", "Between", "Random effects", TWO_WAY, "Pooled OLS")
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two fits and the coefficients they have in common.
+    """Two fits, and the functions of their common coefficients that both of them identify.
 
     Attributes
     ----------
     first, second : Results
         The second is efficient where the relation is "efficient"; otherwise as they were given.
-    names : tuple of str
-        Coefficients that are compared.
+    names : tuple of str, length k
+        The regressors that both have, as the first fit names them.
+    basis : FloatArray, shape (r, k)
+        The functions of their coefficients that are compared: those that are estimable in both.
+    single : tuple of str
+        Coefficients that are compared one by one; they come first in the basis.
     relation : {"efficient", "independent", "unranked"}
         Whether, with independent errors of equal variance, the second is efficient, the two are
         independent (within and between), or neither.
+    notes : tuple of str
+        What is not compared, and why.
     """
 
     first: Results
     second: Results
     names: tuple[str, ...]
+    basis: FloatArray
+    single: tuple[str, ...]
     relation: Relation
+    notes: tuple[str, ...]
 
-    def positions(self, fit: Results) -> IntArray:
-        """Return the places of the common coefficients among a fit's parameters."""
-        return np.array([fit.params.index.get_loc(name) for name in self.names])
+    def functions(self, fit: Results) -> FloatArray:
+        """Return the compared functions of a fit's parameters, shape (r, parameters)."""
+        place = {canonical(name): j for j, name in enumerate(fit.params.index)}
+        found = np.zeros((len(self.basis), len(fit.params)))
+        for column, name in zip(self.basis.T, self.names, strict=True):
+            # A collinear regressor that was dropped counts as zero: estimable functions allow it.
+            if canonical(name) in place:
+                found[:, place[canonical(name)]] = column
+        return found
 
     @property
     def gap(self) -> FloatArray:
-        """First less second estimates, shape (k,)."""
-        names = list(self.names)
-        return np.asarray(
-            self.first.params[names].to_numpy() - self.second.params[names].to_numpy()
+        """First less second estimates, shape (r,)."""
+        first, second = (
+            self.functions(fit) @ fit.params.to_numpy() for fit in (self.first, self.second)
         )
+        return np.asarray(first - second)
 
     def model_cov(self, fit: Results) -> FloatArray:
-        """Return the covariance that a fit's model implies for the coefficients, (k, k)."""
-        at = self.positions(fit)
-        return fit.attached.estimate.iid_cov[np.ix_(at, at)]
+        """Return the covariance that a fit's model implies for the functions, (r, r)."""
+        functions = self.functions(fit)
+        return functions @ fit.attached.estimate.iid_cov @ functions.T
 
     def bread(self, fit: Results) -> FloatArray:
-        """Return a fit's inverse cross-products for the coefficients, (k, k)."""
-        at = self.positions(fit)
-        return fit.attached.estimate.rows.bread[np.ix_(at, at)]
+        """Return a fit's inverse cross-products for the functions, (r, r)."""
+        functions = self.functions(fit)
+        return functions @ fit.attached.estimate.rows.bread @ functions.T
 
     def error_variance(self, fit: Results) -> float:
         """Return the variance by which a fit's model scales its inverse cross-products."""
@@ -69,20 +88,24 @@ class Pair:
     @property
     def same_rows(self) -> bool:
         """Whether both fits use the same rows with the same weights."""
-        a, b = (fit.attached.estimate.rows.sample for fit in (self.first, self.second))
-        kept, other = (np.ones(s.panel.nobs, bool) if s.keep is None else s.keep for s in (a, b))
-        return a.weights == b.weights and bool(np.array_equal(kept, other))
+        return same_rows(*(fit.attached.estimate.rows.sample for fit in (self.first, self.second)))
 
     @property
-    def unshared(self) -> tuple[str, ...]:
-        """Slopes that only one of the fits has."""
-        names = [*_slopes(self.first), *_slopes(self.second)]
-        return tuple(name for name in dict.fromkeys(names) if name not in self.names)
+    def labels(self) -> tuple[str, ...]:
+        """Names of what is compared, one for each row of the basis."""
+        others = len(self.basis) - len(self.single)
+        return (*self.single, *(f"combination {i + 1}" for i in range(others)))
 
-
-def _slopes(fit: Results) -> list[str]:
-    """Names of the parameters without the constant, which stands first."""
-    return [str(name) for name in fit.params.index[int(fit.counts.constant) :]]
+    @property
+    def words(self) -> str:
+        """What is compared."""
+        combinations = len(self.basis) - len(self.single)
+        if not combinations:
+            return listing(self.single, most=12)
+        tied = [name for name in self.names if name not in self.single]
+        count = f"{combinations} combination{'s' if combinations > 1 else ''}"
+        own = [listing(self.single, most=12)] if self.single else []
+        return " and ".join([*own, f"{count} of {listing(tied, most=8)}"])
 
 
 def make_pair(a: Results, b: Results) -> Pair:
@@ -91,26 +114,108 @@ def make_pair(a: Results, b: Results) -> Pair:
     Raises
     ------
     SpecificationError
-        If they explain different outcomes or come from different panels.
+        If one is no regression, or they explain different outcomes or come from different panels.
     IdentificationError
-        If they have no slope in common.
+        If they have no slope in common that both identify.
     """
+    for fit in (a, b):
+        require_regression(fit)
     if a.depvar != b.depvar:
         raise SpecificationError(
             f"The fits explain different outcomes, {a.depvar!r} and {b.depvar!r}."
         )
+    one, other = (fit.attached.estimate.rows.sample for fit in (a, b))
     if not _same_index(a.panel, b.panel):
+        largest = "" if ROW not in (a.panel.time, b.panel.time) else (
+            ", whose unit is the grouping factor with most levels"
+        )  # fmt: skip
         raise SpecificationError(
-            "The fits come from different panels. Fit both on the same Panel object."
+            f"The fits come from different panels. Fit both on the same Panel object{largest}."
         )
-    names = tuple(name for name in _slopes(a) if name in _slopes(b))
-    if not names:
-        raise IdentificationError(
-            f"The fits have no slope in common: {listing(a.params.index, most=8)} against "
-            f"{listing(b.params.index, most=8)}."
+    if not same_outcome(one, other):
+        raise SpecificationError(
+            f"The fits explain different outcomes: the values of {a.depvar!r} differ between the "
+            "data they were fitted to. Fit both on the same Panel object."
         )
     first, second, relation = _rank(a, b)
-    return Pair(first, second, names, relation)
+    return _compare(first, second, relation)
+
+
+def require_regression(fit: object) -> None:
+    """Refuse results that are no regression on the rows of a panel.
+
+    Raises
+    ------
+    SpecificationError
+        Saying what to compare instead.
+    """
+    if not isinstance(fit, Results):
+        name = getattr(fit, "model", type(fit).__name__)
+        raise SpecificationError(
+            f"Coefficients of regressors are compared, and {name} has none: it estimates effects "
+            "of a treatment. Fit regressions of the outcome, as FixedEffects with the treatment "
+            "among its regressors."
+        )
+
+
+def _compare(first: Results, second: Results, relation: Relation) -> Pair:
+    """Find the functions of common coefficients that both fits identify."""
+    fits = (first, second)
+    found = [directions_of(fit) for fit in fits]
+    known = [
+        {canonical(name): j for j, name in enumerate(each.names) if name not in each.lost}
+        for each in found
+    ]
+    designs = [fit.attached.estimate.rows.sample.design.regressors for fit in fits]
+    changed = recoded(*designs)
+    names = tuple(
+        name for name in found[0].names
+        if canonical(name) in known[0].keys() & known[1].keys() - changed
+    )  # fmt: skip
+    basis, single = np.zeros((0, len(names))), np.zeros(len(names), dtype=bool)
+    if names:
+        nulls = [
+            each.null[:, [place[canonical(name)] for name in names]]
+            for each, place in zip(found, known, strict=True)
+        ]
+        basis, single = estimable(*nulls)
+    alone = tuple(name for name, own in zip(names, single, strict=True) if own)
+    notes = _not_compared(fits, found, names, alone, changed)
+    if not len(basis):
+        raise IdentificationError(
+            f"The fits have no slope in common: {listing(first.params.index, most=8)} against "
+            f"{listing(second.params.index, most=8)}."
+            + "".join(f" {note}" for note in notes if names or changed)
+        )
+    return Pair(first, second, names, basis, alone, relation, notes)
+
+
+def _not_compared(
+    fits: tuple[Results, Results], found: list[Directions], names: tuple[str, ...],
+    single: tuple[str, ...], changed: frozenset[str],
+) -> tuple[str, ...]:  # fmt: skip
+    """Say which coefficients are not compared, and why."""
+    notes = []
+    for fit, each in zip(fits, found, strict=True):
+        tied = [name for name in names if name in each.tied and name not in single]
+        if tied:
+            notes.append(
+                f"Not compared one by one: {listing(tied, most=12)}. They are collinear in "
+                f"{fit.model}, so that each coefficient depends on which of them is left out; only "
+                "combinations that do not are compared."
+            )
+    every = [name for each in found for name in each.names]
+    shared = {canonical(name) for name in names}
+    if changed:
+        words = [name for name in dict.fromkeys(every) if canonical(name) in changed]
+        notes.append(
+            f"Not compared, as levels are missing from one of the samples and coefficients refer "
+            f"to another level: {listing(words, most=8)}."
+        )
+    alone = [n for n in dict.fromkeys(every) if canonical(n) not in shared | changed]
+    if alone:
+        notes.append(f"Not compared, in one fit only: {listing(alone, most=8)}.")
+    return tuple(notes)
 
 
 def _same_index(a: Panel, b: Panel) -> bool:
@@ -129,8 +234,9 @@ def _rank(a: Results, b: Results) -> tuple[Results, Results, Relation]:
             if effects[id(other)] < effects[id(one)]:
                 return one, other, "efficient"
             continue
-        absorbs_unit = one.model != "Fixed effects" or (one.panel.unit,) in effects[id(one)]
-        if one.model not in ORDER or other.model not in ORDER or not absorbs_unit:
+        needed = {(one.panel.unit,)} | ({(one.panel.time,)} if other.model == TWO_WAY else set())
+        absorbed = one.model != "Fixed effects" or needed <= effects[id(one)]
+        if one.model not in ORDER or other.model not in ORDER or not absorbed:
             continue
         if (one.model, other.model) == ("Fixed effects", "Between"):
             return one, other, "independent"

@@ -167,8 +167,8 @@ def _on_equality(both: WithinBetween | None, test: TestResult | None) -> str:
             f"({test.pvalue_text}). Pooled OLS and random effects average two things that differ: "
             "read Fixed effects for changes within units, Between for differences between them, "
             f"or the hybrid for both.{_apart(both)} The tests do not say why they differ: traits "
-            "of units that are left out are one reason, measurement error and slow effects are "
-            "others."
+            "of units that go along with regressors and are missing from the model are one reason; "
+            "measurement error, feedback from past outcomes and slow effects are others."
         )
     return (
         "The data do not reject that effects are the same within and between units "
@@ -179,7 +179,7 @@ def _on_equality(both: WithinBetween | None, test: TestResult | None) -> str:
 
 
 def _apart(both: WithinBetween | None) -> str:
-    if both is None or len(both.names) == 1:
+    if both is None or len(both.names) < 2:
         return ""
     names = [name for name, p in zip(both.names, both.pvalues, strict=True) if p < LEVEL]
     if not names:
@@ -188,7 +188,7 @@ def _apart(both: WithinBetween | None) -> str:
 
 
 def _closest_to_apart(both: WithinBetween | None) -> str:
-    if both is None:
+    if both is None or not both.names:
         return ""
     i = int(np.argmin(both.pvalues))
     most = " It stands out most there." if len(both.names) > 1 else ""
@@ -222,4 +222,6 @@ def _on_differences(test: TestResult | None) -> list[str]:
 
 
 def _defined(test: TestResult | str | None) -> TestResult | None:
-    return test if isinstance(test, TestResult) and not np.isnan(test.pvalue) else None
+    if not isinstance(test, TestResult) or np.isnan(test.pvalue) or not test.conclusive:
+        return None
+    return test

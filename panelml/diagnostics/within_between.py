@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.errors import SpecificationError, check_share
+from panelml.diagnostics.estimable import Directions, directions_of, estimable
+from panelml.diagnostics.pairs import require_regression
+from panelml.errors import IdentificationError, SpecificationError, check_share, listing
 from panelml.inference.distributions import t_critical, t_tail
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
@@ -93,40 +94,110 @@ def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
     ------
     SpecificationError
         If the fit has no such pair of parameters, or the level is not between 0 and 1.
+    IdentificationError
+        If no effect within units can be told from the one between them.
+
+    Notes
+    -----
+    Compared are the differences that are estimable. A regressor that is collinear with others
+    within units, as experience is with period dummies, has no effect of its own there.
     """
     check_share("level", level)
+    require_regression(fit)
     params: FloatArray = np.asarray(fit.params, dtype=np.float64)
     cov, df = fit.covariance.matrix, fit.df_t
-    names, own, contrasts = _pairs(list(fit.params.index))
+    pairs = _pairs(fit)
+    names, own, basis = pairs.names, pairs.own, pairs.basis
+    rows = basis[: len(names)]
+    difference = rows @ params
+    error = np.sqrt(np.einsum("ij,jk,ik->i", rows, cov, rows))
+    half = t_critical(level, df) * error
+    test = wald_test(
+        basis, list(fit.params.index), params, cov, df, name="Test of within = between",
+        null=f"effects within and between units are the same: {pairs.words}",
+    )  # fmt: skip
+    return WithinBetween(
+        names, params[own], params[own] + difference, difference, error, difference - half,
+        difference + half, 2 * t_tail(np.abs(difference / error), df), level,
+        replace(test, notes=(*test.notes, *pairs.notes)),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What of within and between effects a fit can tell apart.
+
+    Attributes
+    ----------
+    names : tuple of str, length k
+        Regressors whose two effects are compared one by one.
+    own : list of int
+        Places of the ones within units among the parameters.
+    basis : FloatArray, shape (r, parameters)
+        Between less within: of each regressor, then of combinations of collinear ones.
+    words : str
+        What is compared.
+    notes : tuple of str
+        What is not, and why.
+    """
+
+    names: tuple[str, ...]
+    own: list[int]
+    basis: FloatArray
+    words: str
+    notes: tuple[str, ...]
+
+
+def _pairs(fit: Results) -> Comparison:
+    """Find regressors with both effects, and the differences of these that are estimable."""
+    found = directions_of(fit)
+    place = {name: j for j, name in enumerate(found.names)}
+    names, own, other, sign = [], [], [], []
+    for name in found.names:
+        split = name.startswith("within(") and name.endswith(")")
+        plain = name[len("within(") : -1] if split else name
+        partner = f"between({plain})" if split else f"mean({plain})"
+        if partner in place:
+            names.append(plain)
+            own.append(place[name])
+            other.append(place[partner])
+            sign.append(-1.0 if split else 0.0)
     if not names:
         raise SpecificationError(
             f"{fit.model} has no effect both within and between units. Fit Hybrid or Mundlak."
         )
-    difference = contrasts @ params
-    error = np.sqrt(np.einsum("ij,jk,ik->i", contrasts, cov, contrasts))
-    half = t_critical(level, df) * error
-    test = wald_test(
-        contrasts, list(fit.params.index), params, cov, df, name="Test of within = between",
-        null=f"effects within and between units are the same: {', '.join(names)}",
-    )  # fmt: skip
-    return WithinBetween(
-        names, params[own], params[own] + difference, difference, error, difference - half,
-        difference + half, 2 * t_tail(np.abs(difference / error), df), level, test,
-    )  # fmt: skip
+    basis, single = estimable(found.null[:, own], found.null[:, other])
+    if not len(basis):
+        raise IdentificationError(
+            f"Within and between effects of {listing(names, most=8)} cannot be told apart: they do "
+            "not vary between units, or are collinear with others within units."
+        )
+    at = {str(name): j for j, name in enumerate(fit.params.index)}
+    contrasts = np.zeros((len(basis), len(at)))
+    for column, i, j, times in zip(basis.T, own, other, sign, strict=True):
+        for factor, place_ in ((times, i), (1.0, j)):
+            if found.names[place_] in at:
+                contrasts[:, at[found.names[place_]]] += factor * column
+    alone = tuple(name for name, one in zip(names, single, strict=True) if one)
+    own_places = [at[found.names[i]] for i, one in zip(own, single, strict=True) if one]
+    return Comparison(alone, own_places, contrasts, *_words(names, alone, basis, found))
 
 
-def _pairs(params: Sequence[str]) -> tuple[tuple[str, ...], list[int], FloatArray]:
-    """Find regressors with both effects, the place of the one within, and between less within."""
-    names: list[str] = []
-    own: list[int] = []
-    rows: list[FloatArray] = []
-    unit = np.eye(len(params))
-    for i, param in enumerate(params):
-        split = param.startswith("within(") and param.endswith(")")
-        name = param[len("within(") : -1] if split else param
-        other = f"between({name})" if split else f"mean({name})"
-        if other in params:
-            names.append(name)
-            own.append(i)
-            rows.append(unit[params.index(other)] - (unit[i] if split else 0.0))
-    return tuple(names), own, np.array(rows).reshape(-1, len(params))
+def _words(
+    names: list[str], alone: tuple[str, ...], basis: FloatArray, found: Directions
+) -> tuple[str, tuple[str, ...]]:
+    lost = [n for n in names if {f"between({n})", f"mean({n})"} & found.lost]
+    tied = [name for name in names if name not in alone and name not in lost]
+    notes: tuple[str, ...] = ()
+    if lost:
+        notes = (f"Not compared, for want of variation between units: {listing(lost, most=8)}.",)
+    if tied:
+        notes += (
+            f"Not compared one by one: {listing(tied, most=8)}. They are collinear within units or "
+            "between them, so that each coefficient depends on which of them is left out.",
+        )
+    combinations = len(basis) - len(alone)
+    parts = list(alone)
+    if combinations:
+        parts.append(f"{combinations} combinations of {listing(tied, most=8)}")
+    return ", ".join(parts), notes

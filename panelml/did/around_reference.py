@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
-from panelml.errors import IdentificationError, SpecificationError, listing
+from panelml.errors import IdentificationError, SpecificationError, listing, shown
 from panelml.results.effects import EffectResults, require_effects
 
 __all__ = ["AroundReference", "around_reference", "numbers"]

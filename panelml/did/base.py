@@ -16,7 +16,7 @@ from panelml.did.few import few_groups
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts
-from panelml.inference.covariance import CovLike, Estimate
+from panelml.inference.covariance import CovLike, Estimate, parse
 from panelml.inference.influence import InfluenceFunction, UnitInfluence
 from panelml.results.averages import horizon_name, label_text
 from panelml.results.effects import EffectResults, EffectTie, effect_statistics

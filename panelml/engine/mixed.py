@@ -245,7 +245,8 @@ def _independent(moments: PanelMoments, fixed: IntArray, constant: bool) -> Solu
         mean = moments.overall.mean
         table = table + moments.weight * np.outer(mean, mean)
     places = np.concatenate([[0], fixed])
-    return solve_normal(table[np.ix_(places, places)])
+    floor = moments.overall.rounding[fixed] if constant else None
+    return solve_normal(table[np.ix_(places, places)], floor)
 
 
 def _require_certificate(levels: LevelsFit, moments: PanelMoments) -> None:

@@ -7,13 +7,14 @@ from typing import Literal
 
 import numpy as np
 
-from panelml._typing import BoolArray, FloatArray, IntArray, InteractionCentring
+from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray, InteractionCentring
 from panelml.core.augment import SplitMeans
+from panelml.core.linalg import solve_normal
 from panelml.core.moments import PanelMoments
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.engine.least_squares import LeastSquares
-from panelml.errors import IdentificationError, SpecificationError
+from panelml.errors import IdentificationError, SpecificationError, listing
 
 __all__ = ["as_mundlak", "split_means"]
 
@@ -21,7 +22,7 @@ __all__ = ["as_mundlak", "split_means"]
 def split_means(
     sample: Sample, form: Literal["within-between", "mundlak", "levels"],
     interactions: InteractionCentring = "demeaned",
-) -> Sample:  # fmt: skip
+) -> tuple[Sample, tuple[str, ...]]:  # fmt: skip
     """Find the regressors that vary within units and split them.
 
     Random regressors, which stand last, become deviations from unit means where they vary.
@@ -34,6 +35,12 @@ def split_means(
         ``as_mundlak``; or these themselves.
     interactions : {"demeaned", "double-demeaned", "raw"}
         What is split: the product; the product of deviations, in its within part; or nothing.
+
+    Returns
+    -------
+    sample : Sample
+    notes : tuple of str
+        Which effects within units are not told apart, and what the within part of a product is.
 
     Raises
     ------
@@ -62,7 +69,49 @@ def split_means(
     random = fixed + np.arange(names.size - fixed)
     last = [f"within({names[j]})" if moves[j] else names[j] for j in random]
     step = SplitMeans(varying, others, form, products, random, random[moves[random]])
-    return sample.then((*first, *second, *names[others], *last), step)
+    notes = (
+        *_product_notes(names[varying], components, varying, moves, interactions),
+        *_tied_notes(moments, varying, names),
+    )
+    return sample.then((*first, *second, *names[others], *last), step), notes
+
+
+def _tied_notes(moments: PanelMoments, varying: IntArray, names: AnyArray) -> tuple[str, ...]:
+    """Say which split regressors are collinear within units with earlier ones."""
+    use = np.append(0, 1 + varying)
+    solved = solve_normal(moments.within[np.ix_(use, use)], moments.rounding[1 + varying])
+    notes = []
+    for j, others in sorted(solved.dropped.items()):
+        last = names[varying[j]]
+        tied = listing((names[varying[i]] for i in others), most=8)
+        notes.append(
+            f"Within units {last} cannot be told from {tied}: as in fixed effects, their effects "
+            f"within units are those with {last} at zero, and are not comparable with effects "
+            "between units."
+        )
+    return tuple(notes)
+
+
+def _product_notes(
+    names: AnyArray, components: tuple[tuple[str, ...], ...], varying: IntArray, moves: BoolArray,
+    interactions: InteractionCentring,
+) -> tuple[str, ...]:  # fmt: skip
+    """Say what the within part of a product of regressors that vary within units is."""
+    constant = {own[0] for own, moved in zip(components, moves, strict=False)
+                if len(own) == 1 and not moved}  # fmt: skip
+    products = [
+        name for name, column in zip(names, varying, strict=True)
+        if sum(factor not in constant for factor in components[column]) > 1
+    ]  # fmt: skip
+    if not products or interactions == "raw":
+        return ()
+    what = "the deviation of the product from its unit mean, as in fixed effects"
+    if interactions == "double-demeaned":
+        what = "the product of deviations from unit means, made a deviation itself"
+    return (
+        f"The within part of {listing(products, most=8)} is {what}: interactions="
+        f"{interactions!r}. The default is 'double-demeaned' with random=, and 'demeaned' without.",
+    )
 
 
 def as_mundlak(

@@ -33,6 +33,8 @@ class TestResult:
     advice : str
         What the result means for the choice of an estimator.
     notes : tuple of str
+    conclusive : bool
+        Whether the statistic has its reference distribution under the null hypothesis.
     """
 
     __test__ = False
@@ -45,6 +47,7 @@ class TestResult:
     df: tuple[float, ...]
     advice: str = ""
     notes: tuple[str, ...] = ()
+    conclusive: bool = True
 
     def __str__(self) -> str:
         lines = [
@@ -75,6 +78,8 @@ class TestResult:
     def _outcome(self) -> str:
         if np.isnan(self.statistic):
             return "not defined"
+        if np.isnan(self.pvalue):
+            return f"{self.statistic:.4f}"
         return f"{self.statistic:.4f}, {self.pvalue_text}"
 
     @property

@@ -92,7 +92,8 @@ class Mundlak:
     """Random effects with the unit means of all regressors that vary within units.
 
     The coefficient of ``x`` is its effect within units, the one of ``mean(x)`` by how much the
-    effect between units differs.
+    effect between units differs. A regressor that is collinear with others within units, as
+    experience is with period dummies, has the coefficient that fixed effects give it, and a note.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ class Hybrid:
         What is the within part of ``x:z``: the product of deviations from unit means, itself
         made a deviation; the deviation of the product, which differs if both vary within units;
         or the product as it is, not split. By default "double-demeaned" with ``random``, and
-        "demeaned" without.
+        "demeaned" without; the first note says which, where it makes a difference.
     residual : str or residual structure, optional
         With ``random``, as for MixedModel: ``pm.residual.Heteroskedastic(covariates="x")`` lets
         the variance within units depend on x.
@@ -206,10 +207,11 @@ def _fit_slopes(spec: Hybrid, random: str, data: Any) -> Results:
     plan = ResidualPlan.parse(spec.residual, data, panel)
     keys, slopes = (plan.keys, plan.slopes) if plan else ((), ())
     sample, notes = make_sample(panel, formula, parse_weights(spec.weights), keys, slopes)
-    split = split_means(sample, "within-between", spec.interactions or "double-demeaned")
+    centring = spec.interactions or "double-demeaned"
+    split, said = split_means(sample, "within-between", centring)
     return fit_mixed(
         spec, "Hybrid (within-between)", formula, split, (term.group,), restricted=spec.reml,
-        cov=spec.cov, notes=notes, plan=plan,
+        cov=spec.cov, notes=(*said, *notes), plan=plan,
     )  # fmt: skip
 
 
@@ -221,8 +223,9 @@ def _fit(
     sample, notes = make_sample(require_panel(data), formula, parse_weights(spec.weights))
     # The estimated effects of these methods, mean(y) - mean(x) b, need x itself.
     by_effects = spec.method in ("amemiya", "nerlove")
-    levels = split_means(sample, "levels") if by_effects else None
-    split = split_means(sample, form, interactions)
+    levels = split_means(sample, "levels")[0] if by_effects else None
+    split, said = split_means(sample, form, interactions)
+    notes = (*said, *notes)
     return fit_random(spec, model, formula, split, spec.method, spec.cov, notes, levels)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -20,7 +19,7 @@ from panelml.results.base import Results
 from panelml.results.explained import explained_shares
 from panelml.results.mixed_levels import LevelResults
 from panelml.results.plot_mixed import plot_caterpillar, plot_curves, plot_variances
-from panelml.results.prediction import random_rows, sample_values
+from panelml.results.prediction import frame_of, random_rows, sample_values
 from panelml.results.random_part import RandomCoefficients
 from panelml.results.residual import ResidualPart, residual_table
 from panelml.results.variance import (
@@ -234,7 +233,7 @@ class MixedResults(LevelResults):
 
         Parameters
         ----------
-        data : data frame or dict of str to array
+        data : data frame or dict of str to array or number
             Values of the random regressors' columns.
 
         Returns
@@ -243,7 +242,7 @@ class MixedResults(LevelResults):
             By row of ``data``: its columns, the variance between the levels of each grouping
             factor, z' D z, the residual one and their total.
         """
-        frame = pd.DataFrame(data) if isinstance(data, Mapping) else data
+        frame = frame_of(data)
         basis, parts = self.random.prediction.basis, self.random.parts
         rows = random_rows(self.predictor, frame)
 

@@ -24,7 +24,7 @@ from panelml.data.sample import Sample
 from panelml.data.table import read_frame
 from panelml.data.weights import Weights
 from panelml.engine.fold import fold
-from panelml.errors import UnknownNameError, listing
+from panelml.errors import SpecificationError, UnknownNameError, listing
 from panelml.results.unit_means import UnitMeans
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Predictor",
     "RowValues",
     "effect_values",
+    "frame_of",
     "random_rows",
     "sample_values",
     "to_series",
@@ -199,6 +200,26 @@ def random_rows(predictor: Predictor, data: Any) -> Sample:
     panel = alone(read_frame(data))
     design = replace(predictor.design, outcome=None, regressors=Terms({}, ()))
     return _complete(Sample(panel, design, design.names))
+
+
+def frame_of(data: Any) -> Any:
+    """Return a data frame as it is, or one of columns and numbers given by name.
+
+    Raises
+    ------
+    SpecificationError
+        If the columns are not of one length.
+    """
+    if not isinstance(data, Mapping):
+        return data
+    single = [name for name, values in data.items() if np.ndim(values) == 0]
+    rows = max((len(values) for name, values in data.items() if name not in single), default=1)
+    uneven = [n for n, values in data.items() if n not in single and len(values) != rows]
+    if uneven:
+        raise SpecificationError(
+            f"The values of {listing(uneven)} are not one number, or one for each of {rows} rows."
+        )
+    return pd.DataFrame(dict(data), index=pd.RangeIndex(rows) if single else None)
 
 
 def sample_values(sample: Sample, value: Callable[[Block], FloatArray]) -> FloatArray:

@@ -82,11 +82,11 @@ def test_jointly_apart_but_no_single_regressor() -> None:
     assert "For no single regressor is the difference significant at 5 %." in said
 
 
-def test_a_classical_test_that_is_not_defined_gives_way_to_sigmamore() -> None:
+def test_a_classical_test_without_a_conclusion_gives_way_to_sigmamore() -> None:
     crime = pm.datasets.load("crime")
     page = report(pm.Panel(crime, "county", "year"), "lcrmrte ~ lprbarr + lpolpc + C(year)")
     said = section(page, 4)
-    assert "chi2(8) = not defined No conclusion: see the note." in said
+    assert "No conclusion: see the note." in said
     assert "(sigmamore)" in said
     assert "nan" not in str(page)
     assert "nan" not in page.to_html()

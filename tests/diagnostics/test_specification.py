@@ -340,14 +340,38 @@ def test_units_without_variation_are_left_out() -> None:
 def test_first_differences_and_random_effects_have_residuals_too() -> None:
     data = panel("wage")
     formula = "lwage ~ union + married"
-    for fit in (pm.FirstDifference(formula), pm.RandomEffects(formula),
-                pm.FixedEffects(f"{formula} | nr + year")):  # fmt: skip
+    for fit in (pm.FirstDifference(formula), pm.RandomEffects(formula)):
         assert np.isfinite(pesaran_cd(fit.fit(data)).statistic)
-    two_way = pesaran_cd(pm.FixedEffects(f"{formula} | nr + year").fit(data))
-    assert "Juodis and Reese" in two_way.notes[0]
     one_way = pesaran_cd(pm.FixedEffects(formula).fit(data))
     assert one_way.notes == ()
     assert "Driscoll-Kraay" in one_way.advice
+
+
+@pytest.mark.parametrize("unbalanced", [False, True])
+@pytest.mark.parametrize("kind", ["cd", "lm", "scaled-lm"])
+def test_effects_of_periods_leave_nothing_to_test(unbalanced: bool, kind: Any) -> None:
+    """Residuals that add up to zero in each period are correlated between units."""
+    frame = grunfeld10_unbalanced() if unbalanced else grunfeld10()
+    data = pm.Panel(frame.assign(sector=frame["firm"] % 3), "firm", "year")
+    fits = [
+        pm.FixedEffects(f"{FORMULA} | firm + year"), pm.FixedEffects(f"{FORMULA} | year"),
+        pm.FixedEffects(f"{FORMULA} | firm + sector^year"),
+        pm.FixedEffects(f"{FORMULA} + C(year)"),
+        pm.RandomEffects(f"{FORMULA} + C(year)", method="ml"),
+        pm.PooledOLS(f"{FORMULA} + C(year)"), pm.RandomEffects(FORMULA, time_effects=True),
+    ]  # fmt: skip
+    for fit in fits:
+        with pytest.raises(SpecificationError, match=r"Effects of year are taken out.*without"):
+            pesaran_cd(fit.fit(data), kind)
+    early = pm.Panel(frame.query("year < 1941"), "firm", "year")
+    crossed = pm.MixedModel(f"{FORMULA} + (1 | firm) + (1 | year)")
+    with pytest.raises(SpecificationError, match="Effects of year are taken out"):
+        pesaran_cd(crossed.fit(early), kind)
+    # With more years than firms the rows are laid out by years.
+    with pytest.raises(SpecificationError, match="laid out by year, without periods"):
+        pesaran_cd(crossed.fit(data), kind)
+    trend = pm.FixedEffects(f"{FORMULA} + year").fit(data)
+    assert np.isfinite(pesaran_cd(trend, kind).statistic)
 
 
 def test_refusals_of_the_dependence_test() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
 import panelml as pm
 from panelml.diagnostics.within_between import within_between
-from panelml.errors import SpecificationError
+from panelml.errors import DetachedResultError, SpecificationError
 from panelml.results.base import Results
 from panelml.results.formats import number, pvalue
 from tests.panels import grunfeld10_unbalanced, wage
@@ -62,6 +64,15 @@ def test_one_restriction_has_the_joint_p_value() -> None:
     panel = pm.Panel(grunfeld10_unbalanced(), "firm", "year")
     found = within_between(pm.Hybrid("inv ~ value").fit(panel))
     np.testing.assert_allclose(found.pvalues[0], found.test.pvalue, rtol=1e-9)
+
+
+def test_a_pickled_fit_that_kept_its_regressors_needs_no_data(hybrid: Results) -> None:
+    again = within_between(pickle.loads(pickle.dumps(hybrid)))
+    assert again.test == within_between(hybrid).test
+    panel = pm.Panel(wage(), "nr", "year")
+    dropped = pm.Hybrid(f"{FORMULA} + exper + C(year)").fit(panel)
+    with pytest.raises(DetachedResultError, match="pickled"):
+        within_between(pickle.loads(pickle.dumps(dropped)))
 
 
 def test_functions_of_the_formula_count_too(panel: pm.Panel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -125,6 +126,25 @@ def test_double_demeaned_without_random_slopes() -> None:
     demeaned = pm.FixedEffects("y ~ ses * female").fit(panel)
     expected = demeaned.params["ses:female"]
     assert default.params["within(ses:female)"] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("random", [None, "1 + ses | school"])
+def test_the_first_note_says_what_the_within_part_of_a_product_is(random: str | None) -> None:
+    """Adding random= changes the default, and with it what is estimated."""
+    frame = pupils().assign(pupil=lambda d: d.groupby("school").cumcount())
+    data = frame if random else pm.Panel(frame, "school", "pupil")
+
+    def first(formula: str, **options: Any) -> str:
+        return "".join(pm.Hybrid(formula, random=random, **options).fit(data).notes[:1])
+
+    centring = "double-demeaned" if random else "demeaned"
+    said = first("y ~ ses * female + ses * catholic")
+    assert said.startswith("The within part of ses:female is the ")
+    assert f"interactions='{centring}'. The default is 'double-demeaned' with random=" in said
+    for other in ("demeaned", "double-demeaned"):
+        assert f"interactions={other!r}." in first("y ~ ses * female", interactions=other)
+    for silent in (first("y ~ ses * catholic"), first("y ~ ses * female", interactions="raw")):
+        assert "within part" not in silent
 
 
 def test_units_of_a_panel_are_the_groups() -> None:
