@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.data.adoption import Adoption
 from panelml.data.formula import parse_formula
@@ -24,28 +24,38 @@ YEARS = (1000, 2999)
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """Least and largest values of regressors, in untreated and in treated rows.
+    """Least and largest values of regressors in untreated rows.
 
     Attributes
     ----------
-    low, high : FloatArray, shape (2, k)
+    low, high : FloatArray, shape (k,)
+    moved : BoolArray, shape (k,)
+        Whether some unit has another value in a treated row than in its first, untreated one.
     """
 
     low: FloatArray
     high: FloatArray
+    moved: BoolArray
 
     @classmethod
     def of(cls, block: Block, start: IntArray) -> Ranges:
         """Take the rows of one block, given the step at which each unit adopts."""
+        x = block.z[1:]
         treated = block.step >= start[block.units][block.unit]
-        parts = [block.z[1:, treated == status] for status in (False, True)]
+        first = block.starts[:-1][block.unit]
+        after = treated & ~treated[first]
         return cls(
-            np.array([part.min(axis=1, initial=np.inf) for part in parts]),
-            np.array([part.max(axis=1, initial=-np.inf) for part in parts]),
+            x[:, ~treated].min(axis=1, initial=np.inf),
+            x[:, ~treated].max(axis=1, initial=-np.inf),
+            (x != x[:, first])[:, after].any(axis=1),
         )
 
     def __add__(self, other: Ranges) -> Ranges:
-        return Ranges(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+        return Ranges(
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+            self.moved | other.moved,
+        )
 
 
 def refuse_policy_as_covariate(formula: str, timing: Timing) -> None:
@@ -62,10 +72,8 @@ def refuse_policy_as_covariate(formula: str, timing: Timing) -> None:
         return
     start = sample_start(timing.adoption, sample)
     found = fold(sample, lambda block: Ranges.of(block, start))
-    level = found.low[0]
-    constant = level == found.high[0]
-    moved = (found.low[1] < level) | (found.high[1] > level)
-    names = [name for name, wrong in zip(sample.names, constant & moved, strict=True) if wrong]
+    same = (found.low == found.high) & found.moved
+    names = [name for name, wrong in zip(sample.names, same, strict=True) if wrong]
     if names:
         raise SpecificationError(
             f"The covariate {listing(map(repr, names))} is the same in all untreated rows, and "
@@ -87,7 +95,11 @@ def refuse_dates_as_numbers(timing: Timing) -> None:
     if not np.issubdtype(times.dtype, np.number) or (times != np.round(times)).any():
         return
     whole = times.astype(np.int64)
-    for words, parts in (("quarter", (10, 4)), ("month", (100, 12)), ("month and day", (10000, 0))):
+    for words, parts in (
+        ("quarter", (10, 4)),
+        ("quarter or month", (100, 12)),
+        ("month and day", (10000, 0)),
+    ):
         base, most = parts
         year, rest = whole // base, whole % base
         within = (rest >= 1) & (rest <= most) if most else _are_days(rest)
@@ -102,9 +114,9 @@ def refuse_dates_as_numbers(timing: Timing) -> None:
             )
 
 
-def _are_days(rest: IntArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _are_days(rest: IntArray) -> BoolArray:
     month, day = rest // 100, rest % 100
-    return (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    return np.asarray((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31))
 
 
 def coding_words(adoption: Adoption, first: object) -> tuple[str, ...]:

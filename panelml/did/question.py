@@ -27,7 +27,7 @@ MOST_LEADS = 4
 COMPARED = {
     NAIVE: "all units, treated ones too",
     "Event study": "all units, treated ones too",
-    "Sun-Abraham": "units that are never treated",
+    "Sun-Abraham": "units that are never treated or, without any, the last cohort",
     "Imputation": "all untreated rows",
     "Two-stage": "all untreated rows",
 }

@@ -101,7 +101,7 @@ def _too_few(found: Findings) -> tuple[str, ...]:
         f"Too few clusters for standard errors: {whom}. Treated clusters less their cohorts, or "
         f"comparison clusters less one, are fewer than {LEAST}: standard errors would be too "
         "small, and tests would reject far too often. Standard errors, intervals, P-values, tests "
-        f"of pre-trends and the sensitivity analysis {'of these estimators ' if found.known else ''}"
+        f"of pre-trends and the sensitivity analysis{' of these estimators' * bool(found.known)} "
         "are withheld.",
     )
 
@@ -190,7 +190,8 @@ def _pretrends(found: Findings) -> tuple[str, ...]:
     if not any(rejects.values()):
         return (
             f"No estimator rejects equal trends before adoption ({words[first]}). That does not "
-            "show that trends would have been parallel afterwards: see the sensitivity analysis.",
+            "show that trends would have been parallel afterwards"
+            f"{': see the sensitivity analysis' * (found.sensitivity is not None)}.",
         )
     if not rejects[first]:
         return (
