@@ -63,7 +63,7 @@ def draw_design(seed: int) -> Design:
         few = frame.loc[frame["cohort"].isna(), "unit"].unique()[: int(rng.integers(1, 4))]
         frame = frame[frame["cohort"].notna() | frame["unit"].isin(few)]
     if rng.random() < 0.2:
-        early = rng.choice(frame["unit"].unique(), 3, replace=False)
+        early = rng.permutation(frame["unit"].unique())[:3]
         code = float(rng.choice([-1.0, 1.0]))
         frame = frame.assign(cohort=frame["cohort"].mask(frame["unit"].isin(early), code))
     if rng.random() < 0.1:

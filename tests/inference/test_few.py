@@ -1,0 +1,126 @@
+"""Degrees of freedom and inflation with few treated or comparison clusters, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import panelml as pm
+from panelml.did.cluster_counts import common_window, count_clusters
+from panelml.errors import IdentificationError
+from panelml.inference.distributions import f_tail
+from panelml.inference.few import Hotelling, Visible, effective
+
+
+@pytest.mark.parametrize(
+    ("treated", "means", "comparison", "df", "inflation"),
+    [
+        (21, 5, 29, 16, 1.0),  # castle-doctrine laws
+        (25, 10, 22, 15, (1 / 25 + 1 / 22) / (15 / 25**2 + 21 / 22**2)),
+        (8, 2, 100, 6, (1 / 8 + 1 / 100) / (6 / 64 + 99 / 100**2)),
+        (100, 3, 5, 4, (1 / 100 + 1 / 5) / (97 / 100**2 + 4 / 25)),
+        (1, 1, 60, 0, np.nan), (4, 1, 60, 3, np.nan), (60, 1, 1, 0, np.nan), (9, 9, 60, 0, np.nan),
+        (500, 3, 500, 497, 1.0),
+    ],
+)  # fmt: skip
+def test_degrees_of_freedom_of_the_smaller_group(
+    treated: int, means: int, comparison: int, df: float, inflation: float
+) -> None:
+    found = effective(np.array([float(treated)]), np.array([float(means)]), comparison)
+    np.testing.assert_allclose(found.df, df)
+    np.testing.assert_allclose(found.inflation, inflation, rtol=1e-12)
+
+
+def test_tests_are_hotellings() -> None:
+    rule = Hotelling(np.array([10.0, 6.0, 20.0]))
+    # Of 7 draws of two variables: T2 (n - 2) / (2 (n - 1)) with F(2, n - 2).
+    statistic, left = rule.f_statistic(np.eye(3)[:2], 4.5 / 2)
+    assert (statistic, left) == (4.5 * 5 / (2 * 6), 5.0)
+    assert f_tail(statistic, 2, left) == pytest.approx((1 + 2 * statistic / 5) ** -2.5)
+    assert np.isnan(rule.f_statistic(np.eye(3)[[1]].repeat(7, axis=0), 1.0)[0])
+
+
+def chosen_units(treated: int, comparison: int, seed: int = 0) -> pd.DataFrame:
+    frame = pm.simulate.staggered(200, 6, {4: 0.5}, effect=0.0, seed=seed)
+    units = frame.groupby("unit")["cohort"].first()
+    chosen = [*units.index[units.notna()][:treated], *units.index[units.isna()][:comparison]]
+    return frame[frame["unit"].isin(chosen)]
+
+
+@pytest.mark.parametrize(("treated", "comparison"), [(1, 20), (3, 20), (20, 1), (20, 4)])
+def test_with_few_clusters_on_either_side_nothing_rests_on_standard_errors(
+    treated: int, comparison: int
+) -> None:
+    panel = pm.Panel(chosen_units(treated, comparison), unit="unit", time="time")
+    found = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", draws=39)
+    columns = ["std_error", "conf_low", "conf_high", "p_value", "pretrend_p"]
+    assert found.table()[columns].isna().all(axis=None)
+    assert found.table()["effect"].notna().all()
+    assert found.sensitivity is None
+    assert found.conclusions[0].startswith("Too few clusters for standard errors")
+    for text in (str(found), found._repr_html_(), str(found.page)):
+        text = " ".join(text.split())
+        assert "too small" in text
+        assert "Pre-trends are rejected" not in text
+        assert "leave out zero" not in text
+    assert (found.randomization is not None) == (comparison > 4)
+
+
+def test_the_randomisation_test_of_one_treated_unit_is_the_share_of_placebos() -> None:
+    frame = chosen_units(1, 12)
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    assert found.randomization is not None
+    after = frame["time"] >= 4
+    change = frame[after].groupby("unit")["y"].mean() - frame[~after].groupby("unit")["y"].mean()
+    effects = {u: change[u] - change.drop(u).mean() for u in change.index}
+    own = abs(effects[frame.loc[frame["cohort"].notna(), "unit"].iloc[0]])
+    share = np.mean([abs(effect) >= own - 1e-9 for effect in effects.values()])
+    assert found.randomization.pvalue == pytest.approx(share, abs=4 * np.sqrt(0.25 / 199))
+
+
+def test_clusters_of_several_units_are_counted_and_deal_dates_out_together() -> None:
+    frame = pm.simulate.staggered(60, 6, {4: 0.2}, n_clusters=10, sigma_c=1, seed=2, effect=0.0)
+    found = pm.evaluate_policy(
+        "y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort", cov="cluster:cluster",
+        draws=19,
+    )  # fmt: skip
+    assert "2 treated clusters (cluster) in 1 cohort, 8 comparison clusters" in " ".join(
+        str(found).split()
+    )
+    assert found.randomization is not None
+    assert found.randomization.among == "10 levels of cluster"
+
+
+def test_intervals_of_a_difference_of_means_are_those_of_t() -> None:
+    """Two periods and one cohort: the mean change of eight units less that of thirty."""
+    frame = pm.simulate.staggered(200, 2, {2: 0.5}, effect=0.0, seed=4)
+    units = frame.groupby("unit")["cohort"].first()
+    chosen = [*units.index[units.notna()][:8], *units.index[units.isna()][:30]]
+    frame = frame[frame["unit"].isin(chosen)]
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    row = found.table().loc["Callaway-Sant'Anna"]
+    change = frame.pivot_table(index="unit", columns="time", values="y")
+    change = change[2] - change[1]
+    a, b = change[units[change.index].notna()], change[units[change.index].isna()]
+    own = a.var(ddof=0) / 8 + b.var(ddof=0) / 30
+    missing = (1 / 8 + 1 / 30) / (7 / 8**2 + 29 / 30**2)
+    error = np.sqrt(own * missing)
+    np.testing.assert_allclose(row["effect"], a.mean() - b.mean())
+    np.testing.assert_allclose(row["std_error"], error)
+    t = 2.3646242515927844  # of seven degrees of freedom, beyond 2.5 %
+    np.testing.assert_allclose(row["conf_high"], a.mean() - b.mean() + t * error)
+    np.testing.assert_allclose(found.fits["Callaway-Sant'Anna"].std_errors.iloc[0], np.sqrt(own))
+
+
+def test_the_window_leaves_half_of_the_degrees_of_freedom() -> None:
+    frame = pm.simulate.staggered(30, 14, {12: 0.3}, seed=1)
+    panel = pm.Panel(frame, unit="unit", time="time")
+    fit = pm.SunAbraham("y ~ 1", cohort="cohort").fit(panel)
+    counts = count_clusters(fit, pm.Timing(panel, "cohort").adoption)
+    assert (counts.treated, counts.cohorts, counts.comparison) == (9, 1, 21)
+    # Eight degrees of freedom carry four leads: 2 x 4 <= 8 + 1.
+    assert common_window([counts]) == (-5, 2)
+    with pytest.raises(IdentificationError, match="around adoption"):
+        common_window([])
+    assert not Visible(np.array([3.0]), np.array([np.nan])).known.any()
