@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from panelml.did.question import Question
 from panelml.did.words import Findings, conclusions, small_cohorts
 from panelml.errors import listing
@@ -40,8 +42,10 @@ def make_page(
         Section("Average effects", tuple(averages)),
     ]  # fmt: skip
     if found.events:
+        shown = any(np.isfinite(event.std_errors).any() for event in found.events.values())
+        words = "intervals for each effect on its own" if shown else "no standard errors hold"
         sections.append(Section("Effects by horizon", (Picture(
-            "Event studies; intervals for each effect on its own",
+            f"Event studies; {words}",
             lambda: event_study_plot(level=level, band=False, ax=None, **found.events),
         ),)))  # fmt: skip
     sections += _two_way(found, bacon)

@@ -10,14 +10,14 @@ from tests.did.reports import run
 
 
 def test_every_sentence_of_some_reports_is_true() -> None:
-    tests, wrong = run(range(14), draws=9)
+    tests, wrong = run(range(12), draws=9)
     assert wrong == []
     assert (tests["kind"] == "effect").sum() > 40
 
 
 @pytest.mark.slow
 def test_every_sentence_of_many_reports_is_true_and_tests_hold_their_size() -> None:
-    tests, wrong = run(range(300), draws=39)
+    tests, wrong = run(range(240), draws=39)
     assert wrong == []
     idle = tests[(tests["null"] == True) & (tests["parallel"] == True)].dropna(subset="p")  # noqa: E712
     for kind in ("effect", "trends", "dealt"):
