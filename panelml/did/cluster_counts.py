@@ -29,6 +29,8 @@ class ClusterCounts:
     treated, cohorts, comparison : int
         Clusters that adopt after the first period, their cohorts, and clusters that never adopt
         or, without any, adopt last.
+    equal : (float, float)
+        Treated and comparison clusters, as many equal ones as vary like them.
     whole : Visible
         Of an average over all effects, shape (1,).
     horizons : IntArray, shape (h,)
@@ -40,6 +42,7 @@ class ClusterCounts:
     treated: int
     cohorts: int
     comparison: int
+    equal: tuple[float, float]
     whole: Visible
     horizons: IntArray
     at: Visible
@@ -84,23 +87,86 @@ def count_clusters(fit: EffectResults, adoption: Adoption) -> ClusterCounts:
     """
     sample = fit.attached.estimate.influence.sample
     panel = sample.panel
-    start = adoption.start[sample.codes((panel.unit,))]
+    unit, row = np.unique(sample.codes((panel.unit,)), return_inverse=True)
+    start = adoption.start[unit]
     last = int(start.max())
     name, cluster = _clusters(fit, sample)
-    treated = (start > adoption.steps[0]) & (start < last)
-    cohorts, cohort = np.unique(start[treated], return_inverse=True)
+    cluster = cluster[np.unique(row, return_index=True)[1]]
+    weight = _unit_weights(sample, row)
+    treated, compared = (start > adoption.steps[0]) & (start < last), start == last
+    cohort = np.unique(start, return_inverse=True)[1]
     if fit.cells is None:
         cohort = np.zeros_like(cohort)
-    since = (panel.index.steps[sample.codes((panel.time,))] - start)[treated]
-    horizons, at = np.unique(since, return_inverse=True)
-    comparison = np.unique(cluster[start == last]).size
-    whole, total = _degrees(np.zeros_like(cohort), cohort, cluster[treated], 1)
-    by_horizon, each = _degrees(at, cohort, cluster[treated], horizons.size)
+    since = panel.index.steps[sample.codes((panel.time,))] - start[row]
+    horizons, at = np.unique(since[treated[row]], return_inverse=True)
+    those = np.flatnonzero(treated)
+    everywhere = _Weighed(np.zeros_like(those), cohort[those], cluster[those], weight[those])
+    seen = row[treated[row]]
+    by_horizon = _Weighed(at, cohort[seen], cluster[seen], weight[seen])
+    others = _Weighed(cohort[compared] * 0, cohort[compared] * 0, cluster[compared],
+                      weight[compared])  # fmt: skip
+    m = float(others.alike[0])
     return ClusterCounts(
-        name, int(np.unique(cluster[treated]).size), cohorts.size, comparison,
-        effective(total, total - whole, comparison), horizons,
-        effective(each, each - by_horizon, comparison),
+        name, np.unique(cluster[treated]).size, np.unique(start[treated]).size,
+        np.unique(cluster[compared]).size, (float(everywhere.alike[0]), m),
+        everywhere.visible(m), horizons, by_horizon.visible(m),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """Units with what they contribute to, all of shape (n,).
+
+    Attributes
+    ----------
+    group : IntArray
+        Number of the average effect.
+    cohort, cluster : IntArray
+    weight : FloatArray
+    """
+
+    group: IntArray
+    cohort: IntArray
+    cluster: IntArray
+    weight: FloatArray
+
+    @property
+    def alike(self) -> FloatArray:
+        """Number of equal clusters that vary like those of each average effect."""
+        width = int(self.cluster.max(initial=0)) + 1
+        keys, sums = _summed(self.group * width + self.cluster, self.weight)
+        return _alike(keys // width, sums)
+
+    def visible(self, comparison: float) -> Visible:
+        """Count degrees of freedom, with so many comparison clusters."""
+        width, cohorts = int(self.cluster.max(initial=0)) + 1, int(self.cohort.max(initial=0)) + 1
+        keys, sums = _summed(
+            (self.group * cohorts + self.cohort) * width + self.cluster, self.weight
+        )
+        place, member = np.unique(keys // width, return_inverse=True)
+        group, total = place // cohorts, np.bincount(member, sums)
+        share = total / np.bincount(group, total)[group]
+        found = effective(share, _alike(member, sums), group, comparison)
+        return found.at_most(self.alike - 1)
+
+
+def _summed(keys: IntArray, weight: FloatArray) -> tuple[IntArray, FloatArray]:
+    values, place = np.unique(keys, return_inverse=True)
+    return values, np.asarray(np.bincount(place, weight), dtype=np.float64)
+
+
+def _alike(group: IntArray, weight: FloatArray) -> FloatArray:
+    """Number of equal weights with the same sum, and sum of squares, in each group."""
+    return np.round(np.bincount(group, weight) ** 2 / np.bincount(group, weight**2), 9)
+
+
+def _unit_weights(sample: Sample, row: IntArray) -> FloatArray:
+    """Mean weight of each unit's rows."""
+    if sample.weights is None:
+        return np.ones(int(row.max()) + 1)
+    values = sample.panel.numbers(sample.weights.column).astype(np.float64)
+    kept = values if sample.keep is None else values[sample.keep]
+    return np.bincount(row, kept) / np.bincount(row)
 
 
 def common_window(counts: Iterable[ClusterCounts], anticipation: int = 0) -> tuple[int, int]:
@@ -139,18 +205,3 @@ def _clusters(fit: EffectResults, sample: Sample) -> tuple[str, IntArray]:
     counted: Collection[str] = [n for n in fit.covariance.clusters if n != panel.time]
     name = min(counted, key=lambda n: fit.covariance.clusters[n], default=panel.unit)
     return name, sample.codes(read_dimensions([name])[0])
-
-
-def _degrees(
-    group: IntArray, cohort: IntArray, cluster: IntArray, count: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return degrees of freedom within cohorts, and clusters by cohort, of each group of rows."""
-    width, cohorts = int(cluster.max(initial=0)) + 1, int(cohort.max(initial=0)) + 1
-    cells = np.unique((group * cohorts + cohort) * width + cluster)
-    places = np.unique(cells // width)
-    distinct = np.unique(cells // width // cohorts * width + cells % width)
-    clusters = np.bincount(cells // width // cohorts, minlength=count)
-    means = np.bincount(places // cohorts, minlength=count)
-    alone = np.bincount(distinct // width, minlength=count)
-    seen = np.minimum(clusters - means, alone - 1)
-    return seen.astype(np.float64), clusters.astype(np.float64)

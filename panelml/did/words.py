@@ -108,9 +108,12 @@ def _too_few(found: Findings) -> tuple[str, ...]:
 
 def _sizes(count: ClusterCounts) -> str:
     treated, cohorts = _counted(count.treated, "treated cluster"), _counted(count.cohorts, "cohort")
-    return (
+    words = (
         f"{treated} ({count.name}) in {cohorts}, {_counted(count.comparison, 'comparison cluster')}"
     )
+    if count.equal == (count.treated, count.comparison):
+        return words
+    return f"{words} (by their weights like {count.equal[0]:.3g} and {count.equal[1]:.3g})"
 
 
 def _counted(number: int, what: str) -> str:
@@ -133,13 +136,13 @@ def _few(found: Findings) -> tuple[str, ...]:
     few = {name: c for name, c in found.known.items() if c.whole.df[0] < FEW}
     if not few:
         return ()
-    df = sorted({int(c.whole.df[0]) for c in few.values()})
+    df = sorted({f"{c.whole.df[0]:.3g}" for c in few.values()}, key=float)
     size = "; ".join(dict.fromkeys(_sizes(c) for c in few.values()))
     most = max(float(c.whole.inflation[0]) for c in few.values())
     inflated = f" Variances are multiplied by up to {most:.3g}." if most > 1 else ""
     return (
         f"Few clusters: {size}. Intervals and P-values are those of t with "
-        f"{' to '.join(dict.fromkeys([str(df[0]), str(df[-1])]))} degrees of freedom, which are "
+        f"{' to '.join(dict.fromkeys([df[0], df[-1]]))} degrees of freedom, which are "
         f"those of the smaller group.{inflated}",
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from panelml._typing import BoolArray, FloatArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.inference.covariance import Covariance, CovLike, parse
 from panelml.inference.estimate import Estimate
 
@@ -34,37 +34,51 @@ class Visible:
     df: FloatArray
     inflation: FloatArray
 
+    def at_most(self, df: FloatArray) -> Visible:
+        """Limit the degrees of freedom."""
+        least = np.minimum(self.df, df)
+        return Visible(least, np.where(least < LEAST, np.nan, self.inflation))
+
     @property
     def known(self) -> BoolArray:
         """Effects with standard errors that hold, shape (k,)."""
         return np.isfinite(self.inflation)
 
 
-def effective(treated: FloatArray, means: FloatArray, comparison: float) -> Visible:
+def effective(share: FloatArray, size: FloatArray, group: IntArray, comparison: float) -> Visible:
     """Count the degrees of freedom of differences of treated and comparison clusters.
 
     Residuals of treated clusters are deviations from the means of their cohorts, so that n
-    clusters in c cohorts show the variance with n - c degrees of freedom, and a share c / n of it
-    is not seen. Variances are multiplied by what is missing where all clusters vary alike.
+    clusters of a cohort show its variance with n - 1 degrees of freedom, and 1 / n of it is not
+    seen. Variances are multiplied by what is missing where all clusters vary alike.
 
     Parameters
     ----------
-    treated, means : FloatArray, shape (k,)
-        Treated clusters of each effect, and the means that were taken off them.
+    share : FloatArray, shape (c,)
+        Of each cohort in the average effect to which it contributes.
+    size : FloatArray, shape (c,)
+        Its clusters; where they weigh differently, as many equal ones as vary like them.
+    group : IntArray, shape (c,)
+        Number of the average effect.
     comparison : float
-        Number of comparison clusters.
+        Number of comparison clusters, likewise.
 
     Notes
     -----
-    The degrees of freedom of Welch (1947), *Biometrika* 34, 28-35, are no fewer than those of
-    the smaller group, which are taken here; Donald and Lang (2007), *Review of Economics and
-    Statistics* 89, 221-233, for t of few groups.
+    Cohorts combine as in Satterthwaite (1946), *Biometrics Bulletin* 2, 110-114. Together with
+    comparison clusters the degrees of freedom are no fewer than those of the smaller group, which
+    are taken (Welch 1947, *Biometrika* 34, 28-35). For t of few groups see Donald and Lang
+    (2007), *Review of Economics and Statistics* 89, 221-233, for clusters that weigh differently
+    Carter, Schnepel and Steigerwald (2017), in the same journal, 99, 698-709.
     """
-    n, m = np.asarray(treated, dtype=np.float64), np.float64(comparison)
-    seen = n - means
-    df = np.minimum(seen, m - 1)
+    m = np.float64(comparison)
+    true, shown = share**2 / size, share**2 * (size - 1) / size**2
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = (1 / n + 1 / m) / (seen / n**2 + (m - 1) / m**2)
+        spread = np.where(size > 1, shown**2 / (size - 1), 0.0)
+        sums = [np.bincount(group, part) for part in (true, shown, spread)]
+        own = np.where(sums[1] > 0, sums[1] ** 2 / sums[2], 0.0)
+        ratio = (sums[0] + 1 / m) / (sums[1] + (m - 1) / m**2)
+    df = np.minimum(np.round(own, 9), m - 1)
     ratio = np.where((df >= ENOUGH) & (ratio <= MISSING), 1.0, ratio)
     return Visible(df, np.where(df < LEAST, np.nan, ratio))
 

@@ -14,22 +14,40 @@ from panelml.inference.few import Hotelling, Visible, effective
 
 
 @pytest.mark.parametrize(
-    ("treated", "means", "comparison", "df", "inflation"),
+    ("sizes", "comparison", "df", "inflation"),
     [
-        (21, 5, 29, 16, 1.0),  # castle-doctrine laws
-        (25, 10, 22, 15, (1 / 25 + 1 / 22) / (15 / 25**2 + 21 / 22**2)),
-        (8, 2, 100, 6, (1 / 8 + 1 / 100) / (6 / 64 + 99 / 100**2)),
-        (100, 3, 5, 4, (1 / 100 + 1 / 5) / (97 / 100**2 + 4 / 25)),
-        (1, 1, 60, 0, np.nan), (4, 1, 60, 3, np.nan), (60, 1, 1, 0, np.nan), (9, 9, 60, 0, np.nan),
-        (500, 3, 500, 497, 1.0),
+        ((1, 13, 4, 2, 1), 29, 16, 1.0),  # castle-doctrine laws
+        ((1, 2, 1, 1, 3, 3, 2, 4, 5, 3), 22, 15, (1 / 25 + 1 / 22) / (15 / 25**2 + 21 / 22**2)),
+        ((4, 4), 100, 6, (1 / 8 + 1 / 100) / (6 / 64 + 99 / 100**2)),
+        ((40, 40, 20), 5, 4, (1 / 100 + 1 / 5) / (97 / 100**2 + 4 / 25)),
+        ((1,), 60, 0, np.nan), ((4,), 60, 3, np.nan), ((60,), 1, 0, np.nan),
+        ((1,) * 9, 60, 0, np.nan), ((250, 250), 500, 498, 1.0),
     ],
 )  # fmt: skip
 def test_degrees_of_freedom_of_the_smaller_group(
-    treated: int, means: int, comparison: int, df: float, inflation: float
+    sizes: tuple[int, ...], comparison: int, df: float, inflation: float
 ) -> None:
-    found = effective(np.array([float(treated)]), np.array([float(means)]), comparison)
-    np.testing.assert_allclose(found.df, df)
-    np.testing.assert_allclose(found.inflation, inflation, rtol=1e-12)
+    size = np.array(sizes, dtype=float)
+    found = effective(size / size.sum(), size, np.zeros(size.size, dtype=np.int64), comparison)
+    np.testing.assert_allclose(found.df, [df])
+    np.testing.assert_allclose(found.inflation, [inflation], rtol=1e-12)
+
+
+def test_clusters_count_by_what_they_weigh() -> None:
+    frame = pm.simulate.staggered(60, 5, {3: 0.5}, effect=0.0, seed=1)
+    rng = np.random.default_rng(1)
+    frame["w"] = np.exp(rng.standard_normal(61))[frame["unit"]]
+    panel = pm.Panel(frame, unit="unit", time="time")
+    fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort", weights="w").fit(panel)
+    counts = count_clusters(fit, pm.Timing(panel, "cohort").adoption)
+    w, treated = frame.groupby("unit")["w"].first(), frame.groupby("unit")["treated"].max() == 1
+    own, other = ((v.sum() ** 2 / (v**2).sum()) for v in (w[treated], w[~treated]))
+    np.testing.assert_allclose(counts.equal, (own, other))
+    np.testing.assert_allclose(counts.whole.df, [min(own, other) - 1])
+    said = " ".join(
+        str(pm.evaluate_policy("y ~ 1", panel, cohort="cohort", weights="w")).split()
+    )  # fmt: skip
+    assert f"(by their weights like {own:.3g} and {other:.3g})" in said
 
 
 def test_tests_are_hotellings() -> None:
