@@ -28,7 +28,7 @@ class ClusterCounts:
         Of the clusters: that of the units where errors are not clustered by more.
     treated, cohorts, comparison : int
         Clusters that adopt after the first period, their cohorts, and clusters that never adopt
-        or, without any, adopt last.
+        or, without any, adopt last or, with one cohort, are always treated.
     equal : (float, float)
         Treated and comparison clusters, as many equal ones as vary like them.
     whole : Visible
@@ -67,7 +67,12 @@ class ClusterCounts:
         place = np.searchsorted(self.horizons, event.labels["horizon"].to_numpy(np.int64))
         visible = Visible(self.at.df[place], self.at.inflation[place])
         found = replace(event, overall=None).with_cov(FewClusters(event.cov_spec, visible))
-        return replace(found, overall=event.overall and self.on(event.overall))
+        # What is made of these effects later has the fewest degrees of freedom of them.
+        fewest = Visible(visible.df.min(keepdims=True), visible.inflation.max(keepdims=True))
+        return replace(
+            found, overall=event.overall and self.on(event.overall),
+            cov_spec=FewClusters(event.cov_spec, fewest),
+        )  # fmt: skip
 
     def withheld(self, event: EffectResults) -> EffectResults:
         """Leave effects by horizon without standard errors."""
@@ -93,7 +98,11 @@ def count_clusters(fit: EffectResults, adoption: Adoption) -> ClusterCounts:
     name, cluster = _clusters(fit, sample)
     cluster = cluster[np.unique(row, return_index=True)[1]]
     weight = _unit_weights(sample, row)
-    treated, compared = (start > adoption.steps[0]) & (start < last), start == last
+    always, compared = start <= adoption.steps[0], start == last
+    treated = ~always & ~compared
+    if not treated.any():
+        # Two-way regressions compare a single cohort with units that are always treated.
+        treated, compared = compared, always
     cohort = np.unique(start, return_inverse=True)[1]
     if fit.cells is None:
         cohort = np.zeros_like(cohort)

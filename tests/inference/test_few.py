@@ -142,3 +142,24 @@ def test_the_window_leaves_half_of_the_degrees_of_freedom() -> None:
     with pytest.raises(IdentificationError, match="around adoption"):
         common_window([])
     assert not Visible(np.array([3.0]), np.array([np.nan])).known.any()
+
+
+def test_one_cohort_may_be_compared_with_always_treated_units_alone() -> None:
+    frame = pm.simulate.staggered(40, 6, {4: 0.5}, seed=1)
+    frame["cohort"] = frame["cohort"].fillna(1)
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    said = " ".join(str(found).split())
+    assert list(found.table().index) == ["Two-way fixed effects"]
+    assert "20 of 40 units adopt" in said
+    assert "20 treated clusters (unit) in 1 cohort, 20 comparison clusters" in said
+
+
+def test_effects_by_horizon_may_be_limited_further() -> None:
+    frame = pm.simulate.staggered(40, 8, {4: 0.2, 6: 0.3}, seed=1)
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    event = found.events["Callaway-Sant'Anna"]
+    first, last = found.events["Sun-Abraham"].labels["horizon"].agg(["min", "max"])
+    assert event.df_terms.nunique() > 1
+    narrower = event.limited(int(first) + 1, int(last) - 1)
+    assert set(narrower.df_terms) == {event.df_terms.min()}
+    assert (narrower.std_errors >= event.std_errors[narrower.params.index] - 1e-12).all()
