@@ -65,19 +65,17 @@ class ClusterCounts:
     def on_horizons(self, event: EffectResults) -> EffectResults:
         """Let effects by horizon each have their own degrees of freedom."""
         place = np.searchsorted(self.horizons, event.labels["horizon"].to_numpy(np.int64))
-        visible = Visible(self.at.df[place], self.at.inflation[place])
+        visible = self.at.at(place)
         found = replace(event, overall=None).with_cov(FewClusters(event.cov_spec, visible))
         # What is made of these effects later has the fewest degrees of freedom of them.
-        fewest = Visible(visible.df.min(keepdims=True), visible.inflation.max(keepdims=True))
         return replace(
             found, overall=event.overall and self.on(event.overall),
-            cov_spec=FewClusters(event.cov_spec, fewest),
+            cov_spec=FewClusters(event.cov_spec, visible.worst()),
         )  # fmt: skip
 
     def withheld(self, event: EffectResults) -> EffectResults:
         """Leave effects by horizon without standard errors."""
-        nothing = Visible(self.whole.df, np.full(1, np.nan))
-        return event.with_cov(FewClusters(event.cov_spec, nothing))
+        return event.with_cov(FewClusters(event.cov_spec, self.whole.withheld()))
 
 
 def count_clusters(fit: EffectResults, adoption: Adoption) -> ClusterCounts:
@@ -155,8 +153,7 @@ class _Weighed:
         place, member = np.unique(keys // width, return_inverse=True)
         group, total = place // cohorts, np.bincount(member, sums)
         share = total / np.bincount(group, total)[group]
-        found = effective(share, _alike(member, sums), group, comparison)
-        return found.at_most(self.alike - 1)
+        return effective(share, _alike(member, sums), group, self.alike - 1, comparison)
 
 
 def _summed(keys: IntArray, weight: FloatArray) -> tuple[IntArray, FloatArray]:

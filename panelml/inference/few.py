@@ -29,15 +29,33 @@ class Visible:
         Degrees of freedom of t.
     inflation : FloatArray, shape (k,)
         By which variances are multiplied; missing where no standard error holds.
+    joint_df : FloatArray, shape (k,)
+        Degrees of freedom of joint tests, to which both groups contribute.
+    missing : FloatArray, shape (k,)
+        True over shown variance where all clusters vary alike.
     """
 
     df: FloatArray
     inflation: FloatArray
+    joint_df: FloatArray
+    missing: FloatArray
 
-    def at_most(self, df: FloatArray) -> Visible:
-        """Limit the degrees of freedom."""
-        least = np.minimum(self.df, df)
-        return Visible(least, np.where(least < LEAST, np.nan, self.inflation))
+    def withheld(self) -> Visible:
+        """Let no standard error hold."""
+        return replace(self, inflation=np.full(self.df.shape, np.nan))
+
+    def at(self, place: IntArray) -> Visible:
+        """Choose some, in another order."""
+        return Visible(
+            self.df[place], self.inflation[place], self.joint_df[place], self.missing[place]
+        )
+
+    def worst(self) -> Visible:
+        """Return what holds for all, shape (1,)."""
+        return Visible(
+            self.df.min(keepdims=True), self.inflation.max(keepdims=True),
+            self.joint_df.min(keepdims=True), self.missing.max(keepdims=True),
+        )  # fmt: skip
 
     @property
     def known(self) -> BoolArray:
@@ -45,7 +63,9 @@ class Visible:
         return np.isfinite(self.inflation)
 
 
-def effective(share: FloatArray, size: FloatArray, group: IntArray, comparison: float) -> Visible:
+def effective(
+    share: FloatArray, size: FloatArray, group: IntArray, most: FloatArray, comparison: float
+) -> Visible:
     """Count the degrees of freedom of differences of treated and comparison clusters.
 
     Residuals of treated clusters are deviations from the means of their cohorts, so that n
@@ -60,27 +80,33 @@ def effective(share: FloatArray, size: FloatArray, group: IntArray, comparison: 
         Its clusters; where they weigh differently, as many equal ones as vary like them.
     group : IntArray, shape (c,)
         Number of the average effect.
+    most : FloatArray, shape (k,)
+        Treated clusters of each average effect less one: fewer than those of its cohorts where
+        clusters belong to several.
     comparison : float
         Number of comparison clusters, likewise.
 
     Notes
     -----
-    Cohorts combine as in Satterthwaite (1946), *Biometrics Bulletin* 2, 110-114. Together with
-    comparison clusters the degrees of freedom are no fewer than those of the smaller group, which
-    are taken (Welch 1947, *Biometrika* 34, 28-35). For t of few groups see Donald and Lang
-    (2007), *Review of Economics and Statistics* 89, 221-233, for clusters that weigh differently
-    Carter, Schnepel and Steigerwald (2017), in the same journal, 99, 698-709.
+    Cohorts combine as in Satterthwaite (1946), *Biometrics Bulletin* 2, 110-114, and so do, for
+    joint tests, treated and comparison clusters. The degrees of freedom of t are no fewer than
+    those of the smaller group, which are taken (Welch 1947, *Biometrika* 34, 28-35). For t of few
+    groups see Donald and Lang (2007), *Review of Economics and Statistics* 89, 221-233, for
+    clusters that weigh differently Carter, Schnepel and Steigerwald (2017), same journal, 99,
+    698-709.
     """
     m = np.float64(comparison)
     true, shown = share**2 / size, share**2 * (size - 1) / size**2
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.where(size > 1, shown**2 / (size - 1), 0.0)
         sums = [np.bincount(group, part) for part in (true, shown, spread)]
-        own = np.where(sums[1] > 0, sums[1] ** 2 / sums[2], 0.0)
-        ratio = (sums[0] + 1 / m) / (sums[1] + (m - 1) / m**2)
+        own = np.minimum(np.where(sums[1] > 0, sums[1] ** 2 / sums[2], 0.0), most)
+        other = (m - 1) / m**2
+        ratio = (sums[0] + 1 / m) / (sums[1] + other)
+        joint = (sums[1] + other) ** 2 / (sums[1] ** 2 / own + other**2 / (m - 1))
     df = np.minimum(np.round(own, 9), m - 1)
-    ratio = np.where((df >= ENOUGH) & (ratio <= MISSING), 1.0, ratio)
-    return Visible(df, np.where(df < LEAST, np.nan, ratio))
+    inflation = np.where((df >= ENOUGH) & (ratio <= MISSING), 1.0, ratio)
+    return Visible(df, np.where(df < LEAST, np.nan, inflation), joint, ratio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +117,21 @@ class Hotelling:
     ----------
     df : FloatArray, shape (k,)
         Of the covariance of each parameter; a test takes the fewest of those that it moves.
+    missing : FloatArray, shape (k,)
+        By how much each variance is still too small; a test takes the largest.
     """
 
     df: FloatArray
+    missing: FloatArray
 
     def f_statistic(self, contrast: FloatArray, statistic: float) -> tuple[float, float]:
         """Scale the Wald statistic over r; missing where restrictions exhaust the covariance."""
-        df = float(self.df[contrast.any(axis=0)].min())
+        moved = contrast.any(axis=0)
+        df = float(self.df[moved].min())
         left = df - len(contrast) + 1
-        return (statistic * left / df, left) if left >= 1 else (float("nan"), 1.0)
+        if left < 1:
+            return float("nan"), 1.0
+        return statistic / float(self.missing[moved].max()) * left / df, left
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +153,17 @@ class FewClusters:
         found = parse(self.cov).estimate(fit)
         k = len(found.matrix)
         own = found.df if found.term_df is None else found.term_df
-        df = np.broadcast_to(np.minimum(self.visible.df, own), k)
-        scale = np.broadcast_to(np.sqrt(self.visible.inflation), k)
+        seen = self.visible
+        df = np.broadcast_to(np.minimum(seen.df, own), k)
+        scale = np.broadcast_to(np.sqrt(seen.inflation), k)
+        rule = Hotelling(
+            np.broadcast_to(np.minimum(seen.joint_df, own), k),
+            np.broadcast_to(seen.missing / seen.inflation, k),
+        )
         same = df.min() == df.max()
         return replace(
             found, matrix=found.matrix * np.outer(scale, scale), df=float(df.min()),
-            term_df=None if same else df, rule=Hotelling(df), notes=(),
+            term_df=None if same else df, rule=rule, notes=(),
             description=f"{found.description}{self._words}",
         )  # fmt: skip
 

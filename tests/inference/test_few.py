@@ -10,7 +10,7 @@ import panelml as pm
 from panelml.did.cluster_counts import common_window, count_clusters
 from panelml.errors import IdentificationError
 from panelml.inference.distributions import f_tail
-from panelml.inference.few import Hotelling, Visible, effective
+from panelml.inference.few import Hotelling, effective
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,8 @@ def test_degrees_of_freedom_of_the_smaller_group(
     sizes: tuple[int, ...], comparison: int, df: float, inflation: float
 ) -> None:
     size = np.array(sizes, dtype=float)
-    found = effective(size / size.sum(), size, np.zeros(size.size, dtype=np.int64), comparison)
+    group = np.zeros(size.size, dtype=np.int64)
+    found = effective(size / size.sum(), size, group, size.sum(keepdims=True) - 1, comparison)
     np.testing.assert_allclose(found.df, [df])
     np.testing.assert_allclose(found.inflation, [inflation], rtol=1e-12)
 
@@ -51,12 +52,25 @@ def test_clusters_count_by_what_they_weigh() -> None:
 
 
 def test_tests_are_hotellings() -> None:
-    rule = Hotelling(np.array([10.0, 6.0, 20.0]))
+    rule = Hotelling(np.array([10.0, 6.0, 20.0]), np.array([1.5, 1.2, 2.0]))
     # Of 7 draws of two variables: T2 (n - 2) / (2 (n - 1)) with F(2, n - 2).
     statistic, left = rule.f_statistic(np.eye(3)[:2], 4.5 / 2)
-    assert (statistic, left) == (4.5 * 5 / (2 * 6), 5.0)
+    assert (statistic, left) == (pytest.approx(4.5 / 1.5 * 5 / (2 * 6)), 5.0)
     assert f_tail(statistic, 2, left) == pytest.approx((1 + 2 * statistic / 5) ** -2.5)
     assert np.isnan(rule.f_statistic(np.eye(3)[[1]].repeat(7, axis=0), 1.0)[0])
+
+
+def test_joint_tests_use_both_groups() -> None:
+    """Ten treated and ten others: Welch's degrees of freedom are those of both, 18."""
+    one, nothing = np.ones(1), np.zeros(1, dtype=np.int64)
+    found = effective(one, 10 * one, nothing, 9 * one, 10)
+    np.testing.assert_allclose([found.df[0], found.joint_df[0]], [9, 18])
+    np.testing.assert_allclose(
+        effective(one, 8 * one, nothing, 7 * one, 1e9).joint_df, [7], rtol=1e-6
+    )
+    np.testing.assert_allclose(found.missing, found.inflation)
+    shared = effective(one, 10 * one, nothing, 6 * one, 10)
+    np.testing.assert_allclose(shared.df, [6])
 
 
 def chosen_units(treated: int, comparison: int, seed: int = 0) -> pd.DataFrame:
@@ -141,7 +155,7 @@ def test_the_window_leaves_half_of_the_degrees_of_freedom() -> None:
     assert common_window([counts]) == (-5, 2)
     with pytest.raises(IdentificationError, match="around adoption"):
         common_window([])
-    assert not Visible(np.array([3.0]), np.array([np.nan])).known.any()
+    assert not counts.whole.withheld().known.any()
 
 
 def test_one_cohort_may_be_compared_with_always_treated_units_alone() -> None:
