@@ -106,7 +106,7 @@ def effective(
         joint = (sums[1] + other) ** 2 / (sums[1] ** 2 / own + other**2 / (m - 1))
     df = np.minimum(np.round(own, 9), m - 1)
     inflation = np.where((df >= ENOUGH) & (ratio <= MISSING), 1.0, ratio)
-    return Visible(df, np.where(df < LEAST, np.nan, inflation), joint, ratio)
+    return Visible(df, np.where(df < LEAST, np.nan, inflation), np.round(joint, 1), ratio)
 
 
 @dataclass(frozen=True, slots=True)
