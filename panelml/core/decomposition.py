@@ -13,6 +13,10 @@ __all__ = ["CellSums", "Comparisons", "SignFlip", "compare_cohorts", "compare_ti
 EARLIER, LATER, NEVER_TREATED, ALWAYS_TREATED, PAIR, WITHIN = range(6)
 
 
+# Residuals of treatment below this, relative to their mean, are zero.
+ROUNDING = 1e-10
+
+
 @dataclass(frozen=True, slots=True)
 class CellSums:
     """Weighted sums of some variables by cohort and period.
@@ -188,6 +192,8 @@ def sign_flip(residual: FloatArray, size: FloatArray, coefficient: float) -> Sig
     """
     share = size / size.sum()
     relative = residual / (share @ residual)
+    # A weight that is zero has no sign.
+    relative = np.where(np.abs(relative) < ROUNDING, 0.0, relative)
     weights = share * relative
     spread = float(np.sqrt(share @ (relative - 1) ** 2))
     order = np.argsort(-relative, kind="stable")

@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar, cast
 
-from panelml.data.panel import Panel
+import numpy as np
+
+from panelml.data.weights import Weights
+from panelml.did.around_reference import around_reference
 from panelml.did.base import average_effect
+from panelml.did.cluster_counts import ClusterCounts, common_window, count_clusters
 from panelml.did.decomposition import bacon_decomposition, twfe_weights
-from panelml.did.group_time import CallawaySantAnna
+from panelml.did.design_checks import (
+    coding_words,
+    refuse_dates_as_numbers,
+    refuse_policy_as_covariate,
+)
 from panelml.did.honest import honest_did
-from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
-from panelml.did.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
-from panelml.did.words import FEW, conclusions, make_page, window_words
+from panelml.did.policy_page import make_page
+from panelml.did.question import NAIVE, STUDIES, Control, Question
+from panelml.did.randomization import randomization_test
+from panelml.did.words import Findings, conclusions, merged_notes
 from panelml.engine.sampling import require_panel
-from panelml.errors import IdentificationError, PanelmlError
+from panelml.errors import IdentificationError, PanelmlError, check_count, check_share
 from panelml.inference.covariance import CovLike
+from panelml.inference.distributions import normal_quantile, t_quantile
+from panelml.inference.few import LEAST
+from panelml.results.decomposition import BaconDecomposition, TwfeWeights
 from panelml.results.effects import EffectResults
+from panelml.results.honest import Sensitivity
 from panelml.results.policy import PolicyEvaluation, effects_table
+from panelml.results.randomization import RandomizationTest
 from panelml.results.timing import Timing
 
 __all__ = ["evaluate_policy"]
 
 R = TypeVar("R")
 
-# Leads that are shown by imputation, at most.
-MOST_LEADS = 4
-
 
 def evaluate_policy(
     formula: str, data: Any, *, cohort: str | None = None, treatment: str | None = None,
-    cov: CovLike = "cluster", level: float = 0.95,
+    control: Control | None = None, anticipation: int = 0, weights: str | Weights | None = None,
+    cov: CovLike = "cluster", level: float = 0.95, draws: int = 199, seed: int = 0,
 ) -> PolicyEvaluation:  # fmt: skip
     """Evaluate a policy by the estimators that fit its design, with diagnostics and sensitivity.
 
@@ -42,10 +55,21 @@ def evaluate_policy(
     data : Panel or DataFrame
     cohort, treatment : str, optional
         Column with each unit's first treated period, or of 0 and 1: see ``Timing``.
+    control : {"never", "not-yet"}, optional
+        With whom the estimators compare that can choose; by default each as it does, and
+        Callaway and Sant'Anna with units that never adopt, where there are any.
+    anticipation : int
+        Periods before adoption in which there may be effects already.
+    weights : str or Weights, optional
     cov : str or covariance
         Of all estimators.
     level : float
         Of intervals.
+    draws : int
+        Of the randomisation test, which is made where too few clusters are treated for standard
+        errors; 0 leaves it out.
+    seed : int
+        Of its draws.
 
     Returns
     -------
@@ -54,65 +78,85 @@ def evaluate_policy(
 
     Raises
     ------
+    SpecificationError
+        If a covariate is the policy itself, or periods are dates written as whole numbers.
     IdentificationError
         If no estimator can be run.
+
+    Notes
+    -----
+    Intervals and p-values take t with the degrees of freedom of the treated or the comparison
+    clusters, whichever are fewer, tests of pre-trends Hotelling's T-squared. With few of them
+    variances are inflated, with fewer than five nothing but a randomisation test is reported: see
+    ``docs/did/which.md``.
     """
-    panel = require_panel(data)
-    timing = Timing(panel, cohort, treatment)
-    skipped: dict[str, str] = {}
-    when = {"cohort": cohort, "treatment": treatment, "cov": cov}
-    fits = _fits(formula, panel, timing, when, skipped)
+    check_share("level", level)
+    check_count("draws", draws, 0)
+    question = Question(formula, cohort, treatment, control, anticipation, weights, cov)
+    timing = Timing(require_panel(data), cohort, treatment)
+    refuse_dates_as_numbers(timing)
+    refuse_policy_as_covariate(formula, timing)
+    skipped = question.unasked(timing)
+    fits = _fits(question, timing, skipped)
     if not fits:
         raise IdentificationError(
             " ".join(["No estimator can be run.", *dict.fromkeys(skipped.values())])
         )
-    averages = {name: average_effect(fit) for name, fit in fits.items() if name != "Event study"}
-    window = _tried("Common window of horizons", lambda: timing.horizons(FEW), skipped)
-    events = {name: _event(fit, window) for name, fit in fits.items() if _has_horizons(fit)}
-    where = {"cohort": cohort, "treatment": treatment}
-    outcome = formula.partition("~")[0].strip()
-    bacon = _tried(
-        "Goodman-Bacon decomposition",
-        lambda: bacon_decomposition(f"{outcome} ~ 1", panel, **where), skipped,
-    )  # fmt: skip
-    weights = _tried("Weights of two-way effects", lambda: twfe_weights(formula, panel, **where),
-                     skipped)  # fmt: skip
-    sensitivity = _tried("Sensitivity", lambda: _sensitivity(events, level), skipped)
-    table = effects_table(averages, fits, events, level)
-    words = conclusions(table, weights, sensitivity, level)
-    words = words if window is None else (*words, window_words(window))
-    page = make_page(
-        formula, timing, table, events, skipped, bacon, weights, sensitivity, words, fits, level
+    counts = {name: count_clusters(fit, timing.adoption) for name, fit in fits.items()}
+    shown = {name: counts[name].on(fit) for name, fit in fits.items()}
+    averages = {name: average_effect(fit) for name, fit in shown.items() if name != "Event study"}
+    window = _tried(
+        "Common window of horizons", lambda: _window(timing, fits, counts, anticipation), skipped
     )
+    events = {
+        name: _event(fit, counts[name], window) for name, fit in fits.items() if _has_horizons(fit)
+    }
+    bacon, two_way = _two_way(question, timing, fits, skipped)
+    sensitivity = _tried("Sensitivity", lambda: _sensitivity(events, window, level), skipped)
+    dealt = _tried(
+        "Randomisation test", lambda: _dealt(shown, counts, draws, seed), skipped
+    )  # fmt: skip
+    findings = Findings(
+        effects_table(averages, events, level), counts, events, window, two_way, sensitivity,
+        dealt, level, anticipation, coding_words(timing.adoption, timing.panel.index.times[0]),
+    )  # fmt: skip
+    notes = merged_notes(fits, averages, question, timing)
+    words = conclusions(findings)
+    page = make_page(question, timing, findings, skipped, bacon, notes, shown)
     return PolicyEvaluation(
-        formula, timing, fits, averages, events, skipped, bacon, weights, sensitivity, words, page,
-        level,
+        formula, timing, fits, averages, events, skipped, bacon, two_way, sensitivity, dealt,
+        notes, words, page, level,
     )  # fmt: skip
 
 
-def _fits(
-    formula: str, panel: Panel, timing: Timing, when: Mapping[str, Any], skipped: dict[str, str]
-) -> dict[str, EffectResults]:
-    control: Literal["never", "not-yet"] = "never" if timing.adoption.never.any() else "not-yet"
-    leads = _leads(timing)
-    specs: dict[str, Any] = {
-        "Two-way fixed effects": TWFE(formula, **when),
-        "Event study": EventStudy(formula, **when),
-        "Sun-Abraham": SunAbraham(formula, **when),
-        "Callaway-Sant'Anna": CallawaySantAnna(formula, control=control, base="universal", **when),
-        "Imputation": BorusyakJaravelSpiess(formula, leads=leads, **when),
-        "Two-stage": TwoStageDiD(formula, **when),
-        "Extended two-way": ExtendedTWFE(formula, **when),
+def _fits(question: Question, timing: Timing, skipped: dict[str, str]) -> dict[str, EffectResults]:
+    early = question.anticipation
+    found = {
+        name: _tried(name, partial(spec.fit, timing.panel), skipped)
+        for name, spec in question.specs(timing).items()
     }
-    found = {name: _tried(name, partial(spec.fit, panel), skipped) for name, spec in specs.items()}
-    return {name: fit for name, fit in found.items() if fit is not None}
+    return {
+        name: replace(fit, anticipation=early) for name, fit in found.items() if fit is not None
+    }
 
 
-def _leads(timing: Timing) -> int:
-    """Leads that the first cohorts leave, with a period for comparison."""
-    adoption = timing.adoption
-    before = [int((adoption.steps < g).sum()) for g in adoption.cohorts]
-    return min(max(before, default=1) - 1, MOST_LEADS)
+def _two_way(
+    question: Question, timing: Timing, fits: Mapping[str, EffectResults], skipped: dict[str, str]
+) -> tuple[BaconDecomposition | None, TwfeWeights | None]:
+    """Take the two-way coefficient apart, where there is one."""
+    if NAIVE not in fits:
+        return None, None
+    panel, when = timing.panel, question.when
+
+    def bacon() -> BaconDecomposition:
+        if question.weights is not None:
+            raise IdentificationError("It takes no weights=.")
+        return bacon_decomposition(f"{question.outcome} ~ 1", panel, **when)
+
+    return _tried("Goodman-Bacon decomposition", bacon, skipped), _tried(
+        "Weights of two-way effects",
+        lambda: twfe_weights(question.formula, panel, weights=question.weights, **when), skipped,
+    )  # fmt: skip
 
 
 def _tried(name: str, run: Callable[[], R], skipped: dict[str, str]) -> R | None:
@@ -127,14 +171,60 @@ def _has_horizons(fit: EffectResults) -> bool:
     return fit.cells is not None or "horizon" in fit.labels.columns
 
 
-def _event(fit: EffectResults, window: tuple[int, int] | None) -> EffectResults:
+def _window(
+    timing: Timing, fits: Mapping[str, EffectResults], counts: Mapping[str, ClusterCounts],
+    anticipation: int,
+) -> tuple[int, int]:  # fmt: skip
+    timing.horizons(LEAST + 1)
+    return common_window(
+        (counts[name] for name, fit in fits.items() if counts[name].known and _has_horizons(fit)),
+        anticipation,
+    )
+
+
+def _event(
+    fit: EffectResults, counts: ClusterCounts, window: tuple[int, int] | None
+) -> EffectResults:
     event = fit if fit.cells is None else fit.aggregate("event")
-    return event if window is None else event.limited(*window)
+    if window is None:
+        return counts.withheld(event)
+    return counts.on_horizons(event.limited(*window))
 
 
-def _sensitivity(events: Mapping[str, EffectResults], level: float) -> Any:
-    """Allow for departures from parallel trends in an event study that has a reference period."""
-    for name in ("Sun-Abraham", "Callaway-Sant'Anna", "Event study"):
-        if name in events:
-            return honest_did(events[name], level=level)
-    raise IdentificationError("No event study has a single reference period.")
+def _sensitivity(
+    events: Mapping[str, EffectResults], window: tuple[int, int] | None, level: float
+) -> Sensitivity:
+    """Allow for departures from parallel trends in an event study that has a reference period.
+
+    Its intervals are normal ones, so that variances are scaled to make them those of t.
+    """
+    studies = [events[name] for name in STUDIES if name in events]
+    if not studies:
+        raise IdentificationError("No event study has a single reference period.")
+    if window is None:
+        raise IdentificationError("No effect by horizon has a standard error.")
+    event = studies[0]
+    scale = t_quantile(0.5 + level / 2, event.df_terms) / normal_quantile(0.5 + level / 2)
+    matrix = event.covariance.matrix * np.outer(scale, scale)
+    event = replace(event, covariance=replace(event.covariance, matrix=matrix))
+    study = around_reference(event, None, None, None, -1)
+    first = (study.horizons[study.number > 0] == 0).astype(np.float64)
+    return honest_did(event, level=level, weights=first.tolist())
+
+
+def _dealt(
+    shown: Mapping[str, EffectResults], counts: Mapping[str, ClusterCounts], draws: int, seed: int
+) -> RandomizationTest | None:
+    """Deal dates out anew where too few clusters are treated, but not too few to compare with."""
+    if not draws or all(counts[name].known for name in shown):
+        return None
+    names = [name for name in ("Imputation", *shown) if name in shown and not counts[name].known]
+    fit, count = shown[names[0]], counts[names[0]]
+    if count.comparison <= LEAST:
+        return None
+    panel = fit.attached.estimate.influence.sample.panel
+    groups = None if count.name == panel.unit else count.name
+    spec: Any = replace(cast(Any, fit.spec), **({"leads": 0} if names[0] == "Imputation" else {}))
+    return randomization_test(
+        spec, panel, seed=seed, draws=draws, statistic="effect", groups=groups
+    )

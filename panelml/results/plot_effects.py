@@ -74,7 +74,8 @@ def plot_horizons(
     axes.set_xlabel("Periods since adoption")
     thin = ", thin lines: all effects at once" if banded else ""
     axes.set_ylabel(label)
-    axes.set_title(f"Intervals of {100 * level:g}%{thin}", fontsize="small", loc="left")
+    if any(np.isfinite(frame["low"]).any() for frame in frames.values()):
+        axes.set_title(f"Intervals of {100 * level:g}%{thin}", fontsize="small", loc="left")
     return axes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +16,13 @@ from panelml.results.effects import EffectResults, event_study_plot
 from panelml.results.formats import pvalue
 from panelml.results.honest import Sensitivity
 from panelml.results.page import Page
+from panelml.results.randomization import RandomizationTest
 from panelml.results.timing import Timing
 
 if TYPE_CHECKING:
     from panelml.results.plot import Axes
 
-__all__ = ["PolicyEvaluation"]
+__all__ = ["PolicyEvaluation", "effects_listing", "effects_table", "not_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,21 @@ class PolicyEvaluation:
     formula : str
     timing : Timing
     fits : dict of str to EffectResults
-        As estimated, by the name of the estimator.
+        As estimated, by the name of the estimator, with its own standard errors.
     averages : dict of str to EffectResults
-        The average effect of each.
+        The average effect of each, with standard errors that allow for few clusters or are
+        missing with too few of them.
     events : dict of str to EffectResults
-        Effects by horizon.
+        Effects by horizon, likewise.
     skipped : dict of str to str
         What was not run, and why.
     bacon : BaconDecomposition, or None
     weights : TwfeWeights, or None
     sensitivity : Sensitivity, or None
+    randomization : RandomizationTest, or None
+        Where too few clusters are treated for standard errors.
+    notes : tuple of str
+        What estimators say of themselves, rows and units that they leave out first.
     conclusions : tuple of str
     page : Page
     level : float
@@ -57,13 +63,15 @@ class PolicyEvaluation:
     bacon: BaconDecomposition | None
     weights: TwfeWeights | None
     sensitivity: Sensitivity | None
+    randomization: RandomizationTest | None
+    notes: tuple[str, ...]
     conclusions: tuple[str, ...]
     page: Page
     level: float
 
     def table(self) -> pd.DataFrame:
         """Average effects side by side, with the p-value of each estimator's pre-trend test."""
-        return effects_table(self.averages, self.fits, self.events, self.level)
+        return effects_table(self.averages, self.events, self.level)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the event studies on common axes.
@@ -90,36 +98,42 @@ class PolicyEvaluation:
 
     def __str__(self) -> str:
         lines = [self._title, effects_listing(self.table(), self.level).text()]
-        lines += [prose(f"Not run: {name}. {why}") for name, why in self.skipped.items()]
-        return "\n".join([*lines, *map(prose, self.conclusions)])
+        return "\n".join([*lines, *map(prose, self._remarks)])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        words = [f"Not run: {name}. {why}" for name, why in self.skipped.items()]
         return effects_listing(self.table(), self.level).html(self._title) + "".join(
-            map(html_prose, [*words, *self.conclusions])
+            map(html_prose, self._remarks)
         )
+
+    @property
+    def _remarks(self) -> tuple[str, ...]:
+        return (*not_run(self.skipped), *self.notes, *self.conclusions)
 
     @property
     def _title(self) -> str:
         adoption = self.timing.adoption
-        treated = int((~adoption.never).sum())
+        treated = int((~(adoption.never | adoption.always)).sum())
         return (
             f"Policy evaluation: {self.formula}; {treated:,} of {self.timing.panel.n_units:,} "
             f"units adopt ({adoption.column})"
         )
 
 
+def not_run(skipped: Mapping[str, str]) -> tuple[str, ...]:
+    """Say what was not run, and why."""
+    return tuple(f"Not run: {name}. {why}" for name, why in skipped.items())
+
+
 def effects_table(
-    averages: Mapping[str, EffectResults], fits: Mapping[str, EffectResults],
-    events: Mapping[str, EffectResults], level: float,
-) -> pd.DataFrame:  # fmt: skip
+    averages: Mapping[str, EffectResults], events: Mapping[str, EffectResults], level: float
+) -> pd.DataFrame:
     """Put average effects side by side."""
     rows = []
     for name, found in averages.items():
         [(low, high)] = found.conf_int(level).to_numpy().tolist()
-        test = events[name].model_test() if name in events else fits[name].model_test()
+        test = events[name].model_test() if name in events else None
         rows.append((
             name, float(found.params.iloc[0]), float(found.std_errors.iloc[0]), low, high,
             float(found.pvalues.iloc[0]), test.pvalue if test else np.nan,
@@ -132,8 +146,12 @@ def effects_listing(table: pd.DataFrame, level: float) -> Listing:
     """Write average effects as a small table."""
     ends = (f"{100 * level:g}% low", f"{100 * level:g}% high")
     rows = tuple(
-        (str(name), *(number(value) for value in values[:4]), pvalue(values[4]),
-         "" if np.isnan(values[5]) else pvalue(values[5]))
+        (str(name), number(values[0]), *(_known(value, number) for value in values[1:4]),
+         *(_known(value, pvalue) for value in values[4:]))
         for name, values in zip(table.index, table.to_numpy(np.float64).tolist(), strict=True)
     )  # fmt: skip
     return Listing(("Estimator", "Effect", "Std. error", *ends, "P", "P, pre-trends"), rows)
+
+
+def _known(value: float, write: Callable[[float], str]) -> str:
+    return "" if np.isnan(value) else write(value)

@@ -207,10 +207,13 @@ class Timing(Listed):
 
     @property
     def _title(self) -> str:
-        treated = int((~self.adoption.never).sum())
+        adoption = self.adoption
+        always = int(adoption.always.sum())
+        adopting = int((~adoption.never).sum()) - always
+        more = f"; {always:,} are always treated" if always else ""
         return (
-            f"Treatment by {self.adoption.column}: {treated:,} of {self.panel.n_units:,} units "
-            f"({self.panel.unit}) adopt, in {self.adoption.cohorts.size} cohorts"
+            f"Treatment by {adoption.column}: {adopting:,} of {self.panel.n_units:,} units "
+            f"({self.panel.unit}) adopt, in {adoption.cohorts.size} cohorts{more}"
         )
 
     @property

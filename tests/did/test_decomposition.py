@@ -149,3 +149,19 @@ def test_tables_and_pictures() -> None:
     assert "<table" in weights._repr_html_()
     assert found.plot().get_xlabel() == "Weight"
     assert weights.plot().get_ylabel() == "Cohort"
+
+
+def test_weights_of_zero_are_not_negative() -> None:
+    """Cohorts of 13, 14 and 13 units adopt in the third to fifth of six periods."""
+    start = np.repeat([3, 4, 5], [13, 14, 13])
+    frame = pd.DataFrame([
+        {"unit": i, "time": t, "start": g, "y": float((7 * i + 3 * t) % 11)}
+        for i, g in enumerate(start) for t in range(1, 7)
+    ])  # fmt: skip
+    found = pm.twfe_weights("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="start")
+    rows = frame.assign(d=(frame["time"] >= frame["start"]).astype(float))
+    left = rows["d"] - rows.groupby("unit")["d"].transform("mean")
+    left += rows["d"].mean() - rows.groupby("time")["d"].transform("mean")
+    cells = left[rows["d"] == 1].groupby([rows["start"], rows["time"]]).sum()
+    assert (np.abs(cells) < 1e-9).sum() == (found.weights["weight"] == 0).sum() == 2
+    assert len(found.negative) == (cells < -1e-9).sum()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import panelml as pm
-from panelml.errors import IdentificationError
+from panelml.errors import IdentificationError, PanelmlError, SpecificationError
 from panelml.results.policy import PolicyEvaluation
 from tests.did.test_decomposition import castle
 
@@ -86,3 +87,122 @@ def test_few_treated_units_and_gaps_are_no_obstacle() -> None:
     found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
     assert "Fewer than 5 units" in found.skipped["Common window of horizons"]
     assert len(found.table()) >= 4
+
+
+def said(found: PolicyEvaluation) -> str:
+    return " ".join(str(found).split())
+
+
+def test_verdicts_are_those_of_one_test_of_pre_trends() -> None:
+    found = pm.evaluate_policy("l_homicide ~ 1", castle(), cohort="adopted")
+    assert "Test of pre-trends" not in str(found.page)
+    tests = found.table()["pretrend_p"].dropna()
+    assert (tests > 0.05).all()
+    assert "No estimator rejects equal trends before adoption (Sun-Abraham, horizons -6 to -2" in (
+        said(found)
+    )
+    for name, p in tests.items():
+        horizon = found.events[str(name)].labels["horizon"]
+        assert horizon.between(-6, 4).all()
+        assert found.events[str(name)].pretrend_test().pvalue == p
+
+
+@pytest.mark.parametrize("missing", [0.05, 0.0])
+def test_units_that_estimators_leave_out_are_said(missing: float) -> None:
+    frame = pm.simulate.staggered(200, 8, {3: 0.2, 5: 0.3, 6: 0.2}, seed=1)
+    frame.loc[frame.sample(frac=missing, random_state=1).index, "y"] = np.nan
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    short = frame["y"].isna().groupby(frame["unit"]).any().sum()
+    words = f"Left out {short} units that are not observed in all 8 periods"
+    for text in (said(found), found._repr_html_(), " ".join(str(found.page).split())):
+        assert (words in text) == bool(missing)
+    if missing:
+        places = [found.notes.index(n) for n in found.notes if "Left out" in n or "Dropped" in n]
+        assert places == list(range(len(places)))
+
+
+def test_always_treated_units_are_no_adopters() -> None:
+    frame = pm.simulate.staggered(60, 8, {3: 0.3, 5: 0.3}, seed=1)
+    frame["cohort"] = frame["cohort"].mask(frame["unit"] < 5, 1)
+    adopting = int((frame.groupby("unit")["cohort"].first() > 1).sum())
+    always = int((frame.groupby("unit")["cohort"].first() == 1).sum())
+    panel = pm.Panel(frame, "unit", "time")
+    found = pm.evaluate_policy("y ~ 1", panel, cohort="cohort")
+    assert f"{adopting} of 60 units adopt" in said(found)
+    assert f"{always} units are treated in the first period already" in said(found)
+    assert f"{adopting} of 60 units (unit) adopt, in 2 cohorts; {always} are always treated" in str(
+        pm.Timing(panel, "cohort")
+    )
+
+
+def test_a_code_for_never_treated_is_named() -> None:
+    frame = pm.simulate.staggered(60, 8, {3: 0.3, 5: 0.3}, seed=1)
+    frame["cohort"] = frame["cohort"].fillna(-1)
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    assert "cohorts before the first period, 1: -1" in said(found)
+
+
+@pytest.mark.parametrize("formula", ["y ~ post", "y ~ x + C(post)", "y ~ dose"])
+def test_the_policy_is_no_covariate(formula: str) -> None:
+    frame = pm.simulate.staggered(60, 8, {3: 0.3, 5: 0.3}, seed=1)
+    frame["post"] = (frame["time"] >= frame["cohort"]).astype(int)
+    frame["dose"] = 2.0 + frame["post"] * frame["time"]
+    with pytest.raises(SpecificationError, match="it is the policy, or a part of it"):
+        pm.evaluate_policy(formula, pm.Panel(frame, "unit", "time"), cohort="cohort")
+
+
+def test_a_covariate_of_a_single_untreated_unit_is_not_the_policy() -> None:
+    frame = pm.simulate.staggered(40, 6, {4: 0.5}, seed=1)
+    one = frame.loc[frame["cohort"].isna(), "unit"].iloc[0]
+    frame = frame[frame["cohort"].notna() | (frame["unit"] == one)]
+    frame = frame[frame["cohort"].isna() | (frame["time"] >= 4)]
+    with pytest.raises(IdentificationError, match="No estimator can be run"):
+        pm.evaluate_policy("y ~ x", pm.Panel(frame, "unit", "time"), cohort="cohort")
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [(lambda y, q: 100 * y + q, "quarter or month"), (lambda y, q: 10 * y + q, "quarter"),
+     (lambda y, q: 10000 * y + 300 * q - 199, "month and day")],
+)  # fmt: skip
+def test_dates_written_as_numbers_are_refused(write: Any, words: str) -> None:
+    frame = pm.simulate.staggered(40, 8, {3: 0.3, 5: 0.3}, seed=1)
+    for name in ("time", "cohort"):
+        frame[name] = write(2010 + (frame[name] - 1) // 4, (frame[name] - 1) % 4 + 1)
+    with pytest.raises(PanelmlError, match=words):
+        pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+
+
+def test_options_reach_the_estimators_that_have_them() -> None:
+    frame = pm.simulate.staggered(90, 8, {4: 0.3, 6: 0.3}, seed=1)
+    frame["w"] = 1.0 + frame["unit"] % 3
+    panel = pm.Panel(frame, "unit", "time")
+    found = pm.evaluate_policy(
+        "y ~ 1", panel, cohort="cohort", weights="w", anticipation=1, control="not-yet"
+    )
+    given = {"cohort": "cohort", "weights": "w"}
+    alone = {
+        "Callaway-Sant'Anna": pm.CallawaySantAnna(
+            "y ~ 1", control="not-yet", anticipation=1, base="universal", **given
+        ),
+        "Imputation": pm.BorusyakJaravelSpiess("y ~ 1", anticipation=1, **given),
+        "Sun-Abraham": pm.SunAbraham("y ~ 1", reference=-2, **given),
+    }
+    for name, spec in alone.items():
+        effect = spec.fit(panel).aggregate("simple").params.iloc[0]
+        np.testing.assert_allclose(found.table().loc[name, "effect"], effect, rtol=1e-12)
+        leads = found.events[name].pretrend_test()
+        assert leads.df[0] == (found.events[name].labels["horizon"] < -1).sum()
+    text = said(found)
+    for name in ("Two-way fixed effects", "Extended two-way"):
+        assert f"Not run: {name}. It takes no anticipation=" in text
+    assert "Sun-Abraham: It takes no control=" in text
+    assert "more than 1 period before its adoption" in text
+    weighted = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", weights="w")
+    assert "Not run: Goodman-Bacon decomposition. It takes no weights=" in said(weighted)
+    assert weighted.weights is not None
+    np.testing.assert_allclose(
+        weighted.weights.coefficient, weighted.table().loc["Two-way fixed effects", "effect"]
+    )
+    with pytest.raises(SpecificationError, match="control"):
+        pm.evaluate_policy("y ~ 1", panel, cohort="cohort", control="nobody")  # type: ignore[arg-type]
