@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -165,14 +166,18 @@ def _indicators(names: list[str], use: BoolArray) -> Coding:
     return Coding(np.eye(use.size)[chosen], tuple(names[j] for j in chosen))
 
 
-def _place(text: str, level: Any, levels: AnyArray) -> int:
-    """Return the place of a level that a formula names."""
-    date = pd.Timestamp(level) if levels.dtype.kind == "M" and isinstance(level, str) else level
-    places = [j for j, known in enumerate(levels) if known == date]
+def _place(formula: str, level: Any, levels: AnyArray) -> int:
+    """Return the place of a level that a formula names: dates as texts, for want of others."""
+    texts = _texts(levels)
+    places = [
+        j
+        for j, (known, text) in enumerate(zip(levels, texts, strict=True))
+        if known == level or (text == level and not isinstance(known, Number))
+    ]
     if not places:
         raise FormulaError(
-            f"Cannot code the levels of {text!r}: {shown(level)} is none of those of the "
-            f"estimation sample, {listing(_texts(levels))}."
+            f"Cannot code the levels of {formula!r}: {shown(level)} is none of those of the "
+            f"estimation sample, {listing(texts)}."
         )
     return places[0]
 

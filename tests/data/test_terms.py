@@ -190,6 +190,8 @@ def test_references_of_dates_are_named_as_texts() -> None:
         found = pm.PooledOLS("y ~ i(day, ref='2000-01-02')").fit(whole)
         assert list(found.params.index[1:]) == ["day::2000-01-01", "day::2000-01-03"]
         np.testing.assert_allclose(found.params, expected, rtol=1e-9)
+        with pytest.raises(FormulaError, match=r"'soon' is none of .* 2000-01-01, 2000"):
+            pm.PooledOLS("y ~ i(day, ref='soon')").fit(whole)
         found = pm.PooledOLS("y ~ C(day, Treatment('2000-01-02'))").fit(whole)
         np.testing.assert_allclose(found.params, expected, rtol=1e-9)
 
