@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,11 @@ def fit_category(
         raise FormulaError(f"{text!r}: C takes a variable, contrasts= and levels=.")
     contrasts = _contrasts(arguments[0] if arguments else options.get("contrasts"))
     declared = options.get("levels")
-    levels = _object_array(declared) if declared is not None else _levels(text, source, whole)
-    _check_base(text, contrasts, levels)
+    levels = _levels(source, whole) if declared is None else _object_array(declared)
+    _require_levels(text, levels)
+    if _base(contrasts) is not None:
+        place = _place(text, _base(contrasts), levels)
+        contrasts = type(contrasts)(base=levels[place])
     try:
         full, reduced = (_coding(text, contrasts, levels, reduced=r) for r in (False, True))
     except (TypeError, ValueError, KeyError) as error:
@@ -139,9 +143,10 @@ def fit_indicators(
     """
     if arguments or set(options) - {"ref"}:
         raise FormulaError(f"{text!r}: i takes a variable, another to multiply with, and ref=.")
-    levels = _levels(text, source, whole)
+    levels = _levels(source, whole)
+    _require_levels(text, levels)
     name = source if isinstance(source, str) else source.text
-    names = [f"{name}::{level}" for level in levels]
+    names = [f"{name}::{level}" for level in _texts(levels)]
     every = np.ones(levels.size, dtype=bool)
     asked = options.get("ref")
     if asked is None:
@@ -161,20 +166,31 @@ def _indicators(names: list[str], use: BoolArray) -> Coding:
     return Coding(np.eye(use.size)[chosen], tuple(names[j] for j in chosen))
 
 
-def _place(text: str, level: Any, levels: AnyArray) -> int:
-    """Return the place of a level that a formula names."""
-    places = [j for j, known in enumerate(levels) if known == level]
+def _place(formula: str, level: Any, levels: AnyArray) -> int:
+    """Return the place of a level that a formula names: dates as texts, for want of others."""
+    texts = _texts(levels)
+    places = [
+        j
+        for j, (known, text) in enumerate(zip(levels, texts, strict=True))
+        if known == level or (text == level and not isinstance(known, Number))
+    ]
     if not places:
         raise FormulaError(
-            f"Cannot code the levels of {text!r}: {shown(level)} is none of those of the "
-            f"estimation sample, {listing(levels)}."
+            f"Cannot code the levels of {formula!r}: {shown(level)} is none of those of the "
+            f"estimation sample, {listing(texts)}."
         )
     return places[0]
 
 
-def _check_base(text: str, contrasts: Contrasts, levels: AnyArray) -> None:
-    if isinstance(contrasts, TreatmentContrasts) and contrasts.base is not TreatmentContrasts.base:
-        _place(text, contrasts.base, levels)
+def _base(contrasts: Contrasts) -> Any:
+    """Return the reference that contrasts name; None where they name none."""
+    named = isinstance(contrasts, TreatmentContrasts)
+    return contrasts.base if named and contrasts.base is not TreatmentContrasts.base else None
+
+
+def _texts(levels: AnyArray) -> list[str]:
+    """Write levels as a user would."""
+    return [str(level).removesuffix(" 00:00:00") for level in pd.Series(levels)]
 
 
 def _code(source: str | Expression, chunk: Chunk) -> tuple[IntArray, AnyArray]:
@@ -185,15 +201,17 @@ def _code(source: str | Expression, chunk: Chunk) -> tuple[IntArray, AnyArray]:
     return codes.astype(np.int64), np.asarray(labels)
 
 
-def _levels(text: str, source: str | Expression, whole: Chunk) -> AnyArray:
+def _levels(source: str | Expression, whole: Chunk) -> AnyArray:
     codes, labels = _code(source, whole)
     use: BoolArray = codes >= 0
     if whole.keep is not None:
         use &= whole.keep
-    levels = labels[np.bincount(codes[use], minlength=labels.size) > 0]
+    return labels[np.bincount(codes[use], minlength=labels.size) > 0]
+
+
+def _require_levels(text: str, levels: AnyArray) -> None:
     if levels.size == 0:
         raise FormulaError(f"{text!r} is missing in every complete row.")
-    return levels
 
 
 def _contrasts(asked: Any) -> Contrasts:
@@ -212,8 +230,7 @@ def _coding(text: str, contrasts: Contrasts, levels: AnyArray, *, reduced: bool)
     form = contrasts.get_factor_format(labels, reduced_rank=reduced)
     names = [form.format(name=text, field=column) for column in frame.columns]
     # Of variables that depend on each other the last is dropped: the reference that was named.
-    last = not reduced and isinstance(contrasts, TreatmentContrasts) and contrasts.base in labels
-    base = labels.index(contrasts.base) if last else len(labels)
+    base = len(labels) if reduced or _base(contrasts) is None else labels.index(_base(contrasts))
     order = sorted(range(len(names)), key=lambda j: j == base)
     matrix = frame.to_numpy(np.float64).T[order]
     return Coding(np.ascontiguousarray(matrix), tuple(names[j] for j in order))

@@ -186,7 +186,10 @@ class _Evaluation(ast.NodeVisitor):
     def _function(self, node: ast.expr) -> Any:
         name = dotted(node) or ""
         if name not in self.functions:
-            raise FormulaError(f"{self.text!r} names {ast.unparse(node)!r}, which is not known.")
+            advice = " Write a list, as [1, 2]." if name == "c" else ""
+            raise FormulaError(
+                f"{self.text!r} names {ast.unparse(node)!r}, which is not known.{advice}"
+            )
         return self.functions[name]
 
     def visit_Constant(self, node: ast.Constant) -> Any:

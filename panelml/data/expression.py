@@ -181,7 +181,7 @@ class Expression:
             return values
         if values.dtype.kind in "iufb":
             return np.where(missing, np.nan, values.astype(np.float64))
-        masked = as_objects(values)
+        masked = as_objects(values).copy()
         masked[missing] = None
         return masked
 

@@ -22,6 +22,8 @@ __all__ = ["Term", "TermFactor", "has_constant", "is_top", "read_terms"]
 
 _POWER = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*(?:\*\*|\^)\s*(?P<power>\d+)")
 _DOT = re.compile(r"(?<![\w.)\]])\.(?![\w.(])")
+# A guard against slips of the pen: no formula has so many terms.
+MOST_PERIODS = 1000
 _OPPOSITE = {"L": "F", "F": "L", "D": "D"}
 
 
@@ -84,7 +86,7 @@ def read_terms(text: str) -> list[Term]:
     _refuse_powers(masked)
     try:
         parsed = [term for term in TermFormula(code) if isinstance(term, ParsedTerm)]
-    except (FormulaicError, SyntaxError, ValueError, AttributeError) as error:
+    except (FormulaicError, SyntaxError, ValueError, AttributeError, RecursionError) as error:
         words = masked.restore(reason(error, text))
         raise FormulaError(f"Cannot read {text.strip()!r}: {words}") from error
     terms = [
@@ -175,6 +177,8 @@ def _periods(node: ast.Call, masked: Masked, text: str) -> list[Any] | None:
     if between is None:
         return None
     first, last = int(between[1]), int(between[2])
+    if abs(last - first) >= MOST_PERIODS:
+        raise FormulaError(f"{text!r} names more than {MOST_PERIODS} periods.")
     step = 1 if last >= first else -1
     return list(range(first, last + step, step))
 

@@ -177,3 +177,28 @@ def test_refused_with_a_reason(text: str) -> None:
 def test_an_outcome_is_one_lag() -> None:
     with pytest.raises(FormulaError, match=re.escape("'L(y, 1:2)' must be one variable; it gives")):
         pm.PooledOLS("L(y, 1:2) ~ x").fit(panel())
+
+
+def test_references_of_dates_are_named_as_texts() -> None:
+    data = frame()
+    data["day"] = pd.Timestamp("2000-01-01") + pd.to_timedelta(data["unit"] % 3, unit="D")
+    dummies = [(data["unit"] % 3 == j).to_numpy(float) for j in (0, 2)]
+    design = np.column_stack([np.ones(len(data)), *dummies])
+    expected = np.linalg.lstsq(design, data["y"].to_numpy(), rcond=None)[0]
+    for table in (data, pl.from_pandas(data)):
+        whole = pm.Panel(table, "unit", "time")
+        found = pm.PooledOLS("y ~ i(day, ref='2000-01-02')").fit(whole)
+        assert list(found.params.index[1:]) == ["day::2000-01-01", "day::2000-01-03"]
+        np.testing.assert_allclose(found.params, expected, rtol=1e-9)
+        with pytest.raises(FormulaError, match=r"'soon' is none of .* 2000-01-01, 2000"):
+            pm.PooledOLS("y ~ i(day, ref='soon')").fit(whole)
+        found = pm.PooledOLS("y ~ C(day, Treatment('2000-01-02'))").fit(whole)
+        np.testing.assert_allclose(found.params, expected, rtol=1e-9)
+
+
+def test_no_formula_has_endless_terms() -> None:
+    with pytest.raises(FormulaError, match=r"'L\(x, 0:100000000\)' names more than 1000 periods"):
+        read_terms("L(x, 0:100000000)")
+    for text in (f"I({'-' * 5000}x)", f"I({'x+' * 3000}x)"):
+        with pytest.raises(FormulaError, match="Cannot read"):
+            read_terms(text)
