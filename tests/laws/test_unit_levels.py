@@ -48,8 +48,8 @@ def frame() -> pd.DataFrame:
     rows = [(i, t) for i in range(UNITS) for t in range(PERIODS) if rng.random() < 0.9 or t < 3]
     d = pd.DataFrame(rows, columns=["id", "t"]).assign(t=lambda d: d["t"] + 2000)
     n, effect = len(d), rng.normal(size=UNITS)[d["id"]]
-    first = np.array([2003, 2004, 0, 0, 2005])[d["id"] % 5]
-    post = (first > 0) & (d["t"] >= first)
+    first = np.array([2003, 2004, np.nan, np.nan, 2005])[d["id"] % 5]
+    post = d["t"] >= first
     x, z = np.where(d["id"] == 7, 0.0, grid(rng.normal(size=n))), grid(rng.normal(size=n))
     return d.assign(
         x=x, z=z, first=first, post=post.astype(float), w=1.0 + d["id"] % 3, g=d["id"] % 4,
@@ -85,6 +85,29 @@ def test_levels_of_units_do_not_matter(
         np.testing.assert_allclose(second.params[own], first.params[own], rtol=1e-7)
         return
     np.testing.assert_allclose(second.params, first.params, rtol=1e-7)
+    np.testing.assert_allclose(second.std_errors, first.std_errors, rtol=1e-7)
+
+
+@pytest.mark.parametrize("shift", [1e6, 1e9])
+@pytest.mark.parametrize("weights", [None, "w"])
+@pytest.mark.parametrize(
+    ("estimator", "options"),
+    [
+        *[("CallawaySantAnna", {"method": m}) for m in ("dr", "dr-improved", "ipw", "reg")],
+        ("LocalProjectionsDiD", {}),
+        ("TwoStageDiD", {"effects": "event"}),
+    ],
+)
+def test_the_origin_of_a_covariate_does_not_matter_to_effects_of_policies(
+    estimator: str, options: dict[str, Any], weights: str | None, shift: float
+) -> None:
+    own = grid(np.random.default_rng(9).normal(size=UNITS))[FRAME["id"]]
+    spec = getattr(pm, estimator)("y ~ c + x", cohort="first", weights=weights, **options)
+    first, second = (
+        spec.fit(pm.Panel(FRAME.assign(c=own + level), unit="id", time="t")) for level in (0, shift)
+    )
+    assert list(first.params.index) == list(second.params.index)
+    np.testing.assert_allclose(second.params, first.params, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(second.std_errors, first.std_errors, rtol=1e-7)
 
 
