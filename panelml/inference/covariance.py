@@ -118,8 +118,8 @@ class Clustered:
     small_sample : str or SmallSample
         A rule, or the name of a preset: fixest (0.14, and pyfixest 0.60), fixest-0.12, stata, plm,
         linearmodels, none, asymptotic. By default that of the estimator: fixest's for
-        coefficients of regressions. ``"CR2"`` and
-        ``"CR3"`` allow for the leverage of clusters, in one dimension.
+        coefficients of regressions. ``"CR2"`` and ``"CR3"`` allow for the leverage of clusters,
+        in one dimension.
 
     Notes
     -----
