@@ -116,9 +116,10 @@ class Clustered:
     columns : tuple of str
         Cluster columns, ``state^year`` for combinations; none for the units of the panel.
     small_sample : str or SmallSample
-        A rule, or the name of a preset: fixest, stata, plm, linearmodels, none, asymptotic. By
-        default that of the estimator: fixest's for coefficients of regressions. ``"CR2"`` and
-        ``"CR3"`` allow for the leverage of clusters, in one dimension.
+        A rule, or the name of a preset: fixest (0.14, and pyfixest 0.60), fixest-0.12, stata, plm,
+        linearmodels, none, asymptotic. By default that of the estimator: fixest's for
+        coefficients of regressions. ``"CR2"`` and ``"CR3"`` allow for the leverage of clusters,
+        in one dimension.
 
     Notes
     -----
