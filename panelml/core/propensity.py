@@ -73,8 +73,7 @@ class _Objective:
     def value(self, coef: FloatArray) -> float:
         """Return the objective, infinite where it cannot be represented."""
         index = coef @ self.rows
-        with np.errstate(over="ignore"):
-            k = np.logaddexp(0.0, index) if self.logistic else np.exp(index)
+        k = np.logaddexp(0.0, index) if self.logistic else np.exp(index)
         return float(self.w @ k - self.target @ coef)
 
     def parts(self, index: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -200,6 +199,7 @@ def _minimised(
         part = objective.without(unlike, columns)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _newton(objective: _Objective, weight: float) -> tuple[FloatArray, FloatArray]:
     """Minimise by Newton's method; return also how far the last step moved each row's index.
 
