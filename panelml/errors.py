@@ -20,7 +20,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from numbers import Integral
 from typing import Any, get_args
 
@@ -133,7 +133,7 @@ def check_choice(name: str, value: object, choices: Any) -> None:
         With the nearest choice.
     """
     known = get_args(choices)
-    if value not in known:
+    if not isinstance(value, Hashable) or value not in known:
         raise SpecificationError(f"{name} is not {value!r}.{suggest(str(value), known)}")
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from panelml.arguments import checked_methods
+
 __all__ = ["Listed", "Listing", "count", "number", "percent"]
 
 _TABLE = (
@@ -16,6 +18,7 @@ _TABLE = (
 )
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Rows of cells under heads.

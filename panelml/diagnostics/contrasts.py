@@ -8,6 +8,7 @@ import numpy as np
 from scipy import linalg
 
 from panelml._typing import FloatArray, IntArray
+from panelml.arguments import checked_methods
 from panelml.core.keyed import KeyedSums
 from panelml.inference.influence import Influence
 
@@ -123,6 +124,7 @@ def joint_form(gap: FloatArray, cov: FloatArray, size: FloatArray) -> QuadraticF
     return QuadraticForm(statistic, int((~flat).sum()), values.size, float(values.min()), valid)
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class JointInfluence:
     """Influence on the difference of two fits' coefficients.

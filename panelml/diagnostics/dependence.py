@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.groups import demean
 from panelml.engine.fold import fold
@@ -26,6 +27,7 @@ UNITS_AT_ONCE = 500
 ROUNDING = 1e-12
 
 
+@checked
 def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
     """Test for correlation between the residuals of different units in the same period.
 

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
 from panelml.errors import SpecificationError, check_choice, check_count
@@ -20,6 +21,7 @@ __all__ = ["lr_test"]
 Method: TypeAlias = Literal["asymptotic", "bootstrap"]
 
 
+@checked
 @capped
 def lr_test(
     small: MixedResults, large: MixedResults, *,

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
+from panelml.arguments import checked_methods
 from panelml.data.panel import Panel
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.results.base import Results
@@ -20,6 +21,7 @@ Relation: TypeAlias = Literal["efficient", "independent", "unranked"]
 ORDER = ("Fixed effects", "Between", "Random effects", "Pooled OLS")
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class Pair:
     """Two fits and the coefficients they have in common.

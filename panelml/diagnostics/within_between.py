@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.errors import SpecificationError, check_share
 from panelml.inference.distributions import t_quantile, t_tail
 from panelml.inference.testing import TestResult
@@ -78,6 +79,7 @@ class WithinBetween:
         return Grid(heads, (rows,))
 
 
+@checked
 def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
     """Compare effects within units with effects between units.
 

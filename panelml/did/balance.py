@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
+from panelml.arguments import checked
 from panelml.core.group_time import TRIM
 from panelml.core.propensity import logit_odds
 from panelml.data.adoption import NEVER, Adoption, read_adoption
@@ -28,6 +29,7 @@ from panelml.results.balance import BalanceTable, OverlapTable, balance_frame, o
 __all__ = ["balance_table", "overlap_table"]
 
 
+@checked
 def balance_table(
     data: Any,
     columns: str | Sequence[str],
@@ -79,6 +81,7 @@ def balance_table(
     })  # fmt: skip
 
 
+@checked
 def overlap_table(
     data: Any,
     columns: str | Sequence[str],

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar
 
+from panelml.arguments import checked
 from panelml.data.panel import Panel
 from panelml.did.base import average_effect
 from panelml.did.decomposition import bacon_decomposition, twfe_weights
@@ -29,6 +30,7 @@ R = TypeVar("R")
 MOST_LEADS = 4
 
 
+@checked
 def evaluate_policy(
     formula: str, data: Any, *, cohort: str | None = None, treatment: str | None = None,
     cov: CovLike = "cluster", level: float = 0.95,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.core.synthetic import Kind, Penalties, Weighted
 from panelml.did.synthetic import SyntheticControl, SyntheticDiD, prepared
 from panelml.did.synthetic_data import Outcomes, Reading, compare, penalties_of
@@ -23,6 +24,7 @@ __all__ = ["leave_one_out", "placebo_in_space", "synthetic_in_time"]
 LEAST_WEIGHT = 1e-3
 
 
+@checked
 @capped
 def placebo_in_space(fit: SyntheticResults) -> PlacebosInSpace:
     """Estimate effects on every comparison unit as if it were the treated one.
@@ -123,6 +125,7 @@ def synthetic_in_time(fit: SyntheticResults, start: Any) -> PlaceboInTime:
     )
 
 
+@checked
 @capped
 def leave_one_out(fit: SyntheticResults) -> LeaveOneOut:
     """Estimate again without each comparison unit that has weight.

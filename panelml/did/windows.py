@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
+from panelml.arguments import checked
 from panelml.core.entries import Absorbing, Switching, Treatment
 from panelml.core.windows import HorizonEffect, local_projection, stacked
 from panelml.data.adoption import NEVER, Adoption, read_adoption
@@ -28,6 +29,7 @@ from panelml.results.effects import EffectResults
 __all__ = ["LocalProjectionsDiD", "StackedDiD"]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class LocalProjectionsDiD:
     """For each horizon, a regression of changes since before adoption on adoption.
@@ -103,6 +105,7 @@ class LocalProjectionsDiD:
         return _assemble("Local projections", self, sample, list(kept), list(kept.values()), notes)
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class StackedDiD:
     """Windows of the same length around each adoption, averaged.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.errors import SpecificationError
 from panelml.inference.clusters import (
     few_clusters,
@@ -22,6 +23,7 @@ __all__ = ["MultiplierBootstrap", "multiplier_draws"]
 _AT_ONCE = 1024
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class MultiplierBootstrap:
     """Multiply influences by random signs, the same for all rows of a cluster.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.core.keyed import KeyedSums
 from panelml.errors import SpecificationError, UnknownNameError, suggest
 from panelml.inference.bootstrap import MultiplierBootstrap
@@ -55,6 +56,7 @@ __all__ = [
 _LEVERAGE = ("CR0", "CR1", "CR2", "CR3")
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Iid:
     """What the model itself implies: independent errors of equal variance, given the effects."""
@@ -65,6 +67,7 @@ class Iid:
         return Covariance(fit.iid_cov, df, "iid: as the model implies", {})
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Satterthwaite:
     """The covariance of a mixed model, with degrees of freedom for each contrast.
@@ -83,6 +86,7 @@ class Satterthwaite:
         )
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class KenwardRoger:
     """The covariance of a mixed model adjusted for few groups, with degrees of freedom.
@@ -103,6 +107,7 @@ class KenwardRoger:
         )  # fmt: skip
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class HC1:
     """Robust to unequal error variances (White), with the factor N / (N - K).
@@ -127,6 +132,7 @@ class HC1:
         return Covariance(matrix, df, f"{name}: robust to heteroskedasticity", {})
 
 
+@checked
 @dataclass(frozen=True, slots=True, init=False)
 class Clustered:
     """Robust to any dependence within clusters, of one or several dimensions.
@@ -178,6 +184,7 @@ class Clustered:
         return leverage_clusters(fit, dimensions[0], "CR2" if power == "CR2" else "CR3")
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class HC2:
     """Robust to unequal error variances, squared residuals over one less their leverage."""
@@ -187,6 +194,7 @@ class HC2:
         return leverage_rows(fit, "CR2")
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class HC3:
     """Robust to unequal error variances, residuals over one less their leverage."""
@@ -196,6 +204,7 @@ class HC3:
         return leverage_rows(fit, "CR3")
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class DriscollKraay:
     """Robust to dependence between units and, up to a lag, over time.
@@ -236,6 +245,7 @@ class DriscollKraay:
         return replace(found, notes=(*found.notes, note))
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class NeweyWest:
     """Robust to heteroskedasticity and, up to a lag, to correlation over time within units.
@@ -269,6 +279,7 @@ def _by_contrast(matrix: FloatArray, rule: ContrastRule, description: str) -> Co
     return Covariance(matrix, float(df.min()), description, {}, rule=rule, term_df=df)
 
 
+@checked
 def parse(cov: CovLike) -> CovSpec:
     """Read the shorthand of a covariance; a value of this module is returned as it is.
 

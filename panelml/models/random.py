@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from panelml._typing import FloatArray, InteractionCentring, VarianceMethod
+from panelml.arguments import checked
 from panelml.core.components import Components, estimate_components
 from panelml.core.moments import PanelMoments
 from panelml.core.transforms import QuasiDemean
@@ -44,6 +45,7 @@ from panelml.results.levels import RandomIntercepts
 __all__ = ["Hybrid", "Mundlak", "RandomEffects"]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class RandomEffects:
     """Generalised least squares with a random intercept for each unit, and each period if asked.
@@ -80,6 +82,7 @@ class RandomEffects:
         return fit_random(self, "Random effects", formula, sample, self.method, self.cov, notes)
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Mundlak:
     """Random effects with the unit means of all regressors that vary within units.
@@ -112,6 +115,7 @@ class Mundlak:
         return _fit(self, "Mundlak", "mundlak", data)
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Hybrid:
     """Random effects with each regressor split into ``within(x)`` and ``between(x)``.

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import IntArray
+from panelml.arguments import checked
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.panel import Panel
 from panelml.data.show import Listed, Listing, count, percent
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Timing"]
 
 
+@checked
 class Timing(Listed):
     """When the units of a panel adopt a policy.
 
