@@ -184,6 +184,8 @@ def _part(annotation: Any) -> tuple[Callable[[Any], bool], str] | None:
     if origin is Literal:
         return (lambda value: isinstance(value, str | int) and value in inner,
                 ("one of " if len(inner) > 1 else "") + ", ".join(map(repr, inner)))  # fmt: skip
+    if origin is tuple and Ellipsis not in inner:
+        return _fixed_tuple([_Taken(one) for one in inner])
     if origin is tuple:
         return lambda value: isinstance(value, tuple), f"a tuple of {_many(_Taken(inner[0]))}"
     if origin in (Sequence, Collection, list):
@@ -210,6 +212,14 @@ def _sequence(inner: Any) -> tuple[Callable[[Any], bool], str] | None:
         return inner is Any or all(item.accepts(one) for one in value)
 
     return accepts, f"a list of {_many(item)}"
+
+
+def _fixed_tuple(items: list[_Taken]) -> tuple[Callable[[Any], bool], str]:
+    def accepts(value: Any) -> bool:
+        long_enough = isinstance(value, tuple | list) and len(value) == len(items)
+        return long_enough and all(map(_Taken.accepts, items, value))
+
+    return accepts, f"{len(items)} {_many(items[0])} in a tuple"
 
 
 def _many(item: _Taken) -> str:

@@ -28,6 +28,7 @@ RIGHT: dict[str, Any] = {
     "reps": 9, "n": 1, "draws": 9, "seed": 1, "column": "y", "columns": ["y"], "name": "y",
     "names": ("unit",), "x": "x1",
 }  # fmt: skip
+OTHER_NAMES = ("Panel(", "A mask")  # of the arguments data and condition
 MIXED = {
     "slopes": "y ~ x1 + x2 + (1 + x1 | unit)",
     "crossed": "y ~ x1 + (1 | unit) + (1 | firm)",
@@ -85,7 +86,14 @@ class Call:
             self.function(**self.arguments)
         except PanelmlError as error:
             text = str(error)
-            words = (self.name, "Panel(", str(value), type(value).__name__, *_inside(value))
+            words = (
+                self.name,
+                "Panel(",
+                "A mask",
+                str(value),
+                type(value).__name__,
+                *_inside(value),
+            )
             if self.name and not any(word in text for word in words if word):
                 return f"{self.name}={value!r} is not named: {text}"
         except Exception as error:
