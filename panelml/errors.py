@@ -20,7 +20,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from numbers import Integral, Real
 from typing import Any, get_args
 
@@ -45,6 +45,10 @@ __all__ = [
     "shown",
     "suggest",
 ]
+
+
+# Characters of a value that a message shows.
+LONGEST = 100
 
 
 class PanelmlError(Exception):
@@ -118,11 +122,21 @@ def suggest(name: str, choices: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """Write a value as a user would: texts in quotes, numbers and dates without their type."""
+    """Write a value as a user would: texts in quotes, numbers and dates without their type.
+
+    Of what is long only the kind is named.
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__} itself (write {value.__name__}())"
     if isinstance(value, list | tuple | set | frozenset):
         inner = ", ".join(shown(item) for item in value)
-        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    return repr(str(value)) if isinstance(value, str) else str(value).removesuffix(" 00:00:00")
+        text = f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    else:
+        text = str(value).removesuffix(" 00:00:00")
+    if len(text) > LONGEST or (not isinstance(value, str) and "\n" in text):
+        kind = type(value).__name__
+        return f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}"
+    return repr(text) if isinstance(value, str) else text
 
 
 def listing(items: Iterable[object], most: int = 5) -> str:
@@ -142,7 +156,7 @@ def check_choice(name: str, value: object, choices: Any) -> None:
         With the nearest choice.
     """
     known = get_args(choices)
-    if value not in known:
+    if not isinstance(value, Hashable) or value not in known:
         raise SpecificationError(f"{name} is not {shown(value)}.{suggest(str(value), known)}")
 
 

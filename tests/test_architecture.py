@@ -23,8 +23,9 @@ PACKAGE = Path(__file__).parents[1] / "panelml"
 LAYERS = {
     "errors": 0,
     "_typing": 0,
+    "arguments": 1,
     "core": 1,
-    "simulate": 1,
+    "simulate": 2,
     "data": 2,
     "datasets": 2,
     "engine": 3,

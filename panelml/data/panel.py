@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.arguments import checked
 from panelml.core.groups import cleared
 from panelml.data.axis import Period, shift_places
 from panelml.data.codes import Codes
@@ -47,6 +48,7 @@ Drop: TypeAlias = Literal["units", "periods"]
 _MOST_CATEGORIES = 200
 
 
+@checked
 class Panel(Store):
     """Observations of units over time.
 
@@ -101,12 +103,12 @@ class Panel(Store):
         """
         return describe(self.index, self.unit, self.time, patterns)
 
-    def variation(self, columns: Sequence[str] | None = None) -> Variation:
+    def variation(self, columns: str | Sequence[str] | None = None) -> Variation:
         """Split the variation of variables into between and within units, with the ICC.
 
         Parameters
         ----------
-        columns : sequence of str, optional
+        columns : str or sequence of str, optional
             All numeric columns but the keys by default.
 
         Raises
@@ -199,7 +201,7 @@ class Panel(Store):
             raise EmptyDataError("The condition holds for no row.")
         return self._only(mask)
 
-    def select(self, columns: Sequence[str]) -> Panel:
+    def select(self, columns: str | Sequence[str]) -> Panel:
         """Keep the keys and some columns."""
         names = [columns] if isinstance(columns, str) else columns
         wanted = {self.unit, self.time, *(self.series(name).name for name in names)}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from panelml.arguments import checked
 from panelml.core.residual_forms import Kind
 from panelml.errors import SpecificationError, shown, suggest
 
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class ResidualStructure:
     """Covariance of the residuals of a unit; one of the structures below.
@@ -76,6 +78,7 @@ class ResidualStructure:
         return (given,) if isinstance(given, str) else tuple(given)
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class AR1(ResidualStructure):
     """First-order autoregression: residuals d periods apart have the correlation rho^d.
@@ -87,6 +90,7 @@ class AR1(ResidualStructure):
     words: ClassVar[str] = "AR(1)"
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class CAR1(ResidualStructure):
     """Autoregression in continuous time: the correlation rho^d, rho positive, for any distance d.
@@ -98,6 +102,7 @@ class CAR1(ResidualStructure):
     words: ClassVar[str] = "continuous-time AR(1)"
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class MA1(ResidualStructure):
     """First-order moving average: residuals more than a period apart are independent."""
@@ -106,6 +111,7 @@ class MA1(ResidualStructure):
     words: ClassVar[str] = "MA(1)"
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Toeplitz(ResidualStructure):
     """A correlation for each lag up to ``order``, and none beyond; by default for all lags."""
@@ -136,6 +142,7 @@ class Toeplitz(ResidualStructure):
         return self.lags
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Unstructured(ResidualStructure):
     """A variance for each period and a correlation for each pair of periods."""
@@ -151,6 +158,7 @@ class Unstructured(ResidualStructure):
             )
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Exchangeable(ResidualStructure):
     """The same correlation between any two residuals of a unit."""
@@ -160,6 +168,7 @@ class Exchangeable(ResidualStructure):
     timed: ClassVar[bool] = False
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Heteroskedastic(ResidualStructure):
     """Independent residuals whose variance differs by a column's levels or with covariates.
@@ -206,6 +215,7 @@ _SHORTHANDS: dict[str, Callable[[str | None], ResidualStructure | None]] = {
 }
 
 
+@checked
 def parse(residual: ResidualLike) -> ResidualStructure | None:
     """Read ``"ar1"``, ``"ar1:year"``, ``"toeplitz:2"``, ``"heteroskedastic:sex"`` and the others.
 

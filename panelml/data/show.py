@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from panelml.arguments import checked_methods
+
 __all__ = ["Listed", "Listing", "count", "label_text", "number", "percent"]
 
 _TABLE = (
@@ -20,6 +22,7 @@ _TABLE = (
 )
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Rows of cells under heads.

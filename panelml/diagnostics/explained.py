@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from panelml.arguments import checked
 from panelml.data.agreement import same_sample
 from panelml.errors import SpecificationError
 from panelml.results.mixed import MixedResults
@@ -30,6 +31,7 @@ class ExplainedVariance:
     group_size: float
 
 
+@checked
 def snijders_bosker(
     null: MixedResults, fit: MixedResults, group_size: float | None = None
 ) -> ExplainedVariance:

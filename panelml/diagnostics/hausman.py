@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.diagnostics.auxiliary import auxiliary_regression
 from panelml.diagnostics.contrasts import (
     JointInfluence,
@@ -43,6 +44,7 @@ FIXED = ("Fixed effects", "Pooled OLS")
 Method: TypeAlias = Literal["auto", "classical", "sigmamore", "sigmaless", "auxiliary", "robust"]
 
 
+@checked
 def hausman(
     a: Results, b: Results, method: Method = "auto", *, cov: CovLike | None = None
 ) -> TestResult:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.data.agreement import same_order, same_sample
 from panelml.diagnostics.estimable import canonical
 from panelml.diagnostics.likelihoods import POOLED, Likelihood, likelihood_of, wrong_kind
@@ -33,6 +34,7 @@ FEW_GROUPS = 50
 ROUNDING = 1e-11
 
 
+@checked
 @capped
 def lr_test(
     small: Results, large: Results, *,

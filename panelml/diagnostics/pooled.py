@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.core.block import Block
 from panelml.core.linalg import solve_normal
 from panelml.core.moments import PanelMoments
@@ -22,6 +23,7 @@ from panelml.results.base import Results
 __all__ = ["PooledFit", "fit_pooled", "pooled_least_squares"]
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class PooledFit:
     """Least squares on all rows of a sample.

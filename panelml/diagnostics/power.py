@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.core.linalg import covariance_root
 from panelml.core.refit import Truth
 from panelml.engine.fold import capped
@@ -47,6 +48,7 @@ class _Plan:
     place: int
 
 
+@checked
 @capped
 def power(
     model: _Model, design: Any, *,

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.linalg import solve_normal
 from panelml.core.moments import Gram, PanelMoments
@@ -25,6 +26,7 @@ __all__ = ["wooldridge_test"]
 Errors: TypeAlias = Literal["levels", "differences", "within"]
 
 
+@checked
 def wooldridge_test(
     result: Results,
     errors: Errors = "levels",

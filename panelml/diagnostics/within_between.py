@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.diagnostics.estimable import Directions, directions_of, estimable
 from panelml.diagnostics.pairs import require_regression
 from panelml.errors import IdentificationError, SpecificationError, check_share, listing
@@ -79,6 +80,7 @@ class WithinBetween:
         return Grid(heads, (rows,))
 
 
+@checked
 def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
     """Compare effects within units with effects between units.
 

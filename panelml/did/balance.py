@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
+from panelml.arguments import checked
 from panelml.core.group_time import TRIM
 from panelml.core.linalg import independent_columns
 from panelml.core.propensity import logit_odds, standardised
@@ -32,6 +33,7 @@ __all__ = ["balance_table", "overlap_table"]
 ROUNDING = 1e-12
 
 
+@checked
 def balance_table(
     data: Any,
     columns: str | Sequence[str],
@@ -85,6 +87,7 @@ def balance_table(
     })  # fmt: skip
 
 
+@checked
 def overlap_table(
     data: Any,
     columns: str | Sequence[str],

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
+from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.decomposition import (
     CellSums,
@@ -69,6 +70,7 @@ class _TwoWay:
     notes: tuple[str, ...]
 
 
+@checked
 @capped
 def bacon_decomposition(
     formula: str, data: Any, *, cohort: str | None = None, treatment: str | None = None
@@ -111,6 +113,7 @@ def bacon_decomposition(
     return BaconDecomposition.of(found, labels, first == 0, fit.coefficient, fit.notes)
 
 
+@checked
 @capped
 def twfe_weights(
     formula: str, data: Any, *, cohort: str | None = None, treatment: str | None = None,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from panelml.arguments import checked
 from panelml.data.weights import Weights
 from panelml.did.around_reference import around_reference
 from panelml.did.base import average_effect
@@ -41,6 +42,7 @@ __all__ = ["evaluate_policy"]
 R = TypeVar("R")
 
 
+@checked
 def evaluate_policy(
     formula: str, data: Any, *, cohort: str | None = None, treatment: str | None = None,
     control: Control | None = None, anticipation: int = 0, weights: str | Weights | None = None,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.data.adoption import read_adoption
 from panelml.data.weights import Weights
 from panelml.did.contrasts import (
@@ -30,6 +31,7 @@ __all__ = ["CallawaySantAnna"]
 SECTIONS = " With panel=False the rows of each period are compared, and they are kept."
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class CallawaySantAnna:
     """Effects by cohort and period, each from a comparison with units that are not treated.

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
+from panelml.arguments import checked
 from panelml.core.fixed_length import fixed_length
 from panelml.core.honest import (
     Restriction,
@@ -81,6 +82,7 @@ class _EventStudy:
         )  # fmt: skip
 
 
+@checked
 @capped
 def honest_did(
     result: EffectResults | None = None,

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
+from panelml.arguments import checked
 from panelml.core.aggregation import Cells
 from panelml.core.imputation import (
     Assignment,
@@ -52,6 +53,7 @@ __all__ = ["BorusyakJaravelSpiess", "TwoStageDiD"]
 Level: TypeAlias = Literal["group-time", "event", "static"]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class BorusyakJaravelSpiess:
     """Imputation: effects by cohort and time, from the outcomes that untreated rows predict.
@@ -105,6 +107,7 @@ class BorusyakJaravelSpiess:
         return _fit(self, data, "Imputation", "group-time", self.leads, leave_out=self.leave_out)
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class TwoStageDiD:
     """Two stages: adjust by effects estimated on untreated rows, then average by treatment.

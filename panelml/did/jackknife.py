@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.core.aggregation import Cells
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
@@ -27,6 +28,7 @@ from panelml.results.grouping import sample_levels
 __all__ = ["jackknife"]
 
 
+@checked
 @capped
 def jackknife(fit: EffectResults, clusters: str | None = None) -> EffectResults:
     """Estimate standard errors of effects by leaving out one cluster at a time.

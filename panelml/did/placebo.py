@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from panelml.arguments import checked
 from panelml.data.adoption import NEVER, read_adoption
 from panelml.did.base import PolicyModel
 from panelml.did.synthetic_placebos import synthetic_in_time
@@ -23,6 +24,7 @@ __all__ = ["placebo_in_time"]
 MADE_UP = "(placebo)"
 
 
+@checked
 @capped
 def placebo_in_time(
     fit: EffectResults, start: Any = None, *, earlier: int | None = None

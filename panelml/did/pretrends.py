@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.core.pretrends import detectable, passed_test
 from panelml.did.around_reference import AroundReference, around_reference, numbers
 from panelml.engine.fold import capped
@@ -17,6 +18,7 @@ from panelml.results.pretrends import PretrendsPower
 __all__ = ["pretrends_power"]
 
 
+@checked
 @capped
 def pretrends_power(
     result: EffectResults | None = None,

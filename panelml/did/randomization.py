@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
+from panelml.arguments import checked
 from panelml.data.adoption import Adoption, read_adoption
 from panelml.data.panel import Panel, rows_of
 from panelml.did.base import PolicyModel, average_effect, require_model
@@ -32,6 +33,7 @@ TREATED = "treated_as_it_was"
 STEP = 4.0
 
 
+@checked
 @capped
 def randomization_test(
     model: PolicyModel,

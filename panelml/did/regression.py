@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import BoolArray
+from panelml.arguments import checked
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
@@ -31,6 +32,7 @@ Ends: TypeAlias = Literal["bin", "drop"]
 Control: TypeAlias = Literal["not-yet", "never"]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class TWFE:
     """One effect for all treated rows, with effects of units and periods.
@@ -73,6 +75,7 @@ class TWFE:
         ))  # fmt: skip
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class EventStudy:
     """One effect for each horizon, the same for all cohorts.
@@ -151,6 +154,7 @@ class EventStudy:
         ))  # fmt: skip
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class SunAbraham:
     """An effect for each cohort and period, from one regression; averages by cohort shares.
@@ -194,6 +198,7 @@ class SunAbraham:
         )
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class ExtendedTWFE:
     """An effect for each cohort and period from adoption on, from one regression.

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
+from panelml.arguments import checked
 from panelml.core.aggregation import Cells
 from panelml.core.synthetic import Kind, Penalties, Weighted
 from panelml.did.base import assemble_effects, cell_labels
@@ -26,6 +27,7 @@ Inference: TypeAlias = Literal["placebo", "bootstrap", "jackknife"]
 Importance: TypeAlias = Literal["search", "equal"] | Mapping[str, float]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class SyntheticDiD:
     """Compare with units and periods that are weighted to follow the treated before adoption.
@@ -73,6 +75,7 @@ class SyntheticDiD:
         return _fit(self, data, "Synthetic differences in differences", "sdid")
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class SyntheticControl:
     """Compare with a weighted average of units that follows the treated before adoption.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.core.synthetic import Kind, Penalties, Weighted
 from panelml.did.synthetic import SyntheticControl, SyntheticDiD, prepared
 from panelml.did.synthetic_data import Outcomes, Reading, compare, penalties_of
@@ -25,6 +26,7 @@ LEAST_WEIGHT = 1e-3
 EXACT = 1e-8
 
 
+@checked
 @capped
 def placebo_in_space(fit: SyntheticResults) -> PlacebosInSpace:
     """Estimate effects on every comparison unit as if it were the treated one.
@@ -126,6 +128,7 @@ def synthetic_in_time(fit: SyntheticResults, start: Any) -> PlaceboInTime:
     )
 
 
+@checked
 @capped
 def leave_one_out(fit: SyntheticResults) -> LeaveOneOut:
     """Estimate again without each comparison unit that has weight.

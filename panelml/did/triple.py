@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
+from panelml.arguments import checked
 from panelml.data.adoption import NEVER, read_adoption, read_status
 from panelml.data.panel import Panel
 from panelml.data.weights import Weights
@@ -31,6 +32,7 @@ from panelml.results.effects import EffectResults
 __all__ = ["TripleDifference"]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class TripleDifference:
     """Effects on eligible units, net of what moves ineligible units of the same cohorts.

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
+from panelml.arguments import checked
 from panelml.core.entries import Absorbing, Switching, Treatment
 from panelml.core.windows import HorizonEffect, local_projection, stacked
 from panelml.data.adoption import NEVER, Adoption, read_adoption
@@ -35,6 +36,7 @@ from panelml.results.effects import EffectResults
 __all__ = ["LocalProjectionsDiD", "StackedDiD"]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class LocalProjectionsDiD:
     """For each horizon, a regression of changes since before adoption on adoption.
@@ -116,6 +118,7 @@ class LocalProjectionsDiD:
         )
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class StackedDiD:
     """Windows of the same length around each adoption, averaged.

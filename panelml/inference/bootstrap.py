@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.errors import SpecificationError, shown
 from panelml.inference.clusters import (
     check_columns,
@@ -23,6 +24,7 @@ __all__ = ["MultiplierBootstrap", "multiplier_draws"]
 _AT_ONCE = 1024
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class MultiplierBootstrap:
     """Multiply influences by random signs, the same for all rows of a cluster.

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.core.keyed import KeyedSums
 from panelml.engine.absorbing import absorbed_rank
 from panelml.errors import SpecificationError, UnknownNameError, shown, suggest
@@ -59,6 +60,7 @@ __all__ = [
 _LEVERAGE = ("CR0", "CR1", "CR2", "CR3")
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Iid:
     """What the model itself implies: independent errors of equal variance, given the effects."""
@@ -69,6 +71,7 @@ class Iid:
         return Covariance(fit.iid_cov, df, "iid: as the model implies", {})
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Satterthwaite:
     """The covariance of a mixed model, with degrees of freedom for each contrast.
@@ -87,6 +90,7 @@ class Satterthwaite:
         )
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class KenwardRoger:
     """The covariance of a mixed model adjusted for few groups, with degrees of freedom.
@@ -162,6 +166,7 @@ class Clustered:
         return leverage_clusters(fit, dimensions[0], "CR2" if power == "CR2" else "CR3")
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class DriscollKraay:
     """Robust to dependence between units and, up to a lag, over time.
@@ -202,6 +207,7 @@ class DriscollKraay:
         return replace(found, notes=(note,))
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class NeweyWest:
     """Robust to heteroskedasticity and, up to a lag, to correlation over time within units.
@@ -235,6 +241,7 @@ def _by_contrast(matrix: FloatArray, rule: ContrastRule, description: str) -> Co
     return Covariance(matrix, float(df.min()), description, {}, rule=rule, term_df=df)
 
 
+@checked
 def parse(cov: CovLike) -> CovSpec:
     """Read the shorthand of a covariance; a value of this module is returned as it is.
 

@@ -66,7 +66,7 @@ def wald_test(
         words = f"{r.shape[0]} linear restrictions"
         if r.shape[1] != len(names):
             raise FormulaError(
-                f"The restriction matrix has {r.shape[1]} columns for {len(names)} parameters."
+                f"restrictions has {r.shape[1]} columns for {len(names)} parameters."
             )
     else:
         texts = [restrictions] if isinstance(restrictions, str) else list(restrictions)

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.groups import group_means, spread
 from panelml.core.moments import CrossProducts, PanelMoments
@@ -42,6 +43,7 @@ __all__ = ["FixedEffects"]
 Singletons: TypeAlias = Literal["keep", "drop"]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class FixedEffects:
     """Least squares within units, or within the levels of any absorbed effects.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked
 from panelml.core.moments import CrossProducts, Gram, PanelMoments, Resolution
 from panelml.core.pair import Pair
 from panelml.core.transforms import Between as BetweenTransform
@@ -33,6 +34,7 @@ from panelml.results.base import Results
 __all__ = ["Between", "FirstDifference", "PooledOLS"]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class PooledOLS:
     """Ordinary least squares on all rows.
@@ -80,6 +82,7 @@ class PooledOLS:
         )  # fmt: skip
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Between:
     """Least squares on the means of the units.
@@ -137,6 +140,7 @@ class Between:
         )  # fmt: skip
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class FirstDifference:
     """Least squares on changes between consecutive periods; a gap gives no change.

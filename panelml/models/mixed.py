@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from panelml.arguments import checked
 from panelml.data.formula import Formula, parse_formula
 from panelml.data.grouping import group_rows, refuse_panel_functions
 from panelml.data.panel import Panel
@@ -23,6 +24,7 @@ from panelml.results.mixed import MixedResults
 __all__ = ["MixedModel"]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class MixedModel:
     """Linear model with random intercepts and slopes, by (restricted) maximum likelihood.

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from panelml._typing import FloatArray, InteractionCentring, VarianceMethod
+from panelml.arguments import checked
 from panelml.core.components import estimate_components
 from panelml.core.moments import PanelMoments
 from panelml.core.transforms import QuasiDemean
@@ -51,6 +52,7 @@ from panelml.results.levels import RandomIntercepts
 __all__ = ["Hybrid", "Mundlak", "RandomEffects"]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class RandomEffects:
     """Generalised least squares with a random intercept for each unit, and each period if asked.
@@ -87,6 +89,7 @@ class RandomEffects:
         return fit_random(self, "Random effects", formula, sample, self.method, self.cov, notes)
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Mundlak:
     """Random effects with the unit means of all regressors that vary within units.
@@ -120,6 +123,7 @@ class Mundlak:
         return _fit(self, "Mundlak", "mundlak", data)
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class Hybrid:
     """Random effects with each regressor split into ``within(x)`` and ``between(x)``.

@@ -67,6 +67,8 @@ def averages_of(
         If there is no such average, or no effect for it.
     """
     if isinstance(by, Mapping):
+        if not by:
+            raise SpecificationError("by names no average: give {name: weights of all effects}.")
         return _weighted(by, cells)
     if callable(by):
         return _named(by, cells, labels, effects)
@@ -158,9 +160,11 @@ def _weighted(by: Mapping[str, Any], cells: Cells) -> Averages:
     k = cells.size.size
     rows = []
     for name, weights in by.items():
-        row = np.asarray(weights, dtype=np.float64)
-        if row.shape != (k,):
-            raise SpecificationError(f"{name!r} has {row.size} weights for {k} effects.")
+        row = np.asarray(weights)
+        if row.shape != (k,) or row.dtype.kind not in "iuf":
+            raise SpecificationError(
+                f"by={{{name!r}: ...}} takes {k} weights, one for each effect."
+            )
         rows.append(row)
     names = [str(name) for name in by]
     table = np.stack(rows)

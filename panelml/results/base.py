@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.data.formula import Effect
 from panelml.data.panel import Panel
 from panelml.data.sample import Sample
@@ -20,6 +21,7 @@ from panelml.results.prediction import Predictor, effect_values, sample_values, 
 __all__ = ["Attached", "FitStatistics", "Results", "named"]
 
 
+@checked_methods
 class Results(Shown, MaketablesPlugin):
     """An estimated model; its attributes are those of ``panelml.results.fitted.FittedModel``.
 

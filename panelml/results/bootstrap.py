@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.engine.progress import counted
 from panelml.engine.refit import AnyRefitter, Refit
 from panelml.errors import (
@@ -74,6 +75,7 @@ def replicate(
     )  # fmt: skip
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
     """Estimates from outcomes that were simulated from a fit.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.core.block import Block
 from panelml.core.twoway import TwoWayMoments
 from panelml.data.formula import Effect
@@ -19,6 +20,7 @@ from panelml.results.levels import RandomIntercepts
 __all__ = ["CrossedIntercepts"]
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class CrossedIntercepts:
     """Best linear unbiased predictions of random intercepts of units and of periods.

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import BoolArray, FloatArray
+from panelml.arguments import checked_methods
 from panelml.core.decomposition import Comparisons, SignFlip
 from panelml.data.show import Listed, Listing, number, percent
 from panelml.results.averages import label_text
@@ -26,6 +27,7 @@ KINDS = (
 )  # fmt: skip
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True, repr=False)
 class BaconDecomposition(Listed):
     """Comparisons whose weighted sum is a two-way coefficient.
@@ -105,6 +107,7 @@ class BaconDecomposition(Listed):
         )
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True, repr=False)
 class TwfeWeights(Listed):
     """How a two-way coefficient weighs the effects of cohorts and periods.

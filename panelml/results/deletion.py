@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import BoolArray, FloatArray
+from panelml.arguments import checked_methods
 from panelml.data.sample import Sample
 from panelml.engine.mixed import fit_sample
 from panelml.engine.progress import counted
@@ -20,6 +21,7 @@ from panelml.results.residual import ResidualPart
 __all__ = ["Refittable", "UnitInfluence", "delete_levels"]
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class UnitInfluence:
     """Estimates without each level of a grouping factor.
@@ -80,6 +82,7 @@ class UnitInfluence:
         return table.head(rows)
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class Refittable:
     """A mixed model that can be fitted to fewer rows.

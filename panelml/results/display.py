@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from panelml.arguments import checked_methods
 from panelml.errors import MissingDependencyError
 from panelml.results.fitted import FittedModel
 from panelml.results.frames import glance, tidy
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Shown"]
 
 
+@checked_methods
 class Shown(FittedModel):
     """An estimated model with its views."""
 
@@ -65,26 +68,37 @@ class Shown(FittedModel):
                 "Arrow export needs pyarrow: pip install pyarrow."
             ) from error
 
-    def to_markdown(self, **options: Any) -> str:
-        """Return a table in Markdown; the options are those of ``compare``."""
-        return compare(self, **options).to_markdown()
+    def to_markdown(self, path: str | Path | None = None, **options: Any) -> str:
+        """Return a table in Markdown, and write it to a file; options are those of ``compare``."""
+        return compare(self, **options).to_markdown(path)
 
-    def to_html(self, **options: Any) -> str:
-        """Return a table as an HTML fragment; the options are those of ``compare``."""
-        return compare(self, **options).to_html()
+    def to_html(self, path: str | Path | None = None, **options: Any) -> str:
+        """Return a table as HTML, and write it to a file; options are those of ``compare``."""
+        return compare(self, **options).to_html(path)
 
-    def to_latex(self, caption: str | None = None, label: str | None = None, **options: Any) -> str:
+    def to_latex(
+        self,
+        path: str | Path | None = None,
+        *,
+        caption: str | None = None,
+        label: str | None = None,
+        **options: Any,
+    ) -> str:
         """Return a LaTeX table as ``Comparison.to_latex``; the options are those of ``compare``."""
-        return compare(self, **options).to_latex(caption, label)
+        return compare(self, **options).to_latex(path, caption=caption, label=label)
 
     def plot(
-        self, terms: Sequence[str] | None = None, *, level: float = 0.95, ax: Axes | None = None
+        self,
+        terms: str | Sequence[str] | None = None,
+        *,
+        level: float = 0.95,
+        ax: Axes | None = None,
     ) -> Axes:
         """Plot the coefficients with their confidence intervals, the constant left out.
 
         Parameters
         ----------
-        terms : sequence of str, optional
+        terms : str or sequence of str, optional
             Parameters to show, from top to bottom; all by default.
         level : float
         ax : matplotlib Axes, optional

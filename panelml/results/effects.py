@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from panelml.arguments import checked, checked_methods
 from panelml.core.aggregation import Cells, LinearMap
 from panelml.data.sample import Sample
 from panelml.errors import SpecificationError
@@ -52,6 +53,7 @@ class EffectTie(Attached):
     sizes: UnitInfluence | None = None
 
 
+@checked_methods
 @dataclass(frozen=True, eq=False, repr=False)
 class EffectResults(Shown, MaketablesPlugin):
     """Estimated effects; the attributes beyond these are those of every result.
@@ -237,16 +239,20 @@ class EffectResults(Shown, MaketablesPlugin):
         return replace(found, facts=(("Overall effect", words), *found.facts))
 
     def plot(
-        self, terms: Sequence[str] | None = None, *, level: float = 0.95, ax: Axes | None = None,
+        self,
+        terms: str | Sequence[str] | None = None,
+        *,
+        level: float = 0.95,
+        ax: Axes | None = None,
         band: bool = True,
-    ) -> Axes:  # fmt: skip
+    ) -> Axes:
         """Plot effects by horizon as an event study, by cohort and period as a grid of colours.
 
         Others, or some ``terms``, as coefficients.
 
         Parameters
         ----------
-        terms : sequence of str, optional
+        terms : str or sequence of str, optional
         level : float
         ax : matplotlib Axes, optional
         band : bool
@@ -304,6 +310,7 @@ class EffectResults(Shown, MaketablesPlugin):
         )  # fmt: skip
 
 
+@checked
 def event_study_plot(
     *results: EffectResults, level: float = 0.95, band: bool = True, ax: Axes | None = None,
     **named: EffectResults,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.errors import DetachedResultError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import Covariance, CovLike, Estimate, parse
@@ -71,6 +72,7 @@ class Attached:
     effects: EffectModel | None
 
 
+@checked_methods
 @dataclass(frozen=True, eq=False, repr=False)
 class FittedModel:
     """An estimated model.

@@ -7,11 +7,13 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import TypeAlias
 
+from panelml.errors import SpecificationError
 from panelml.results.formats import align
 
-__all__ = ["WIDTH", "Grid", "Row", "html_notes", "latex_text", "markdown_text", "wrap"]
+__all__ = ["WIDTH", "Grid", "Row", "html_notes", "latex_text", "markdown_text", "saved", "wrap"]
 
 WIDTH = 100
 _LABEL_WIDTH = 36
@@ -200,3 +202,25 @@ def _latex_cell(cell: str) -> str:
     if marks:
         return rf"{latex_text(marks[1])}\textsuperscript{{{marks[2]}}}"
     return latex_text(cell)
+
+
+def saved(text: str, path: str | Path | None) -> str:
+    """Write a text to a file where a path is given, and return it.
+
+    Raises
+    ------
+    SpecificationError
+        If the path has no suffix, as a caption has none, or its folder does not exist.
+    """
+    if path is None:
+        return text
+    file = Path(path)
+    if not file.suffix:
+        raise SpecificationError(
+            f"path takes the name of a file with its suffix, such as 'table.tex', not {path!r}. "
+            "A caption is given by name: caption=..."
+        )
+    if not file.parent.is_dir():
+        raise SpecificationError(f"path is in a folder that does not exist: {str(file.parent)!r}.")
+    file.write_text(text, encoding="utf-8")
+    return text

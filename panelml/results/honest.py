@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from panelml.arguments import checked_methods
 from panelml.data.show import Listed, Listing, number
 from panelml.results.plot_effects import plot_sensitivity
 
@@ -28,6 +29,7 @@ _WORDS = {
 }
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True, repr=False)
 class Sensitivity(Listed):
     """How a conclusion depends on parallel trends.

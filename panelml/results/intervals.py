@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.core.block import Block
 from panelml.core.blup import UnitPrediction
 from panelml.core.prediction_error import error_variances, unit_errors
@@ -21,6 +22,7 @@ from panelml.results.random_part import RandomCoefficients
 __all__ = ["PredictionErrors", "interval_table"]
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class PredictionErrors:
     """Variances of the errors of predictions.

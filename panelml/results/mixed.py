@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.core.block import Block
 from panelml.data.panel import Panel
 from panelml.errors import UnknownNameError, check_choice, shown, suggest
@@ -38,6 +39,7 @@ __all__ = ["MixedResults"]
 NewLevels: TypeAlias = Literal["missing", "zero"]
 
 
+@checked_methods
 @dataclass(frozen=True, eq=False, repr=False)
 class MixedResults(LevelResults):
     """Results of a mixed model.

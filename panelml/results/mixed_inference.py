@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.linalg import covariance_root
 from panelml.core.refit import Truth
@@ -39,6 +40,7 @@ __all__ = ["MixedInference", "any_refitter", "refitter_of", "require_independent
 Simulated: TypeAlias = Literal["new", "predicted"]
 
 
+@checked_methods
 @dataclass(frozen=True, eq=False, repr=False)
 class MixedInference(Results):
     """Simulation from a mixed model, and inference by fitting it again.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.core.blup import UnitPrediction
 from panelml.data.sample import Sample
 from panelml.errors import SpecificationError, check_choice, check_share
@@ -25,6 +26,7 @@ __all__ = ["LevelResults", "PredictionKind"]
 PredictionKind: TypeAlias = Literal["marginal", "conditional", "new"]
 
 
+@checked_methods
 @dataclass(frozen=True, eq=False, repr=False)
 class LevelResults(MixedInference):
     """Shares of variance by level, intervals of predictions and diagnostics at each level."""

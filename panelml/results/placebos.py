@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.core.synthetic_control import root_mean_square
 from panelml.data.show import Listed, Listing, number
 from panelml.results.averages import label_text
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LeaveOneOut", "PlaceboInTime", "PlacebosInSpace"]
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True, repr=False)
 class PlacebosInSpace(Listed):
     """Gaps of the treated unit and of every comparison unit as if it were treated.
@@ -152,6 +154,7 @@ class PlacebosInSpace(Listed):
         )
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True, repr=False)
 class PlaceboInTime(Listed):
     """The comparison as if the policy had come earlier, on the periods before it came.
@@ -217,6 +220,7 @@ class PlaceboInTime(Listed):
         return ("No policy had come: the effect and the gaps after should be small.",)
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True, repr=False)
 class LeaveOneOut(Listed):
     """Effects without each of the comparison units that have weight.

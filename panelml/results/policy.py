@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from panelml.arguments import checked_methods
 from panelml.data.show import Listing, html_prose, number, prose
 from panelml.results.decomposition import BaconDecomposition, TwfeWeights
 from panelml.results.effects import EffectResults, event_study_plot
 from panelml.results.formats import pvalue
+from panelml.results.grid import saved
 from panelml.results.honest import Sensitivity
 from panelml.results.page import Page
 from panelml.results.randomization import RandomizationTest
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["PolicyEvaluation", "effects_listing", "effects_table", "not_run"]
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class PolicyEvaluation:
     """The evaluation of a policy.
@@ -91,10 +94,7 @@ class PolicyEvaluation:
         MissingDependencyError
             If matplotlib is not installed.
         """
-        text = self.page.to_html()
-        if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
-        return text
+        return saved(self.page.to_html(), path)
 
     def __str__(self) -> str:
         lines = [self._title, effects_listing(self.table(), self.level).text()]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray, IntArray
+from panelml.arguments import checked_methods
 from panelml.core.pretrends import PassedTest
 from panelml.data.show import Listed, Listing, number
 from panelml.results.plot_effects import plot_missed_trend
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PretrendsPower"]
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True, repr=False)
 class PretrendsPower(Listed):
     """How much a passed test of pre-trends says.

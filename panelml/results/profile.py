@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from panelml.arguments import checked_methods
 from panelml.errors import SpecificationError, UnknownNameError, shown, suggest
 from panelml.inference.distributions import normal_critical
 from panelml.results.plot_profile import plot_zeta
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Profile"]
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Profile likelihoods of a mixed model's parameters.

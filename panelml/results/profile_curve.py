@@ -12,6 +12,7 @@ import numpy as np
 from scipy import optimize
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.core.profile import (
     Held,
     Line,
@@ -34,6 +35,7 @@ STEP = 0.5
 MOST_POINTS = 60
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class ProfileCurve:
     """The profile likelihood of one parameter.

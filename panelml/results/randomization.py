@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
+from panelml.arguments import checked_methods
 from panelml.data.show import Listed, Listing, number
 from panelml.errors import SpecificationError, check_share
 from panelml.results.plot import new_axes
@@ -25,6 +26,7 @@ STEPS = 20
 FARTHEST = 20
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class Shifted:
     """Effects of the dates as they were, first, and of others, when one is taken from outcomes.
@@ -72,6 +74,7 @@ class Shifted:
             return np.asarray((self.effect @ powers) / np.sqrt(self.square @ powers))
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True, repr=False)
 class RandomizationTest(Listed):
     """Test of no effect on any unit, by the assignment of dates of adoption.

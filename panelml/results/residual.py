@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.core.mixed_basis import WorkingColumns
 from panelml.core.mixed_fit import free_entries
 from panelml.core.whitening import Ranks, RowFacts, Whitening
@@ -27,6 +28,7 @@ STEP = 1e-4
 MOST_SHOWN = 10
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class ResidualPart(ResidualFit):
     """The estimated covariance of residuals, in words and tables; attributes as fitted."""

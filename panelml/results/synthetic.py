@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
 from panelml.core.synthetic import Weighted
 from panelml.errors import UnknownNameError, suggest
 from panelml.results.averages import label_text
@@ -26,6 +27,7 @@ __all__ = ["Balance", "SyntheticResults"]
 Balance: TypeAlias = tuple[Sequence[str], FloatArray, FloatArray]
 
 
+@checked_methods
 @dataclass(frozen=True, eq=False, repr=False)
 class SyntheticResults(EffectResults):
     """Effects of a synthetic comparison.

@@ -6,23 +6,24 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from panelml.arguments import checked, checked_methods
 from panelml.errors import (
     SpecificationError,
     UnknownNameError,
     check_choice,
     check_share,
-    shown,
     suggest,
 )
 from panelml.results.fitted import FittedModel
 from panelml.results.formats import count, fixed, in_comparisons, number, pvalue, stars
 from panelml.results.frames import term_rows, tidy
-from panelml.results.grid import Grid, Row, html_notes, latex_text, markdown_text, wrap
+from panelml.results.grid import Grid, Row, html_notes, latex_text, markdown_text, saved, wrap
 from panelml.results.plot import plot_intervals
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _RSQUARED = {
 }
 
 
+@checked_methods
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A table of results.
@@ -107,16 +109,30 @@ class Comparison:
         bands = (self._coefficients(), self._extras(), self._effects(), self._fit(), self._sizes())
         return Grid(("", *self.names), tuple(band for band in bands if band))
 
-    def to_markdown(self) -> str:
-        """Return the table in GitHub's Markdown."""
-        notes = [markdown_text(note) for note in (self.title, *self.notes)]
-        return "\n\n".join([notes[0], self.grid().markdown(), *notes[1:]])
+    def to_markdown(self, path: str | Path | None = None) -> str:
+        """Return the table in GitHub's Markdown.
 
-    def to_latex(self, caption: str | None = None, label: str | None = None) -> str:
+        Parameters
+        ----------
+        path : str or Path, optional
+            A file to write it to as well.
+        """
+        notes = [markdown_text(note) for note in (self.title, *self.notes)]
+        return saved("\n\n".join([notes[0], self.grid().markdown(), *notes[1:]]), path)
+
+    def to_latex(
+        self,
+        path: str | Path | None = None,
+        *,
+        caption: str | None = None,
+        label: str | None = None,
+    ) -> str:
         r"""Return a LaTeX tabular; ``\usepackage{booktabs}`` goes into the preamble.
 
         Parameters
         ----------
+        path : str or Path, optional
+            A file to write it to as well.
         caption, label : str, optional
             Either puts the tabular into a floating table. The caption is taken as text.
         """
@@ -126,16 +142,22 @@ class Comparison:
             r"\begin{minipage}{0.95\linewidth}\footnotesize", *notes, r"\end{minipage}",
         ]  # fmt: skip
         if caption is None and label is None:
-            return "\n".join(lines)
+            return saved("\n".join(lines), path)
         above = [r"\begin{table}", r"\centering"]
         above += [rf"\caption{{{latex_text(caption)}}}"] if caption is not None else []
         above += [rf"\label{{{label}}}"] if label is not None else []
-        return "\n".join([*above, *lines, r"\end{table}"])
+        return saved("\n".join([*above, *lines, r"\end{table}"]), path)
 
-    def to_html(self) -> str:
-        """Return an HTML fragment with inline styles, legible on light and dark pages."""
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return an HTML fragment with inline styles, legible on light and dark pages.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            A file to write it to as well.
+        """
         title = f"<div style='text-align:left'>{escape(self.title)}</div>"
-        return f"<div>{title}{self.grid().html()}{html_notes(self.notes)}</div>"
+        return saved(f"<div>{title}{self.grid().html()}{html_notes(self.notes)}</div>", path)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the numbers, unrounded: a column for each result.
@@ -256,10 +278,11 @@ class Comparison:
         return self.terms.index(term) if term else len(self.terms)
 
 
+@checked
 def compare(
     *results: FittedModel,
     names: Sequence[str] | None = None,
-    terms: Sequence[str] | None = None,
+    terms: str | Sequence[str] | None = None,
     stars: bool = False,
     below: Below = "std_error",
     digits: int = 4,
@@ -273,7 +296,7 @@ def compare(
     *results : Results
     names : sequence of str, optional
         Heads of these; by default the names of the estimators, numbered where they repeat.
-    terms : sequence of str, optional
+    terms : str or sequence of str, optional
         Parameters to show, in this order; by default all, in the order in which they first
         appear, the constant last.
     stars : bool
@@ -316,19 +339,18 @@ def _check(results: tuple[object, ...], below: str, digits: int) -> None:
                 "stars= are given by name."
             )
     check_choice("below", below, Below)
-    if digits < 1:
-        raise SpecificationError(f"digits must be at least 1, not {shown(digits)}.")
 
 
-def _terms(results: tuple[FittedModel, ...], asked: Sequence[str] | None) -> tuple[str, ...]:
+def _terms(results: tuple[FittedModel, ...], asked: str | Sequence[str] | None) -> tuple[str, ...]:
     found = dict.fromkeys(str(name) for result in results for name in result.params.index)
     if asked is None:
         return (*(name for name in found if name != "Intercept"),
                 *(name for name in found if name == "Intercept"))  # fmt: skip
-    for name in asked:
+    wanted = [asked] if isinstance(asked, str) else asked
+    for name in wanted:
         if name not in found:
             raise UnknownNameError(f"No result has a parameter {name!r}.{suggest(name, found)}")
-    return tuple(dict.fromkeys(asked))
+    return tuple(dict.fromkeys(wanted))
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:

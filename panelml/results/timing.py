@@ -8,13 +8,8 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import IntArray
-from panelml.data.adoption import (
-    NEVER,
-    Adoption,
-    last_adoption,
-    read_adoption,
-    spacing_notes,
-)
+from panelml.arguments import checked
+from panelml.data.adoption import NEVER, Adoption, last_adoption, read_adoption, spacing_notes
 from panelml.data.panel import Panel
 from panelml.data.show import Listed, Listing, count, percent
 from panelml.engine.sampling import require_panel
@@ -30,6 +25,7 @@ __all__ = ["Timing"]
 Base: TypeAlias = Literal["varying", "universal"]
 
 
+@checked
 class Timing(Listed):
     """When the units of a panel adopt a policy.
 

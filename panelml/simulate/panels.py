@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from panelml._typing import AnyArray, FloatArray, IntArray
+from panelml.arguments import checked
 from panelml.simulate.draws import (
     autoregression,
     mixed,
@@ -22,6 +23,7 @@ from panelml.simulate.draws import (
 __all__ = ["matched", "multilevel", "panel"]
 
 
+@checked
 def panel(
     n_units: int,
     n_periods: int,
@@ -108,6 +110,7 @@ def panel(
     return frame
 
 
+@checked
 def matched(
     n_workers: int,
     n_firms: int,
@@ -190,6 +193,7 @@ def matched(
     return frame
 
 
+@checked
 def multilevel(
     n_schools: int,
     n_pupils: int,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, FloatArray, IntArray
+from panelml.arguments import checked
 from panelml.simulate.draws import (
     autoregression,
     observed,
@@ -22,6 +23,7 @@ __all__ = ["staggered"]
 Effect = Callable[[int, int], float]
 
 
+@checked
 def staggered(
     n_units: int,
     n_periods: int,

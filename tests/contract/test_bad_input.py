@@ -203,7 +203,7 @@ def test_effects_that_make_no_sense(frame: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize("spec", [pm.RandomEffects, pm.Mundlak, pm.Hybrid])
 def test_unknown_methods_suggest_the_nearest(spec: Any, frame: pd.DataFrame) -> None:
-    with refuses(SpecificationError, "No method 'swamy'. Did you mean 'swamy-arora'?"):
+    with refuses(SpecificationError, "method is not 'swamy'. Did you mean 'swamy-arora'?"):
         spec("y ~ x1", method="swamy").fit(pm.Panel(frame, "unit", "time"))
 
 

@@ -455,11 +455,18 @@ def test_unit_means_refuse_clusters_within_units() -> None:
             fit.with_cov(cov)
 
 
-@pytest.mark.parametrize("bandwidth", [-1, 20, 2.5, "andrews"])
+@pytest.mark.parametrize("bandwidth", [-1, 20])
 def test_bandwidth_must_fit_the_periods(bandwidth: Any) -> None:
     for kind in (DriscollKraay, NeweyWest):
         with pytest.raises(SpecificationError, match="between 0 and the number of periods less"):
             grunfeld_fit().with_cov(kind(bandwidth))
+
+
+@pytest.mark.parametrize("bandwidth", [2.5, "andrews"])
+def test_bandwidth_is_a_number_of_periods_or_a_rule(bandwidth: Any) -> None:
+    for kind in (DriscollKraay, NeweyWest):
+        with pytest.raises(SpecificationError, match="bandwidth takes a whole number or 'newey-"):
+            kind(bandwidth)
 
 
 def test_one_period_has_no_serial_dependence() -> None:

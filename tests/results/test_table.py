@@ -261,7 +261,7 @@ def test_a_single_result_has_the_same_tables(fits: dict[str, Results]) -> None:
     fe = fits["fe"]
     assert fe.to_markdown(stars=True) == pm.compare(fe, stars=True).to_markdown()
     assert fe.to_html(below="tstat") == pm.compare(fe, below="tstat").to_html()
-    assert fe.to_latex("Caption") == pm.compare(fe).to_latex("Caption")
+    assert fe.to_latex(caption="Caption") == pm.compare(fe).to_latex(caption="Caption")
 
 
 def test_refusals(fits: dict[str, Results]) -> None:
@@ -274,7 +274,7 @@ def test_refusals(fits: dict[str, Results]) -> None:
         pm.compare(fe, fe, names=["a"])
     with pytest.raises(SpecificationError, match="Did you mean 'tstat'"):
         pm.compare(fe, below="t-stat")  # type: ignore[arg-type]
-    with pytest.raises(SpecificationError, match="digits must be at least 1"):
+    with pytest.raises(SpecificationError, match="digits must be a whole number of at least 1"):
         pm.compare(fe, digits=0)
     with pytest.raises(SpecificationError, match="between 0 and 1"):
         str(pm.compare(fe, level=95))

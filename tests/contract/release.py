@@ -1,0 +1,98 @@
+"""Every number of the contract fits, to hold one build to another bit by bit.
+
+``python -m tests.contract.release write numbers.json`` under one build,
+``python -m tests.contract.release compare numbers.json`` under the other.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import panelml as pm
+from panelml.errors import PanelmlError
+from tests.contract.conftest import make_messy
+from tests.contract.estimators import ESTIMATORS, fit
+from tests.did.estimators import ESTIMATORS as POLICIES
+from tests.did.test_laws import data as policy_data
+
+COVARIANCES = (
+    "iid",
+    "HC1",
+    "HC3",
+    "cluster",
+    "cluster:region",
+    "cluster:unit+time",
+    "DK:1",
+    "NW:1",
+)
+MIXED = {
+    "slopes": ("y ~ x1 + (1 + x1 | unit)", None),
+    "nested": ("y ~ x1 + (1 | firm/unit)", None),
+    "crossed": ("y ~ x1 + (1 | unit) + (1 | time)", None),
+    "autoregressive": ("y ~ x1 + (1 | unit)", "ar1:time"),
+}
+
+
+def numbers() -> dict[str, list[float]]:
+    """Params, covariances, tests and predictions of every fit, by name."""
+    return {name: _read(read) for name, read in _reads()}
+
+
+def _reads() -> Iterator[tuple[str, Callable[[], Any]]]:
+    frame = make_messy(40)
+    for name, estimator in ESTIMATORS.items():
+        yield from _of(name, fit(estimator, frame))
+    panel = pm.Panel(frame, "unit", "time")
+    for name, (formula, residual) in MIXED.items():
+        yield from _of(f"mixed {name}", pm.MixedModel(formula, residual=residual).fit(panel))
+    policies = pm.Panel(policy_data(), "unit", "time")
+    for name, spec in POLICIES.items():
+        result = spec.fit(policies)
+        yield from _of(f"policy {name}", result)
+        yield f"policy {name} simple", lambda r=result: r.aggregate().params
+
+
+def _of(name: str, result: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+    yield f"{name} params", lambda: result.params
+    yield f"{name} fit", lambda: list(result.glance().select_dtypes("number").iloc[0])
+    yield f"{name} test", lambda: [result.model_test().statistic, result.model_test().pvalue]
+    yield f"{name} fitted", lambda: result.fitted()
+    yield f"{name} predicted", lambda: result.predict(effects=True)
+    for cov in COVARIANCES:
+        yield f"{name} {cov}", lambda cov=cov: result.with_cov(cov).cov
+
+
+def _read(read: Callable[[], Any]) -> list[float]:
+    try:
+        return [float(value) for value in np.ravel(read())]
+    except (PanelmlError, AttributeError):
+        return []
+
+
+def differences(before: dict[str, list[float]]) -> list[str]:
+    """Name what differs from these numbers, in any bit."""
+    now = numbers()
+    return [name for name, values in before.items()
+            if not np.array_equal(values, now.get(name, [np.inf]), equal_nan=True)]  # fmt: skip
+
+
+def main() -> None:
+    warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
+    action, path = sys.argv[1], Path(sys.argv[2])
+    if action == "write":
+        path.write_text(json.dumps(numbers()), encoding="utf-8")
+    else:
+        found = differences(json.loads(path.read_text(encoding="utf-8")))
+        print(*found, f"{len(found)} differ", sep="\n")
+
+
+if __name__ == "__main__":
+    main()
