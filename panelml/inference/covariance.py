@@ -111,6 +111,7 @@ class KenwardRoger:
         )  # fmt: skip
 
 
+@checked
 @dataclass(frozen=True, slots=True, init=False)
 class Clustered:
     """Robust to any dependence within clusters, of one or several dimensions.

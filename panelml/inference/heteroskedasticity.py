@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.groups import group_sums, spread
 from panelml.data.formula import Effect
@@ -20,6 +21,7 @@ from panelml.inference.leverage import leverage_rows
 __all__ = ["HC1", "HC2", "HC3", "StockWatson"]
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class HC1:
     """Robust to unequal error variances (White), with the factor N / (N - K).
@@ -47,6 +49,7 @@ class HC1:
         return Covariance((matrix + matrix.T) / 2, df, words, {}, _inconsistent(fit, name))
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class HC2:
     """Robust to unequal error variances, squared residuals over one less their leverage."""
@@ -56,6 +59,7 @@ class HC2:
         return leverage_rows(fit, "CR2", notes=_inconsistent(fit, "HC2"))
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class HC3:
     """Robust to unequal error variances, residuals over one less their leverage."""
@@ -65,6 +69,7 @@ class HC3:
         return leverage_rows(fit, "CR3", notes=_inconsistent(fit, "HC3"))
 
 
+@checked
 @dataclass(frozen=True, slots=True)
 class StockWatson:
     """Robust to unequal error variances after unit effects: bias-adjusted HR covariance.
