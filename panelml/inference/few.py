@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.inference.clusters import few_clusters
 from panelml.inference.covariance import Covariance, CovLike, parse
 from panelml.inference.estimate import Estimate
 
@@ -163,7 +164,8 @@ class FewClusters:
         same = df.min() == df.max()
         return replace(
             found, matrix=found.matrix * np.outer(scale, scale), df=float(df.min()),
-            term_df=None if same else df, rule=rule, notes=(),
+            term_df=None if same else df, rule=rule,
+            notes=tuple(note for note in found.notes if note not in few_clusters(found.clusters)),
             description=f"{found.description}{self._words}",
         )  # fmt: skip
 
