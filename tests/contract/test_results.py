@@ -308,7 +308,10 @@ def test_pickling_leaves_the_data_behind(
     result = fits[name]
     packed = pickle.dumps(result)
     larger = pickle.dumps(fit(ESTIMATORS[name], make_messy(units=90)))
-    assert abs(len(larger) - len(packed)) < 200
+    # Where rows are predicted by unit means, these stay: a label and two means of each unit.
+    more_units = make_messy(units=90)["unit"].nunique() - messy["unit"].nunique()
+    unit_means = 3 * 8 * more_units if len(ESTIMATORS[name].split) > 1 else 0
+    assert abs(len(larger) - len(packed) - unit_means) < 200
     back: Results = pickle.loads(packed)
     assert_same(result, back, rel=0)
     assert str(back.summary()) == str(result.summary())
