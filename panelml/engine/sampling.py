@@ -11,6 +11,7 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
+from panelml.core.row_values import RowValues
 from panelml.data.design import Design, fit_design
 from panelml.data.formula import Formula
 from panelml.data.panel import Panel
@@ -49,9 +50,8 @@ class Completeness:
         Rows with a negative weight.
     unweighted : int
         Rows with weight zero.
-    size : FloatArray, shape (p,)
-        Root mean square of each variable, or its largest absolute value where squares leave the
-        range of float64.
+    squares : FloatArray, shape (p,)
+        Sum of squares of each variable's finite values.
     """
 
     n: int
@@ -60,7 +60,7 @@ class Completeness:
     infinite: tuple[tuple[int, int], ...]
     negative: IntArray
     unweighted: int
-    size: FloatArray
+    squares: FloatArray
 
     @classmethod
     def of(cls, block: Block) -> Completeness:
@@ -73,14 +73,16 @@ class Completeness:
         dropped = np.zeros(block.n, dtype=bool)
         missing = []
         infinite: list[tuple[int, int]] = []
-        size = np.array([_size(column) for column in columns])
+        with np.errstate(all="ignore"):
+            squares = np.array([column @ column for column in columns])
         for j, column in enumerate(columns):
             # Where the squares have a sum, no value is missing or infinite.
-            if size[j] <= MOST:
+            if np.isfinite(squares[j]):
                 missing.append(0)
                 continue
             finite = np.isfinite(column)
-            size[j] = np.abs(column[finite]).max(initial=0.0)
+            with np.errstate(over="ignore"):
+                squares[j] = column[finite] @ column[finite]
             nan = np.isnan(column)
             missing.append(int(nan.sum()))
             dropped |= nan
@@ -94,9 +96,11 @@ class Completeness:
             unweighted = int((block.weights == 0).sum())
             dropped |= block.weights == 0
         rows = np.flatnonzero(dropped) if dropped.any() else nothing
-        return cls(block.n, rows, np.array(missing), tuple(infinite), negative, unweighted, size)
+        return cls(block.n, rows, np.array(missing), tuple(infinite), negative, unweighted, squares)
 
     def __add__(self, other: Completeness) -> Completeness:
+        with np.errstate(over="ignore"):
+            squares = self.squares + other.squares
         later = tuple((j, row + self.n) for j, row in other.infinite)
         return Completeness(
             self.n + other.n,
@@ -105,15 +109,8 @@ class Completeness:
             (*self.infinite, *later)[:5],
             np.concatenate([self.negative, other.negative + self.n]),
             self.unweighted + other.unweighted,
-            np.maximum(self.size, other.size),
+            squares,
         )
-
-
-def _size(column: FloatArray) -> float:
-    """Root mean square, or the largest absolute value if that is not a normal number."""
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        found = float(np.sqrt(column @ column / max(column.size, 1)))
-    return found if found >= LEAST else float(np.abs(column).max(initial=0.0))
 
 
 def require_panel(data: Any) -> Panel:
@@ -156,7 +153,7 @@ def make_sample(
     found = fold(sample, Completeness.of)
     variables = _variables(design, slopes, weights)
     _refuse_infinite(found, variables, panel)
-    _refuse_range(found.size[: len(variables)], variables, weighted=weights is not None)
+    _refuse_range(_sizes(sample, found)[: len(variables)], variables, weighted=weights is not None)
     if found.negative.size:
         rows = sorted(panel.index.position(int(row)) for row in found.negative)
         raise SpecificationError(
@@ -196,6 +193,19 @@ def _refuse_infinite(found: Completeness, variables: list[str], panel: Panel) ->
         f"{variables[column]!r} is infinite in row {listing(sorted(rows))}. Replace infinite "
         "values by missing ones, or drop these rows."
     )
+
+
+def _sizes(sample: Sample, found: Completeness) -> FloatArray:
+    """Root mean squares, or the largest absolute values where one is not a usual number."""
+    size = np.sqrt(found.squares / found.n)
+    if ((size >= LEAST) & (size <= MOST)).all():
+        return size
+
+    def largest(block: Block) -> RowValues:
+        columns = np.abs([*block.z, *block.slopes.values(), block.row_weights])
+        return RowValues(np.where(np.isfinite(columns), columns, 0.0).max(axis=1, keepdims=True))
+
+    return np.asarray(fold(sample, largest).values.max(axis=1))
 
 
 def _refuse_range(size: FloatArray, variables: list[str], *, weighted: bool) -> None:
