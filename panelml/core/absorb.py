@@ -13,17 +13,17 @@ import numpy as np
 from scipy import sparse
 
 from panelml._typing import FloatArray, IntArray
+from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.block import Block
-from panelml.core.groups import group_sums, spread
+from panelml.core.groups import spread
 from panelml.core.levels import LevelSolution, solve_by_units, solve_dense, solve_iteratively
 from panelml.core.transforms import Rows
 
 __all__ = [
-    "SLOPE_TOLERANCE",
+    "DENSE_LEVELS",
     "Absorb",
-    "AbsorbPlan",
     "AbsorbSystem",
-    "Factor",
+    "LevelSums",
     "level_products",
     "level_values",
     "row_levels",
@@ -33,107 +33,6 @@ __all__ = [
 DENSE_LEVELS = 2_500
 # Up to so many, each block's share is dense too.
 FEW_LEVELS = 128
-# A slope varies in a unit if more than this share of its sum of squares is left by the others.
-SLOPE_TOLERANCE = 1e-16
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """A set of columns of D: a dummy for each level, or that dummy times a slope variable.
-
-    Attributes
-    ----------
-    key : str
-        Codes of the levels, in ``Block.keys``.
-    levels : int
-    slope : str, or None
-        The slope variable, in ``Block.slopes``.
-    first : int
-        Column of the first level in D.
-    centre : FloatArray, shape (levels,), or None
-        Means of the slope variable, subtracted in levels that have an intercept: the same effect,
-        without the digits that a large mean would cost.
-    """
-
-    key: str
-    levels: int
-    slope: str | None
-    first: int
-    centre: FloatArray | None = None
-
-    def columns(self, block: Block) -> IntArray:
-        """Column of D that each row touches."""
-        return block.keys[self.key] + self.first
-
-    def values(self, block: Block) -> FloatArray | None:
-        """Entries of D, None for ones."""
-        if self.slope is None:
-            return None
-        values = block.slopes[self.slope]
-        return values if self.centre is None else values - self.centre[block.keys[self.key]]
-
-
-@dataclass(frozen=True, slots=True)
-class AbsorbPlan:
-    """Which effects are absorbed, and how.
-
-    Attributes
-    ----------
-    unit_intercept : bool
-        Whether units have an intercept.
-    unit_slopes : tuple of str
-        Variables with a coefficient of their own in each unit.
-    factors : tuple of Factor
-        All other effects.
-    """
-
-    unit_intercept: bool
-    unit_slopes: tuple[str, ...]
-    factors: tuple[Factor, ...]
-
-    @property
-    def levels(self) -> int:
-        """Number of columns of D."""
-        return sum(factor.levels for factor in self.factors)
-
-    @property
-    def level_sets(self) -> tuple[slice, ...]:
-        """The columns of D of each effect's intercepts."""
-        return tuple(
-            slice(factor.first, factor.first + factor.levels)
-            for factor in self.factors
-            if factor.slope is None
-        )
-
-    def unit_basis(self, block: Block) -> tuple[list[FloatArray], int]:
-        """Orthonormal columns of the unit effects, and their rank summed over the units."""
-        basis: list[FloatArray] = []
-        rank = 0
-        unit = block.unit
-        columns = [np.ones(block.n)] if self.unit_intercept else []
-        columns += [block.slopes[name] for name in self.unit_slopes]
-        for column in columns:
-            before = _unit_dot(column, column, block)
-            for _ in range(2):
-                for q in basis:
-                    column = column - q * spread(_unit_dot(q, column, block), unit)
-            norm = _unit_dot(column, column, block)
-            varies = norm > SLOPE_TOLERANCE * before
-            rank += int(varies.sum())
-            scale = np.where(varies, 1 / np.sqrt(np.where(varies, norm, 1.0)), 0.0)
-            basis.append(column * spread(scale, unit))
-        return basis, rank
-
-    def sweep(self, z: FloatArray, block: Block) -> FloatArray:
-        """Project rows off the unit effects, shape (p, n)."""
-        if self.unit_intercept and not self.unit_slopes:
-            w = block.weights
-            weight = block.sizes if w is None else group_sums(w, block.starts)
-            mean = group_sums(z if w is None else z * w, block.starts) / weight
-            return z - spread(mean, block.unit)
-        for q in self.unit_basis(block)[0]:
-            z = z - q * spread(_unit_dot(q, z, block), block.unit)
-        return z
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +55,8 @@ class AbsorbSystem:
         D' M z.
     unit_rank : int
         Coefficients of the unit effects.
+    faint : IntArray, shape (slopes,)
+        As ``UnitBasis.faint``, summed over blocks.
     """
 
     own: sparse.csr_array
@@ -163,27 +64,29 @@ class AbsorbSystem:
     before: FloatArray
     cross: FloatArray
     unit_rank: int
+    faint: IntArray
 
     @classmethod
     def of(cls, block: Block, plan: AbsorbPlan) -> AbsorbSystem:
         """Build the system's share of one block."""
-        basis, rank = plan.unit_basis(block)
+        units = plan.unit_basis(block)
+        basis, rank, faint = units.columns, int(units.rank.sum()), units.faint
         swept = plan.sweep(block.z, block)
         if not plan.factors:
             nothing = np.zeros((0, len(swept)))
-            return cls(sparse.csr_array((0, 0)), (), nothing[:, 0], nothing, rank)
+            return cls(sparse.csr_array((0, 0)), (), nothing[:, 0], nothing, rank, faint)
         weighted = swept if block.weights is None else swept * block.weights
         cross = _level_sums(weighted, block, plan)
         own = _own_products(block, plan)
         before = own.diagonal()
         if plan.levels > FEW_LEVELS:
             unit = tuple(level_products(q, block, plan) for q in basis)
-            return cls(own, unit, before, cross, rank)
+            return cls(own, unit, before, cross, rank, faint)
         dense = own.toarray()
         for q in basis:
             a = _dense_sums(q, block, plan)
             dense -= a.T @ a
-        return cls(sparse.csr_array(dense), (), before, cross, rank)
+        return cls(sparse.csr_array(dense), (), before, cross, rank, faint)
 
     def __add__(self, other: AbsorbSystem) -> AbsorbSystem:
         pairs = zip(self.unit, other.unit, strict=True)
@@ -193,6 +96,7 @@ class AbsorbSystem:
             self.before + other.before,
             self.cross + other.cross,
             self.unit_rank + other.unit_rank,
+            self.faint + other.faint,
         )
 
     def apply(self, columns: FloatArray) -> FloatArray:
@@ -251,8 +155,31 @@ class Absorb:
 
     def __call__(self, block: Block) -> Rows:
         """Transform one block."""
-        z = block.z - level_values(self.plan, self.coef, block)
+        z = self.plan.sweep(block.z, block) if self.plan.far else block.z
+        z = z - level_values(self.plan, self.coef, block)
         return Rows(self.plan.sweep(z, block), block.weights, None, block.starts)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSums:
+    """D'W z of transformed rows.
+
+    Attributes
+    ----------
+    sums : FloatArray, shape (levels, p)
+    """
+
+    sums: FloatArray
+
+    @classmethod
+    def of(cls, block: Block, transform: Absorb) -> LevelSums:
+        """Sum one block's rows."""
+        rows = transform(block)
+        z = rows.z if rows.weights is None else rows.z * rows.weights
+        return cls(_level_sums(z, block, transform.plan))
+
+    def __add__(self, other: LevelSums) -> LevelSums:
+        return LevelSums(self.sums + other.sums)
 
 
 def level_values(plan: AbsorbPlan, coef: FloatArray, block: Block) -> FloatArray:
@@ -277,11 +204,6 @@ def level_products(q: FloatArray, block: Block, plan: AbsorbPlan) -> sparse.csr_
 def row_levels(plan: AbsorbPlan, block: Block) -> list[tuple[IntArray, FloatArray | None]]:
     """Return the column of D that each row touches and its entry, None for ones, by effect."""
     return [(factor.columns(block), factor.values(block)) for factor in plan.factors]
-
-
-def _unit_dot(q: FloatArray, values: FloatArray, block: Block) -> FloatArray:
-    product = q * values if block.weights is None else q * values * block.weights
-    return group_sums(product, block.starts)
 
 
 def _weighted(values: FloatArray | None, block: Block) -> FloatArray:

@@ -9,12 +9,38 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
-from panelml.core.groups import group_means, spread
+from panelml.core.groups import demean_twice, group_means, spread
 
-__all__ = ["SplitMeans"]
+__all__ = ["LessFit", "LessMeans", "SplitMeans"]
 
 
 NONE: IntArray = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class LessMeans:
+    """Take unit means off all variables, for digits where unit effects would do so anyway."""
+
+    def __call__(self, block: Block) -> Block:
+        """Replace the variables of one block by deviations."""
+        found = demean_twice(block.z, block.starts, block.unit, block.weights)
+        return block.with_z(found.values)
+
+
+@dataclass(frozen=True, slots=True)
+class LessFit:
+    """Take a combination of the regressors off the outcome.
+
+    Attributes
+    ----------
+    slopes : FloatArray, shape (p - 1,)
+    """
+
+    slopes: FloatArray
+
+    def __call__(self, block: Block) -> Block:
+        """Replace the outcome of one block."""
+        return block.with_z(np.concatenate([block.z[:1] - self.slopes @ block.z[1:], block.z[1:]]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +53,9 @@ class SplitMeans:
         Positions of the regressors that are split: all vary within units.
     others : IntArray
         Positions of the regressors that are not.
-    form : {"within-between", "mundlak"}
-        First the deviations from unit means, or the regressors as they are; then the means.
+    form : {"within-between", "mundlak", "levels"}
+        First the deviations from unit means, or in "levels" the regressors as they are; then the
+        means.
     products : tuple of (int, IntArray)
         Interactions of deviations: the place among the split ones, and the positions of its
         factors.
@@ -40,7 +67,7 @@ class SplitMeans:
 
     varying: IntArray
     others: IntArray
-    form: Literal["within-between", "mundlak"]
+    form: Literal["within-between", "mundlak", "levels"]
     products: tuple[tuple[int, IntArray], ...] = ()
     random: IntArray = field(default_factory=NONE.copy)
     centred: IntArray = field(default_factory=NONE.copy)
@@ -49,7 +76,7 @@ class SplitMeans:
         """Replace the regressors of one block."""
         x = block.z[1:]
         mean, deviation = _split(x[self.varying], block)
-        first = deviation if self.form == "within-between" else x[self.varying]
+        first = x[self.varying] if self.form == "levels" else deviation
         if self.products:
             moved = x.copy()
             moved[self.varying] = deviation
@@ -67,4 +94,7 @@ def _split(x: FloatArray, block: Block) -> tuple[FloatArray, FloatArray]:
     """Unit means of variables on their rows, and deviations from them, both (v, n)."""
     mean = spread(group_means(x, block.starts, block.weights), block.unit)
     deviation = x - mean
-    return mean + spread(group_means(deviation, block.starts, block.weights), block.unit), deviation
+    rest = spread(group_means(deviation, block.starts, block.weights), block.unit)
+    mean += rest
+    deviation -= rest
+    return mean, deviation

@@ -12,7 +12,7 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray, VarianceMethod
 from panelml.core.likelihood import maximise
-from panelml.core.linalg import Solution, solve_normal
+from panelml.core.linalg import RANK_TOLERANCE, Solution, solve_normal
 from panelml.core.moments import PanelMoments
 from panelml.errors import IdentificationError
 
@@ -78,18 +78,18 @@ class MeanDesign:
         if moments.n_units < 2:
             raise IdentificationError("Random effects need at least two units.")
         centre = moments.overall.mean if constant else np.zeros_like(moments.overall.mean)
-        total, scale = moments.overall.centred, moments.overall.variation[1:]
+        total, floor = moments.overall.centred, moments.overall.rounding[1:]
         if not constant:
             mean = moments.overall.mean
-            total = total + moments.weight * np.outer(mean, mean)
-        kept = np.concatenate([[0], solve_normal(total, scale).kept + 1])
+            total, floor = total + moments.weight * np.outer(mean, mean), np.zeros_like(floor)
+        kept = np.concatenate([[0], solve_normal(total, floor).kept + 1])
         means = (moments.means.mean - centre[:, None])[kept]
-        within = moments.within[np.ix_(kept, kept)]
+        within, floor = moments.within[np.ix_(kept, kept)], moments.rounding[kept]
         if constant:
             means = np.insert(means, 1, 1.0, axis=0)
             within = np.insert(np.insert(within, 1, 0.0, axis=0), 1, 0.0, axis=1)
-        scale = np.diag(within)[1:] + moments.means.weight @ means[1:].T ** 2
-        solution = solve_normal(within, np.asarray(scale))
+            floor = np.insert(floor, 1, 0.0)
+        solution = solve_normal(within, floor[1:])
         if moments.weight - moments.n_units - solution.kept.size <= 0:
             raise IdentificationError(
                 "The variance within units is not identified: too few rows for "
@@ -246,7 +246,7 @@ def _between(design: MeanDesign, weights: FloatArray) -> Solution:
     """Regress means on means; regressors without variation between units drop out."""
     products = design.products(weights)
     within = np.diag(design.within)[1:] * (weights.sum() / design.n)
-    return solve_normal(products, np.diag(products)[1:] + within)
+    return solve_normal(products, RANK_TOLERANCE * (np.diag(products)[1:] + within))
 
 
 def _between_df(design: MeanDesign, between: Solution) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
-from panelml.core.propensity import Odds, logit_odds, tilted_odds
+from panelml.core.propensity import Odds, logit_odds, standardised, tilted_odds
 from panelml.core.ratios import Ratio, combine, regress
 
 __all__ = ["TRIM", "Contrast", "difference_effect", "section_effect"]
@@ -23,7 +23,8 @@ class Contrast:
     Attributes
     ----------
     x : FloatArray, shape (n, k)
-        Covariates, the constant first, of full rank.
+        Covariates, the constant first, of full rank, each about zero and of unit size: the
+        estimates are those of any other origin and unit of measurement.
     treated : BoolArray, shape (n,)
     w : FloatArray, shape (n,)
         Sampling weights.
@@ -47,7 +48,7 @@ class Contrast:
         ConvergenceError
             If covariates predict treatment perfectly.
         """
-        odds = None
+        x, odds = standardised(x), None
         if method != "reg" and x.shape[1] > 1:
             odds = (tilted_odds if method == "dr-improved" else logit_odds)(x, treated, w)
         return cls(x, treated, w, method, odds)

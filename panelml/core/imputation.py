@@ -14,7 +14,8 @@ import numpy as np
 from scipy import sparse
 
 from panelml._typing import BoolArray, FloatArray, IntArray
-from panelml.core.absorb import AbsorbPlan, level_products, level_values, row_levels
+from panelml.core.absorb import level_products, level_values, row_levels
+from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.block import Block
 from panelml.core.groups import group_means, group_sums, spread
 from panelml.core.keyed import KeyedSums

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 
 __all__ = [
+    "RANK_TOLERANCE",
     "Solution",
     "TriangularFactor",
     "covariance_root",
@@ -96,16 +97,16 @@ def covariance_root(cov: FloatArray) -> FloatArray:
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
 
-def solve_normal(gram: FloatArray, scale: FloatArray | None = None) -> Solution:
+def solve_normal(gram: FloatArray, floor: FloatArray | None = None) -> Solution:
     """Solve the normal equations, dropping columns that depend on earlier ones.
 
     Parameters
     ----------
     gram : FloatArray, shape (1 + k, 1 + k)
         Cross-products of [y, x].
-    scale : FloatArray, shape (k,), optional
-        Sum of squares against which a column counts as vanished; its own by default. Pass the
-        sums of squares before a transformation to drop what the transformation removed.
+    floor : FloatArray, shape (k,), optional
+        Sum of squares of each column that is rounding: with no more than that it has vanished.
+        Zero by default.
 
     Notes
     -----
@@ -113,10 +114,10 @@ def solve_normal(gram: FloatArray, scale: FloatArray | None = None) -> Solution:
     does, so that of two collinear columns the later is dropped.
     """
     sxx, sxy, syy = gram[1:, 1:], gram[1:, 0], float(gram[0, 0])
-    own = np.diag(sxx).copy()
-    reference = own if scale is None else np.maximum(scale, own)
+    own = np.diag(sxx)
+    vanished = own <= (0.0 if floor is None else floor)
     length = np.sqrt(np.where(own > 0, own, 1.0))
-    kept, dropped, least = _independent(sxx / np.outer(length, length), own, reference)
+    kept, dropped, least = _independent(sxx / np.outer(length, length), vanished)
     coef, bread = _solve_kept(sxx[np.ix_(kept, kept)], sxy[kept])
     rss = max(syy - float(coef @ sxy[kept]), 0.0)
     return Solution(coef, bread, rss, kept, dropped, least < DOUBTFUL)
@@ -146,14 +147,14 @@ def _solve_kept(sxx: FloatArray, sxy: FloatArray) -> tuple[FloatArray, FloatArra
 
 
 def _independent(
-    corr: FloatArray, own: FloatArray, reference: FloatArray
+    corr: FloatArray, vanished: BoolArray
 ) -> tuple[IntArray, dict[int, tuple[int, ...]], float]:
     kept: list[int] = []
     dropped: dict[int, tuple[int, ...]] = {}
     factor = np.zeros_like(corr)
     least = 1.0
     for j in range(corr.shape[0]):
-        if own[j] <= RANK_TOLERANCE * reference[j]:
+        if vanished[j]:
             dropped[j] = ()
             continue
         m = len(kept)
@@ -163,7 +164,7 @@ def _independent(
             weights = linalg.solve_triangular(factor[:m, :m].T, row, lower=False)
             dropped[j] = tuple(kept[i] for i in np.flatnonzero(np.abs(weights) > 1e-6))
             continue
-        least = min(least, left * own[j] / reference[j])
+        least = min(least, left)
         factor[m, :m] = row
         factor[m, m] = np.sqrt(left)
         kept.append(j)

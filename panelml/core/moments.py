@@ -6,18 +6,54 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
-from panelml.core.groups import group_means, group_sums, spread
+from panelml.core.groups import ROUNDING, demean_twice, group_means, group_sums, is_constant, spread
 from panelml.core.transforms import Rows
 
-__all__ = ["CrossProducts", "Gram", "PanelMoments", "UnitMeans"]
+__all__ = ["CONSTANT", "FAINT", "CrossProducts", "Gram", "PanelMoments", "Resolution", "UnitMeans"]
 
 # A mean is accurate to about 1e-15, so that squared deviations from it, relative to its square,
 # are rounding below this.
 CONSTANT = 1e-26
 # Where squared means exceed the variance by so much, unit means are computed twice.
 FAR = 1e8
+# Below this share of the sum of squares, what is left of a variable is computed twice.
+FAINT = 1e-10
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What float64 resolves of variables that were transformed.
+
+    Attributes
+    ----------
+    floor : FloatArray, shape (p,)
+        Sums of squares that are rounding.
+    level : FloatArray, shape (p,)
+        Sums of squares of the levels beside which variables have their digits.
+    hidden : BoolArray, shape (p,)
+        Whether a variable that is rounding may have varied.
+    """
+
+    floor: FloatArray
+    level: FloatArray
+    hidden: BoolArray
+
+    def insert(self, place: int) -> Resolution:
+        """Return the resolution with a constant, of which nothing is lost, at a place."""
+        return Resolution(
+            np.insert(self.floor, place, 0.0), np.insert(self.level, place, 0.0),
+            np.insert(self.hidden, place, False),
+        )  # fmt: skip
+
+    def digits(self, squares: FloatArray) -> FloatArray:
+        """Digits of variables with these sums of squares that are known, shape (p,)."""
+        resolved = EPSILON * np.sqrt(self.level)
+        known = np.full(squares.size, np.inf)
+        np.divide(np.sqrt(squares), resolved, out=known, where=resolved > 0)
+        return np.asarray(np.log10(np.maximum(known, 1.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +84,15 @@ class CrossProducts:
         return cls(weight, mean, deviation @ right.T)
 
     @property
-    def variation(self) -> FloatArray:
-        """Sums of squares about the mean, shape (p,); about zero where the former is rounding.
+    def rounding(self) -> FloatArray:
+        """Sums of squares about the mean that a constant's rounding leaves, shape (p,)."""
+        return CONSTANT * self.weight * self.mean**2
 
-        Against the latter, a variable that is constant counts as vanished.
-        """
-        centred = np.diag(self.centred)
-        level = self.weight * self.mean**2
-        return np.where(centred > CONSTANT * level, centred, level)
+    @property
+    def resolution(self) -> Resolution:
+        """What float64 resolves of deviations from the mean."""
+        level = self.weight * self.mean**2 + np.diag(self.centred)
+        return Resolution(self.rounding, level, np.zeros(len(level), dtype=bool))
 
     def __add__(self, other: CrossProducts) -> CrossProducts:
         weight = self.weight + other.weight
@@ -153,6 +190,11 @@ class PanelMoments:
         Cross-products of the deviations from unit means.
     means : UnitMeans
         One record per unit.
+    level : FloatArray, shape (p,)
+        Sum of squared unit means over the rows of units in which a variable varies: its digits
+        within units are those that are left beside.
+    lost : IntArray, shape (p,)
+        Units in which a variable's values differ by no more than their rounding.
     log_weight : float
         Sum of the logarithms of the weights.
     """
@@ -161,6 +203,8 @@ class PanelMoments:
     overall: CrossProducts
     within: FloatArray
     means: UnitMeans
+    level: FloatArray
+    lost: IntArray
     log_weight: float = 0.0
 
     @classmethod
@@ -173,6 +217,17 @@ class PanelMoments:
         within = deviation @ (deviation if w is None else deviation * w).T
         rows = block.sizes
         weight = rows.astype(np.float64) if w is None else group_sums(w, block.starts)
+        level, lost = mean**2 @ weight, np.zeros(len(mean), dtype=np.int64)
+        for j in np.flatnonzero(np.diag(within) < FAINT * level):
+            if is_constant(block.z[j], block.starts):
+                mean[j], level[j] = block.z[j, block.starts[:-1]], 0.0
+                deviation[j] = within[j] = within[:, j] = 0.0
+                continue
+            again = demean_twice(block.z[j : j + 1], block.starts, block.unit, w)
+            deviation[j], mean[j] = again.values[0], again.mean[0]
+            within[j] = within[:, j] = deviation @ (deviation[j] if w is None else deviation[j] * w)
+            level[j] = again.mean[0] ** 2 * again.vary[0] @ weight
+            lost[j] = again.lost.sum()
         between = CrossProducts.of(mean, weight)
         variation = np.diag(between.centred + within)
         if (between.weight * between.mean**2 > FAR * variation).any():
@@ -181,7 +236,8 @@ class PanelMoments:
             between = CrossProducts.of(mean, weight)
         overall = CrossProducts(between.weight, between.mean, between.centred + within)
         log_weight = 0.0 if w is None else float(np.log(w).sum())
-        return cls(block.n, overall, within, UnitMeans(mean, rows, weight), log_weight)
+        means = UnitMeans(mean, rows, weight)
+        return cls(block.n, overall, within, means, level, lost, log_weight)
 
     def __add__(self, other: PanelMoments) -> PanelMoments:
         return PanelMoments(
@@ -189,6 +245,8 @@ class PanelMoments:
             self.overall + other.overall,
             self.within + other.within,
             self.means + other.means,
+            self.level + other.level,
+            self.lost + other.lost,
             self.log_weight + other.log_weight,
         )
 
@@ -201,3 +259,27 @@ class PanelMoments:
     def weight(self) -> float:
         """Sum of the weights: the number of observations the moments stand for."""
         return self.overall.weight
+
+    @property
+    def squares(self) -> FloatArray:
+        """Sums of squares of the variables as they are, shape (p,)."""
+        return np.diag(self.overall.centred) + self.weight * self.overall.mean**2
+
+    @property
+    def rounding(self) -> FloatArray:
+        """Sums of squares that the rounding of values leaves within units, shape (p,)."""
+        return ROUNDING**2 * (self.level + np.diag(self.within))
+
+    @property
+    def resolution(self) -> Resolution:
+        """What float64 resolves of what unit effects leave: nothing where nothing varies."""
+        within = np.diag(self.within)
+        floor = np.where(within > 0, self.rounding, np.inf)
+        return Resolution(floor, self.level + within, self.lost > 0)
+
+    @property
+    def faint(self) -> tuple[int, ...]:
+        """Variables whose deviations from unit means are few of their digits."""
+        within = np.diag(self.within)
+        few = (within > 0) & (within < FAINT * (self.squares - within))
+        return tuple(int(j) for j in np.flatnonzero(few))

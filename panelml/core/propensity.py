@@ -9,7 +9,7 @@ import numpy as np
 from panelml._typing import BoolArray, FloatArray
 from panelml.errors import ConvergenceError
 
-__all__ = ["Odds", "logit_odds", "tilted_odds"]
+__all__ = ["Odds", "logit_odds", "standardised", "tilted_odds"]
 
 MOST_STEPS = 60
 TOLERANCE = 1e-13
@@ -36,6 +36,13 @@ class Odds:
     def probability(self) -> FloatArray:
         """Probability of treatment, shape (n,)."""
         return self.odds / (1 + self.odds)
+
+
+def standardised(x: FloatArray) -> FloatArray:
+    """Move covariates, behind the constant, to the mean zero and a largest deviation of one."""
+    centred = x[:, 1:] - x[:, 1:].mean(axis=0)
+    size = np.abs(centred).max(axis=0)
+    return np.concatenate([x[:, :1], centred / np.where(size > 0, size, 1.0)], axis=1)
 
 
 def logit_odds(x: FloatArray, treated: BoolArray, w: FloatArray) -> Odds:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import AbsorbPlan, level_products
+from panelml.core.absorb import level_products
+from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.block import Block
 from panelml.core.groups import group_sums
 from panelml.core.imputation import Assignment
@@ -103,5 +104,7 @@ def level_influence(
     error = fit.direction @ transform(block).z
     psi = (level_products(error, block, plan) @ fit.by_levels).T
     weighted = error if block.weights is None else error * block.weights
-    psi += fit.by_z.T @ group_sums(block.z * weighted, block.starts)
+    # Errors are orthogonal to the unit effects, of which digits are lost where they are large.
+    z = plan.sweep(block.z, block) if plan.far else block.z
+    psi += fit.by_z.T @ group_sums(z * weighted, block.starts)
     return KeyedSums(block.units, psi)

@@ -9,7 +9,7 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
-from panelml.core.groups import demean, group_means, group_sums, spread
+from panelml.core.groups import demean, demean_twice, group_means, group_sums, spread
 from panelml.errors import SpecificationError
 
 __all__ = ["Between", "Difference", "Level", "QuasiDemean", "Rows", "Transform", "Within"]
@@ -86,13 +86,23 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Deviations from unit means."""
+    """Deviations from unit means.
 
+    Attributes
+    ----------
+    faint : tuple of int
+        Variables whose unit means are so large that they are taken off twice.
+    """
+
+    faint: tuple[int, ...] = ()
     constant: bool = False
 
     def __call__(self, block: Block) -> Rows:
         """Transform one block."""
         z = demean(block.z, block.starts, block.unit, block.weights)
+        if self.faint:
+            at = list(self.faint)
+            z[at] = demean_twice(block.z[at], block.starts, block.unit, block.weights).values
         return Rows(z, block.weights, None, block.starts)
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray, VarianceMethod
+from panelml.core.groups import ROUNDING
 from panelml.core.levels import solve_dense
-from panelml.core.linalg import Solution, solve_normal
+from panelml.core.linalg import RANK_TOLERANCE, Solution, solve_normal
 from panelml.core.moments import PanelMoments
 from panelml.core.twoway import TwoWayMoments
 from panelml.core.twoway_likelihood import maximise_two_way
@@ -207,12 +208,11 @@ def estimate_two_way(
             "Two-way random effects need at least two units and two periods; there are "
             f"{moments.units} and {used}."
         )
-    variation = panel.overall.variation
-    scale = np.concatenate([[0.0], variation[1:]]) if constant else None
-    kept = np.concatenate([[0], 1 + solve_normal(everything[t:, t:], scale).kept])
+    floor = np.insert(panel.overall.rounding[1:], 0, 0.0) if constant else None
+    kept = np.concatenate([[0], 1 + solve_normal(everything[t:, t:], floor).kept])
     independent = moments.select(kept)
     design = TwoWayDesign.of(independent)
-    if design.solution.rss <= EXACT * variation[0]:
+    if design.solution.rss <= EXACT * panel.overall.centred[0, 0]:
         raise IdentificationError(
             "The regressors and the effects of units and periods explain the outcome exactly: "
             "there are no errors that have a variance."
@@ -237,9 +237,9 @@ def estimate_two_way(
 
 def _swamy_arora(design: TwoWayDesign) -> FloatArray:
     rows, forms = [np.array([1.0, 0.0, 0.0])], [design.within_variance]
-    scale = np.diag(design.pooled)[1:]
+    floor = RANK_TOLERANCE * np.diag(design.pooled)[1:]
     for projection, levels in ((design.units, "units"), (design.times, "periods")):
-        between = solve_normal(projection.products, scale)
+        between = solve_normal(projection.products, floor)
         df = projection.rank - between.kept.size
         if df <= 0:
             raise IdentificationError(
@@ -319,7 +319,8 @@ def _within(
     before = np.diag(table + between)
     absorbed = solve_dense(table[:t, :t], before[:t], table[:t, t:])
     products = table[t:, t:] - table[t:, :t] @ absorbed.coef
-    solution = solve_normal((products + products.T) / 2, before[t + 1 :])
+    floor = RANK_TOLERANCE * np.diag(table) + ROUNDING**2 * before
+    solution = solve_normal((products + products.T) / 2, floor[t + 1 :])
     rank = round(n) - moments.units - absorbed.rank
     if rank <= solution.kept.size:
         raise IdentificationError(

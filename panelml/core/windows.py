@@ -14,6 +14,7 @@ import numpy as np
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.entries import Treatment
 from panelml.core.linalg import solve_normal
+from panelml.core.moments import CONSTANT
 
 __all__ = ["HorizonEffect", "local_projection", "stacked"]
 
@@ -96,7 +97,7 @@ def local_projection(
     at, change, weight = (np.concatenate([r[j] for r in rows]) for j in (0, 1, 3))
     columns = np.concatenate([r[2] for r in rows], axis=1)
     table = np.concatenate([change[None], columns])
-    solution = solve_normal((table * weight) @ table.T, squares)
+    solution = solve_normal((table * weight) @ table.T, CONSTANT * squares)
     inverse = solution.padded(len(columns))
     coef = inverse @ (columns @ (weight * change))
     moved = inverse[0] @ columns * weight * (change - coef @ columns)
@@ -165,7 +166,7 @@ def stacked(
     means = np.sum([stack.sums() for stack in stacks], axis=0)
     stacks = [stack.less(means) for stack in stacks]
     cross = np.sum([stack.cross() for stack in stacks], axis=0)
-    solution = solve_normal(cross, squares)
+    solution = solve_normal(cross, CONSTANT * squares)
     inverse = solution.padded(len(x))
     combine = np.append(1.0, -inverse @ cross[1:, 0])
     # Differences of adopters from comparisons, and of each horizon from the reference.

@@ -9,6 +9,7 @@ import numpy as np
 from formulaic.transforms import TRANSFORMS
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.core.groups import cleared
 from panelml.data.axis import shift_places
 from panelml.data.source import Chunk
 from panelml.errors import ColumnTypeError, FormulaError
@@ -85,8 +86,10 @@ def panel_functions(chunk: Chunk) -> dict[str, Callable[..., AnyArray]]:
         return _unit_means(values, unit, chunk.starts.size - 1, chunk.keep)
 
     def within(x: AnyArray) -> AnyArray:
-        values = _floats(x, "within")
-        return values - _unit_means(values, unit, chunk.starts.size - 1, chunk.keep)
+        values, g = _floats(x, "within"), chunk.starts.size - 1
+        mean = _unit_means(values, unit, g, chunk.keep)
+        deviation = values - mean
+        return cleared(deviation - _unit_means(deviation, unit, g, chunk.keep), mean)
 
     return {"L": lag, "F": lead, "D": difference, "within": within, "between": between}
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.core.groups import cleared
 from panelml.data.axis import shift_places
 from panelml.data.codes import Codes
 from panelml.data.describe import PanelDescription, describe
@@ -156,7 +157,9 @@ class Panel(Store):
         """Return the deviation from the mean of the unit's values."""
         values = self.numbers(column).astype(np.float64)
         means = unit_means(values, self.index.starts)
-        return self._series(values - means, f"within({column})")
+        deviation = values - means
+        deviation = cleared(deviation - unit_means(deviation, self.index.starts), means)
+        return self._series(deviation, f"within({column})")
 
     def balanced(self, drop: Drop = "units") -> Panel:
         """Keep the units that are observed in all periods, or the periods of all units.

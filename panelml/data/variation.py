@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, FloatArray, IntArray
-from panelml.core.groups import group_sums, spread
+from panelml.core.groups import demean_twice, group_sums, spread
 from panelml.data.show import Listing, count, html_prose, number, prose
 
 __all__ = ["Variation", "VariationOf", "unit_means", "variation_of"]
@@ -134,8 +134,9 @@ def variation_of(name: str, values: AnyArray, starts: IntArray) -> VariationOf:
     ends = np.append(0, np.cumsum(rows))
     deviation = _cleared(x - mean, x)
     means = group_sums(deviation, ends) / rows
-    level = group_sums(x, ends) / rows
-    within = _cleared(deviation - spread(means, np.repeat(np.arange(g), rows)), x)
+    found = demean_twice(x[None], ends, np.repeat(np.arange(g), rows))
+    level = found.mean[0]
+    within = found.values[0]
     squares = float(within @ within), float(rows @ means**2)
     return VariationOf(
         name, mean,

@@ -109,8 +109,7 @@ def _within_correlation(result: Results) -> float:
 def _refit(influence: Influence, transform: Within | Difference) -> Influence:
     sample = influence.sample
     found = fold(sample, lambda block: Pair(PanelMoments.of(block), Gram.of(transform(block))))
-    before = np.diag(found.first.overall.centred)[1:]
-    solution = solve_normal(found.second.products, before)
+    solution = solve_normal(found.second.products, found.first.rounding[1:])
     return Influence(sample, transform, solution.coef, solution.kept, solution.bread)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.group_time import TRIM
-from panelml.core.propensity import logit_odds
+from panelml.core.propensity import logit_odds, standardised
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.panel import Panel
 from panelml.did.contrasts import independent_columns
@@ -185,7 +185,7 @@ def _scores(values: FloatArray, treated: BoolArray, names: list[str], label: Any
             f"before them, among cohort {label} and its comparison group: leave them out."
         )
     try:
-        return logit_odds(x, treated, weights).probability
+        return logit_odds(standardised(x), treated, weights).probability
     except ConvergenceError:
         return np.full(treated.size, np.nan)
 

@@ -11,6 +11,7 @@ import numpy as np
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.group_time import TRIM, Contrast, difference_effect, section_effect
 from panelml.core.linalg import solve_normal
+from panelml.core.moments import CONSTANT
 from panelml.did.comparisons import Cell
 from panelml.engine.collect import Collected
 from panelml.errors import ConvergenceError, listing
@@ -315,5 +316,5 @@ def independent_columns(x: FloatArray, w: FloatArray) -> IntArray:
     gram = np.zeros((x.shape[1], x.shape[1]))
     gram[0, 0] = 1.0
     gram[1:, 1:] = (centred.T * w) @ centred
-    scale = (x[:, 1:].T ** 2) @ w
-    return np.concatenate([[0], 1 + solve_normal(gram, scale).kept])
+    floor = CONSTANT * w.sum() * mean**2
+    return np.concatenate([[0], 1 + solve_normal(gram, floor).kept])

@@ -159,15 +159,14 @@ def _two_way(formula: str, panel: Panel, adoption: Adoption, weights: Weights | 
     start = sample_start(adoption, sample)
     sample = sample.then(("treatment", *sample.names), _AddTreatment(start))
     absorbed = absorb(sample, effects)
-    scale = absorbed.moments.overall.variation[1:]
-    if absorbed.gram[1, 1] <= 1e-11 * scale[0]:
+    if absorbed.gram[1, 1] <= absorbed.resolution.floor[1]:
         raise IdentificationError(
             "Treatment does not vary once units and periods are taken off: every unit adopts at "
             "the same time, or none does."
         )
     solved = least_squares(
         sample, absorbed.transform, absorbed.gram,
-        scale=scale, absorbed="units and periods",
+        resolution=absorbed.resolution, absorbed="units and periods",
     )  # fmt: skip
     direction = np.zeros(1 + len(sample.names))
     kept = 1 + solved.solution.kept

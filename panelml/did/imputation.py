@@ -161,9 +161,10 @@ def _fit(
     free = sample.only(untreated_rows(sample, adoption, spec.anticipation))
     first = first_stage(free, effects)
     assignment, cells = _numbered(sample, adoption, spec.anticipation, level)
-    sums = fold(sample, lambda b: TreatedSums.of(b, assignment, first.absorbed.plan))
+    rows = first.precise(sample)
+    sums = fold(rows, lambda b: TreatedSums.of(b, assignment, first.absorbed.plan))
     imputer = solve_effects(sums, first.slopes, first.bread, first.coef, first.solve(sums.levels))
-    psi = _influence(sample, assignment, first, sums, imputer, leave_out)
+    psi = _influence(rows, assignment, first, sums, imputer, leave_out)
     pre = Leads.none(psi.shape[1])
     if leads:
         pre = pretrends(free, sample, assignment.start, effects, leads, spec.anticipation)

@@ -86,7 +86,7 @@ def pretrends(
     words = " + ".join(map(str, effects))
     solved = least_squares(
         extended, absorbed.transform, absorbed.gram,
-        scale=absorbed.moments.overall.variation[1:], absorbed=words,
+        resolution=absorbed.resolution, absorbed=words,
     )  # fmt: skip
     first = len(free.names)
     kept = solved.solution.kept

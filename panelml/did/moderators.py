@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
-from panelml.core.absorb import Factor
+from panelml.core.absorb_plan import Factor
 from panelml.core.block import Block
 from panelml.core.imputation import Assignment
 from panelml.core.keyed import KeyedSums

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import AbsorbPlan, Factor
+from panelml.core.absorb_plan import AbsorbPlan, Factor
 from panelml.core.aggregation import Cells
 from panelml.core.imputation import Assignment
 from panelml.core.saturated import (
@@ -84,7 +84,7 @@ def fit_saturated(task: Saturated) -> EffectResults:
     absorbed = absorb_plan(sample, plan)
     slopes = estimate_slopes(sample, absorbed, " + ".join(["the effects", *map(str, task.effects)]))
     fit = _effects(task, absorbed, slopes.coef, slopes.bread)
-    psi = fold(sample, lambda b: level_influence(b, absorbed.transform, plan, fit)).sums
+    psi = fold(sample, lambda b: level_influence(b, absorbed.transform, absorbed.plan, fit)).sums
     kept = int((np.diag(slopes.bread) > 0).sum())
     absorbed_rank = absorbed.rank - task.assignment.count
     counts = Counts(
@@ -116,9 +116,7 @@ def _sized(task: Saturated, absorbed: Absorbed) -> tuple[Any, Cells | None]:
 
 def _with_effects(plan: AbsorbPlan, own: Factor, task: Saturated) -> AbsorbPlan:
     """Put the indicators before the other effects, and their interactions after these."""
-    moved = tuple(
-        Factor(f.key, f.levels, f.slope, f.first + own.levels, f.centre) for f in plan.factors
-    )
+    moved = tuple(replace(factor, first=factor.first + own.levels) for factor in plan.factors)
     panel = task.sample.panel
     more = moderator_factors(
         task.moderators, own.levels, panel.time, panel.n_periods, own.levels + plan.levels
@@ -135,8 +133,7 @@ def _effects(
     unit = np.eye(plan.levels, m)
     inverse = system.solve_for(plan, unit)
     _require_identified(task, system.apply(inverse) - unit)
-    coef = system.solve(plan).coef
-    return level_effects(slice(0, m), coef, inverse, slopes, bread)
+    return level_effects(slice(0, m), absorbed.coef, inverse, slopes, bread)
 
 
 def _require_identified(task: Saturated, gap: FloatArray) -> None:

@@ -48,6 +48,6 @@ def estimate_slopes(sample: Sample, absorbed: Absorbed, words: str) -> Slopes:
         return Slopes(np.zeros(0), np.zeros((0, 0)), float(absorbed.gram[0, 0]))
     solved = least_squares(
         sample, absorbed.transform, absorbed.gram,
-        scale=absorbed.moments.overall.variation[1:], absorbed=words,
+        resolution=absorbed.resolution, absorbed=words,
     )  # fmt: skip
     return Slopes(solved.slopes, solved.solution.padded(k), solved.solution.rss, solved.notes)

@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from panelml._typing import BoolArray, FloatArray
+from panelml.core.augment import LessMeans
 from panelml.data.adoption import Adoption
 from panelml.data.formula import Effect, Formula
 from panelml.data.sample import Sample
@@ -44,10 +45,12 @@ class FirstStage:
     @property
     def coef(self) -> FloatArray:
         """Coefficients of the effects beside the units', in outcome and regressors."""
-        system = self.absorbed.system
-        if system is None:
-            return np.zeros((0, len(self.slopes) + 1))
-        return system.solve(self.absorbed.plan).coef
+        return self.absorbed.coef
+
+    def precise(self, sample: Sample) -> Sample:
+        """Return all rows, less the unit means that are absorbed, if these would cost digits."""
+        far = bool(self.absorbed.moments.faint) and self.absorbed.plan.unit_intercept
+        return sample.then(sample.names, LessMeans()) if far else sample
 
     def solve(self, cross: FloatArray) -> FloatArray:
         """Solve the system of the effects beside the units' for other right sides."""

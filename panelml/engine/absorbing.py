@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbPlan, AbsorbSystem, Factor
+from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbSystem, LevelSums
+from panelml.core.absorb_plan import FEW_DIGITS, AbsorbPlan, Factor, LevelFit
 from panelml.core.block import Block
+from panelml.core.groups import ROUNDING
 from panelml.core.keyed import KeyedSums
-from panelml.core.moments import Gram, PanelMoments
+from panelml.core.moments import FAINT, Gram, PanelMoments, Resolution
 from panelml.core.pair import Pair
 from panelml.core.transforms import Transform, Within
 from panelml.data.formula import Effect
@@ -18,6 +21,11 @@ from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 
 __all__ = ["Absorbed", "absorb", "absorb_plan", "absorbed_levels", "make_plan"]
+
+# How often coefficients of levels are refined; each time gains the digits that one solution has.
+REFINEMENTS = 2
+# Share of the sum of squares that is rounding after several steps, each of one rounding.
+STEPS = (16 * ROUNDING) ** 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +42,12 @@ class Absorbed:
         Their cross-products after.
     rank : int
         Coefficients that were absorbed.
+    resolution : Resolution
+        What float64 resolves of outcome and regressors after.
     system : AbsorbSystem, or None
         Of the effects beside the units', where there are some.
+    coef : FloatArray, shape (levels, p)
+        Their coefficients in outcome and regressors.
     """
 
     plan: AbsorbPlan
@@ -43,7 +55,27 @@ class Absorbed:
     moments: PanelMoments
     gram: FloatArray
     rank: int
-    system: AbsorbSystem | None = None
+    resolution: Resolution
+    system: AbsorbSystem | None
+    coef: FloatArray
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What float64 tells of the slopes of effects with few digits."""
+        plan = self.plan
+        found = dict.fromkeys(plan.unit_slopes, 0)
+        if self.system is not None:
+            found = dict(zip(plan.unit_slopes, self.system.faint, strict=True))
+        for factor in plan.factors:
+            if factor.slope and factor.less:
+                found[factor.slope] = found.get(factor.slope, 0) + factor.less.faint
+        return tuple(
+            f"In {count:,} levels, float64 tells the slope of {name!r} from the effects before it "
+            "by fewer than four digits, or not at all. Take a constant off the variable, before "
+            "it is squared or multiplied."
+            for name, count in found.items()
+            if count
+        )
 
 
 def make_plan(sample: Sample, effects: tuple[Effect, ...]) -> AbsorbPlan:
@@ -55,25 +87,75 @@ def make_plan(sample: Sample, effects: tuple[Effect, ...]) -> AbsorbPlan:
         if effect in own:
             continue
         levels = sample.panel.levels(effect.columns)
-        centres = _level_means(sample, effect, levels) if effect.intercept else {}
+        fits = _level_fits(sample, effect, levels)
         parts: list[str | None] = [None] if effect.intercept else []
         for slope in (*parts, *effect.slopes):
             first = sum(factor.levels for factor in factors)
-            factors.append(Factor(effect.name, levels, slope, first, centres.get(slope)))
+            fit = None if slope is None else fits[slope]
+            factors.append(Factor(effect.name, levels, slope, first, fit))
     return AbsorbPlan(any(effect.intercept for effect in own), slopes, tuple(factors))
 
 
-def _level_means(sample: Sample, effect: Effect, levels: int) -> dict[str | None, FloatArray]:
-    """Mean of each slope variable in each level, zero in levels without rows."""
-    if not effect.slopes:
-        return {}
+def _level_fits(sample: Sample, effect: Effect, levels: int) -> dict[str, LevelFit]:
+    """Regress each slope variable on the intercept and the slopes before it, in each level.
+
+    The regression is repeated on what it leaves, where that is few of the variable's digits.
+    """
+    fits: dict[str, LevelFit] = {}
+    for name in effect.slopes:
+        fit = LevelFit(
+            np.zeros(levels),
+            np.zeros(levels),
+            tuple((other, before, np.zeros(levels)) for other, before in fits.items()),
+            np.ones(levels, dtype=bool),
+        )
+        raw = _level_sums(sample, effect, name, fit, levels)
+        mean = effect.intercept * _ratio(raw[2], raw[0])
+        fit = replace(_improved(fit, raw), mean=mean)
+        left = _level_sums(sample, effect, name, fit, levels)
+        if (left[1] < FAINT * raw[1]).any():
+            rest = effect.intercept * _ratio(left[2], left[0])
+            fit = replace(_improved(fit, left), rest=rest)
+            left = _level_sums(sample, effect, name, fit, levels)
+        free = raw[3] > len(fit.earlier) + effect.intercept
+        faint = free & (left[1] > 0) & (left[1] < FEW_DIGITS * raw[1])
+        varies = left[1] > ROUNDING**2 * raw[1]
+        fits[name] = replace(fit, varies=varies, faint=int(faint.sum()))
+    return fits
+
+
+def _level_sums(
+    sample: Sample, effect: Effect, name: str, fit: LevelFit, levels: int
+) -> FloatArray:
+    """Sum what a fit leaves of a variable in each level: (4 + 2 * slopes before, levels).
+
+    They are the weights, its squares, itself, the rows; then its products with what is left of
+    each slope before, and their squares.
+    """
 
     def sums(block: Block) -> KeyedSums:
-        rows = [np.ones(block.n), *(block.slopes[name] for name in effect.slopes)]
-        return KeyedSums.of(np.stack(rows), block.keys[effect.name])
+        codes, w = block.keys[effect.name], block.row_weights
+        left = fit.residual(block.slopes[name], codes, block.slopes)
+        rows = [w, w * left**2, w * left, np.ones(block.n)]
+        for other, before, _ in fit.earlier:
+            column = before.residual(block.slopes[other], codes, block.slopes)
+            rows += [w * left * column, w * column**2]
+        return KeyedSums.of(np.stack(rows), codes)
 
-    total = fold(sample, sums).dense(levels)
-    return dict(zip(effect.slopes, total[1:] / np.maximum(total[0], 1.0), strict=True))
+    return fold(sample, sums).dense(levels)
+
+
+def _improved(fit: LevelFit, sums: FloatArray) -> LevelFit:
+    """Add to a fit's coefficients those of what it leaves."""
+    earlier = tuple(
+        (other, before, coef + _ratio(sums[4 + 2 * j], sums[5 + 2 * j]))
+        for j, (other, before, coef) in enumerate(fit.earlier)
+    )
+    return replace(fit, earlier=earlier)
+
+
+def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
+    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
 
 
 def absorb(sample: Sample, effects: tuple[Effect, ...]) -> Absorbed:
@@ -82,25 +164,59 @@ def absorb(sample: Sample, effects: tuple[Effect, ...]) -> Absorbed:
 
 
 def absorb_plan(sample: Sample, plan: AbsorbPlan) -> Absorbed:
-    """Absorb what a plan says, in one or two passes over the data."""
+    """Absorb what a plan says, in one or two passes over the data.
+
+    Where the effects are so large that what they leave is few of the digits, they are taken off
+    again, in further passes.
+    """
     if plan.unit_intercept and not plan.unit_slopes and not plan.factors:
         moments = fold(sample, PanelMoments.of)
-        return Absorbed(plan, Within(), moments, moments.within, moments.n_units)
+        return Absorbed(
+            plan, Within(moments.faint), moments, moments.within, moments.n_units,
+            moments.resolution, None, np.zeros((0, len(moments.within))),
+        )  # fmt: skip
     found = fold(sample, lambda b: Pair(PanelMoments.of(b), AbsorbSystem.of(b, plan)))
-    levels = found.second.solve(plan)
+    moments, system = found.first, found.second
+    levels = system.solve(plan)
     transform = Absorb(plan, levels.coef)
-    gram = _swept_gram(sample, plan, found.first, found.second.cross, levels.coef)
+    if plan.far:
+        transform = _refined(sample, transform, system)
+    gram = _swept_gram(sample, plan, moments, system.cross, levels.coef)
     if gram is None:
         gram = fold(sample, lambda block: Gram.of(transform(block))).products
-    rank = found.second.unit_rank + levels.rank
-    return Absorbed(plan, transform, found.first, gram, rank, found.second)
+    if not plan.far and (np.diag(gram) < FAINT * moments.squares).any():
+        return absorb_plan(sample, replace(plan, far=True))
+    return Absorbed(
+        plan, transform, moments, gram, system.unit_rank + levels.rank,
+        _resolution(plan, moments), system, transform.coef,
+    )  # fmt: skip
+
+
+def _refined(sample: Sample, transform: Absorb, system: AbsorbSystem) -> Absorb:
+    """Take off what the levels' coefficients, rounded, have left: iterative refinement."""
+    for _ in range(REFINEMENTS):
+        cross = fold(sample, partial(LevelSums.of, transform=transform)).sums
+        coef = transform.coef + system.solve_for(transform.plan, cross)
+        transform = replace(transform, coef=coef)
+    return transform
+
+
+def _resolution(plan: AbsorbPlan, moments: PanelMoments) -> Resolution:
+    """What float64 resolves of rows whose effects were taken off in several steps."""
+    level, beside = moments.squares, np.diag(moments.overall.centred)
+    floor = STEPS * level
+    if plan.unit_intercept:
+        beside = np.diag(moments.within)
+        level = moments.level + beside
+        floor = np.where(beside > 0, STEPS * level, np.inf)
+    return Resolution(floor, level, (moments.lost > 0) | (STEPS * level > FAINT * beside))
 
 
 def _swept_gram(
     sample: Sample, plan: AbsorbPlan, moments: PanelMoments, cross: FloatArray, coef: FloatArray
 ) -> FloatArray | None:
     """Cross-products after absorption by subtraction, None where that would cost digits."""
-    if not plan.unit_intercept or plan.unit_slopes or plan.levels > DENSE_LEVELS:
+    if not plan.unit_intercept or plan.unit_slopes or plan.levels > DENSE_LEVELS or plan.far:
         return None
     gram = moments.within
     left = gram - cross.T @ coef

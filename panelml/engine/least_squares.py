@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.core.block import Block
 from panelml.core.linalg import Solution, TriangularFactor, solve_normal, solve_triangular
-from panelml.core.transforms import Transform
+from panelml.core.moments import Gram, Resolution
+from panelml.core.transforms import Rows, Transform
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, listing
 
-__all__ = ["LeastSquares", "dropped_notes", "least_squares"]
+__all__ = ["LOST_RESIDUALS", "LeastSquares", "dropped_notes", "least_squares"]
+
+# With fewer known digits, a variable's are said.
+FEW_DIGITS = 4
+# Below this share of the outcome's sum of squares, a difference of sums has lost the residuals'.
+LOST_RESIDUALS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ def least_squares(
     gram: FloatArray,
     *,
     centre: FloatArray | None = None,
-    scale: FloatArray | None = None,
+    resolution: Resolution | None = None,
     absorbed: str = "",
 ) -> LeastSquares:
     """Solve a transformed regression from its cross-products.
@@ -82,8 +89,8 @@ def least_squares(
         Cross-products of the transformed outcome and regressors.
     centre : FloatArray, shape (p,), optional
         What the transform subtracted from outcome and regressors; zero by default.
-    scale : FloatArray, shape (k,), optional
-        Sums of squares before the transformation, against which a column counts as vanished.
+    resolution : Resolution, optional
+        What float64 resolves of the transformed outcome and regressors.
     absorbed : str
         What may have absorbed a column, for the notes.
 
@@ -93,13 +100,21 @@ def least_squares(
         If no regressor is left.
     """
     names = (("Intercept",) if transform.constant else ()) + sample.names
-    solution = solve_normal(gram, scale)
-    notes = dropped_notes(solution, names, absorbed)
+    solution = solve_normal(gram, None if resolution is None else resolution.floor[1:])
+    outcome = sample.design.outcome
+    everything = (outcome.names[0] if outcome else "", *names)
+    notes = (
+        *dropped_notes(solution, names, absorbed, resolution),
+        *faint_notes(everything, np.diag(gram), resolution, absorbed),
+    )
     if solution.kept.size == 0:
         raise IdentificationError(" ".join(["No regressor is left to estimate.", *notes]))
     if solution.doubtful:
         factor = fold(sample, lambda block: TriangularFactor.of(_weighted_rows(transform, block)))
         solution = solve_triangular(factor, solution)
+    if solution.rss < LOST_RESIDUALS * gram[0, 0]:
+        rss = fold(sample, partial(_residual_squares, transform=transform, solution=solution))
+        solution = replace(solution, rss=float(rss.products[0, 0]))
     kept_names = tuple(names[j] for j in solution.kept)
     basis = np.eye(len(kept_names))
     params = solution.coef.copy()
@@ -119,11 +134,38 @@ def _weighted_rows(transform: Transform, block: Block) -> FloatArray:
     return rows.z if rows.weights is None else rows.z * np.sqrt(rows.weights)
 
 
-def dropped_notes(solution: Solution, names: tuple[str, ...], absorbed: str) -> tuple[str, ...]:
+def _residual_squares(block: Block, transform: Transform, solution: Solution) -> Gram:
+    """Sum of squared residuals, row by row."""
+    rows = transform(block)
+    error = rows.z[0] - solution.coef @ rows.z[1:][solution.kept]
+    return Gram.of(Rows(error[None], rows.weights, rows.at, rows.starts))
+
+
+def faint_notes(
+    names: tuple[str, ...], squares: FloatArray, resolution: Resolution | None, absorbed: str
+) -> tuple[str, ...]:
+    """Say of which variables, with these sums of squares, float64 keeps few digits."""
+    if resolution is None:
+        return ()
+    digits = resolution.digits(squares)
+    where = f" within {absorbed}" if absorbed else ""
+    return tuple(
+        f"{names[j]!r} varies little{where} beside its level: of that variation float64 keeps "
+        f"about {max(digits[j], 1):.0f} digits. Take a constant off it before it is rounded."
+        for j in np.flatnonzero((squares > resolution.floor) & (digits < FEW_DIGITS))
+    )
+
+
+def dropped_notes(
+    solution: Solution, names: tuple[str, ...], absorbed: str,
+    resolution: Resolution | None = None,
+) -> tuple[str, ...]:  # fmt: skip
     """Say which columns were dropped, and on which others they depend."""
     causes: dict[str, list[str]] = {}
     for j, others in solution.dropped.items():
         cause = f"no variation within {absorbed}" if absorbed else "no variation"
+        if resolution is not None and resolution.hidden[1 + j]:
+            cause = f"any variation within {absorbed} is below what float64 keeps beside its level"
         if others:
             cause = f"collinear with {listing((names[i] for i in others), most=8)}"
         causes.setdefault(cause, []).append(names[j])

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import IntArray
+from panelml.core.block import Block
 from panelml.core.linalg import Solution, solve_normal
 from panelml.core.mixed_basis import RandomBlock, WorkingColumns, working_columns
-from panelml.core.moments import PanelMoments
+from panelml.core.moments import Gram, PanelMoments
 from panelml.data.formula import Formula, has_constant, read_terms
 from panelml.data.grouping import count_levels
 from panelml.data.sample import Sample
@@ -23,11 +24,14 @@ __all__ = ["Layout", "MultilevelFit", "fit_sample", "ordered_groups"]
 
 # Share of the information on variances that must be left when the residual variance is unknown.
 LEAST_INFORMATION = 1e-8
+# The largest standard deviation of an outcome, and the inverse of the least.
+MOST_SPREAD = 1e45
 # Share of the outcome's variation in residuals below which iterations may fail for rounding.
 LOST_DIGITS = 1e-6
-# Shares of the outcome's variation that are rounding, in residuals and in differences of squares.
+# Share of the outcome's variation that is rounding in residuals, and below which differences of
+# squares have lost them.
 EXACT = 1e-24
-EXACT_IN_SQUARES = 1e-13
+EXACT_IN_SQUARES = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,9 @@ def fit_sample(
     fixed = np.arange(1, 1 + _fixed_regressors(sample))
     _require_repeats(moments, sample, groups)
     chosen = _independent(moments, fixed, constant)
-    _require_residuals(chosen.rss, EXACT_IN_SQUARES, moments)
     layout = _lay_out(sample, groups)
     columns = working_columns(moments.overall, constant, fixed[chosen.kept], layout.blocks)
+    _require_residuals(_residual_squares(sample, moments, chosen, columns), EXACT, moments)
     residual = None
     try:
         if plan is None:
@@ -198,8 +202,33 @@ def _require_repeats(
             f"Each level of {sample.panel.unit!r} has a single row: its random effect cannot be "
             "told from the residual."
         )
-    if moments.overall.centred[0, 0] <= 1e-14 * moments.weight * moments.overall.mean[0] ** 2:
+    if moments.overall.centred[0, 0] <= moments.overall.rounding[0]:
         raise IdentificationError("The outcome does not vary.")
+    spread = float(np.sqrt(moments.overall.centred[0, 0] / moments.weight))
+    if not 1 / MOST_SPREAD < spread < MOST_SPREAD:
+        outcome = sample.design.outcome
+        raise SpecificationError(
+            f"The outcome {outcome.names[0] if outcome else ''!r} has a standard deviation of "
+            f"about {spread:.0e}; the information on variances takes its sixth power, which "
+            "float64 cannot hold. Measure it in other units: multiply it by a power of ten."
+        )
+
+
+def _residual_squares(
+    sample: Sample, moments: PanelMoments, chosen: Solution, columns: WorkingColumns
+) -> float:
+    """Sum of squares that fixed regressors leave of the outcome, by rows where digits need it."""
+    if moments.n <= len(columns.offset):
+        return 0.0
+    if chosen.rss > EXACT_IN_SQUARES * moments.overall.centred[0, 0]:
+        return chosen.rss
+    return float(fold(sample, lambda block: _outcome_squares(block, columns)).products[0, 0])
+
+
+def _outcome_squares(block: Block, columns: WorkingColumns) -> Gram:
+    """Sum of squares of the working outcome, the residual of least squares on fixed regressors."""
+    outcome = columns.basis.columns(block)[len(columns.offset)]
+    return Gram(np.array([[outcome @ outcome]]), block.n, float(block.n))
 
 
 def _require_residuals(rss: float, exact: float, moments: PanelMoments) -> None:

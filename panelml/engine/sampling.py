@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
+from panelml.core.row_values import RowValues
 from panelml.data.design import Design, fit_design
 from panelml.data.formula import Formula
 from panelml.data.panel import Panel
@@ -23,6 +25,9 @@ from panelml.errors import (
 )
 
 __all__ = ["make_sample", "normalised", "require_panel"]
+
+# Sizes of variables, and of their products, whose squares summed over rows float64 can hold.
+LEAST, MOST = 1e-140, 1e140
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Completeness:
         Rows with a negative weight.
     unweighted : int
         Rows with weight zero.
+    squares : FloatArray, shape (p,)
+        Sum of squares of each variable's finite values.
     """
 
     n: int
@@ -51,6 +58,7 @@ class Completeness:
     infinite: tuple[tuple[int, int], ...]
     negative: IntArray
     unweighted: int
+    squares: FloatArray
 
     @classmethod
     def of(cls, block: Block) -> Completeness:
@@ -63,11 +71,16 @@ class Completeness:
         dropped = np.zeros(block.n, dtype=bool)
         missing = []
         infinite: list[tuple[int, int]] = []
+        with np.errstate(all="ignore"):
+            squares = np.array([column @ column for column in columns])
         for j, column in enumerate(columns):
-            finite = np.isfinite(column)
-            if finite.all():
+            # Where the squares have a sum, no value is missing or infinite.
+            if np.isfinite(squares[j]):
                 missing.append(0)
                 continue
+            finite = np.isfinite(column)
+            with np.errstate(over="ignore"):
+                squares[j] = column[finite] @ column[finite]
             nan = np.isnan(column)
             missing.append(int(nan.sum()))
             dropped |= nan
@@ -81,9 +94,11 @@ class Completeness:
             unweighted = int((block.weights == 0).sum())
             dropped |= block.weights == 0
         rows = np.flatnonzero(dropped) if dropped.any() else nothing
-        return cls(block.n, rows, np.array(missing), tuple(infinite), negative, unweighted)
+        return cls(block.n, rows, np.array(missing), tuple(infinite), negative, unweighted, squares)
 
     def __add__(self, other: Completeness) -> Completeness:
+        with np.errstate(over="ignore"):
+            squares = self.squares + other.squares
         later = tuple((j, row + self.n) for j, row in other.infinite)
         return Completeness(
             self.n + other.n,
@@ -92,6 +107,7 @@ class Completeness:
             (*self.infinite, *later)[:5],
             np.concatenate([self.negative, other.negative + self.n]),
             self.unweighted + other.unweighted,
+            squares,
         )
 
 
@@ -135,6 +151,7 @@ def make_sample(
     found = fold(sample, Completeness.of)
     variables = _variables(design, slopes, weights)
     _refuse_infinite(found, variables, panel)
+    _refuse_range(_sizes(sample, found)[: len(variables)], variables, weighted=weights is not None)
     if found.negative.size:
         rows = sorted(panel.index.position(int(row)) for row in found.negative)
         raise SpecificationError(
@@ -172,6 +189,37 @@ def _refuse_infinite(found: Completeness, variables: list[str], panel: Panel) ->
         f"{variables[column]!r} is infinite in row {listing(sorted(rows))}. Replace infinite "
         "values by missing ones, or drop these rows."
     )
+
+
+def _sizes(sample: Sample, found: Completeness) -> FloatArray:
+    """Root mean squares, or the largest absolute values where one is not a usual number."""
+    size = np.sqrt(found.squares / found.n)
+    if ((size >= LEAST) & (size <= MOST)).all():
+        return size
+
+    def largest(block: Block) -> RowValues:
+        columns = np.abs([*block.z, *block.slopes.values(), block.row_weights])
+        return RowValues(np.where(np.isfinite(columns), columns, 0.0).max(axis=1, keepdims=True))
+
+    return np.asarray(fold(sample, largest).values.max(axis=1))
+
+
+def _refuse_range(size: FloatArray, variables: list[str], *, weighted: bool) -> None:
+    """Refuse variables whose squares, or products with the outcome, float64 cannot hold."""
+    named = list(zip(variables, size.tolist(), strict=True))[: len(variables) - weighted]
+    for name, own in named:
+        if own and not LEAST <= own <= MOST:
+            raise SpecificationError(
+                f"The values of {name!r} are about {own:.0e}, and float64 cannot hold their "
+                "squares. Measure it in other units: multiply it by a power of ten."
+            )
+    for (outcome, first), (name, own) in product(named[:1], named[1:]):
+        if own and first and not LEAST <= own * first <= MOST:
+            raise SpecificationError(
+                f"The values of {outcome!r} are about {first:.0e} and those of {name!r} {own:.0e}: "
+                "float64 cannot hold the squares of their products. Measure them in other units: "
+                "multiply them by powers of ten."
+            )
 
 
 def _missing_words(

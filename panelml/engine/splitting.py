@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from panelml._typing import BoolArray, IntArray, InteractionCentring
+from panelml._typing import BoolArray, FloatArray, IntArray, InteractionCentring
 from panelml.core.augment import SplitMeans
-from panelml.core.linalg import RANK_TOLERANCE
 from panelml.core.moments import PanelMoments
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
+from panelml.engine.least_squares import LeastSquares
 from panelml.errors import IdentificationError, SpecificationError
 
-__all__ = ["split_means"]
+__all__ = ["as_mundlak", "split_means"]
 
 
 def split_means(
-    sample: Sample, form: Literal["within-between", "mundlak"],
+    sample: Sample, form: Literal["within-between", "mundlak", "levels"],
     interactions: InteractionCentring = "demeaned",
 ) -> Sample:  # fmt: skip
     """Find the regressors that vary within units and split them.
@@ -28,7 +29,9 @@ def split_means(
     Parameters
     ----------
     sample : Sample
-    form : {"within-between", "mundlak"}
+    form : {"within-between", "mundlak", "levels"}
+        Deviations and means; the same, to be read as the regressors and their means with
+        ``as_mundlak``; or these themselves.
     interactions : {"demeaned", "double-demeaned", "raw"}
         What is split: the product; the product of deviations, in its within part; or nothing.
 
@@ -40,8 +43,7 @@ def split_means(
         If deviations are to be multiplied and a factor is not a regressor itself.
     """
     moments = fold(sample, PanelMoments.of)
-    within = np.diag(moments.within)[1:]
-    moves: BoolArray = within > RANK_TOLERANCE * moments.overall.variation[1:]
+    moves: BoolArray = (np.diag(moments.within) > moments.rounding)[1:]
     fixed = len(sample.design.regressors.names)
     if not moves[:fixed].any():
         raise IdentificationError(
@@ -61,6 +63,47 @@ def split_means(
     last = [f"within({names[j]})" if moves[j] else names[j] for j in random]
     step = SplitMeans(varying, others, form, products, random, random[moves[random]])
     return sample.then((*first, *second, *names[others], *last), step)
+
+
+def as_mundlak(
+    solved: LeastSquares, gram: FloatArray, centre: FloatArray, names: tuple[str, ...]
+) -> LeastSquares:
+    """Read a regression on deviations and means as one on the regressors and their means.
+
+    A deviation is the regressor less its mean, so that the mean's coefficient is how much the
+    effect between units differs; the two regressors themselves may be collinear but for rounding.
+
+    Parameters
+    ----------
+    solved : LeastSquares
+        Of the deviations, then the means, then other regressors.
+    gram : FloatArray, shape (1 + m, 1 + m)
+        Of the transformed outcome and regressors, the constant first if there is one.
+    centre : FloatArray, shape (p,)
+    names : tuple of str
+        Of the regressors.
+    """
+    varying = sum(name.startswith("mean(") for name in names)
+    kept, first = solved.solution.kept, int(solved.constant)
+    change = np.eye(kept.size)
+    place = {int(j): i for i, j in enumerate(kept)}
+    for j in range(first, first + varying):
+        if j not in place:
+            continue
+        # The mean as a combination of the columns that were kept: of itself, if it was.
+        share = solved.solution.bread @ gram[1 + kept, 1 + j + varying]
+        if j + varying in place:
+            share = np.eye(kept.size)[place[j + varying]]
+        change[:, place[j]] -= share
+    basis = solved.basis @ change
+    if solved.constant:
+        means = np.concatenate([centre[1 + varying : 1 + 2 * varying], centre[1 + varying :]])
+        basis[0] = change[0]
+        basis[0, :] -= np.concatenate([[0.0], means])[kept] @ change
+    params = basis @ solved.solution.coef
+    if solved.constant:
+        params[0] += centre[0]
+    return replace(solved, params=params, basis=basis, bread=basis @ solved.solution.bread)
 
 
 def _products(

@@ -256,7 +256,7 @@ class NeweyWest:
         panel = fit.influence.sample.panel
         unit, time = (panel.unit,), (panel.time,)
         require_whole_units(fit.influence, [time])
-        periods = np.unique(fit.influence.sample.codes(time)).size
+        periods = fit.influence.sums(time).codes.size
         lags = choose_lags(self.bandwidth, periods)
         return _over_time(
             kernel_sum(fit.influence.serial_products(lags)), fit, rule, periods, [unit, time],

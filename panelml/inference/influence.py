@@ -7,9 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.keyed import KeyedSums
+from panelml.core.row_values import RowValues
 from panelml.core.transforms import Between, Rows, Transform
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
@@ -132,7 +133,7 @@ class Influence:
         if names == (self.sample.panel.unit,):
             total = fold(self.sample, self._unit_sums)
         else:
-            require_complete(self.sample, names)
+            self.require_complete(names)
             key = "^".join(names)
 
             def keyed(block: Block) -> KeyedSums:
@@ -141,6 +142,19 @@ class Influence:
 
             total = fold(self.sample.with_keys(names), keyed)
         return replace(total, sums=self.bread @ total.sums)
+
+    def require_complete(self, names: tuple[str, ...]) -> None:
+        """Refuse clusters that are missing in rows that stand for rows of the fit.
+
+        Raises
+        ------
+        MissingValueError
+            Naming the rows.
+        """
+        used = None
+        if (self.sample.codes(names) < 0).any() and not self.by_unit:
+            used = fold(self.sample, self._used).values[0] > 0
+        require_complete(self.sample, names, used)
 
     def row_products(self) -> FloatArray:
         """Sum psi psi' over rows, shape (k, k)."""
@@ -171,6 +185,13 @@ class Influence:
 
         total = fold(self.sample, products).products
         return np.stack([self._around(product) for product in total])
+
+    def _used(self, block: Block) -> RowValues:
+        """Mark the rows of a block that stand for rows of the fit."""
+        at = self.transform(block).at
+        used = np.zeros((1, block.n))
+        used[0, slice(None) if at is None else at] = 1.0
+        return RowValues(used)
 
     def _unit_sums(self, block: Block) -> KeyedSums:
         rows, scores = self.scores(block)
@@ -247,8 +268,8 @@ class UnitInfluence:
         )
 
 
-def require_complete(sample: Sample, names: tuple[str, ...]) -> None:
-    """Refuse clusters that are missing in rows of the sample.
+def require_complete(sample: Sample, names: tuple[str, ...], used: BoolArray | None = None) -> None:
+    """Refuse clusters that are missing in rows of the sample, or in those that are used.
 
     Raises
     ------
@@ -256,7 +277,7 @@ def require_complete(sample: Sample, names: tuple[str, ...]) -> None:
         Naming the rows.
     """
     codes = sample.codes(names)
-    missing = np.flatnonzero(codes < 0)
+    missing = np.flatnonzero(codes < 0 if used is None else (codes < 0) & used)
     if missing.size:
         kept = np.arange(codes.size)
         if sample.keep is not None:

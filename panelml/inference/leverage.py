@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import FloatArray
+from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbSystem
+from panelml.core.absorb_plan import AbsorbPlan
+from panelml.core.absorbed_leverage import AbsorbedLeverage, is_diagonal
 from panelml.core.block import Block
 from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.keyed import KeyedSums
 from panelml.core.leverage import Adjusted, Power, adjust
 from panelml.core.transforms import Rows
-from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.clusters import (
@@ -23,7 +26,7 @@ from panelml.inference.clusters import (
     semidefinite,
 )
 from panelml.inference.estimate import Covariance, Estimate
-from panelml.inference.influence import Influence, SerialProducts, require_complete
+from panelml.inference.influence import Influence, SerialProducts
 from panelml.inference.mixed_leverage import mixed_clusters
 
 __all__ = ["LeverageRule", "leverage_clusters", "leverage_rows"]
@@ -70,7 +73,7 @@ def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covarian
     """
     influence = _rows(fit, power)
     require_whole_units(influence, [columns])
-    require_complete(influence.sample, columns)
+    influence.require_complete(columns)
     if isinstance(influence.transform, UnitPrediction | CrossedPrediction):
         adjusted, total = mixed_clusters(influence, influence.transform, columns, power)
     elif fit.counts.normal:
@@ -120,33 +123,26 @@ def leverage_rows(fit: Estimate, power: Power) -> Covariance:
     Raises
     ------
     SpecificationError
-        With several absorbed effects, where the fit is no least-squares regression, or where a
-        row alone determines a coefficient.
+        With very many levels of several absorbed effects, where the fit is no least-squares
+        regression, or where a row alone determines a coefficient.
     """
     name = "HC2" if power == "CR2" else "HC3"
     if fit.counts.normal:
         raise SpecificationError(
             f"{name} is for least squares, whose rows are independent. Use 'CR2' or 'cluster'."
         )
-    influence, effects = _rows(fit, name), list(fit.counts.effects)
-    if len(effects) > 1:
-        raise SpecificationError(
-            f"{name} needs the leverage of several absorbed effects, which is not at hand. Write "
-            "all but one as regressors, as C(year)."
-        )
+    influence = _rows(fit, name)
     gram = fold(influence.sample, lambda b: SerialProducts(_gram(influence, b)[None])).products[0]
     inverse = np.linalg.inv(gram)
-    weight = _level_weights(influence, effects[0]) if effects else None
+    absorbed = _absorbed_leverage(influence, name) if fit.counts.effects else None
 
     def products(block: Block) -> SerialProducts:
         rows, scores = influence.scores(block)
         x, w = _regressors(influence, rows)
-        leverage = w * np.einsum("in,ij,jn->n", x, inverse, x)
-        if weight is not None:
-            leverage = leverage + w / weight[_codes(influence, effects[0], block)]
-        left = 1 - leverage
+        own = w * np.einsum("in,ij,jn->n", x, inverse, x)
+        left = 1 - own if absorbed is None else 1 - own - absorbed(block)
         alone = left < ALONE
-        if x[:, alone].any():
+        if (own[alone] > ALONE).any():
             raise SpecificationError(
                 f"{name} is not defined: some rows alone determine a coefficient, and have the "
                 "leverage one. Use 'HC1'."
@@ -156,7 +152,7 @@ def leverage_rows(fit: Estimate, power: Power) -> Covariance:
         scores = scores / left ** (0.5 if power == "CR2" else 1.0)
         return SerialProducts((scores @ scores.T)[None])
 
-    middle = fold(_with_effects(influence, effects), products).products[0]
+    middle = fold(influence.sample, products).products[0]
     matrix, notes = semidefinite(influence.bread @ middle @ influence.bread.T)
     words = f"{name}: robust to heteroskedasticity, leverage allowed for"
     return Covariance(matrix, float(fit.counts.df_resid), words, {}, notes)
@@ -207,23 +203,15 @@ def _unpacked(packed: FloatArray, m: int) -> FloatArray:
     return square
 
 
-def _with_effects(influence: Influence, effects: list[Columns]) -> Sample:
-    own = (influence.sample.panel.unit,)
-    others = [effect for effect in effects if effect != own]
-    return influence.sample.with_keys(*others)
-
-
-def _codes(influence: Influence, effect: Columns, block: Block) -> IntArray:
-    if effect == (influence.sample.panel.unit,):
-        return block.units[block.unit]
-    return block.keys["^".join(effect)]
-
-
-def _level_weights(influence: Influence, effect: Columns) -> FloatArray:
-    """Weight of each level of an absorbed effect, whose share a row's leverage is."""
-
-    def sums(block: Block) -> KeyedSums:
-        return KeyedSums.of(block.row_weights[None], _codes(influence, effect, block))
-
-    found = fold(_with_effects(influence, [effect]), sums)
-    return np.asarray(found.dense(int(found.codes.max()) + 1)[0])
+def _absorbed_leverage(influence: Influence, name: str) -> AbsorbedLeverage:
+    """Prepare the leverage of all absorbed effects."""
+    transform = influence.transform
+    plan = transform.plan if isinstance(transform, Absorb) else AbsorbPlan(True, (), ())
+    if not plan.factors:
+        return AbsorbedLeverage.of(plan, None)
+    if plan.levels > DENSE_LEVELS and not is_diagonal(plan):
+        raise SpecificationError(
+            f"{name} needs the leverage of the absorbed effects, which is at hand for up to "
+            f"{DENSE_LEVELS:,} levels beside the units; there are {plan.levels:,}. Use 'HC1'."
+        )
+    return AbsorbedLeverage.of(plan, fold(influence.sample, partial(AbsorbSystem.of, plan=plan)))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.moments import CrossProducts, PanelMoments
+from panelml.core.moments import CrossProducts, PanelMoments, Resolution
 from panelml.core.transforms import Between, Transform
 from panelml.data.formula import Formula, parse_formula
 from panelml.data.sample import Sample
@@ -32,7 +32,7 @@ __all__ = [
     "describe",
     "fit_mixed",
     "gaussian_loglik",
-    "level_scale",
+    "level_resolution",
     "log_weights",
     "plain_formula",
     "require_outcome",
@@ -56,9 +56,9 @@ def plain_formula(text: str, estimator: str) -> Formula:
     return formula
 
 
-def level_scale(products: CrossProducts, constant: bool) -> FloatArray | None:
-    """Sums of squares against which [1, x] in levels count as vanished; None without constant."""
-    return np.concatenate([[0.0], products.variation[1:]]) if constant else None
+def level_resolution(products: CrossProducts, constant: bool) -> Resolution | None:
+    """What float64 resolves of [y, 1, x] about their means; None without a constant."""
+    return products.resolution.insert(1) if constant else None
 
 
 def describe(
@@ -112,10 +112,12 @@ def level_rsquared(
     Source: Stata's definitions for xtreg.
     """
     between_units = moments.means.cross_products(unit_weights).centred
-    tables = (moments.within, between_units, moments.overall.centred)
-    scales = np.diag(moments.overall.centred)
-    within, between, overall = (_squared_correlation(c, slopes, scales) for c in tables)
-    return within, between, overall
+    floor = 1e-14 * np.diag(moments.overall.centred)
+    return (
+        _squared_correlation(moments.within, slopes, moments.rounding),
+        _squared_correlation(between_units, slopes, floor),
+        _squared_correlation(moments.overall.centred, slopes, floor),
+    )
 
 
 def gaussian_loglik(rss: float, n: float, log_weight: float = 0.0) -> float:
@@ -249,10 +251,10 @@ def _counts_rows(sample: Sample, transform: Transform) -> bool:
     return sample.weighting == "frequency" and not isinstance(transform, Between)
 
 
-def _squared_correlation(c: FloatArray, slopes: FloatArray, scales: FloatArray) -> float:
+def _squared_correlation(c: FloatArray, slopes: FloatArray, floor: FloatArray) -> float:
+    """Squared correlation of xb and y, NaN where one has no more than rounding, shape (p,)."""
     explained = float(slopes @ c[1:, 1:] @ slopes)
     covariance = float(slopes @ c[1:, 0])
-    floor = 1e-14 * float(slopes**2 @ scales[1:])
-    if explained <= floor or c[0, 0] <= 1e-14 * scales[0]:
+    if explained <= slopes**2 @ floor[1:] or c[0, 0] <= floor[0]:
         return float("nan")
-    return covariance**2 / (explained * float(c[0, 0]))
+    return covariance / explained * (covariance / float(c[0, 0]))

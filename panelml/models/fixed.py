@@ -114,7 +114,7 @@ def _finish(
     _require_variation(absorbed, words)
     solved = least_squares(
         sample, absorbed.transform, absorbed.gram,
-        scale=moments.overall.variation[1:], absorbed=words,
+        resolution=absorbed.resolution, absorbed=words,
     )  # fmt: skip
     n = round(moments.weight)
     counts = Counts(
@@ -136,26 +136,27 @@ def _finish(
         sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
         loglik=gaussian_loglik(rss, n, log_weights(sample, moments.log_weight)), extras=extras,
     )  # fmt: skip
-    if any(effect.columns == (sample.panel.unit,) for effect in effects):
-        statistics = replace(statistics, rsquared_within=1 - rss / tss)
+    statistics = replace(statistics, rsquared_within=1 - rss / tss)
     if sample.weighting == "analytic":
         statistics = _unweighted(statistics, sample, solved.slopes)
     return assemble(
         model="Fixed effects", spec=spec, formula=formula, cov=spec.cov, sample=sample,
         transform=absorbed.transform, solved=solved, sigma2=sigma2, counts=counts,
         statistics=statistics, intercept=constant,
-        effects=AbsorbedEffects(effects, absorbed.plan), absorbed=words, notes=notes,
+        effects=AbsorbedEffects(effects, absorbed.plan), absorbed=words,
+        notes=(*notes, *absorbed.notes),
     )  # fmt: skip
 
 
 def _unit_effects(moments: PanelMoments, slopes: FloatArray, sigma2_e: float) -> dict[str, float]:
     """Spread of the units' effects, their share, and correlation with xb, as Stata's xtreg."""
-    between = moments.means.cross_products(moments.means.weight).centred
+    weight = moments.means.weight
     direction = np.concatenate([[1.0], -slopes])
     xb_total = float(slopes @ moments.overall.centred[1:, 1:] @ slopes)
-    u_total = float(direction @ between @ direction)
-    joint = float(slopes @ between[1:] @ direction)
     u = direction @ moments.means.mean
+    deviation = weight * (u - np.average(u, weights=weight))
+    u_total = float(deviation @ (deviation / weight))
+    joint = float(slopes @ (moments.means.mean - moments.overall.mean[:, None])[1:] @ deviation)
     sigma2_u = float(np.var(u, ddof=1)) if u.size > 1 else 0.0
     total, size = sigma2_u + sigma2_e, float(np.sqrt(xb_total * u_total))
     return {
@@ -184,7 +185,7 @@ def _unweighted(statistics: FitStatistics, sample: Sample, slopes: FloatArray) -
 
 
 def _require_variation(absorbed: Absorbed, words: str) -> None:
-    if absorbed.gram[0, 0] <= 1e-14 * absorbed.moments.overall.variation[0]:
+    if absorbed.gram[0, 0] <= absorbed.resolution.floor[0]:
         raise IdentificationError(
             f"The outcome does not vary within {words}: there is nothing left to explain."
         )

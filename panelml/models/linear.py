@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.moments import CrossProducts, Gram, PanelMoments
+from panelml.core.moments import CrossProducts, Gram, PanelMoments, Resolution
 from panelml.core.pair import Pair
 from panelml.core.transforms import Between as BetweenTransform
 from panelml.core.transforms import Difference, Level
@@ -23,7 +23,7 @@ from panelml.models.base import (
     assemble,
     describe,
     gaussian_loglik,
-    level_scale,
+    level_resolution,
     log_weights,
     plain_formula,
     require_outcome,
@@ -60,9 +60,9 @@ class PooledOLS:
         centre = moments.overall.mean if formula.intercept else np.zeros_like(moments.overall.mean)
         transform = Level(centre, constant=formula.intercept)
         gram = _level_gram(moments.overall, formula.intercept)
-        scale = level_scale(moments.overall, formula.intercept)
+        resolution = level_resolution(moments.overall, formula.intercept)
         require_outcome(float(gram[0, 0]), moments)
-        solved = least_squares(sample, transform, gram, centre=centre, scale=scale)
+        solved = least_squares(sample, transform, gram, centre=centre, resolution=resolution)
         n = round(moments.weight)
         counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
         rss = solved.solution.rss
@@ -119,9 +119,9 @@ class Between:
             scale=1 / float(means.weight.mean()),
         )  # fmt: skip
         gram = _level_gram(products, formula.intercept)
-        scale = level_scale(products, formula.intercept)
+        resolution = level_resolution(products, formula.intercept)
         require_outcome(float(gram[0, 0]), moments, " between units")
-        solved = least_squares(sample, transform, gram, centre=centre, scale=scale)
+        solved = least_squares(sample, transform, gram, centre=centre, resolution=resolution)
         counts = Counts(means.n_units, len(solved.names) - solved.constant, solved.constant)
         rss = solved.solution.rss
         statistics = describe(
@@ -174,7 +174,7 @@ class FirstDifference:
         require_outcome(float(changes.products[0, 0]), moments, " over consecutive periods")
         solved = least_squares(
             sample, transform, changes.products, absorbed="consecutive periods",
-            scale=_before(moments, self.drift),
+            resolution=_change_resolution(moments, self.drift),
         )  # fmt: skip
         counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
         rss = solved.solution.rss
@@ -218,9 +218,9 @@ def _total(changes: Gram, drift: bool) -> float:
     return y - float(changes.products[0, 1]) ** 2 / changes.weight if drift else y
 
 
-def _before(moments: PanelMoments, drift: bool) -> FloatArray:
-    scale = moments.overall.variation[1:]
-    return np.concatenate([[0.0], scale]) if drift else scale
+def _change_resolution(moments: PanelMoments, drift: bool) -> Resolution:
+    """What float64 resolves of changes, as of what else varies within units."""
+    return moments.resolution.insert(1) if drift else moments.resolution
 
 
 def _sigma(rss: float, counts: Counts) -> float:

@@ -9,11 +9,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from panelml._typing import FloatArray, InteractionCentring, VarianceMethod
-from panelml.core.components import Components, estimate_components
+from panelml.core.components import estimate_components
 from panelml.core.moments import PanelMoments
 from panelml.core.transforms import QuasiDemean
 from panelml.core.twoway import MOST_PERIODS, TwoWayMoments, TwoWayQuasiDemean
-from panelml.core.twoway_components import TwoWayComponents, estimate_two_way
+from panelml.core.twoway_components import estimate_two_way
 from panelml.data.formula import Formula
 from panelml.data.grouping import group_rows, refuse_panel_functions
 from panelml.data.random_terms import RandomTerm
@@ -21,10 +21,11 @@ from panelml.data.residual import ResidualLike
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
-from panelml.engine.least_squares import least_squares
+from panelml.engine.least_squares import LeastSquares, least_squares
+from panelml.engine.outcome import exact_moments, exact_two_way
 from panelml.engine.residual import ResidualPlan
 from panelml.engine.sampling import make_sample, require_panel
-from panelml.engine.splitting import split_means
+from panelml.engine.splitting import as_mundlak, split_means
 from panelml.errors import SpecificationError, suggest
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -32,12 +33,18 @@ from panelml.models.base import (
     assemble,
     describe,
     fit_mixed,
-    level_scale,
+    level_resolution,
     log_weights,
     plain_formula,
     require_outcome,
 )
 from panelml.results.base import Results
+from panelml.results.components import (
+    component_extras,
+    component_notes,
+    two_way_extras,
+    two_way_notes,
+)
 from panelml.results.crossed import CrossedIntercepts
 from panelml.results.levels import RandomIntercepts
 
@@ -212,10 +219,9 @@ def _fit(
 ) -> Results:  # fmt: skip
     formula = plain_formula(spec.formula, type(spec).__name__)
     sample, notes = make_sample(require_panel(data), formula, parse_weights(spec.weights))
-    levels = None
-    if form == "within-between" and spec.method in ("amemiya", "nerlove"):
-        # Their estimated effects, mean(y) - mean(x) b, need x itself.
-        levels = split_means(sample, "mundlak")
+    # The estimated effects of these methods, mean(y) - mean(x) b, need x itself.
+    by_effects = spec.method in ("amemiya", "nerlove")
+    levels = split_means(sample, "levels") if by_effects else None
     split = split_means(sample, form, interactions)
     return fit_random(spec, model, formula, split, spec.method, spec.cov, notes, levels)
 
@@ -239,16 +245,18 @@ def fit_random(
     moments = fold(sample, PanelMoments.of)
     require_outcome(float(moments.overall.centred[0, 0]), moments)
     observed = moments if levels is None else fold(levels, PanelMoments.of)
+    observed = exact_moments(levels or sample, observed, constant=formula.intercept)
     components = estimate_components(observed, method, constant=formula.intercept)
     centre = moments.overall.mean if formula.intercept else np.zeros_like(moments.overall.mean)
     transform = QuasiDemean(
         centre, components.sigma2_u, components.sigma2_e, constant=formula.intercept
     )
     gram = quasi_gram(moments, transform)
-    scale = level_scale(moments.overall, formula.intercept)
-    solved = least_squares(sample, transform, gram, centre=centre, scale=scale)
-    n = round(moments.weight)
-    counts = Counts(n, len(solved.names) - solved.constant, solved.constant, normal=True)
+    resolution = level_resolution(moments.overall, formula.intercept)
+    solved = least_squares(sample, transform, gram, centre=centre, resolution=resolution)
+    if isinstance(spec, Mundlak):
+        solved = as_mundlak(solved, gram, centre, sample.names)
+    counts = _counts(moments, solved)
     # Moment methods scale by the residual variance of the transformed regression, as Stata and
     # plm do; likelihood methods have estimated the variance.
     sigma2 = components.sigma2_e
@@ -257,7 +265,7 @@ def fit_random(
     statistics = describe(
         sample, moments, solved.slopes, rss=solved.solution.rss, rsquared=float("nan"),
         loglik=components.loglik + log_weights(sample, moments.log_weight) / 2,
-        extras=_extras(components, transform, moments.means.weight),
+        extras=component_extras(components, transform, moments.means.weight),
     )  # fmt: skip
     return assemble(
         model=model, spec=spec, formula=formula, cov=cov, sample=sample, transform=transform,
@@ -265,7 +273,7 @@ def fit_random(
         statistics=replace(statistics, rsquared=statistics.rsquared_overall),
         intercept=float(solved.params[0]) if solved.constant else 0.0,
         effects=RandomIntercepts(components.sigma2_u, components.sigma2_e),
-        notes=(*notes, *_component_notes(components)),
+        notes=(*notes, *component_notes(components)),
     )  # fmt: skip
 
 
@@ -288,20 +296,21 @@ def fit_two_way(
     constant = formula.intercept
     centre = moments.overall.mean if constant else np.zeros_like(moments.overall.mean)
     two_way = fold(sample, partial(TwoWayMoments.of, centre=centre, constant=constant))
-    components = estimate_two_way(two_way, moments, spec.method, constant=constant)
+    exact = exact_two_way(sample, moments, two_way, constant=constant)
+    components = estimate_two_way(*exact, spec.method, constant=constant)
     system, ratio = two_way.system(components.ratio_u), components.ratio_t
     transform = TwoWayQuasiDemean(
         centre, components.sigma2_u, components.sigma2_e, system.levels(ratio), constant
     )
-    scale = level_scale(moments.overall, constant)
-    solved = least_squares(sample, transform, system.gram(ratio), centre=centre, scale=scale)
-    counts = Counts(
-        round(moments.weight), len(solved.names) - solved.constant, solved.constant, normal=True
+    resolution = level_resolution(moments.overall, constant)
+    solved = least_squares(
+        sample, transform, system.gram(ratio), centre=centre, resolution=resolution
     )
+    counts = _counts(moments, solved)
     statistics = describe(
         sample, moments, solved.slopes, rss=solved.solution.rss, rsquared=float("nan"),
         loglik=components.loglik + log_weights(sample, moments.log_weight) / 2,
-        extras=_two_way_extras(components, moments.means.weight),
+        extras=two_way_extras(components, moments.means.weight),
     )  # fmt: skip
     return assemble(
         model="Two-way random effects", spec=spec, formula=formula, cov=spec.cov, sample=sample,
@@ -309,8 +318,13 @@ def fit_two_way(
         statistics=replace(statistics, rsquared=statistics.rsquared_overall),
         intercept=float(solved.params[0]) if solved.constant else 0.0,
         effects=CrossedIntercepts(components.sigma2_u, components.sigma2_t, components.sigma2_e),
-        notes=(*notes, *_two_way_notes(components)),
+        notes=(*notes, *two_way_notes(components)),
     )  # fmt: skip
+
+
+def _counts(moments: PanelMoments, solved: LeastSquares) -> Counts:
+    slopes = len(solved.names) - solved.constant
+    return Counts(round(moments.weight), slopes, solved.constant, normal=True)
 
 
 def quasi_gram(moments: PanelMoments, transform: QuasiDemean) -> FloatArray:
@@ -323,61 +337,6 @@ def quasi_gram(moments: PanelMoments, transform: QuasiDemean) -> FloatArray:
     weight = moments.means.weight
     left = weight * (1 - transform.theta(weight)) ** 2
     return within + (mean * left) @ mean.T
-
-
-def _extras(components: Components, transform: QuasiDemean, weight: FloatArray) -> dict[str, float]:
-    total = components.sigma2_u + components.sigma2_e
-    return {
-        "sigma_u": float(np.sqrt(components.sigma2_u)),
-        "sigma_e": float(np.sqrt(components.sigma2_e)),
-        "rho": components.sigma2_u / total if total > 0 else float("nan"),
-        **_theta(transform.theta(weight), weight),
-    }
-
-
-def _two_way_extras(components: TwoWayComponents, weight: FloatArray) -> dict[str, float]:
-    u, t, e = components.sigma2_u, components.sigma2_t, components.sigma2_e
-    return {
-        "sigma_u": float(np.sqrt(u)),
-        "sigma_t": float(np.sqrt(t)),
-        "sigma_e": float(np.sqrt(e)),
-        "rho": u / (u + t + e),
-        **_theta(1 - np.sqrt(e / (e + weight * u)), weight),
-    }
-
-
-def _theta(theta: FloatArray, weight: FloatArray) -> dict[str, float]:
-    if (weight == weight[0]).all():
-        return {"theta": float(theta[0])}
-    low, middle, high = np.quantile(theta, [0.0, 0.5, 1.0])
-    return {"theta_min": float(low), "theta_median": float(middle), "theta_max": float(high)}
-
-
-def _component_notes(components: Components) -> tuple[str, ...]:
-    if components.sigma2_u > 0:
-        return ()
-    if components.raw_u < 0:
-        return (
-            f"The variance of the unit effect was estimated as {components.raw_u:.4g} and set to "
-            "zero: the estimates are those of pooled OLS.",
-        )
-    return (
-        "The variance of the unit effect is estimated at zero: the likelihood is highest there.",
-    )
-
-
-def _two_way_notes(components: TwoWayComponents) -> tuple[str, ...]:
-    found = (
-        ("unit", components.sigma2_u, components.raw_u),
-        ("period", components.sigma2_t, components.raw_t),
-    )
-    return tuple(
-        f"The variance of the {name} effect was estimated as {raw:.4g} and set to zero."
-        if raw < 0
-        else f"The variance of the {name} effect is estimated at zero."
-        for name, variance, raw in found
-        if variance == 0
-    )
 
 
 def _require_method(method: str, methods: tuple[str, ...]) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import SLOPE_TOLERANCE, AbsorbPlan, AbsorbSystem, level_values
+from panelml.core.absorb import AbsorbSystem, level_values
+from panelml.core.absorb_plan import AbsorbPlan, LevelFit, unit_dot
 from panelml.core.block import Block
-from panelml.core.groups import group_means, group_sums, spread
+from panelml.core.groups import group_sums
 from panelml.core.row_values import RowValues
 from panelml.data.formula import Effect
 from panelml.data.sample import Sample
@@ -50,7 +51,7 @@ class AbsorbedEffects:
             index = pd.Index(sample.unit_labels, name=effect.name)
             tables[effect] = pd.DataFrame(left.values.T, index=index, columns=columns)
         for effect in others:
-            tables[effect] = self._level_table(sample, effect, coef[:, 0])
+            tables[effect] = self._level_table(sample, effect, coef)
         return _centred(tables, sample)
 
     def _unit_coefficients(
@@ -59,27 +60,38 @@ class AbsorbedEffects:
         left = _only(block, error).z
         if coef.size:
             left = left - level_values(self.plan, coef, block)
-        w = block.row_weights
-        x = np.stack([np.ones(block.n), *(block.slopes[name] for name in self.plan.unit_slopes)])
-        squares = group_sums(x**2 * w, block.starts)
-        if not self.plan.unit_intercept:
-            return _by_unit(x[1:], left, w, block, squares[1:])
-        mean = group_means(x[1:], block.starts, w)
-        x[1:] -= spread(mean, block.unit)
-        coef = _by_unit(x, left, w, block, squares)
-        coef[0] -= (coef[1:] * mean).sum(axis=0)
-        return coef
+        basis = self.plan.unit_basis(block)
+        x = [np.ones(block.n)] if self.plan.unit_intercept else []
+        x += [block.slopes[name] for name in self.plan.unit_slopes]
+        found = np.zeros((len(x), block.n_units))
+        # Back-substitution: what the later columns explain is not the earlier ones'.
+        for j in reversed(range(len(x))):
+            q, length = basis.columns[j], basis.lengths[j]
+            right = unit_dot(q, left[0], block)
+            for k in range(j + 1, len(x)):
+                right -= unit_dot(q, x[k], block) * found[k]
+            np.divide(right, length, out=found[j], where=length > 0)
+        return found
 
     def _level_table(self, sample: Sample, effect: Effect, coef: FloatArray) -> pd.DataFrame:
         panel = sample.panel
         codes, levels = sample.codes(effect.columns), panel.levels(effect.columns)
         present = np.bincount(codes, minlength=levels) > 0
         columns: dict[str, FloatArray] = {}
+        fits: dict[str, LevelFit] = {}
         for factor in (f for f in self.plan.factors if f.key == effect.name):
-            values = coef[factor.first : factor.first + factor.levels]
-            columns[factor.slope or "effect"] = values[present]
-            if factor.centre is not None:
-                columns["effect"] = columns["effect"] - (values * factor.centre)[present]
+            values = coef[factor.first : factor.first + factor.levels, 0]
+            columns[factor.slope or "effect"] = values.copy()
+            if factor.slope and factor.less:
+                columns[factor.slope] *= factor.less.varies
+                fits[factor.slope] = factor.less
+        # What is left of a slope is the variable less its fit on the columns before it.
+        for name, fit in reversed(fits.items()):
+            for other, _, share in fit.earlier:
+                columns[other] -= share * columns[name]
+            if effect.intercept:
+                columns["effect"] -= (fit.mean + fit.rest) * columns[name]
+        columns = {name: values[present] for name, values in columns.items()}
         index = pd.Index(panel.labels(effect.columns)[present], name=effect.name)
         return pd.DataFrame(columns, index=index)
 
@@ -116,23 +128,6 @@ class RandomIntercepts:
 
 def _only(block: Block, error: Callable[[Block], FloatArray]) -> Block:
     return block.with_z(error(block)[None])
-
-
-def _by_unit(
-    x: FloatArray, y: FloatArray, w: FloatArray, block: Block, before: FloatArray
-) -> FloatArray:
-    """Regress y on x in each unit, shapes (k, n) and (1, n) to (k, g); zero if not identified.
-
-    ``before``, shape (k, g), holds the sums of squares against which x counts as vanished.
-    """
-    products = group_sums(x[:, None] * x[None] * w, block.starts)
-    squares = np.einsum("iig->ig", products)
-    varies = squares > SLOPE_TOLERANCE * before
-    scale = np.where(varies, 1 / np.sqrt(np.where(varies, squares, 1.0)), 0.0)
-    right = group_sums(x * y * w, block.starts) * scale
-    correlations = np.moveaxis(products * scale[:, None] * scale[None], -1, 0)
-    inverse = np.linalg.pinv(correlations, rcond=1e-10, hermitian=True)
-    return np.asarray(np.einsum("gij,jg->ig", inverse, right) * scale)
 
 
 def _centred(tables: dict[Effect, pd.DataFrame], sample: Sample) -> dict[Effect, pd.DataFrame]:

@@ -137,11 +137,11 @@ def test_between_has_one_row_for_each_unit() -> None:
     np.testing.assert_array_equal(sums, rows.z)
 
 
-@pytest.mark.parametrize("form", ["within-between", "mundlak"])
+@pytest.mark.parametrize("form", ["within-between", "mundlak", "levels"])
 def test_splitting_keeps_the_outcome_and_the_others(form: str) -> None:
     block = block_of([2, 1, 3])
     split = SplitMeans(np.array([1]), np.array([0]), form)(block)  # type: ignore[arg-type]
     mean = spread(group_means(block.z[2:3], block.starts), block.unit)[0]
-    first = block.z[2] - mean if form == "within-between" else block.z[2]
+    first = block.z[2] if form == "levels" else block.z[2] - mean
     assert split.z == pytest.approx(np.stack([block.z[0], first, mean, block.z[1]]), abs=1e-15)
     assert split.starts is block.starts

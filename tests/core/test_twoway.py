@@ -7,7 +7,8 @@ import pytest
 
 from panelml._typing import FloatArray
 from panelml.core import twoway
-from panelml.core.absorb import Absorb, AbsorbPlan, AbsorbSystem, Factor
+from panelml.core.absorb import Absorb, AbsorbSystem
+from panelml.core.absorb_plan import AbsorbPlan, Factor
 from panelml.core.block import Block
 from panelml.core.transforms import QuasiDemean, Rows
 from panelml.core.twoway import TwoWayMoments, TwoWayQuasiDemean

@@ -17,7 +17,8 @@ from scipy import sparse
 
 import panelml
 import panelml as pm
-from panelml.core.absorb import AbsorbPlan, AbsorbSystem, Factor
+from panelml.core.absorb import Absorb, AbsorbSystem, LevelSums
+from panelml.core.absorb_plan import AbsorbPlan, Factor
 from panelml.core.block import Block
 from panelml.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.core.decomposition import CellSums
@@ -79,6 +80,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     Gram: lambda b: Gram.of(Within()(b)),
     KeyedSums: lambda b: KeyedSums.of(b.z, b.keys["firm"]),
     Pair: lambda b: Pair(PanelMoments.of(b), Gram.of(Difference()(b))),
+    LevelSums: partial(LevelSums.of, transform=Absorb(PLAN, np.linspace(-1, 2, 27).reshape(9, 3))),
     PanelMoments: PanelMoments.of,
     RowPatterns: RowFacts("", None, None, None).of,
     RowValues: lambda b: RowValues(b.z),
