@@ -183,7 +183,7 @@ def markdown(rows: list[Rejections]) -> str:
         "regressors, so that random effects are right and every rejection is false; 0.05 has a "
         f"Monte Carlo error of {error:.3f}. *power*: they have a correlation of {CORRELATED} with "
         "the unit means of x1 and x2. Tenure grows by one each period, beside period dummies. "
-        "*iid*: the default of iid fits, classical where the estimates of the error variance do not "
+        "*iid*: the default of iid fits, classical where estimates of the error variance do not "
         "decide.", "",
         *lines, "",
     ])  # fmt: skip
