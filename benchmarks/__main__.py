@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     coverage.add_argument("--reps", type=int, default=400)
     coverage.set_defaults(command=_coverage)
     rejections = commands.add_parser("rejections", help="size and power of tests across fits")
-    rejections.add_argument("--reps", type=int, default=400)
+    rejections.add_argument("--reps", type=int, default=200)
     rejections.set_defaults(command=_rejections)
     profile = commands.add_parser("profile", help="where one call spends its time, in one thread")
     profile.add_argument("case")

@@ -161,7 +161,7 @@ def _one(design: Design, correlated: float, seed: int, tests: list[str]) -> list
         return [TESTS[test](panel, design.formula, fits) for test in tests]
 
 
-def run(reps: int = 400) -> list[Rejections]:
+def run(reps: int = 200) -> list[Rejections]:
     """Measure every design."""
     rows: list[Rejections] = []
     for name in DESIGNS:
@@ -183,8 +183,8 @@ def markdown(rows: list[Rejections]) -> str:
         "regressors, so that random effects are right and every rejection is false; 0.05 has a "
         f"Monte Carlo error of {error:.3f}. *power*: they have a correlation of {CORRELATED} with "
         "the unit means of x1 and x2. Tenure grows by one each period, beside period dummies. "
-        "*iid*: classical, or with equal error variances where coefficients of the fits agree by "
-        "construction.", "",
+        "*iid*: the default of iid fits, classical where estimates of the error variance do not "
+        "decide.", "",
         *lines, "",
     ])  # fmt: skip
 

@@ -119,17 +119,34 @@ def _automatic(pair: Pair, cov: CovLike | None) -> TestResult:
     elif not pair.same_rows:
         why = "robust, because the fits use different rows"
     else:
-        agree = pair.relation == "efficient" and len(_distinct(pair)) < len(pair.basis)
-        method = "sigmamore" if agree else "classical"
-        found = _classical(pair, method)
-        if found.conclusive:
-            why = f"{method}, because both covariances are iid"
-            if agree:
-                why += " and the fits agree by construction in some directions"
+        found, why = _by_model_covariances(pair)
+        if found is not None:
             return replace(found, notes=(*found.notes, f"Method: {why}."))
-        why = "robust, because the difference of the covariances is not positive definite"
     found = _robust(pair, cov)
     return replace(found, notes=(*found.notes, f"Method: {why}."))
+
+
+def _by_model_covariances(pair: Pair) -> tuple[TestResult | None, str]:
+    """Test by the covariances of iid fits, and say why; None if they do not give a clear answer.
+
+    In directions in which the fits are nearly the same, the difference of their covariances is
+    mostly one of two estimates of the error variance. An answer that depends on these is none.
+    """
+    iid = "because both covariances are iid"
+    if pair.relation == "efficient" and len(_distinct(pair)) < len(pair.basis):
+        found = _classical(pair, "sigmamore")
+        return found, f"sigmamore, {iid} and the fits agree by construction in some directions"
+    found = _classical(pair, "classical")
+    if not found.conclusive:
+        return None, "robust, because the difference of the covariances is not positive definite"
+    if pair.relation == "efficient":
+        equal = _classical(pair, "sigmamore")
+        if equal.conclusive and (equal.pvalue < 0.05) != (found.pvalue < 0.05):
+            return None, (
+                "robust, because the classical test and sigmamore, which differ by the estimate of "
+                "the error variance alone, do not agree at the 5 % level"
+            )
+    return found, f"classical, {iid}"
 
 
 def _classical(pair: Pair, method: str) -> TestResult:
