@@ -214,9 +214,11 @@ def _clusters(report: Report, whole: bool) -> tuple[dict[float, int], int]:
     last = cohort.max(initial=-np.inf)
     cells = pd.DataFrame({"g": cohort, "c": frame[name].to_numpy()}).drop_duplicates()
     first = report.design.frame["time"].min()
-    treated = cells[(cells["g"] > first) & (cells["g"] < last)]
-    sizes = treated.groupby("g").size().to_dict()
-    return sizes, int((cells["g"] == last).sum())
+    always, compared = cells["g"] <= first, cells["g"] == last
+    treated = ~always & ~compared
+    if not treated.any():
+        treated, compared = compared & ~always, always
+    return cells[treated].groupby("g").size().to_dict(), int(compared.sum())
 
 
 def _false_withholding(report: Report) -> Iterator[str]:
