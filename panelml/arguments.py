@@ -19,6 +19,9 @@ __all__ = ["checked", "checked_methods"]
 
 T = TypeVar("T", bound=Callable[..., Any])
 
+# Arguments that name a column, in whose place its values may be given by mistake.
+_COLUMNS = ("weights", "column", "cohort", "treatment", "eligible", "unit", "time")
+
 # Arguments that mean the same in every function that has them.
 _VOCABULARY: dict[str, Callable[[str, Any], None]] = {
     "level": check_share,
@@ -69,9 +72,6 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
         for name, taken in _checks(function).items():
             if name in given:
                 taken.require(name, given[name])
-        for name in _VOCABULARY.keys() & given.keys():
-            if given[name] is not None:
-                _VOCABULARY[name](name, given[name])
         return function(*args, **kwargs)
 
     return call
@@ -98,6 +98,10 @@ class _Taken:
         return any(part is None or part[0](value) for part in self.parts)
 
     def require(self, name: str, value: Any) -> None:
+        if value is None and self.accepts(None):
+            return
+        if name in _VOCABULARY:
+            _VOCABULARY[name](name, value)
         if self.accepts(value):
             return
         if isinstance(value, str) and self.choices and self.words.startswith("one of"):
@@ -105,8 +109,9 @@ class _Taken:
                 f"{name} is not {value!r}.{suggest(value, map(str, self.choices))}"
             )
         hint = ""
-        if hasattr(value, "__array__") and "a text" in self.words:
-            hint = " Values are taken from columns of the data: give the name of one."
+        values = hasattr(value, "__array__") or isinstance(value, list)
+        if values and name in _COLUMNS:
+            hint = " Put the values in a column of the data, and give its name."
         raise SpecificationError(f"{name} takes {self.words}, not {shown(value)}.{hint}")
 
 
@@ -182,7 +187,10 @@ def _part(annotation: Any) -> tuple[Callable[[Any], bool], str] | None:
     if origin is np.ndarray:
         return lambda value: isinstance(value, np.ndarray), "an array"
     if inspect.isclass(annotation) and _is_own(annotation):
-        return lambda value: isinstance(value, annotation), _class_words(annotation)
+        # A fit of another kind is refused by the function itself, which says what to fit instead.
+        fits = hasattr(annotation, "with_cov")
+        return (lambda value: isinstance(value, annotation) or (fits and hasattr(value, "params")),
+                _class_words(annotation))  # fmt: skip
     return None
 
 

@@ -27,7 +27,8 @@ class PassedTest:
     likelihood_ratio : float
         Of the coefficients before adoption, under the trend over under parallel trends.
     mean : FloatArray, shape (k,)
-        Expected coefficients of a policy without effects, given that the test is passed.
+        Expected coefficients of a policy without effects, given that the test is passed; missing
+        where the trend is so steep that it never is.
     """
 
     power: float
@@ -62,7 +63,7 @@ def passed_test(
     own = trend[:n_pre]
     passed = box_probability(own, before, -half, half)
     under_null = box_probability(np.zeros(n_pre), before, -half, half)
-    moved = box_mean(own, before, -half, half) - own
+    moved = box_mean(own, before, -half, half) - own if passed > 0 else np.full(n_pre, np.nan)
     mean = trend + sigma[:, :n_pre] @ np.linalg.solve(before, moved)
     # Twice the log of the ratio of two normal densities.
     twice = own @ np.linalg.solve(before, 2.0 * beta[:n_pre] - own)

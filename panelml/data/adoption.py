@@ -138,14 +138,14 @@ def spacing_notes(index: PanelIndex) -> tuple[str, ...]:
     common = int(np.gcd.reduce(gaps))
     if common > 1:
         remedy = "In periods of that length, as pandas.Period has them, they count 1 each."
-        if numbers:
+        if numbers and not index.period.written:
             delta = common * (times[at + 1] - times[at]) / gaps[at]
             remedy = f"With Panel(..., delta={delta:g}) they count periods."
         return (
             f"All periods are {common} steps, or a multiple of that, apart ({first}, {second}): "
             f"horizons count steps, and no period is one step before another. {remedy}",
         )
-    if numbers:
+    if numbers and not index.period.written:
         return (
             f"Time jumps from {first} to {second}: horizons count {gaps[at]} steps there. If these "
             "are successive periods, as quarters or months written as one number, count them 1, 2, "

@@ -58,7 +58,7 @@ class Panel(Store):
         pandas, polars or pyarrow; never modified, and not copied where its rows are already
         sorted by unit and time. A pandas DataFrame with a (unit, time) MultiIndex needs no
         names.
-    unit, time : str
+    unit, time : str or int
         Names of the key columns, or of levels of the pandas index. Units may be anything
         hashable; times are integers, floats, dates, periods or ordered categories.
     delta : float, optional
@@ -78,8 +78,8 @@ class Panel(Store):
     def __init__(
         self,
         data: Any,
-        unit: str | None = None,
-        time: str | None = None,
+        unit: str | int | None = None,
+        time: str | int | None = None,
         *,
         delta: float | None = None,
     ) -> None:

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.data.axis import Period
+from panelml.data.calendar import READINGS
 from panelml.data.index import PanelIndex
 from panelml.data.show import label_text
-from panelml.errors import ColumnTypeError, listing
+from panelml.errors import ColumnTypeError, SpecificationError, listing
 
 __all__ = ["Placement", "is_number", "place", "plain"]
 
@@ -22,6 +24,8 @@ __all__ = ["Placement", "is_number", "place", "plain"]
 NEAR = 1e-6
 # Dates are exact; only the division by the length of a step rounds.
 ROUNDING = 1e-9
+# Readings of days that are not equally long as spans of time.
+_READ = ("business day", "week of the year")
 _WORDS = {"numbers": "numbers", "dates": "dates", "spans": "lengths of time", "text": "text"}
 
 
@@ -70,7 +74,8 @@ def place(labels: AnyArray, index: PanelIndex, column: str) -> Placement:
     if len(kinds) == 1 and "text" not in kinds:
         [kind] = kinds
         _require_kind(own, kind, times[0], column)
-        scales = [scale for scale in _scales(kind, times, own, column) if scale.rises]
+        scales = [scale for scale in _scales(kind, times, own, index.period, column)
+                  if scale.rises]  # fmt: skip
     if not scales:
         return _looked_up(own, dict(zip(times, index.steps.tolist(), strict=True)), column)
     chosen = next((scale for scale in scales if scale.is_even(index.steps)), scales[-1])
@@ -170,8 +175,12 @@ def _looked_up(labels: list[Any], known: dict[Any, int], column: str) -> Placeme
     return Placement(steps, nowhere, nowhere)
 
 
-def _scales(kind: str, times: list[Any], labels: list[Any], column: str) -> list[_Scale]:
+def _scales(
+    kind: str, times: list[Any], labels: list[Any], period: Period, column: str
+) -> list[_Scale]:
     """Return the scales on which periods may be equally long, the best first."""
+    if kind == "numbers" and period.written:
+        return [_written(times, labels, period, column)]
     if kind == "numbers":
         # Differences of integers keep all digits of large ones.
         since = [np.array([float(value - times[0]) for value in side]) for side in (times, labels)]
@@ -188,12 +197,45 @@ def _scales(kind: str, times: list[Any], labels: list[Any], column: str) -> list
             "tz_localize() of pandas or replace_time_zone() of polars."
         )
     zone = stamps[0][0].tz
+    if zone is None and period.reading in _READ:
+        return [_read(stamps[0], stamps[1], period), *_date_scales(*stamps)]
     if zone is None:
         return _date_scales(*stamps)
     # Days and months are those of the local clock.
     local = [[stamp.tz_convert(zone).tz_localize(None) for stamp in side] for side in stamps]
     universal = [[stamp.tz_convert(None) for stamp in side] for side in stamps]
     return [*_date_scales(*local), *_date_scales(*universal)]
+
+
+def _written(times: list[Any], labels: list[Any], period: Period, column: str) -> _Scale:
+    """Read numbers that write dates, 202001, as dates; those outside the panel need not be any."""
+
+    def read(label: Any) -> float:
+        since = float(label) - float(times[0])
+        try:
+            return float(period.positions(np.array([label]))[0] - first)
+        except (ColumnTypeError, SpecificationError, ValueError):
+            if since < 0 or label > times[-1]:
+                return since
+        raise ColumnTypeError(
+            f"The cohort {column!r} holds {label_text(label)}, which is no date written as "
+            f"{period.written}, as time has them."
+        )
+
+    first = float(period.positions(np.array(times[:1]))[0])
+    sides = [np.array([read(value) for value in side]) for side in (times, labels)]
+    return _Scale(sides[0], sides[1], NEAR)
+
+
+def _read(times: list[pd.Timestamp], labels: list[pd.Timestamp], period: Period) -> _Scale:
+    """Number days as the time axis does; later than midnight is between two of them."""
+    sides = [pd.DatetimeIndex(side) for side in (times, labels)]
+    numbers = [
+        READINGS[period.reading].position(side.normalize()).astype(np.float64)
+        + 0.25 * (side != side.normalize())
+        for side in sides
+    ]
+    return _Scale(numbers[0], numbers[1])
 
 
 def _stamp(value: Any) -> pd.Timestamp:

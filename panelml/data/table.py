@@ -73,12 +73,12 @@ def read_frame(data: Any) -> Frame:
     return frame.with_columns(changed) if changed else frame
 
 
-def index_keys(data: Any, unit: str | None, time: str | None) -> tuple[str, str, Keys]:
+def index_keys(data: Any, unit: str | int | None, time: str | int | None) -> tuple[str, str, Keys]:
     """Name the keys, and take from a pandas index those that are no columns.
 
     Parameters
     ----------
-    unit, time : str or None
+    unit, time : str, int or None
         Both None for the two levels of a (unit, time) MultiIndex.
 
     Raises

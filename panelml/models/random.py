@@ -261,6 +261,8 @@ def fit_random(
     gram = quasi_gram(moments, transform)
     resolution = level_resolution(moments.overall, formula.intercept)
     solved = least_squares(sample, transform, gram, centre=centre, resolution=resolution)
+    # Predictions are made from the deviations and means that were regressed on.
+    intercept = float(solved.params[0]) if solved.constant else 0.0
     if isinstance(spec, Mundlak):
         solved = as_mundlak(solved, gram, centre, sample.names)
     counts = _counts(moments, solved)
@@ -278,7 +280,7 @@ def fit_random(
         model=model, spec=spec, formula=formula, cov=cov, sample=sample, transform=transform,
         solved=solved, sigma2=sigma2, counts=counts,
         statistics=replace(statistics, rsquared=statistics.rsquared_overall),
-        intercept=float(solved.params[0]) if solved.constant else 0.0,
+        intercept=intercept,
         effects=RandomIntercepts(components.sigma2_u, components.sigma2_e),
         notes=(*notes, *component_notes(components)),
     )  # fmt: skip
@@ -348,7 +350,7 @@ def quasi_gram(moments: PanelMoments, transform: QuasiDemean) -> FloatArray:
 
 def _require_method(method: str, methods: tuple[str, ...]) -> None:
     if method not in methods:
-        raise SpecificationError(f"No method {shown(method)}.{suggest(method, methods)}")
+        raise SpecificationError(f"method is not {shown(method)}.{suggest(method, methods)}")
 
 
 def _require_few_periods(sample: Sample) -> None:

@@ -240,14 +240,15 @@ def test_functions_work_or_say_what_they_take(
 def test_what_a_message_says() -> None:
     fit_of = pm.FixedEffects("y ~ x1").fit(data())
     for call, words in [
-        (lambda: fit_of.conf_int("0.9"), "level takes a number, not '0.9'."),
+        (lambda: fit_of.conf_int("0.9"), "level must lie between 0 and 1, as 0.95, not '0.9'."),
         (lambda: fit_of.conf_int(95), "level must lie between 0 and 1, as 0.95, not 95."),
         (lambda: pm.FixedEffects("y ~ x1", weights=np.ones(3)),
-         "weights takes a text or a Weights, not array([1., 1., 1.]). Values are taken from "
-         "columns of the data: give the name of one."),
+         "weights takes a text or a Weights, not [1. 1. 1.]. Put the values in a column of the "
+         "data, and give its name."),
         (lambda: fit_of.to_latex("A caption"), "A caption is given by name: caption=..."),
         (lambda: pm.FixedEffects("y ~ x1", singletons="remove"), "Known: keep, drop."),
-        (lambda: pm.compare(fit_of, digits=True), "digits takes a whole number, not True."),
+        (lambda: pm.compare(fit_of, digits=True),
+         "digits must be a whole number of at least 1, not True."),
         (lambda: fit_of.plot(ax="left"), "ax takes axes of matplotlib, not 'left'."),
     ]:  # fmt: skip
         with pytest.raises(SpecificationError) as error:

@@ -197,7 +197,7 @@ def test_a_date_counts_from_the_first_period_that_is_not_before_it(freq: Any, ba
     ids=str,
 )  # fmt: skip
 def test_a_date_counts_from_a_period_that_nobody_is_observed_in(freq: Any) -> None:
-    times = pd.date_range("2020-01-01", periods=10, freq=freq)
+    times = pd.date_range("2020-01-02", periods=10, freq=freq)
     span = pd.date_range(times[1], times[-1], periods=57).floor("60min").unique()
     data = frame(dict(enumerate(span)), [times[i] for i in (0, 1, 2, 5, 6, 9)])
     expected = np.searchsorted(times, span).tolist()
@@ -273,6 +273,22 @@ def test_a_cohort_before_the_first_period_is_named() -> None:
     assert note.startswith("1 units adopt before the first period 1 (cohort -1): they count as")
 
 
+def test_a_date_among_business_days_counts_from_the_next_one_of_them() -> None:
+    days = pd.bdate_range("2020-01-02", periods=10)
+    span = pd.date_range(days[1], days[-1], freq="6h")
+    data = frame(dict(enumerate(span)), [days[i] for i in (0, 1, 2, 4, 5, 9)])
+    assert starts(data, cohort="first") == np.searchsorted(days, span).tolist()
+
+
+def test_cohorts_in_months_written_as_numbers_count_months() -> None:
+    """201912 and 202001 are one month apart, whether or not anybody is observed in them."""
+    first = {"a": 201912, "b": 202001, "c": 202002, "d": 201905, "e": 0, "f": None}
+    data = frame(first, [201910, 201911, 202002, 202003])
+    assert starts(data, cohort="first") == [2, 3, 4, -5, NEVER, NEVER]
+    with pytest.raises(ColumnTypeError, match="201913, which is no date written as YYYYMM"):
+        starts(frame({"a": 201913, "b": None}, [201910, 201911, 202002]), cohort="first")
+
+
 def test_steps_of_more_than_one_are_told() -> None:
     def notes(times: list[object], first: object, **delta: float) -> tuple[str, ...]:
         return read_adoption(
@@ -285,6 +301,7 @@ def test_steps_of_more_than_one_are_told() -> None:
     assert "Panel(..., delta=0.5)" in notes([1.0, 1.5, 2.5], 1.5, delta=0.25)[-1]
     [note] = notes([2000, 2010, 2030], 2010, delta=10)
     assert "Time jumps from 2010 to 2030: horizons count 2 steps there" in note
-    [note] = notes([20193, 20194, 20201, 20202], 20201)
+    assert notes([20193, 20194, 20201, 20202], 20201) == ()
+    [note] = notes([20193, 20194, 20201, 20202], 20201, delta=1)
     assert "Time jumps from 20194 to 20201: horizons count 7 steps there" in note
     assert notes(list(range(4)), 2) == ()

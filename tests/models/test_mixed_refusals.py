@@ -195,7 +195,7 @@ def test_bad_weights() -> None:
 
 
 def test_an_unknown_method() -> None:
-    with pytest.raises(SpecificationError, match="reml is True or False, not 'ML'"):
+    with pytest.raises(SpecificationError, match="reml takes True or False, not 'ML'"):
         pm.MixedModel("y ~ t + (1 | g)", reml="ML")  # type: ignore[arg-type]
 
 

@@ -196,7 +196,7 @@ def test_variance_function_goes_by_deviations() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(SpecificationError, match=r"interactions is one of"):
+    with pytest.raises(SpecificationError, match=r"interactions is not .centred.. Known:"):
         fit("y ~ ses", interactions="centred")
     with pytest.raises(SpecificationError, match=r"'reml' or 'ml', not 'amemiya'"):
         fit("y ~ ses", method="amemiya")

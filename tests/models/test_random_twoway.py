@@ -366,7 +366,7 @@ def test_pickles_and_shows_itself(frame: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize("method", ["baltagi-chang", "swamy"])
 def test_unknown_methods_are_refused(frame: pd.DataFrame, method: str) -> None:
-    with pytest.raises(SpecificationError, match="No method"):
+    with pytest.raises(SpecificationError, match="method is not"):
         fit_frame(frame, method)
 
 

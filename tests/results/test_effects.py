@@ -126,7 +126,7 @@ def test_averages_that_cannot_be() -> None:
         fit().aggregate("evnt")
     with pytest.raises(SpecificationError, match="no effects by cohort and time left"):
         fit().aggregate().aggregate()
-    with pytest.raises(SpecificationError, match="by takes 24 weights for"):
+    with pytest.raises(SpecificationError, match="takes 10 weights, one for each effect"):
         fit().aggregate({"x": [1, 2, 3]})
     with pytest.raises(SpecificationError, match="left every effect out"):
         fit().aggregate(lambda labels: [None] * len(labels))
