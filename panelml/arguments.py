@@ -112,7 +112,10 @@ class _Taken:
         values = hasattr(value, "__array__") or isinstance(value, list)
         if values and name in _COLUMNS:
             hint = " Put the values in a column of the data, and give its name."
-        raise SpecificationError(f"{name} takes {self.words}, not {shown(value)}.{hint}")
+        given = shown(value)
+        if hasattr(value, "fit") and not isinstance(value, type):
+            given = f"the specification {type(value).__name__}: call its fit(panel)"
+        raise SpecificationError(f"{name} takes {self.words}, not {given}.{hint}")
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
-from panelml.core.propensity import Odds, logit_odds, standardised, tilted_odds
+from panelml.core.propensity import Odds, logit_odds, tilted_odds
 from panelml.core.ratios import Ratio, combine, regress
 
 __all__ = ["TRIM", "Contrast", "difference_effect", "section_effect"]
@@ -51,7 +51,6 @@ class Contrast:
         ConvergenceError
             If covariates predict treatment perfectly for treated units.
         """
-        x = standardised(x)
         if method == "reg" or x.shape[1] == 1:
             return cls(x, treated, w, method, None, np.where(treated, 0.0, w))
         odds = (tilted_odds if method == "dr-improved" else logit_odds)(x, treated, w)

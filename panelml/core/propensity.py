@@ -10,7 +10,7 @@ from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.linalg import independent_columns
 from panelml.errors import ConvergenceError
 
-__all__ = ["PERFECT", "Odds", "logit_odds", "standardised", "tilted_odds"]
+__all__ = ["PERFECT", "Odds", "logit_odds", "tilted_odds"]
 
 MOST_STEPS = 100
 # Share of the treated weight by which a Newton step may still improve the objective.
@@ -90,13 +90,6 @@ class _Objective:
         """Leave out rows, and keep some columns."""
         left = np.ascontiguousarray(self.rows[np.ix_(columns, ~rows)])
         return _Objective(left, self.w[~rows], self.target[columns], self.logistic)
-
-
-def standardised(x: FloatArray) -> FloatArray:
-    """Move covariates, behind the constant, to the mean zero and a largest deviation of one."""
-    centred = x[:, 1:] - x[:, 1:].mean(axis=0)
-    size = np.abs(centred).max(axis=0)
-    return np.concatenate([x[:, :1], centred / np.where(size > 0, size, 1.0)], axis=1)
 
 
 def logit_odds(x: FloatArray, treated: BoolArray, w: FloatArray) -> Odds:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from panelml._typing import FloatArray, IntArray
 from panelml.errors import IdentificationError, SpecificationError, listing, shown
@@ -74,8 +74,8 @@ class AroundReference:
 
 
 def around_reference(
-    result: EffectResults | None, betahat: Sequence[float] | None,
-    sigma: Sequence[Sequence[float]] | None, horizons: Sequence[int] | None, reference: int,
+    result: EffectResults | None, betahat: ArrayLike | None,
+    sigma: ArrayLike | None, horizons: ArrayLike | None, reference: int,
 ) -> AroundReference:  # fmt: skip
     """Read effects by horizon from a result, or from arrays.
 

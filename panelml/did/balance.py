@@ -12,7 +12,7 @@ from panelml._typing import BoolArray, FloatArray
 from panelml.arguments import checked
 from panelml.core.group_time import TRIM
 from panelml.core.linalg import independent_columns
-from panelml.core.propensity import logit_odds, standardised
+from panelml.core.propensity import logit_odds
 from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.panel import Panel
 from panelml.did.overlap import comparable_columns
@@ -203,7 +203,7 @@ def _scores(
         )
     try:
         comparable_columns(x, treated, weights, ("Intercept", *names))
-        odds = logit_odds(standardised(x), treated, weights)
+        odds = logit_odds(x, treated, weights)
     except ConvergenceError:
         return np.full(treated.size, np.nan), np.zeros(treated.size, dtype=bool)
     score = odds.probability

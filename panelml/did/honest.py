@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.arguments import checked
@@ -88,15 +89,15 @@ def honest_did(
     result: EffectResults | None = None,
     *,
     method: Method = "relative-magnitudes",
-    m: Sequence[float] | None = None,
+    m: ArrayLike | None = None,
     horizon: int | None = None,
-    weights: Sequence[float] | None = None,
+    weights: ArrayLike | None = None,
     bias: Bias | None = None,
     trend: Trend | None = None,
     level: float = 0.95,
-    betahat: Sequence[float] | None = None,
-    sigma: Sequence[Sequence[float]] | None = None,
-    horizons: Sequence[int] | None = None,
+    betahat: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
+    horizons: ArrayLike | None = None,
     reference: int = -1,
 ) -> Sensitivity:
     """Ask how wrong parallel trends may be before a conclusion falls.
@@ -269,7 +270,7 @@ def _breakdown(sets: _Sets, original: tuple[float, float]) -> float:
     return low
 
 
-def _sizes(m: Sequence[float] | None, method: Method, study: _EventStudy) -> tuple[float, ...]:
+def _sizes(m: ArrayLike | None, method: Method, study: _EventStudy) -> tuple[float, ...]:
     if m is None:
         unit = study.error if method == "smoothness" else 1.0
         steps = (0.0, 0.25, 0.5, 1.0) if method == "smoothness" else (0.5, 1.0, 1.5, 2.0)
@@ -287,7 +288,7 @@ def _direction(value: str | None, up: str, down: str, name: str) -> float:
 
 
 def _parameter(
-    found: AroundReference, horizon: int | None, weights: Sequence[float] | None
+    found: AroundReference, horizon: int | None, weights: ArrayLike | None
 ) -> tuple[FloatArray, str]:
     """Weights of the effects after the reference in the parameter of interest, and its name."""
     after = found.horizons[found.pre :]

@@ -65,7 +65,7 @@ def placebo_in_time(
         return synthetic_in_time(fit, start)
     if start is not None or earlier is None:
         raise SpecificationError(
-            f"{fit.model} takes no start=, but earlier=: by how many periods each adoption is moved."
+            f"{fit.model} takes earlier= for start=: by how many periods each adoption is moved."
         )
     check_count("earlier", earlier)
     spec, panel = cast(PolicyModel, fit.spec), fit.attached.estimate.influence.sample.panel

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked
@@ -27,9 +28,9 @@ def pretrends_power(
     trend: Mapping[int, float] | None = None,
     power: Sequence[float] = (0.5, 0.8),
     level: float = 0.95,
-    betahat: Sequence[float] | None = None,
-    sigma: Sequence[Sequence[float]] | None = None,
-    horizons: Sequence[int] | None = None,
+    betahat: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
+    horizons: ArrayLike | None = None,
     reference: int = -1,
 ) -> PretrendsPower:
     """Ask which departures from parallel trends the test of pre-trends would miss.

@@ -90,19 +90,25 @@ def _too_few(found: Findings) -> tuple[str, ...]:
     gone = {name: c for name, c in found.counts.items() if not c.known}
     if not gone:
         return ()
-    sizes: dict[str, list[str]] = {}
-    for name, count in gone.items():
-        sizes.setdefault(_sizes(count), []).append(name)
-    whom = "; ".join(
-        size if len(gone) == len(found.counts) and len(sizes) == 1 else f"{size} ({', '.join(of)})"
-        for size, of in sizes.items()
-    )
+    everyone = len(gone) == len(found.counts)
+    whom = _by_estimator(gone, everyone)
     return (
         f"Too few clusters for standard errors: {whom}. Treated clusters less their cohorts, or "
         f"comparison clusters less one, are fewer than {LEAST}: standard errors would be too "
         "small, and tests would reject far too often. Standard errors, intervals, P-values, tests "
         f"of pre-trends and the sensitivity analysis{' of these estimators' * bool(found.known)} "
         "are withheld.",
+    )
+
+
+def _by_estimator(counts: Mapping[str, ClusterCounts], everyone: bool) -> str:
+    """Say how many clusters there are, and of which estimators, where that is not of all."""
+    sizes: dict[str, list[str]] = {}
+    for name, count in counts.items():
+        sizes.setdefault(_sizes(count), []).append(name)
+    return "; ".join(
+        size if everyone and len(sizes) == 1 else f"{size} ({', '.join(of)})"
+        for size, of in sizes.items()
     )
 
 
@@ -137,7 +143,7 @@ def _few(found: Findings) -> tuple[str, ...]:
     if not few:
         return ()
     df = sorted({f"{c.whole.df[0]:.3g}" for c in few.values()}, key=float)
-    size = "; ".join(dict.fromkeys(_sizes(c) for c in few.values()))
+    size = _by_estimator(few, everyone=len(few) == len(found.counts))
     most = max(float(c.whole.inflation[0]) for c in few.values())
     inflated = f" Variances are multiplied by up to {most:.3g}." if most > 1 else ""
     return (

@@ -136,4 +136,4 @@ def test_what_takes_a_dense_system_is_refused() -> None:
     with pytest.raises(SpecificationError, match="conditional standard deviation takes a dense"):
         found.random_effects(sd=True)
     with pytest.raises(SpecificationError, match="A profile takes a dense"):
-        found.profile("x")
+        found.profile(["x"])

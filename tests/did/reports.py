@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -201,10 +201,16 @@ def _false_agreement(report: Report) -> Iterator[str]:
         yield "signs"
 
 
-def _clusters(report: Report, whole: bool) -> tuple[dict[float, int], int]:
-    """Count clusters by cohort, and comparison clusters, of units with outcomes."""
+def _clusters(report: Report, whole: bool, measured: bool) -> tuple[dict[float, int], int]:
+    """Count clusters by cohort, and comparison clusters, of units with outcomes.
+
+    ``measured``: without cohorts that nobody is observed in the period before.
+    """
     frame = report.design.frame
     frame = frame[frame["y"].notna()]
+    if measured:
+        before = frame["unit"].map(report.cohort) - 1
+        frame = frame[before.isin(frame["time"].unique()) | ~np.isfinite(before)]
     if whole:
         periods = frame["time"].nunique()
         rows = frame.groupby("unit")["time"].transform("size")
@@ -222,7 +228,7 @@ def _clusters(report: Report, whole: bool) -> tuple[dict[float, int], int]:
 
 
 def _false_withholding(report: Report) -> Iterator[str]:
-    possible = [_clusters(report, whole) for whole in (False, True)]
+    possible = [_clusters(report, *ways) for ways in product((False, True), repeat=2)]
     sizes = {(sum(by.values()), len(by), m) for by, m in possible}
     said = numbers(r"(\d+) treated clusters? \(\w+\) in (\d+) cohorts?, (\d+) comparison clusters?",
                    report.text)  # fmt: skip

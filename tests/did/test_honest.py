@@ -298,7 +298,7 @@ def test_what_is_no_event_study_is_refused() -> None:
         pm.honest_did(betahat=[0.1])
     with pytest.raises(SpecificationError, match="Did you mean 'smoothness'"):
         pm.honest_did(**STUDY, method="smooth")
-    with pytest.raises(SpecificationError, match="'positive' or 'negative'"):
+    with pytest.raises(SpecificationError, match="Known: positive, negative"):
         pm.honest_did(**STUDY, bias="up")
     with pytest.raises(SpecificationError, match="must not be negative"):
         pm.honest_did(**STUDY, m=[-1])
@@ -401,7 +401,7 @@ def test_the_row_of_the_reference_is_left_out(call: Any) -> None:
         ({"horizon": 3}, "No effect is at horizon 3.* horizons 0"),
         ({"horizon": 0, "weights": [1]}, "either horizon or weights"),
         ({"weights": ["a"]}, "weights must be numbers"),
-        ({"reference": None}, "reference is the horizon that is zero"),
+        ({"reference": None}, "reference takes a whole number"),
         ({"level": "95"}, "level must lie between 0 and 1"),
     ],
 )

@@ -39,8 +39,9 @@ from panelml.core.whitening import RowFacts, RowPatterns
 from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.data.weights import parse_weights
-from panelml.diagnostics.dependence import ErrorRows
+from panelml.diagnostics.dependence import ErrorRows, PeriodSums
 from panelml.diagnostics.effects import ErrorSums
+from panelml.did.design_checks import Ranges
 from panelml.engine.collect import Collected
 from panelml.engine.sampling import Completeness, make_sample
 from panelml.inference.influence import SerialProducts
@@ -82,6 +83,8 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     Pair: lambda b: Pair(PanelMoments.of(b), Gram.of(Difference()(b))),
     LevelSums: partial(LevelSums.of, transform=Absorb(PLAN, np.linspace(-1, 2, 27).reshape(9, 3))),
     PanelMoments: PanelMoments.of,
+    PeriodSums: PeriodSums.of,
+    Ranges: partial(Ranges.of, start=np.arange(25) % 5),
     RowPatterns: RowFacts("", None, None, None).of,
     RowValues: lambda b: RowValues(b.z),
     SerialProducts: products,
