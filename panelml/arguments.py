@@ -22,6 +22,8 @@ T = TypeVar("T", bound=Callable[..., Any])
 # Arguments that name a column, in whose place its values may be given by mistake.
 _COLUMNS = ("weights", "column", "cohort", "treatment", "eligible", "unit", "time")
 
+_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
 # Arguments that mean the same in every function that has them.
 _VOCABULARY: dict[str, Callable[[str, Any], None]] = {
     "level": check_share,
@@ -59,19 +61,17 @@ def checked_methods(target: T) -> T:
 
 
 def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    signature = inspect.signature(function)
-    if all(name == "self" for name in signature.parameters):
+    parameters = inspect.signature(function).parameters
+    if all(name == "self" for name in parameters):
         return function
+    by_place = [name for name, parameter in parameters.items() if parameter.kind in _BY_PLACE]
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            given = signature.bind(*args, **kwargs).arguments
-        except TypeError:
-            return function(*args, **kwargs)  # Python says what is wrong with the names
-        for name, taken in _checks(function).items():
-            if name in given:
-                taken.require(name, given[name])
+        checks = _checks(function)
+        for name, value in (*zip(by_place, args, strict=False), *kwargs.items()):
+            if name in checks:
+                checks[name].require(name, value)
         return function(*args, **kwargs)
 
     return call

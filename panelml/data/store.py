@@ -9,7 +9,6 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from panelml._typing import AnyArray, IntArray
-from panelml.arguments import checked_methods
 from panelml.data.codes import Codes, combine, factorize
 from panelml.data.columns import Kind, column_kind, numbers, objects, refuse_kind, refuse_rounding
 from panelml.data.index import PanelIndex
@@ -18,7 +17,6 @@ from panelml.errors import UnknownNameError, suggest
 __all__ = ["Store"]
 
 
-@checked_methods
 class Store:
     """A data frame and the index that sorts its rows by unit and time.
 
