@@ -10,10 +10,20 @@ from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import ROUNDING, demean, demean_twice, group_sums, spread
 
-__all__ = ["FEW_DIGITS", "AbsorbPlan", "Factor", "LevelFit", "UnitBasis", "unit_dot"]
+__all__ = [
+    "FEW_DIGITS",
+    "AbsorbPlan",
+    "Factor",
+    "LevelFit",
+    "UnitBasis",
+    "nearly_constant",
+    "unit_dot",
+]
 
 # Below this share of its sum of squares a slope has few digits beside the others.
 FEW_DIGITS = 1e-24
+# Below this share of its sum of squares, what a slope varies by leaves it like a constant.
+NEARLY_CONSTANT = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,8 @@ class LevelFit:
     varies : BoolArray, shape (levels,)
         Where more than rounding is left of it.
     faint : int
-        Levels where it has few digits beside the other columns.
+        Levels where it has few digits beside the columns before, or is nearly the intercept that
+        is missing.
     """
 
     mean: FloatArray
@@ -99,7 +110,8 @@ class UnitBasis:
         What the columns before leave of each one's length; zero where it depends on them.
     rank : IntArray, shape (g,)
     faint : IntArray, shape (slopes,)
-        Units where a slope variable has few digits beside the columns before.
+        Units where a slope variable has few digits beside the columns before, or is nearly the
+        intercept that is missing.
     """
 
     columns: tuple[FloatArray, ...]
@@ -158,9 +170,12 @@ class AbsorbPlan:
                     column = column - q * spread(unit_dot(q, column, block), unit)
             norm = unit_dot(column, column, block)
             varies = norm > ROUNDING**2 * before
-            if j >= 0:
+            if j >= 0 and (basis or self.unit_intercept):
                 few = (norm > 0) & (norm < FEW_DIGITS * before) & (rank < block.sizes)
                 faint[j] = few.sum()
+            elif j >= 0:
+                about = demean(column[None], block.starts, unit, block.weights)[0]
+                faint[j] = nearly_constant(unit_dot(about, about, block), before).sum()
             rank += varies
             length = np.sqrt(np.where(varies, norm, 0.0))
             scale = np.divide(1.0, length, out=np.zeros_like(length), where=varies)
@@ -179,6 +194,11 @@ class AbsorbPlan:
             for q in basis:
                 z = z - q * spread(unit_dot(q, z, block), block.unit)
         return z
+
+
+def nearly_constant(about_mean: FloatArray, squares: FloatArray) -> BoolArray:
+    """Tell sums of squares about the mean that are few of the digits, but more than rounding."""
+    return (about_mean < NEARLY_CONSTANT * squares) & (about_mean > FEW_DIGITS * squares)
 
 
 def unit_dot(q: FloatArray, values: FloatArray, block: Block) -> FloatArray:

@@ -63,8 +63,13 @@ def _classes(r: FloatArray) -> tuple[IntArray, IntArray]:
 
 
 def fewer(rows: FloatArray) -> FloatArray:
-    """Return no more columns than rows, with the same sum of outer products."""
+    """Return no more columns than rows, with the same sum of outer products.
+
+    Rows have unit length before: an outcome in other units than the regressors keeps its digits.
+    """
     if rows.shape[1] <= rows.shape[0]:
         return rows
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+    length = np.sqrt((rows**2).sum(axis=1))[:, None]
+    scaled = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    values, vectors = np.linalg.eigh(scaled @ scaled.T)
+    return np.asarray(length * vectors * np.sqrt(np.maximum(values, 0.0)))

@@ -16,6 +16,9 @@ from panelml.errors import ConvergenceError
 __all__ = ["RANK_TOLERANCE", "LevelSolution", "solve_by_units", "solve_dense", "solve_iteratively"]
 
 RANK_TOLERANCE = 1e-10
+# Entries of a system whose diagonal is what unit effects leave have the rounding of what they took.
+SYSTEM_ROUNDING = 64 * float(np.finfo(np.float64).eps)
+MOST_TOLERANCE = 1e-7
 RESIDUAL_TOLERANCE = 1e-12
 MOST_ITERATIONS = 10_000
 
@@ -49,8 +52,10 @@ def solve_dense(s: FloatArray, before: FloatArray, cross: FloatArray) -> LevelSo
     diagonal = np.diag(s)
     used = diagonal > RANK_TOLERANCE * before
     scale = np.where(used, 1 / np.sqrt(np.where(used, diagonal, 1.0)), 0.0)
+    rounding = SYSTEM_ROUNDING * (before * scale**2).max(initial=0.0)
+    tolerance = min(max(RANK_TOLERANCE, rounding), MOST_TOLERANCE)
     factor, pivots, rank, _ = lapack.dpstrf(
-        s * scale[:, None] * scale[None, :], lower=1, tol=RANK_TOLERANCE
+        s * scale[:, None] * scale[None, :], lower=1, tol=tolerance
     )
     chosen = pivots[:rank] - 1
     lower = np.tril(factor[:rank, :rank])

@@ -138,6 +138,19 @@ class Sample:
             return self.unit_rows
         return np.bincount(self.codes(names), minlength=self.panel.levels(names))
 
+    def is_nested(self, inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
+        """Whether each level of one combination of columns lies in one level of another."""
+        if set(outer) <= set(inner):
+            return True
+        codes, around = self.codes(inner), self.codes(outer)
+        first: IntArray = np.zeros(self.panel.levels(inner), dtype=np.int64)
+        # A few rows are enough to refute most nestings.
+        for rows in (slice(1000), slice(None)):
+            first[codes[rows]] = around[rows]
+            if not (first[codes[rows]] == around[rows]).all():
+                return False
+        return True
+
     def scatter(self, values: FloatArray) -> FloatArray:
         """Lay values of the sample's rows out in the user's order, missing for other rows."""
         if self.keep is not None:

@@ -16,7 +16,7 @@ from panelml.did.few import few_groups
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts
-from panelml.inference.covariance import CovLike, Estimate, parse
+from panelml.inference.covariance import CovLike, Estimate, estimate_covariance
 from panelml.inference.influence import InfluenceFunction, UnitInfluence
 from panelml.results.averages import horizon_name, label_text
 from panelml.results.effects import EffectResults, EffectTie, effect_statistics
@@ -180,7 +180,7 @@ def assemble_effects(
         _require_outcome(sample)
     few = () if start is None else few_groups(sample, start, cov)
     estimate = Estimate(tuple(labels.index), influence, model_cov, counts)
-    covariance = parse(cov).estimate(estimate)
+    covariance = estimate_covariance(cov, estimate)
     outcome, formula = sample.design.outcome, sample.design.formula
     return EffectResults(
         model=model,

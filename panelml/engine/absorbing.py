@@ -9,7 +9,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbSystem, LevelSums
-from panelml.core.absorb_plan import FEW_DIGITS, AbsorbPlan, Factor, LevelFit
+from panelml.core.absorb_plan import FEW_DIGITS, AbsorbPlan, Factor, LevelFit, nearly_constant
 from panelml.core.block import Block
 from panelml.core.groups import ROUNDING
 from panelml.core.keyed import KeyedSums
@@ -63,19 +63,33 @@ class Absorbed:
     def notes(self) -> tuple[str, ...]:
         """What float64 tells of the slopes of effects with few digits."""
         plan = self.plan
-        found = dict.fromkeys(plan.unit_slopes, 0)
+        found: list[tuple[str, bool, int]] = []
         if self.system is not None:
-            found = dict(zip(plan.unit_slopes, self.system.faint, strict=True))
+            found += [
+                (name, plan.unit_intercept or j > 0, int(self.system.faint[j]))
+                for j, name in enumerate(plan.unit_slopes)
+            ]
+        with_intercept = {factor.key for factor in plan.factors if factor.slope is None}
         for factor in plan.factors:
             if factor.slope and factor.less:
-                found[factor.slope] = found.get(factor.slope, 0) + factor.less.faint
-        return tuple(
+                beside = factor.key in with_intercept or bool(factor.less.earlier)
+                found.append((factor.slope, beside, factor.less.faint))
+        return tuple(_few_digits(*each) for each in found if each[2])
+
+
+def _few_digits(name: str, beside: bool, count: int) -> str:
+    if beside:
+        return (
             f"In {count:,} levels, float64 tells the slope of {name!r} from the effects before it "
             "by fewer than four digits, or not at all. Take a constant off the variable, before "
             "it is squared or multiplied."
-            for name, count in found.items()
-            if count
         )
+    return (
+        f"In {count:,} levels, {name!r} varies by less than 1e-5 of its size: its slopes without "
+        "intercepts are hardly told from intercepts, and where other effects have these, estimates "
+        f"and degrees of freedom may miss the difference. Take a constant off {name!r}, or give "
+        "the slopes intercepts, as in unit[trend] for unit[[trend]]."
+    )
 
 
 def make_plan(sample: Sample, effects: tuple[Effect, ...]) -> AbsorbPlan:
@@ -119,6 +133,10 @@ def _level_fits(sample: Sample, effect: Effect, levels: int) -> dict[str, LevelF
             left = _level_sums(sample, effect, name, fit, levels)
         free = raw[3] > len(fit.earlier) + effect.intercept
         faint = free & (left[1] > 0) & (left[1] < FEW_DIGITS * raw[1])
+        if not effect.intercept and not fit.earlier:
+            about = replace(fit, mean=_ratio(raw[2], raw[0]))
+            squares = _level_sums(sample, effect, name, about, levels)[1]
+            faint = nearly_constant(squares, raw[1])
         varies = left[1] > ROUNDING**2 * raw[1]
         fits[name] = replace(fit, varies=varies, faint=int(faint.sum()))
     return fits

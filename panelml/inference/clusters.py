@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import FloatArray
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import SmallSample
 from panelml.inference.influence import Influence, InfluenceFunction
@@ -152,16 +152,7 @@ def cluster_products(influence: InfluenceFunction, nobs: int) -> Products:
 
 def is_nested(influence: InfluenceFunction, inner: Columns, outer: Columns) -> bool:
     """Whether each level of one combination of columns lies in one level of another."""
-    if set(outer) <= set(inner):
-        return True
-    codes, cluster = influence.sample.codes(inner), influence.sample.codes(outer)
-    first: IntArray = np.zeros(influence.sample.panel.levels(inner), dtype=np.int64)
-    # A few rows are enough to refute most nestings.
-    for rows in (slice(1000), slice(None)):
-        first[codes[rows]] = cluster[rows]
-        if not (first[codes[rows]] == cluster[rows]).all():
-            return False
-    return True
+    return influence.sample.is_nested(inner, outer)
 
 
 def require_whole_units(influence: InfluenceFunction, dimensions: Sequence[Columns]) -> None:

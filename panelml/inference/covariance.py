@@ -12,7 +12,7 @@ from panelml._typing import FloatArray
 from panelml.arguments import checked
 from panelml.core.keyed import KeyedSums
 from panelml.engine.absorbing import absorbed_rank
-from panelml.errors import SpecificationError, UnknownNameError, shown, suggest
+from panelml.errors import SpecificationError, UnknownNameError, listing, shown, suggest
 from panelml.inference.bootstrap import MultiplierBootstrap
 from panelml.inference.clusters import (
     FEW,
@@ -28,6 +28,7 @@ from panelml.inference.correction import SmallSample, parse_small_sample
 from panelml.inference.estimate import Covariance, CovLike, CovSpec, Estimate
 from panelml.inference.hac import Bandwidth, choose_lags, kernel_sum
 from panelml.inference.heteroskedasticity import HC1, HC2, HC3, StockWatson
+from panelml.inference.influence import Influence, UnitInfluence
 from panelml.inference.leverage import leverage_clusters
 from panelml.inference.likelihood import (
     ContrastRule,
@@ -53,8 +54,12 @@ __all__ = [
     "NeweyWest",
     "Satterthwaite",
     "StockWatson",
+    "estimate_covariance",
     "parse",
 ]
+
+# Share of the variance of independent rows that is left where a sum is zero but for rounding.
+ROUNDED = 1e-20
 
 
 _LEVERAGE = ("CR0", "CR1", "CR2", "CR3")
@@ -281,6 +286,38 @@ def parse(cov: CovLike) -> CovSpec:
         choices = ["iid", "HC1", "cluster", "cluster:column", "DK", "NW", "CR2", *list(plain)[2:]]
         raise UnknownNameError(f"No covariance {shown(cov)}.{suggest(cov, choices)}")
     return plain[kind]
+
+
+def estimate_covariance(cov: CovLike, fit: Estimate) -> Covariance:
+    """Estimate the covariance of a fit; variances that are but rounding are zero, with a note.
+
+    Scores that sum to zero in each cluster, as those of a coefficient of its own for each cluster
+    do by the normal equations, give no variance, and a t statistic of 1e15 by their rounding.
+    """
+    found = parse(cov).estimate(fit)
+    own, independent = np.diag(found.matrix), _independent(fit, found)
+    rounding = (own < ROUNDED * independent) & (independent > 0)
+    if not rounding.any():
+        return found
+    matrix = np.where(rounding[:, None] | rounding, 0.0, found.matrix)
+    names = [name for name, zero in zip(fit.names, rounding, strict=True) if zero]
+    note = (
+        f"There is no variance, and no test, of {listing(names)}: scores sum to zero in each "
+        "cluster, as where each has a coefficient of its own, or one is compared with one. Use "
+        "smaller clusters."
+    )
+    return replace(found, matrix=matrix, notes=(note, *found.notes))
+
+
+def _independent(fit: Estimate, found: Covariance) -> FloatArray:
+    """Variances where units, or rows, are independent, shape (k,)."""
+    unit = (fit.influence.sample.panel.unit,)
+    if fit.measure is not None:
+        return np.diag(fit.measure)
+    summed = isinstance(fit.influence, Influence | UnitInfluence)
+    if not summed or not found.clusters or tuple(found.clusters) == unit:
+        return np.diag(found.matrix)
+    return np.asarray((fit.influence.sums(unit).sums ** 2).sum(axis=1))
 
 
 def _parameters(fit: Estimate, dimensions: Sequence[Columns], rule: SmallSample) -> int:

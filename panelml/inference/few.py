@@ -8,7 +8,7 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.inference.clusters import few_clusters
-from panelml.inference.covariance import Covariance, CovLike, parse
+from panelml.inference.covariance import Covariance, CovLike, estimate_covariance
 from panelml.inference.estimate import Estimate
 
 __all__ = ["LEAST", "FewClusters", "Visible", "effective"]
@@ -151,7 +151,7 @@ class FewClusters:
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Inflate variances; they are missing where no standard error holds."""
-        found = parse(self.cov).estimate(fit)
+        found = estimate_covariance(self.cov, fit)
         k = len(found.matrix)
         own = found.df if found.term_df is None else found.term_df
         seen = self.visible

@@ -76,6 +76,7 @@ def wald_test(
         raise IdentificationError(f"A restriction has no parameter: {words}.")
     if np.linalg.matrix_rank(r / np.linalg.norm(r, axis=1, keepdims=True)) < r.shape[0]:
         raise IdentificationError("The restrictions are redundant or contradict each other.")
+    r, gap = _orthogonal(r, gap, np.diag(cov))
     statistic, notes = quadratic_form(gap, r @ cov @ r.T)
     rows = r.shape[0]
     statistic /= rows
@@ -87,6 +88,18 @@ def wald_test(
                 "restrictions. Test fewer restrictions at a time.",
             )
     return f_test(name, null or words, statistic, (rows, df), notes=notes)
+
+
+def _orthogonal(
+    r: FloatArray, gap: FloatArray, variances: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Write restrictions as orthogonal ones of parameters over their standard errors.
+
+    Neither their writing nor units of measurement then decide whether they count as singular.
+    """
+    errors = np.sqrt(np.where(variances > 0, variances, 1.0))
+    q, upper = np.linalg.qr((r * errors).T)
+    return q.T / errors, np.asarray(np.linalg.solve(upper.T, gap))
 
 
 def parse_restrictions(

@@ -18,7 +18,7 @@ from panelml.engine.residual import ResidualPlan
 from panelml.engine.residual_curvature import ResidualCurvature
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts
-from panelml.inference.covariance import CovLike, Estimate, parse
+from panelml.inference.covariance import CovLike, Estimate, estimate_covariance
 from panelml.inference.influence import Influence
 from panelml.inference.likelihood import Curvature
 from panelml.results.base import Attached, FitStatistics, Results, named
@@ -175,7 +175,7 @@ def assemble(
         model=model,
         spec=spec,
         params=named(solved.params, solved.names, "param"),
-        covariance=parse(cov).estimate(estimate),
+        covariance=estimate_covariance(cov, estimate),
         counts=counts,
         statistics=statistics,
         predictor=Predictor.of(sample, solved.slopes, intercept),

@@ -79,7 +79,9 @@ class FixedEffects:
             panel, formula, parse_weights(self.weights), tuple(dict.fromkeys(others)), slopes
         )
         sample, more = _singletons(sample, effects, drop=self.singletons == "drop")
+        effects = tuple(_with_intercept(sample, effect, effects) for effect in effects)
         absorbed = absorb(sample, effects)
+        formula = replace(formula, effects=effects)
         return _finish(self, formula, sample, absorbed, (*notes, *more))
 
 
@@ -104,6 +106,17 @@ def _merged(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
             effect.columns, slopes, before.intercept or effect.intercept
         )
     return tuple(merged.values())
+
+
+def _with_intercept(sample: Sample, effect: Effect, effects: tuple[Effect, ...]) -> Effect:
+    """Read ``state[[trend]]`` beside intercepts of each state's units as ``state[trend]``.
+
+    The two are the same model, and of the second the slope variable's mean costs no digits.
+    """
+    if effect.intercept:
+        return effect
+    spanned = any(e.intercept and sample.is_nested(e.columns, effect.columns) for e in effects)
+    return replace(effect, intercept=spanned)
 
 
 def _finish(

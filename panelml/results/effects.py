@@ -14,7 +14,7 @@ from panelml.core.aggregation import Cells, LinearMap
 from panelml.data.sample import Sample
 from panelml.errors import SpecificationError
 from panelml.inference.bands import critical_value
-from panelml.inference.covariance import CovLike, parse
+from panelml.inference.covariance import CovLike, estimate_covariance
 from panelml.inference.estimate import Estimate
 from panelml.inference.influence import UnitInfluence
 from panelml.inference.replications import Jackknife
@@ -164,7 +164,7 @@ class EffectResults(Shown, MaketablesPlugin):
 
     def with_cov(self, cov: CovLike) -> Self:
         """Return the result with another covariance, its overall effect included."""
-        covariance = parse(cov).estimate(self.attached.estimate)
+        covariance = estimate_covariance(cov, self.attached.estimate)
         overall = self.overall.with_cov(cov) if self.overall else None
         return replace(self, covariance=covariance, overall=overall, cov_spec=cov)
 
@@ -305,7 +305,7 @@ class EffectResults(Shown, MaketablesPlugin):
             self, params=named(found.map.weights @ self._estimates, found.names, "param"),
             model=f"{self.model}, {found.words}", labels=found.labels, cells=None,
             references=self.references if found.by_horizon else (),
-            covariance=parse(self.cov_spec).estimate(estimate), overall=overall,
+            covariance=estimate_covariance(self.cov_spec, estimate), overall=overall,
             _attached=EffectTie(estimate, None),
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
 from panelml.errors import DetachedResultError
 from panelml.inference.correction import Counts
-from panelml.inference.covariance import Covariance, CovLike, Estimate, parse
+from panelml.inference.covariance import Covariance, CovLike, Estimate, estimate_covariance
 from panelml.inference.distributions import t_critical, t_tail
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
@@ -242,7 +242,7 @@ class FittedModel:
         DetachedResultError
             If the result was pickled.
         """
-        return replace(self, covariance=parse(cov).estimate(self.attached.estimate))
+        return replace(self, covariance=estimate_covariance(cov, self.attached.estimate))
 
     def wald_test(self, restrictions: str | Sequence[str] | FloatArray) -> TestResult:
         """Test linear restrictions such as ``"x1 = x2"`` or ``"x1 = 0; x2 = 0"``.

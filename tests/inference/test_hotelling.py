@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import panelml as pm
@@ -102,3 +103,19 @@ def test_too_few_clusters_for_a_joint_test_are_said() -> None:
     assert np.isnan(found.pvalue)
     assert "too few degrees of freedom for a joint test of 3 restrictions" in found.notes[0]
     assert "Test fewer" in str(fit.summary())
+
+
+@pytest.mark.parametrize("cov", ["cluster", "CR2"])
+@pytest.mark.parametrize("scale", [1e-7, 1e7])
+def test_units_of_measurement_do_not_make_restrictions_look_singular(
+    cov: str, scale: float
+) -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"unit": np.repeat(np.arange(20), 5), "time": np.tile(np.arange(5), 20)})
+    frame["x"], frame["z"], frame["y"] = rng.normal(size=(3, len(frame)))
+    wanted = pm.FixedEffects("y ~ x + z", cov=cov).fit(pm.Panel(frame, "unit", "time"))
+    moved = frame.assign(x=frame["x"] * scale)
+    found = pm.FixedEffects("y ~ x + z", cov=cov).fit(pm.Panel(moved, "unit", "time"))
+    expected = wanted.wald_test("x; z").pvalue
+    for hypothesis in ("x; z", "z; 2*z + x", "x; 2*z + x"):
+        assert found.wald_test(hypothesis).pvalue == pytest.approx(expected, rel=1e-7)
