@@ -48,16 +48,14 @@ def same_outcome(a: Sample, b: Sample) -> bool:
 def same_sample(a: Sample, b: Sample) -> bool:
     """Whether two samples hold the same rows, with the same outcome and weights, in any order.
 
-    Rows are told apart by unit and time where both samples know them, and otherwise by all
-    numbers that their frames share, save the variables of only one of the fits.
+    Rows are told apart by unit and time where both samples know them, and by all numbers that
+    their frames share, save the variables of only one of the fits.
     """
     if a.panel is b.panel and a.design.formula.outcome == b.design.formula.outcome:
         return same_rows(a, b)
     if a.nobs != b.nobs or not _same_kind(a, b):
         return False
-    keys = _shared_keys(a.panel, b.panel)
-    indexed = any({s.panel.unit, s.panel.time} <= set(keys) for s in (a, b))
-    numbers = [] if indexed else _shared_numbers(a, b)
+    keys, numbers = _shared_keys(a.panel, b.panel), _shared_numbers(a, b)
     return _fingerprint(a, keys, numbers) == _fingerprint(b, keys, numbers)
 
 

@@ -214,8 +214,8 @@ def _centred_products(fit: Results) -> tuple[str, ...]:
 
 def _centred_note(names: tuple[str, ...]) -> str:
     return (
-        f"Not compared: {listing(names, most=8)}. In products of deviations their effects within units "
-        "are those at unit means of the other factors, and between units those at zero. Fit "
+        f"Not compared: {listing(names, most=8)}. In products of deviations their effects within "
+        "units are those at unit means of the other factors, and between units those at zero. Fit "
         "Hybrid(..., interactions='demeaned') to compare them."
     )
 
@@ -236,7 +236,6 @@ def _words(
     combinations = len(basis) - len(alone)
     parts = list(alone)
     if combinations:
-        parts.append(
-            f"{combinations} combination{'s' if combinations > 1 else ''} of {listing(tied, most=8)}"
-        )
+        count = f"{combinations} combination{'s' if combinations > 1 else ''}"
+        parts.append(f"{count} of {listing(tied, most=8)}")
     return ", ".join(parts), notes
