@@ -17,7 +17,7 @@ from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.source import Chunk
 
-__all__ = ["same_order", "same_outcome", "same_rows", "same_sample"]
+__all__ = ["changed_variables", "same_order", "same_outcome", "same_rows", "same_sample"]
 
 HashArray: TypeAlias = NDArray[np.uint64]
 
@@ -43,6 +43,23 @@ def same_outcome(a: Sample, b: Sample) -> bool:
         return True
     one, other = (_kept(sample) for sample in (a, b))
     return bool(np.array_equal(_outcome(a)[other[one]], _outcome(b)[one[other]]))
+
+
+def changed_variables(a: Sample, b: Sample) -> tuple[str, ...]:
+    """Find variables of both formulas that differ between panels with equal indices.
+
+    Compared are numbers, in the rows that both samples keep.
+    """
+    if a.panel is b.panel:
+        return ()
+    rows = _kept(a) & _kept(b)
+    names = _shared_numbers(a, b)
+    pairs = [[s.panel.values(name)[rows].astype(np.float64) for s in (a, b)] for name in names]
+    return tuple(
+        name
+        for name, (one, other) in zip(names, pairs, strict=True)
+        if not np.array_equal(one, other, equal_nan=True)
+    )
 
 
 def same_sample(a: Sample, b: Sample) -> bool:

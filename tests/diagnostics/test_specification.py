@@ -473,3 +473,20 @@ def test_rows_without_periods_have_no_tests_of_periods() -> None:
             with pytest.raises(SpecificationError, match="laid out by school, without periods"):
                 breusch_pagan(fit, effect=effect)
         assert breusch_pagan(fit).df == (1,)
+
+
+def test_f_test_of_slopes_beside_intercepts() -> None:
+    """The effects without slopes are a restriction of those with them."""
+    frame = careers()
+    panel = pm.Panel(frame, "id", "t")
+    wide, narrow = (pm.FixedEffects(f"y ~ x | {text}").fit(panel) for text in ("id[t]", "id"))
+    units = pd.get_dummies(frame["id"]).to_numpy(np.float64)
+    rss = []
+    for extra in (units, np.column_stack([units, units * frame[["t"]].to_numpy()])):
+        x = np.column_stack([frame["x"], extra])
+        left = frame["y"] - x @ np.linalg.lstsq(x, frame["y"], rcond=1e-10)[0]
+        rss.append(float((left**2).sum()))
+    found = effects_test(wide, narrow)
+    assert found.df == (60, len(frame) - 121)
+    expected = (rss[0] - rss[1]) / 60 / (rss[1] / (len(frame) - 121))
+    assert found.statistic == pytest.approx(expected, rel=1e-8)

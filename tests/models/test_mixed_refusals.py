@@ -48,7 +48,7 @@ def test_frequencies_are_no_precisions() -> None:
         fit("y ~ t + (1 | g)", frame, weights="frequency:n")
     panel = pm.Panel(frame, "g", "t")
     with pytest.raises(SpecificationError, match="not frequencies"):
-        pm.Hybrid("y ~ x", random="1", weights=pm.Weights("n", "frequency")).fit(panel)
+        pm.Hybrid("y ~ x", random="1", weights="frequency:n").fit(panel)
     assert fit("y ~ t + (1 | g)", frame, weights="n").nobs == 60
 
 
