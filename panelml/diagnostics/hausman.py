@@ -261,11 +261,13 @@ def _result(
     if statistic < 0:
         found = replace(found, pvalue=float("nan"))
     judged = found.pvalue if form.valid else float("nan")
+    better: float | None = None
     if few_clusters(clusters or {}) and not np.isnan(statistic):
         least = min((clusters or {}).values()) - 1
-        judged = f_tail(statistic / df, df, least)
+        judged = better = f_tail(statistic / df, df, least)
         notes += (f"F({df}, {least}), a better reference with few clusters: p = {judged:.4f}.",)
-    return replace(found, advice=_advice(pair, judged), notes=(*notes, *pair.notes))
+    notes += pair.notes
+    return replace(found, advice=_advice(pair, judged), notes=notes, judged=better)
 
 
 def _advice(pair: Pair, pvalue: float) -> str:

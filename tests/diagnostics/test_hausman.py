@@ -449,6 +449,7 @@ def test_few_clusters_are_judged_by_f() -> None:
     by_f = float(stats.f.sf(found.statistic / 2, 2, 9))
     assert f"F(2, 9), a better reference with few clusters: p = {by_f:.4f}." in found.notes
     assert by_f > 0.05
+    assert found.judged == pytest.approx(by_f)
     assert found.advice.startswith("They do not differ")
     assert "Only 10 clusters (firm)" in found.notes[0]
 
