@@ -48,13 +48,13 @@ def same_outcome(a: Sample, b: Sample) -> bool:
 def changed_variables(a: Sample, b: Sample) -> tuple[str, ...]:
     """Find variables of both formulas that differ between panels with equal indices.
 
-    Compared are numbers, in the rows that both samples keep.
+    Compared are numbers, to single precision, in the rows that both samples keep.
     """
     if a.panel is b.panel:
         return ()
     rows = _kept(a) & _kept(b)
     names = _shared_numbers(a, b)
-    pairs = [[s.panel.values(name)[rows].astype(np.float64) for s in (a, b)] for name in names]
+    pairs = [[_single(s.panel.values(name)[rows]) for s in (a, b)] for name in names]
     return tuple(
         name
         for name, (one, other) in zip(names, pairs, strict=True)
@@ -85,11 +85,11 @@ def same_order(a: Sample, b: Sample) -> bool:
 def _fingerprint(sample: Sample, keys: list[str], numbers: list[str]) -> tuple[int, int]:
     """Add up hashes of the rows, so that their order does not matter."""
     state: HashArray = np.full(sample.nobs, GOLDEN)
-    # Single precision: weights in other units are equal but for rounding.
-    weights = _weights(sample).astype(np.float32).astype(np.float64)
-    columns = [_outcome(sample), weights, *(_kept_values(sample, name) for name in numbers)]
-    for column in columns:
-        state = _mix(state ^ _bits(column))
+    state = _mix(state ^ _bits(_outcome(sample)))
+    # Single precision: weights in other units are equal but for rounding, and columns are stored
+    # in either.
+    for column in (_weights(sample), *(_kept_values(sample, name) for name in numbers)):
+        state = _mix(state ^ _bits(_single(column)))
     for key in keys:
         codes, labels = sample.codes((key,)), sample.panel.labels((key,))
         state = _mix(state ^ np.append(_label_bits(labels), GOLDEN)[codes])
@@ -140,6 +140,12 @@ def _weights(sample: Sample) -> FloatArray:
     if sample.weights is None:
         return np.ones(sample.nobs)
     return _kept_values(sample, sample.weights.column) * sample.scale
+
+
+def _single(values: AnyArray) -> FloatArray:
+    """Numbers in single precision."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32).astype(np.float64)
 
 
 def _bits(values: FloatArray) -> HashArray:

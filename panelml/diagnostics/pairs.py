@@ -215,8 +215,9 @@ def _not_compared(
     for fit, each in zip(fits, found, strict=True):
         tied = [name for name in names if name in each.tied and name not in single]
         if tied:
+            are = "They are" if len(tied) > 1 else "It is"
             notes.append(
-                f"Not compared one by one: {listing(tied, most=12)}. They are collinear in "
+                f"Not compared one by one: {listing(tied, most=12)}. {are} collinear in "
                 f"{fit.model}, so that each coefficient depends on which of them is left out; only "
                 "combinations that do not are compared."
             )

@@ -229,8 +229,9 @@ def _words(
     if lost:
         notes = (f"Not compared, for want of variation between units: {listing(lost, most=8)}.",)
     if tied:
+        are = "They are" if len(tied) > 1 else "It is"
         notes += (
-            f"Not compared one by one: {listing(tied, most=8)}. They are collinear within units or "
+            f"Not compared one by one: {listing(tied, most=8)}. {are} collinear within units or "
             "between them, so that each coefficient depends on which of them is left out.",
         )
     combinations = len(basis) - len(alone)

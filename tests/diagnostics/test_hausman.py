@@ -806,6 +806,8 @@ def test_other_values_of_a_regressor_are_refused() -> None:
     other = pm.Panel(frame.assign(x=10 * frame["x"], extra=1.0), "id", "t")
     with pytest.raises(SpecificationError, match="differ in x, so that"):
         hausman(fe, pm.RandomEffects("y ~ x + z").fit(other))
+    single = pm.Panel(frame.assign(x=frame["x"].astype("float32")), "id", "t")
+    assert hausman(fe, pm.RandomEffects("y ~ x + z").fit(single)).df == (2,)
     missing = frame.assign(z=frame["z"].where(frame.index % 9 != 0), extra=1.0)
     re = pm.RandomEffects("y ~ x + z").fit(pm.Panel(missing, "id", "t"))
     assert hausman(fe, re).df == (2,)
