@@ -156,18 +156,20 @@ def _pairs(fit: Results) -> Comparison:
     found = directions_of(fit)
     place = {name: j for j, name in enumerate(found.names)}
     centred = _centred_products(fit)
-    names, own, other, sign = [], [], [], []
+    names, own, other, sign, left_out = [], [], [], [], []
     for name in found.names:
         split = name.startswith("within(") and name.endswith(")")
         plain = name[len("within(") : -1] if split else name
         partner = f"between({plain})" if split else f"mean({plain})"
-        if partner in place and plain not in centred:
+        if partner in place and plain in centred:
+            left_out.append(plain)
+        elif partner in place:
             names.append(plain)
             own.append(place[name])
             other.append(place[partner])
             sign.append(-1.0 if split else 0.0)
-    if not names and centred:
-        raise IdentificationError(_centred_note(centred))
+    if not names and left_out:
+        raise IdentificationError(_centred_note(left_out))
     if not names:
         raise SpecificationError(
             f"{fit.model} has no effect both within and between units. Fit Hybrid or Mundlak."
@@ -187,8 +189,8 @@ def _pairs(fit: Results) -> Comparison:
     alone = tuple(name for name, one in zip(names, single, strict=True) if one)
     own_places = [at[found.names[i]] for i, one in zip(own, single, strict=True) if one]
     words, notes = _words(names, alone, basis, found)
-    if centred:
-        notes += (_centred_note(centred),)
+    if left_out:
+        notes += (_centred_note(left_out),)
     return Comparison(alone, own_places, contrasts, words, notes)
 
 
@@ -212,7 +214,7 @@ def _centred_products(fit: Results) -> tuple[str, ...]:
     )
 
 
-def _centred_note(names: tuple[str, ...]) -> str:
+def _centred_note(names: list[str]) -> str:
     return (
         f"Not compared: {listing(names, most=8)}. In products of deviations their effects within "
         "units are those at unit means of the other factors, and between units those at zero. Fit "

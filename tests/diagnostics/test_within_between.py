@@ -141,6 +141,9 @@ def test_products_of_deviations_are_not_compared_with_means_of_products() -> Non
         assert fit.params["within(x)"] - fit.params["between(x)"] > 1
     with pytest.raises(IdentificationError, match="interactions='demeaned'"):
         within_between(pm.Hybrid("y ~ x * z", random="1").fit(panel))
+    fixed = products(0).assign(k=lambda d: d["id"] % 3)
+    with pytest.raises(IdentificationError, match=r"Not compared: x, z, x:z, x:k, z:k, x:z:k\."):
+        within_between(pm.Hybrid("y ~ x * z * k", random="1").fit(pm.Panel(fixed, "id", "t")))
 
 
 def test_products_that_are_demeaned_are_compared() -> None:
