@@ -17,7 +17,7 @@ from panelml.data.panel import Panel
 from panelml.data.sample import Sample
 from panelml.data.source import Chunk
 
-__all__ = ["same_order", "same_outcome", "same_rows", "same_sample"]
+__all__ = ["changed_variables", "same_order", "same_outcome", "same_rows", "same_sample"]
 
 HashArray: TypeAlias = NDArray[np.uint64]
 
@@ -45,19 +45,34 @@ def same_outcome(a: Sample, b: Sample) -> bool:
     return bool(np.array_equal(_outcome(a)[other[one]], _outcome(b)[one[other]]))
 
 
+def changed_variables(a: Sample, b: Sample) -> tuple[str, ...]:
+    """Find variables of both formulas that differ between panels with equal indices.
+
+    Compared are numbers, to single precision, in the rows that both samples keep.
+    """
+    if a.panel is b.panel:
+        return ()
+    rows = _kept(a) & _kept(b)
+    names = _shared_numbers(a, b)
+    pairs = [[_single(s.panel.values(name)[rows]) for s in (a, b)] for name in names]
+    return tuple(
+        name
+        for name, (one, other) in zip(names, pairs, strict=True)
+        if not np.array_equal(one, other, equal_nan=True)
+    )
+
+
 def same_sample(a: Sample, b: Sample) -> bool:
     """Whether two samples hold the same rows, with the same outcome and weights, in any order.
 
-    Rows are told apart by unit and time where both samples know them, and otherwise by all
-    numbers that their frames share, save the variables of only one of the fits.
+    Rows are told apart by unit and time where both samples know them, and by all numbers that
+    their frames share, save the variables of only one of the fits.
     """
     if a.panel is b.panel and a.design.formula.outcome == b.design.formula.outcome:
         return same_rows(a, b)
     if a.nobs != b.nobs or not _same_kind(a, b):
         return False
-    keys = _shared_keys(a.panel, b.panel)
-    indexed = any({s.panel.unit, s.panel.time} <= set(keys) for s in (a, b))
-    numbers = [] if indexed else _shared_numbers(a, b)
+    keys, numbers = _shared_keys(a.panel, b.panel), _shared_numbers(a, b)
     return _fingerprint(a, keys, numbers) == _fingerprint(b, keys, numbers)
 
 
@@ -70,11 +85,11 @@ def same_order(a: Sample, b: Sample) -> bool:
 def _fingerprint(sample: Sample, keys: list[str], numbers: list[str]) -> tuple[int, int]:
     """Add up hashes of the rows, so that their order does not matter."""
     state: HashArray = np.full(sample.nobs, GOLDEN)
-    # Single precision: weights in other units are equal but for rounding.
-    weights = _weights(sample).astype(np.float32).astype(np.float64)
-    columns = [_outcome(sample), weights, *(_kept_values(sample, name) for name in numbers)]
-    for column in columns:
-        state = _mix(state ^ _bits(column))
+    state = _mix(state ^ _bits(_outcome(sample)))
+    # Single precision: weights in other units are equal but for rounding, and columns are stored
+    # in either.
+    for column in (_weights(sample), *(_kept_values(sample, name) for name in numbers)):
+        state = _mix(state ^ _bits(_single(column)))
     for key in keys:
         codes, labels = sample.codes((key,)), sample.panel.labels((key,))
         state = _mix(state ^ np.append(_label_bits(labels), GOLDEN)[codes])
@@ -125,6 +140,12 @@ def _weights(sample: Sample) -> FloatArray:
     if sample.weights is None:
         return np.ones(sample.nobs)
     return _kept_values(sample, sample.weights.column) * sample.scale
+
+
+def _single(values: AnyArray) -> FloatArray:
+    """Numbers in single precision."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32).astype(np.float64)
 
 
 def _bits(values: FloatArray) -> HashArray:

@@ -12,8 +12,8 @@ from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.groups import demean
 from panelml.core.keyed import KeyedSums
-from panelml.data.grouping import ROW
 from panelml.diagnostics.pairs import TWO_WAY
+from panelml.diagnostics.periods import lies_in_periods, require_periods
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.influence import Influence
@@ -85,16 +85,14 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
 def _refuse_period_effects(result: Results) -> None:
     """Refuse fits without periods, or with effects of them: absorbed, random, or by regressors."""
     influence = result.attached.estimate.rows
+    require_periods(influence.sample.panel)
     time = influence.sample.panel.time
-    if time == ROW:
-        raise SpecificationError(
-            f"The rows of this fit are laid out by {influence.sample.panel.unit}, without periods "
-            "to be correlated in. Fit a regression of the panel's units over time."
-        )
-    groups = [effect.columns for effect in result.counts.effects]
+    groups = [effect.columns for effect in result.counts.effects if effect.intercept]
     if isinstance(result, MixedResults):
-        groups += [part.group for part in result.random.parts]
-    own = any(time in columns for columns in groups) or result.model == TWO_WAY
+        groups += [part.group for part in result.random.parts if "Intercept" in part.labels]
+    own = result.model == TWO_WAY or any(
+        lies_in_periods(influence.sample, columns) for columns in groups
+    )
     if own or _spans_periods(influence):
         raise SpecificationError(
             f"Effects of {time} are taken out, so that the residuals of a period add up to zero, "

@@ -13,8 +13,9 @@ from panelml.core.block import Block
 from panelml.core.groups import group_sums
 from panelml.core.keyed import KeyedSums
 from panelml.data.formula import parse_formula
-from panelml.diagnostics.estimable import canonical
+from panelml.diagnostics.estimable import canonical, directions_of
 from panelml.diagnostics.pairs import make_pair
+from panelml.diagnostics.periods import require_periods
 from panelml.diagnostics.pooled import PooledFit, fit_pooled, pooled_least_squares
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, check_choice
@@ -36,7 +37,8 @@ def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
     fe : Results
         Fixed effects, of any kind and number.
     restricted : Results, optional
-        Fixed effects with fewer of them; pooled least squares by default.
+        Fixed effects with fewer of them; by default pooled least squares of the regressors that
+        vary within the effects, whichever of them were dropped as collinear there.
 
     Raises
     ------
@@ -55,7 +57,9 @@ def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
         effects = parse_formula(fe.formula).effects
         constant = effects is None or any(effect.intercept for effect in effects)
         sample = fe.attached.estimate.rows.sample
-        pooled = pooled_least_squares(sample, list(fe.params.index), constant=constant)
+        found = directions_of(fe)
+        varying = [name for name in found.names if name not in found.lost]
+        pooled = pooled_least_squares(sample, varying, constant=constant)
         rss, df = pooled.rss, fe.nobs - pooled.rank
         null = f"the effects of {fe.effects_absorbed} are zero"
     else:
@@ -69,9 +73,9 @@ def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
         raise IdentificationError("The effects have no coefficient to test.")
     own = fe.statistics.rss
     statistic = (rss - own) / extra / (own / fe.df_resid)
-    found = f_test("F test of effects", null, statistic, (extra, fe.df_resid))
+    test = f_test("F test of effects", null, statistic, (extra, fe.df_resid))
     return _advised(
-        found, "the effects belong in the model.", "the smaller model may do.",
+        test, "the effects belong in the model.", "the smaller model may do.",
         ("Assumes independent errors of equal variance.",),
     )  # fmt: skip
 
@@ -227,6 +231,8 @@ def _multipliers(model: Results | str, data: Any, effect: Effect) -> tuple[Multi
     pooled: PooledFit = fit_pooled(model, data)
     if pooled.sample.weights is not None:
         raise SpecificationError("Lagrange multiplier tests are not defined for weighted fits.")
+    if effect != "unit":
+        require_periods(pooled.sample.panel)
     sums = fold(pooled.sample, lambda block: ErrorSums.of(pooled.error(block), block))
     by_time, rows = sums.periods.sums
     wanted = {"unit", "time"} if effect == "twoway" else {effect}

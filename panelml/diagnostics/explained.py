@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from panelml.arguments import checked
 from panelml.data.agreement import same_sample
-from panelml.errors import SpecificationError
+from panelml.errors import SpecificationError, listing, shown
 from panelml.results.mixed import MixedResults
 
 __all__ = ["ExplainedVariance", "snijders_bosker"]
@@ -50,13 +51,18 @@ def snijders_bosker(
     Raises
     ------
     SpecificationError
-        If a fit has anything but one random intercept, or the rows differ.
+        If a fit has anything but one random intercept, the first has regressors, one is by REML
+        and the other is not, or the rows differ.
 
     Notes
     -----
     Can be negative where a regressor makes things worse between groups. Source: Snijders and
     Bosker (1994), *Sociological Methods & Research* 22, 342-363.
     """
+    if group_size is not None and not 0 < group_size < math.inf:
+        raise SpecificationError(
+            f"group_size is a number of rows above zero, not {shown(group_size)}."
+        )
     for result in (null, fit):
         if not isinstance(result, MixedResults):
             name = getattr(result, "model", type(result).__name__)
@@ -69,12 +75,25 @@ def snijders_bosker(
             raise SpecificationError(
                 "Explained variance by Snijders and Bosker is of models with one random intercept."
             )
+        if result.residual is not None:
+            raise SpecificationError(
+                "Explained variance by Snijders and Bosker is of models with independent residuals "
+                f"of equal variance, not of {result.residual.words}."
+            )
     same = null.depvar == fit.depvar and null.random.parts[0].name == fit.random.parts[0].name
     if not same or not same_sample(null._sample, fit._sample):
         raise SpecificationError(
             "The two models must be fitted to the same rows and outcome. Their rows, the values of "
             "the outcome, weights, or the units of their random intercepts differ."
         )
+    regressors = [name for name in null.params.index if name != "Intercept"]
+    if regressors:
+        raise SpecificationError(
+            f"The first fit is that without regressors, as 'y ~ 1 + (1 | unit)'; it has "
+            f"{listing(regressors, most=8)}."
+        )
+    if null.random.restricted is not fit.random.restricted:
+        raise SpecificationError("One model is fitted by REML and the other by ML.")
     size = _harmonic_mean(fit) if group_size is None else float(group_size)
     between = [float(result.random.parts[0].cov[0, 0]) for result in (null, fit)]
     row = 1 - (fit.sigma2 + between[1]) / (null.sigma2 + between[0])

@@ -18,7 +18,8 @@ from panelml.diagnostics.contrasts import (
     distinct_directions,
     joint_form,
 )
-from panelml.diagnostics.pairs import Pair, make_pair
+from panelml.diagnostics.estimable import canonical
+from panelml.diagnostics.pairs import TWO_WAY, Pair, make_pair
 from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.clusters import (
     few_clusters,
@@ -179,7 +180,7 @@ def _classical(pair: Pair, method: str) -> TestResult:
 
 def _nothing_to_test(pair: Pair) -> IdentificationError:
     return IdentificationError(
-        f"{pair.first.model} and {pair.second.model} give the same {pair.words} by construction: "
+        f"{' and '.join(pair.titles)} give the same {pair.words} by construction: "
         "there is nothing to test." + "".join(f" {note}" for note in pair.notes)
     )
 
@@ -252,25 +253,27 @@ def _result(
     pair: Pair, method: str, form: QuadraticForm, notes: tuple[str, ...],
     clusters: Mapping[str, int] | None = None,
 ) -> TestResult:  # fmt: skip
-    one, other = pair.first.model, pair.second.model
+    one, other = pair.titles
     statistic, df = form.statistic, form.rank
     null = f"{one} and {other} estimate the same coefficients: {pair.words}"
-    title = f"Hausman test: {one} against {other} ({method})"
+    title = f"Hausman test: {pair.first.model} against {pair.second.model} ({method})"
     found = replace(chi2_test(title, null, statistic, df), conclusive=form.valid)
     if statistic < 0:
         found = replace(found, pvalue=float("nan"))
     judged = found.pvalue if form.valid else float("nan")
+    better: float | None = None
     if few_clusters(clusters or {}) and not np.isnan(statistic):
         least = min((clusters or {}).values()) - 1
-        judged = f_tail(statistic / df, df, least)
+        judged = better = f_tail(statistic / df, df, least)
         notes += (f"F({df}, {least}), a better reference with few clusters: p = {judged:.4f}.",)
-    return replace(found, advice=_advice(pair, judged), notes=(*notes, *pair.notes))
+    notes += pair.notes
+    return replace(found, advice=_advice(pair, judged), notes=notes, judged=better)
 
 
 def _advice(pair: Pair, pvalue: float) -> str:
     if np.isnan(pvalue):
         return "No conclusion: see the note."
-    other = pair.second.model
+    other = pair.titles[1]
     if pvalue >= 0.05:
         if pair.relation == "unranked":
             return "They do not differ at the 5 % level."
@@ -291,10 +294,25 @@ def _advice(pair: Pair, pvalue: float) -> str:
 
 
 def _within_against_between(pair: Pair) -> bool:
-    """Whether one of the fits uses differences between units, and the other does so less."""
+    """Whether one of the fits uses differences between units, and the other does so less.
+
+    Not where they differ in other ways too: in effects of periods, trends, or regressors.
+    """
     fits = (pair.first, pair.second)
+    one, other = (_besides_units(fit) for fit in fits)
+    if one != other:
+        return False
     absorbed = [_absorbs_units(fit) for fit in fits]
     return len(set(absorbed)) == 2 or any(fit.model not in FIXED for fit in fits)
+
+
+def _besides_units(fit: Results) -> set[str]:
+    """Effects and regressors of a fit, but for intercepts of units."""
+    effects = {str(effect) for effect in fit.counts.effects}
+    if fit.model == TWO_WAY:
+        effects.add(fit.panel.time)
+    names = fit.attached.estimate.rows.sample.names
+    return (effects - {fit.panel.unit}) | {canonical(name) for name in names}
 
 
 def _absorbs_units(fit: Results) -> bool:

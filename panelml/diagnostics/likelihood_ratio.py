@@ -11,6 +11,7 @@ from panelml.arguments import checked
 from panelml.data.agreement import same_order, same_sample
 from panelml.diagnostics.estimable import canonical
 from panelml.diagnostics.likelihoods import POOLED, Likelihood, likelihood_of, wrong_kind
+from panelml.diagnostics.residuals_within import residuals_within
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
 from panelml.errors import SpecificationError, check_choice, check_count
@@ -174,7 +175,7 @@ def nested_pair(small: Results, large: Results) -> tuple[Likelihood, MixedResult
     if not same:
         raise SpecificationError(
             "The two models must be fitted to the same rows and outcome. Their rows, the values of "
-            "the outcome, or weights differ."
+            "the outcome or of a variable that both formulas name, or weights differ."
         )
     if null.restricted is not restricted:
         raise SpecificationError("One model is fitted by REML and the other by ML.")
@@ -193,6 +194,17 @@ def _added_variances(null: Likelihood, wide: Likelihood) -> list[tuple[str, str]
     """Find the variances that the larger model adds."""
     if not set(null.variances) <= set(wide.variances):
         raise SpecificationError("The smaller model has random terms that the larger one lacks.")
+    if not null.covariances <= wide.covariances:
+        raise SpecificationError(
+            "The smaller model has correlated random coefficients that are uncorrelated in the "
+            "larger one, which therefore does not contain it."
+        )
+    time = wide.sample.panel.time
+    if not residuals_within(null.residual, wide.residual, time):
+        raise SpecificationError(
+            "The residuals of the smaller model depend on each other, or vary, in a way that those "
+            "of the larger one cannot, so that it is not contained in it. Compare by aic or bic."
+        )
     return [variance for variance in wide.variances if variance not in null.variances]
 
 
@@ -201,7 +213,7 @@ def _few_groups(large: MixedResults, added: list[tuple[str, str]]) -> tuple[str,
     names = {name for name, _ in added}
     counts = {
         part.name: int((large._sample.level_rows(part.group) > 0).sum())
-        for part in large.random.parts if part.name in names
+        for part in large.random.parts if ":".join(sorted(part.group)) in names
     }  # fmt: skip
     few = {name: count for name, count in counts.items() if count < FEW_GROUPS}
     if not few:

@@ -11,13 +11,16 @@ from panelml._typing import FloatArray
 from panelml.core.block import Block
 from panelml.core.refit import Truth
 from panelml.core.row_values import RowValues
+from panelml.data.residual import ResidualStructure
 from panelml.data.sample import Sample
+from panelml.diagnostics.estimable import canonical
 from panelml.engine.fold import fold
 from panelml.engine.refit import AnyRefitter
 from panelml.errors import SpecificationError
 from panelml.results.base import Results
 from panelml.results.mixed import MixedResults
 from panelml.results.mixed_inference import any_refitter, truth_of
+from panelml.results.random_part import RandomPart
 
 __all__ = ["POOLED", "Likelihood", "Refits", "likelihood_of", "wrong_kind"]
 
@@ -65,6 +68,16 @@ class Likelihood(Protocol):
         ...
 
     @property
+    def covariances(self) -> frozenset[tuple[str, frozenset[str]]]:
+        """Grouping factor and labels of the pairs of random coefficients that may be correlated."""
+        ...
+
+    @property
+    def residual(self) -> ResidualStructure | None:
+        """How its residuals depend on each other, if they do."""
+        ...
+
+    @property
     def parameters(self) -> int:
         """Number of its variances, covariances and parameters of dependent residuals."""
         ...
@@ -100,6 +113,11 @@ def wrong_kind(fit: object) -> SpecificationError:
     )
 
 
+def _group(part: RandomPart) -> str:
+    """Name a grouping factor independently of the order of its columns."""
+    return ":".join(sorted(part.group))
+
+
 @dataclass(frozen=True, slots=True)
 class MixedLikelihood:
     """Of a mixed model."""
@@ -124,7 +142,25 @@ class MixedLikelihood:
     @property
     def variances(self) -> tuple[tuple[str, str], ...]:
         """Grouping factor and label of each random coefficient."""
-        return tuple((part.name, name) for part in self.fit.random.parts for name in part.labels)
+        return tuple(
+            (_group(part), canonical(name))
+            for part in self.fit.random.parts
+            for name in part.labels
+        )
+
+    @property
+    def covariances(self) -> frozenset[tuple[str, frozenset[str]]]:
+        """Grouping factor and labels of the pairs of random coefficients that may be correlated."""
+        return frozenset(
+            (_group(part), frozenset(canonical(part.labels[j]) for j in pair))
+            for part in self.fit.random.parts
+            for pair in part.correlations()
+        )
+
+    @property
+    def residual(self) -> ResidualStructure | None:
+        """How its residuals depend on each other, if they do."""
+        return self.fit.residual.structure if self.fit.residual else None
 
     @property
     def parameters(self) -> int:
@@ -167,6 +203,8 @@ class PooledLikelihood:
     fit: Results
     restricted: bool
     variances: tuple[tuple[str, str], ...] = ()
+    covariances: frozenset[tuple[str, frozenset[str]]] = frozenset()
+    residual: None = None
     parameters: int = 0
 
     @property

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.data.agreement import same_outcome, same_rows
+from panelml.data.agreement import changed_variables, same_outcome, same_rows
 from panelml.data.grouping import ROW
 from panelml.data.panel import Panel
 from panelml.diagnostics.estimable import Directions, canonical, directions_of, estimable, recoded
@@ -86,6 +86,15 @@ class Pair:
         return float(self.model_cov(fit)[0, 0] / self.bread(fit)[0, 0])
 
     @property
+    def titles(self) -> tuple[str, str]:
+        """Names of the two fits; with what they absorb, where the models are of one kind."""
+        fits = (self.first, self.second)
+        if self.first.model != self.second.model or not all(f.effects_absorbed for f in fits):
+            return self.first.model, self.second.model
+        first, second = (f"{fit.model} of {fit.effects_absorbed}" for fit in fits)
+        return first, second
+
+    @property
     def same_rows(self) -> bool:
         """Whether both fits use the same rows with the same weights."""
         return same_rows(*(fit.attached.estimate.rows.sample for fit in (self.first, self.second)))
@@ -114,7 +123,8 @@ def make_pair(a: Results, b: Results) -> Pair:
     Raises
     ------
     SpecificationError
-        If one is no regression, or they explain different outcomes or come from different panels.
+        If one is no regression, or they explain different outcomes, come from different panels,
+        or from data in which a variable of both has other values.
     IdentificationError
         If they have no slope in common that both identify.
     """
@@ -136,6 +146,12 @@ def make_pair(a: Results, b: Results) -> Pair:
         raise SpecificationError(
             f"The fits explain different outcomes: the values of {a.depvar!r} differ between the "
             "data they were fitted to. Fit both on the same Panel object."
+        )
+    changed = changed_variables(one, other)
+    if changed:
+        raise SpecificationError(
+            f"The data that the fits were fitted to differ in {listing(changed, most=8)}, so that "
+            "coefficients of the same name do not mean the same. Fit both on the same Panel object."
         )
     first, second, relation = _rank(a, b)
     return _compare(first, second, relation)
@@ -199,8 +215,9 @@ def _not_compared(
     for fit, each in zip(fits, found, strict=True):
         tied = [name for name in names if name in each.tied and name not in single]
         if tied:
+            are = "They are" if len(tied) > 1 else "It is"
             notes.append(
-                f"Not compared one by one: {listing(tied, most=12)}. They are collinear in "
+                f"Not compared one by one: {listing(tied, most=12)}. {are} collinear in "
                 f"{fit.model}, so that each coefficient depends on which of them is left out; only "
                 "combinations that do not are compared."
             )
@@ -227,15 +244,29 @@ def _same_index(a: Panel, b: Panel) -> bool:
     )
 
 
+def _absorbs(one: Results, other: Results) -> bool:
+    """Whether one fit absorbs all effects that the other does."""
+    return all(
+        any(
+            larger.columns == effect.columns
+            and set(effect.slopes) <= set(larger.slopes)
+            and effect.intercept <= larger.intercept
+            for larger in one.counts.effects
+        )
+        for effect in other.counts.effects
+    )
+
+
 def _rank(a: Results, b: Results) -> tuple[Results, Results, Relation]:
-    effects = {id(fit): {effect.columns for effect in fit.counts.effects} for fit in (a, b)}
     for one, other in ((a, b), (b, a)):
         if {one.model, other.model} <= {"Fixed effects", "Pooled OLS"}:
-            if effects[id(other)] < effects[id(one)]:
+            if _absorbs(one, other) and not _absorbs(other, one):
                 return one, other, "efficient"
             continue
         needed = {(one.panel.unit,)} | ({(one.panel.time,)} if other.model == TWO_WAY else set())
-        absorbed = one.model != "Fixed effects" or needed <= effects[id(one)]
+        absorbed = one.model != "Fixed effects" or needed <= {
+            effect.columns for effect in one.counts.effects if effect.intercept
+        }
         if one.model not in ORDER or other.model not in ORDER or not absorbed:
             continue
         if (one.model, other.model) == ("Fixed effects", "Between"):

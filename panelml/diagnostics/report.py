@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -222,6 +223,7 @@ def _on_differences(test: TestResult | None) -> list[str]:
 
 
 def _defined(test: TestResult | str | None) -> TestResult | None:
+    """Return a test that may be concluded from, with the p-value that its advice goes by."""
     if not isinstance(test, TestResult) or np.isnan(test.pvalue) or not test.conclusive:
         return None
-    return test
+    return test if test.judged is None else replace(test, pvalue=test.judged)

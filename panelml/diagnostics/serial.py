@@ -13,6 +13,7 @@ from panelml.core.linalg import solve_normal
 from panelml.core.moments import Gram, PanelMoments
 from panelml.core.pair import Pair
 from panelml.core.transforms import Difference, Rows, Within
+from panelml.diagnostics.periods import require_periods
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.correction import Counts, SmallSample
@@ -50,7 +51,7 @@ def wooldridge_test(
     Raises
     ------
     SpecificationError
-        For weights, or "within" in an unbalanced panel.
+        For weights, rows without periods, or "within" in an unbalanced panel.
     IdentificationError
         If too few rows have a lag.
 
@@ -62,6 +63,7 @@ def wooldridge_test(
     """
     check_choice("errors", errors, Errors)
     influence = result.attached.estimate.rows
+    require_periods(influence.sample.panel)
     if influence.sample.weights is not None:
         raise SpecificationError("The test is not defined for weighted fits.")
     rho = {"levels": -0.5, "differences": 0.0, "within": _within_correlation(result)}[errors]

@@ -8,6 +8,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked
+from panelml.core.augment import SplitMeans
 from panelml.diagnostics.estimable import Directions, directions_of, estimable
 from panelml.diagnostics.pairs import require_regression
 from panelml.errors import IdentificationError, SpecificationError, check_share, listing
@@ -154,16 +155,21 @@ def _pairs(fit: Results) -> Comparison:
     """Find regressors with both effects, and the differences of these that are estimable."""
     found = directions_of(fit)
     place = {name: j for j, name in enumerate(found.names)}
-    names, own, other, sign = [], [], [], []
+    centred = _centred_products(fit)
+    names, own, other, sign, left_out = [], [], [], [], []
     for name in found.names:
         split = name.startswith("within(") and name.endswith(")")
         plain = name[len("within(") : -1] if split else name
         partner = f"between({plain})" if split else f"mean({plain})"
-        if partner in place:
+        if partner in place and plain in centred:
+            left_out.append(plain)
+        elif partner in place:
             names.append(plain)
             own.append(place[name])
             other.append(place[partner])
             sign.append(-1.0 if split else 0.0)
+    if not names and left_out:
+        raise IdentificationError(_centred_note(left_out))
     if not names:
         raise SpecificationError(
             f"{fit.model} has no effect both within and between units. Fit Hybrid or Mundlak."
@@ -182,7 +188,38 @@ def _pairs(fit: Results) -> Comparison:
                 contrasts[:, at[found.names[place_]]] += factor * column
     alone = tuple(name for name, one in zip(names, single, strict=True) if one)
     own_places = [at[found.names[i]] for i, one in zip(own, single, strict=True) if one]
-    return Comparison(alone, own_places, contrasts, *_words(names, alone, basis, found))
+    words, notes = _words(names, alone, basis, found)
+    if left_out:
+        notes += (_centred_note(left_out),)
+    return Comparison(alone, own_places, contrasts, words, notes)
+
+
+def _centred_products(fit: Results) -> tuple[str, ...]:
+    """Find products of deviations, and what they are made of.
+
+    The coefficient of a factor is its effect where the others are zero: at their unit means for
+    deviations, and at zero for the means of products.
+    """
+    terms = fit.predictor.design.regressors
+    splits = [step for step in fit.predictor.steps if isinstance(step, SplitMeans)]
+    products = [
+        set(terms.components[split.varying[place]])
+        for split in splits
+        for place, _ in split.products
+    ]
+    return tuple(
+        name
+        for name, factors in zip(terms.names, terms.components, strict=True)
+        if any(set(factors) <= product for product in products)
+    )
+
+
+def _centred_note(names: list[str]) -> str:
+    return (
+        f"Not compared: {listing(names, most=8)}. In products of deviations their effects within "
+        "units are those at unit means of the other factors, and between units those at zero. Fit "
+        "Hybrid(..., interactions='demeaned') to compare them."
+    )
 
 
 def _words(
@@ -194,12 +231,14 @@ def _words(
     if lost:
         notes = (f"Not compared, for want of variation between units: {listing(lost, most=8)}.",)
     if tied:
+        are = "They are" if len(tied) > 1 else "It is"
         notes += (
-            f"Not compared one by one: {listing(tied, most=8)}. They are collinear within units or "
+            f"Not compared one by one: {listing(tied, most=8)}. {are} collinear within units or "
             "between them, so that each coefficient depends on which of them is left out.",
         )
     combinations = len(basis) - len(alone)
     parts = list(alone)
     if combinations:
-        parts.append(f"{combinations} combinations of {listing(tied, most=8)}")
+        count = f"{combinations} combination{'s' if combinations > 1 else ''}"
+        parts.append(f"{count} of {listing(tied, most=8)}")
     return ", ".join(parts), notes

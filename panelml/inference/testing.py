@@ -35,6 +35,8 @@ class TestResult:
     notes : tuple of str
     conclusive : bool
         Whether the statistic has its reference distribution under the null hypothesis.
+    judged : float, or None
+        The p-value that the advice goes by, where another distribution is a better reference.
     """
 
     __test__ = False
@@ -48,6 +50,7 @@ class TestResult:
     advice: str = ""
     notes: tuple[str, ...] = ()
     conclusive: bool = True
+    judged: float | None = None
 
     def __str__(self) -> str:
         lines = [

@@ -196,7 +196,17 @@ def fit_mixed(
     """Fit a mixed model to a sample, and put its results together.
 
     See ``panelml.engine.mixed.fit_sample`` for the parameters and the errors.
+
+    Raises
+    ------
+    SpecificationError
+        For frequency weights too.
     """
+    if sample.weights is not None and sample.weights.kind == "frequency":
+        raise SpecificationError(
+            f"{model} takes weights that are inverse to variances, not frequencies: repeat each "
+            f"row instead of weights='frequency:{sample.weights.column}'."
+        )
     # The results of mixed models know intercepts, fixed and random ones, by this name.
     parameter_names(sample.names, constant=True)
     fit = fit_sample(sample, groups, restricted=restricted, plan=plan)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -12,7 +11,6 @@ import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
-from panelml.core.block import Block
 from panelml.data.panel import Panel
 from panelml.errors import UnknownNameError, check_choice, shown, suggest
 from panelml.inference.distributions import normal_critical
@@ -236,7 +234,8 @@ class MixedResults(LevelResults):
         Parameters
         ----------
         data : data frame or dict of str to array or number
-            Values of the random regressors' columns.
+            Values of the random regressors' columns, and of those by which the residual variance
+            differs.
 
         Returns
         -------
@@ -245,22 +244,11 @@ class MixedResults(LevelResults):
             factor, z' D z, the residual one and their total.
         """
         frame = frame_of(data)
-        basis, parts = self.random.prediction.basis, self.random.parts
         rows = random_rows(self.predictor, frame)
-
-        def variance(block: Block, place: int) -> FloatArray:
-            z = np.zeros((basis.centre.size, block.n))
-            z[z.shape[0] - len(rows.names) :] = block.z[1:]
-            values: FloatArray = self.random.variances(basis.random(z))[place]
-            return values
-
-        found = {
-            part.name: sample_values(rows, partial(variance, place=place))
-            for place, part in enumerate(parts)
-        }
+        found, residual = self._level_variances(rows), self._variances_of_residuals(rows)
         columns = {name: rows.panel.series(name).to_numpy() for name in list(frame.columns)}
         table = pd.DataFrame({**columns, **found}, index=rows.panel.row_labels())
-        return table.assign(residual=self.sigma2, total=sum(found.values()) + self.sigma2)
+        return table.assign(residual=residual, total=sum(found.values()) + residual)
 
     def plot_effects(
         self, group: str | None = None, term: str = "Intercept", *, level: float = 0.95,
@@ -335,7 +323,7 @@ class MixedResults(LevelResults):
     def plot_variance(self, x: str, *, ax: Axes | None = None) -> Axes:
         """Plot the variance function over a random regressor, by level.
 
-        Other random regressors are held at their means.
+        Other random regressors are held at their means; the residual variance is the average.
 
         Parameters
         ----------
@@ -358,10 +346,9 @@ class MixedResults(LevelResults):
         values = {name: self._random_values(name) for name in columns}
         grid = np.linspace(np.nanmin(values[x]), np.nanmax(values[x]), 101)
         held = {name: np.full(101, np.nanmean(column)) for name, column in values.items()}
-        found = self.variance_at({**held, x: grid})
-        names = ["residual", *(part.name for part in self.random.parts)]
-        parts = {name: found[name].to_numpy() for name in names}
-        return plot_variances(grid, parts, label=x, ax=ax)
+        found = self._level_variances(random_rows(self.predictor, frame_of({**held, x: grid})))
+        residual = np.full(101, self.sigma2 * (self.residual.mean if self.residual else 1.0))
+        return plot_variances(grid, {"residual": residual, **found}, label=x, ax=ax)
 
     def _random_values(self, name: str) -> FloatArray:
         """Return a column, as deviations from unit means where a hybrid model takes these."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -10,12 +11,14 @@ import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
+from panelml.core.block import Block
 from panelml.core.blup import UnitPrediction
 from panelml.data.sample import Sample
 from panelml.errors import SpecificationError, check_choice, check_share
 from panelml.results.intervals import PredictionErrors, interval_table
 from panelml.results.mixed_inference import MixedInference, require_independent
 from panelml.results.plot_levels import plot_diagnostics, plot_shares
+from panelml.results.prediction import sample_values
 from panelml.results.shares import variance_sources
 
 if TYPE_CHECKING:
@@ -150,11 +153,31 @@ class LevelResults(MixedInference):
 
     def _residual_variances(self, panel: Any, *, inside: bool) -> FloatArray:
         """Variance of the residual of each row."""
+        if self.residual is None:
+            return np.full(panel.nobs, self.random.sigma2)
+        return self._variances_of_residuals(self._sample if inside else self.rule.rows(panel))
+
+    def _variances_of_residuals(self, rows: Sample) -> FloatArray:
+        """Variance of the residual of each row of a sample, in the user's order."""
         whitening = self.random.prediction.basis.whitening
         if self.residual is None or whitening is None:
-            return np.full(panel.nobs, self.random.sigma2)
-        rows = self._sample if inside else self.rule.rows(panel)
+            return np.full(rows.panel.nobs, self.random.sigma2)
         return self.random.sigma2 * self.residual.row_variances(whitening, rows)
+
+    def _level_variances(self, rows: Sample) -> dict[str, FloatArray]:
+        """Variances between the levels of each grouping factor, at rows of random regressors."""
+        basis = self.random.prediction.basis
+
+        def variance(block: Block, place: int) -> FloatArray:
+            z = np.zeros((basis.centre.size, block.n))
+            z[z.shape[0] - len(rows.names) :] = block.z[1:]
+            values: FloatArray = self.random.variances(basis.random(z))[place]
+            return values
+
+        return {
+            part.name: sample_values(rows, partial(variance, place=place))
+            for place, part in enumerate(self.random.parts)
+        }
 
     def _error_variances(
         self, panel: Any, kind: PredictionKind, *, inside: bool

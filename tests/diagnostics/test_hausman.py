@@ -449,6 +449,7 @@ def test_few_clusters_are_judged_by_f() -> None:
     by_f = float(stats.f.sf(found.statistic / 2, 2, 9))
     assert f"F(2, 9), a better reference with few clusters: p = {by_f:.4f}." in found.notes
     assert by_f > 0.05
+    assert found.judged == pytest.approx(by_f)
     assert found.advice.startswith("They do not differ")
     assert "Only 10 clusters (firm)" in found.notes[0]
 
@@ -735,3 +736,78 @@ def test_names_of_panels_are_plain() -> None:
     fe = pm.FixedEffects("lgsp ~ lpcap + unemp").fit(data)
     re = pm.RandomEffects("lgsp ~ lpcap + unemp").fit(data)
     assert "state (48 clusters)" in str(hausman(fe, re))
+
+
+# --- what differs between the fits --------------------------------------------------------------
+
+
+def trending(seed: int = 0) -> pd.DataFrame:
+    """Unit effects are independent of x; effects of periods, and of trends, go along with it."""
+    rng = np.random.default_rng(seed)
+    unit, time = np.repeat(np.arange(200), 6), np.tile(np.arange(6), 200)
+    frame = pd.DataFrame({"id": unit, "t": time, "x": rng.normal(size=1200) + time})
+    frame["z"] = rng.normal(size=1200)
+    frame["y"] = frame["x"] + 0.5 * time + rng.normal(size=200)[unit] + rng.normal(size=1200)
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pm.FixedEffects("y ~ x | id + t"), pm.RandomEffects("y ~ x")),
+        (pm.FixedEffects("y ~ x | id + t"), pm.PooledOLS("y ~ x")),
+        (pm.FixedEffects("y ~ x + C(t)"), pm.RandomEffects("y ~ x")),
+        (pm.FixedEffects("y ~ x | id[t]"), pm.RandomEffects("y ~ x")),
+    ],
+)  # fmt: skip
+def test_within_and_between_are_blamed_only_where_nothing_else_differs(
+    one: Any, other: Any
+) -> None:
+    panel = pm.Panel(trending(), "id", "t")
+    found = hausman(one.fit(panel), other.fit(panel))
+    assert found.pvalue < 0.001
+    assert "look for effects that only one of them removes" in found.advice
+    assert "between them" not in found.advice
+
+
+def test_the_same_models_are_told_apart_by_their_effects() -> None:
+    panel = pm.Panel(trending(), "id", "t")
+    one, two = (pm.FixedEffects(f"y ~ x | {effects}").fit(panel) for effects in ("id", "id + t"))
+    found = hausman(one, two)
+    assert found.null.startswith("Fixed effects of id + t and Fixed effects of id estimate")
+    alike = hausman(one, pm.FixedEffects("y ~ z + x | id[z]").fit(panel))
+    assert alike.pvalue > 0.05
+    assert "so Fixed effects of id may be used" in alike.advice
+
+
+def test_slopes_of_effects_decide_which_fit_is_efficient() -> None:
+    panel = pm.Panel(trending(), "id", "t")
+
+    def fixed(effects: str) -> Results:
+        return pm.FixedEffects(f"y ~ x | {effects}", cov="iid").fit(panel)
+
+    re = pm.RandomEffects("y ~ x", cov="iid").fit(panel)
+    for one, other in ((fixed("id[[z]]"), re), (fixed("id + t"), fixed("id[z]")),
+                       (fixed("id[[z]]"), fixed("id"))):  # fmt: skip
+        with pytest.raises(SpecificationError, match="needs one fit that is efficient"):
+            hausman(one, other, "classical")
+        assert "neither fit is known to be efficient" in hausman(one, other).notes[-1]
+    wide, narrow = fixed("id[z]"), fixed("id")
+    difference = wide.params["x"] - narrow.params["x"]
+    variance = wide.cov.loc["x", "x"] - narrow.cov.loc["x", "x"]
+    found = hausman(narrow, wide, "classical")
+    assert found.statistic == pytest.approx(difference**2 / variance, rel=1e-8)
+
+
+def test_other_values_of_a_regressor_are_refused() -> None:
+    """Per thousand and per cent are not the same coefficient, though they have one name."""
+    frame = trending()
+    fe = pm.FixedEffects("y ~ x + z").fit(pm.Panel(frame, "id", "t"))
+    other = pm.Panel(frame.assign(x=10 * frame["x"], extra=1.0), "id", "t")
+    with pytest.raises(SpecificationError, match="differ in x, so that"):
+        hausman(fe, pm.RandomEffects("y ~ x + z").fit(other))
+    single = pm.Panel(frame.assign(x=frame["x"].astype("float32")), "id", "t")
+    assert hausman(fe, pm.RandomEffects("y ~ x + z").fit(single)).df == (2,)
+    missing = frame.assign(z=frame["z"].where(frame.index % 9 != 0), extra=1.0)
+    re = pm.RandomEffects("y ~ x + z").fit(pm.Panel(missing, "id", "t"))
+    assert hausman(fe, re).df == (2,)

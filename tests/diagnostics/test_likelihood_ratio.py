@@ -15,6 +15,7 @@ from scipy.stats import chi2
 import panelml as pm
 from panelml.data.agreement import same_sample
 from panelml.diagnostics.explained import snijders_bosker
+from panelml.diagnostics.residuals_within import residuals_within
 from panelml.errors import SpecificationError
 from tests.mixed_data import MIXED
 
@@ -57,6 +58,10 @@ OTHERS: dict[str, Callable[[pd.DataFrame], tuple[Any, Any]]] = {
         ml("p ~ 1 + (1 | id)", without(d.assign(p=(d["id"] + d["t"]) // 2 % 2 * 1.0), 3)),
         ml("p ~ x + (1 | id)", without(d.assign(p=(d["id"] + d["t"]) // 2 % 2 * 1.0), 2)),
     ),
+    "a regressor of both": lambda d: (
+        ml("y ~ x + (1 | id)", pm.Panel(d.assign(x=1000 * d["x"]), "id", "t")),
+        ml("y ~ x + z + (1 | id)", pm.Panel(d, "id", "t")),
+    ),
     "polars": lambda d: (
         ml(NULL, pl.from_pandas(without(d, 3))), ml(WIDE, pl.from_pandas(without(d, 2))),
     ),
@@ -84,6 +89,7 @@ KINDS: dict[str, Callable[[pd.DataFrame], Any]] = {
     "polars": pl.from_pandas,
     "pyarrow": lambda d: pa.Table.from_pandas(d, preserve_index=False),
     "panel": lambda d: pm.Panel(d.sample(frac=1, random_state=2), "id", "t"),
+    "single precision": lambda d: d.assign(z=d["z"].astype("float32")),
     "other columns": lambda d: d.assign(x=d["x"], extra=1.0),
 }
 
@@ -91,8 +97,9 @@ KINDS: dict[str, Callable[[pd.DataFrame], Any]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_order_of_rows_and_the_kind_of_frame_do_not_matter(kind: str) -> None:
     frame = scores()
-    small, large = ml(NULL, frame), ml(WIDE, KINDS[kind](frame))
-    expected = pm.lr_test(small, ml(WIDE, frame))
+    one, other = ("y ~ z + (1 | id)", "y ~ x + z + (1 | id)")
+    small, large = ml(one, frame), ml(other, KINDS[kind](frame))
+    expected = pm.lr_test(small, ml(other, frame))
     found = pm.lr_test(small, large)
     assert found.statistic == pytest.approx(expected.statistic, rel=1e-7)
 
@@ -109,6 +116,66 @@ def test_variables_of_one_fit_and_units_of_weights_may_change() -> None:
 
 
 # --- pooled least squares ---------------------------------------------------------------------
+
+
+AR1, EQUAL = pm.residual.AR1, pm.residual.Exchangeable
+VARYING = pm.residual.Heteroskedastic("g")
+APART = {
+    "residuals": ("(1 | id)", AR1(), "(1 + x | id)", None),
+    "variances": ("(1 | id)", VARYING, "(1 + x | id)", AR1()),
+    "forms": ("(1 | id)", AR1(), "(1 + x | id)", pm.residual.MA1()),
+    "lags": ("(1 | id)", AR1(), "(1 | id)", pm.residual.Toeplitz(2)),
+    "correlations": ("(1 + x | id)", None, "(1 + x + z + v || id)", None),
+}
+
+
+@pytest.mark.parametrize("name", APART)
+def test_models_of_which_neither_contains_the_other_are_refused(name: str) -> None:
+    """They have different numbers of parameters, and the larger number the higher likelihood."""
+    frame = scores().assign(v=np.random.default_rng(1).normal(size=240))
+    frame["g"] = np.where(frame["t"] < 3, "early", "late")
+    frame["y"] += frame["id"] % 5 * frame["x"]
+    panel = pm.Panel(frame, "id", "t")
+    one, structure, other, wider = APART[name]
+    small = pm.MixedModel(f"y ~ x + {one}", reml=False, residual=structure).fit(panel)
+    large = pm.MixedModel(f"y ~ x + {other}", reml=False, residual=wider).fit(panel)
+    with pytest.raises(SpecificationError, match="contain"):
+        pm.lr_test(small, large)
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "expected"),
+    [
+        (None, AR1(), True),
+        (AR1(), AR1(by="g"), True),
+        (AR1(by="g"), AR1(by="h"), False),
+        (AR1(by="g"), AR1(), False),
+        (AR1(), AR1(time="wave"), False),
+        (AR1(time="t"), pm.residual.Unstructured(), True),
+        (VARYING, AR1(variance_by="g"), True),
+        (VARYING, AR1(by="g"), True),
+        (pm.residual.Heteroskedastic("t"), pm.residual.Unstructured(), True),
+        (pm.residual.Heteroskedastic(covariates="x"), AR1(covariates=("z", "x")), True),
+        (pm.residual.Heteroskedastic(covariates="x"), AR1(covariates="z"), False),
+        (EQUAL(), pm.residual.Toeplitz(), True),
+        (EQUAL(group="id"), pm.residual.Toeplitz(group="school"), False),
+        (pm.residual.MA1(), pm.residual.Toeplitz(1), True),
+        (pm.residual.Toeplitz(1), pm.residual.Toeplitz(3), True),
+        (pm.residual.Toeplitz(), pm.residual.Toeplitz(3), False),
+    ],
+)
+def test_structures_of_residuals_contain_others(small: Any, large: Any, expected: bool) -> None:
+    assert residuals_within(small, large, "t") is expected
+    if expected:
+        assert not residuals_within(large, small, "t")
+
+
+def test_the_order_of_names_in_random_terms_does_not_matter() -> None:
+    frame = scores().assign(g=lambda d: d["t"] % 2)
+    one, other = ("(1 + x:z | g:id)", "(1 + z:x + x | id:g)")
+    found = pm.lr_test(ml(f"y ~ x + {one}", frame), ml(f"y ~ x + {other}", frame))
+    assert found.df == (2, 3)
+    assert found.statistic >= 0
 
 
 def test_is_a_random_intercept_needed() -> None:

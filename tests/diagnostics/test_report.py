@@ -128,3 +128,28 @@ def test_text_and_html_carry_the_same_tests(name: str) -> None:
         assert str(part) in text
         assert part._repr_html_() in html
     assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def few_units(seed: int) -> pm.Panel:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"id": np.repeat(np.arange(8), 8), "t": np.tile(np.arange(8), 8)})
+    frame["x"], frame["z"] = rng.normal(size=(2, 64))
+    frame["y"] = frame["x"] + rng.normal(size=8)[frame["id"]] + rng.normal(size=64)
+    return pm.Panel(frame, "id", "t")
+
+
+def test_conclusions_go_by_the_p_value_that_the_tests_go_by() -> None:
+    """With eight units chi-squared and F disagree in one of twelve tests at 5 %."""
+    judged_otherwise = 0
+    for seed in range(20):
+        panel = few_units(seed)
+        found = pm.hausman(
+            pm.FixedEffects("y ~ x + z").fit(panel), pm.FirstDifference("y ~ x + z").fit(panel)
+        )
+        assert found.judged is not None
+        said = section(report(panel, "y ~ x + z"), 6)
+        concluded = "First differences and fixed effects differ by more than chance" in said
+        assert concluded == (found.judged < 0.05) == found.advice.startswith("They differ")
+        assert f"chance (p = {found.judged:.4f})" in said
+        judged_otherwise += (found.pvalue < 0.05) != (found.judged < 0.05)
+    assert judged_otherwise > 0

@@ -409,3 +409,84 @@ def test_advice_and_notes_are_printed() -> None:
     for part in ("Breusch-Pagan test, unit", "H0: the effects of units have no variance",
                  "chi2(1) = 798.1615", "RandomEffects or FixedEffects", "A note."):  # fmt: skip
         assert part in text
+
+
+# --- what a fit knows of periods --------------------------------------------------------------
+
+
+def careers() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.repeat(np.arange(60), 6), "t": np.tile(np.arange(6), 60)})
+    frame["tenure"] = rng.integers(0, 9, 60)[frame["id"]] + frame["t"]
+    frame["x"], frame["educ"] = rng.normal(size=360), rng.normal(size=60)[frame["id"]]
+    frame["y"] = frame["x"] + 0.1 * frame["tenure"] + rng.normal(size=60)[frame["id"]]
+    frame["y"] += rng.normal(size=360)
+    frame["wave"], frame["school"] = "wave " + frame["t"].astype(str), frame["id"] % 10
+    return frame.drop(index=[3, 17, 40, 111])
+
+
+def test_f_test_does_not_depend_on_which_collinear_regressor_was_dropped() -> None:
+    """Tenure is collinear with period dummies within units, and not in pooled least squares."""
+    frame = careers()
+    panel = pm.Panel(frame, "id", "t")
+    dummies = pd.get_dummies(frame["t"]).to_numpy(np.float64)
+    units = pd.get_dummies(frame["id"]).to_numpy(np.float64)
+    pooled = np.column_stack([frame[["x", "tenure"]], dummies])
+    rss, rank = [], []
+    for x in (pooled, np.column_stack([pooled, units])):
+        coef, _, r, _ = np.linalg.lstsq(x, frame["y"], rcond=1e-10)
+        rss.append(float(((frame["y"] - x @ coef) ** 2).sum()))
+        rank.append(int(r))
+    df = (rank[1] - rank[0], len(frame) - rank[1])
+    expected = (rss[0] - rss[1]) / df[0] / (rss[1] / df[1])
+    for formula in (
+        "y ~ x + tenure + C(t)",
+        "y ~ C(t) + tenure + x",
+        "y ~ x + tenure + C(t) + educ",
+    ):
+        found = effects_test(pm.FixedEffects(formula).fit(panel))
+        assert found.df == df
+        assert found.statistic == pytest.approx(expected, rel=1e-9)
+
+
+def test_residuals_after_copies_of_the_periods_are_refused() -> None:
+    """Effects of another column that tells periods apart are effects of periods."""
+    panel = pm.Panel(careers(), "id", "t")
+    for effects in ("id + wave", "id + school^wave"):
+        with pytest.raises(SpecificationError, match="Effects of t are taken out"):
+            pm.pesaran_cd(pm.FixedEffects(f"y ~ x | {effects}").fit(panel))
+    with pytest.raises(SpecificationError, match="Effects of t are taken out"):
+        pm.pesaran_cd(pm.MixedModel("y ~ x + (1 | id) + (1 | wave)").fit(panel))
+    for effects in ("id", "id + school", "id + wave[[educ]]"):
+        assert pm.pesaran_cd(pm.FixedEffects(f"y ~ x | {effects}").fit(panel)).pvalue > 0
+    assert pm.pesaran_cd(pm.MixedModel("y ~ x + (1 | id) + (0 + x | wave)").fit(panel)).pvalue > 0
+
+
+def test_rows_without_periods_have_no_tests_of_periods() -> None:
+    frame = careers()
+    for data in (frame, pm.Panel(frame, "id", "t")):
+        fit = pm.MixedModel("y ~ x + (1 | school)").fit(data)
+        for test in (pm.wooldridge_test, pm.pesaran_cd, pm.king_wu):
+            with pytest.raises(SpecificationError, match="laid out by school, without periods"):
+                test(fit)
+        for effect in ("time", "twoway"):
+            with pytest.raises(SpecificationError, match="laid out by school, without periods"):
+                breusch_pagan(fit, effect=effect)
+        assert breusch_pagan(fit).df == (1,)
+
+
+def test_f_test_of_slopes_beside_intercepts() -> None:
+    """The effects without slopes are a restriction of those with them."""
+    frame = careers()
+    panel = pm.Panel(frame, "id", "t")
+    wide, narrow = (pm.FixedEffects(f"y ~ x | {text}").fit(panel) for text in ("id[t]", "id"))
+    units = pd.get_dummies(frame["id"]).to_numpy(np.float64)
+    rss = []
+    for extra in (units, np.column_stack([units, units * frame[["t"]].to_numpy()])):
+        x = np.column_stack([frame["x"], extra])
+        left = frame["y"] - x @ np.linalg.lstsq(x, frame["y"], rcond=1e-10)[0]
+        rss.append(float((left**2).sum()))
+    found = effects_test(wide, narrow)
+    assert found.df == (60, len(frame) - 121)
+    expected = (rss[0] - rss[1]) / 60 / (rss[1] / (len(frame) - 121))
+    assert found.statistic == pytest.approx(expected, rel=1e-8)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import panelml as pm
 from panelml.diagnostics.within_between import within_between
-from panelml.errors import DetachedResultError, SpecificationError
+from panelml.errors import DetachedResultError, IdentificationError, SpecificationError
 from panelml.results.base import Results
 from panelml.results.formats import number, pvalue
 from tests.panels import grunfeld10_unbalanced, wage
@@ -113,3 +114,49 @@ def test_a_fit_without_both_effects_is_refused(panel: pm.Panel) -> None:
 def test_a_level_outside_0_and_1_is_refused(hybrid: Results, level: float) -> None:
     with pytest.raises(SpecificationError, match="level must lie between 0 and 1"):
         within_between(hybrid, level)
+
+
+def products(seed: int) -> pd.DataFrame:
+    """Effects within and between units are the same, of x, z and their product."""
+    rng = np.random.default_rng(seed)
+    unit = np.repeat(np.arange(150), 5)
+    frame = pd.DataFrame({"id": unit, "t": np.tile(np.arange(5), 150)})
+    for name in ("x", "z", "v"):
+        frame[name] = 3 + rng.normal(size=150)[unit] + rng.normal(size=unit.size)
+    x, z = frame["x"], frame["z"]
+    frame["y"] = x + z + frame["v"] + 0.5 * x * z + rng.normal(size=150)[unit]
+    frame["y"] += rng.normal(size=unit.size)
+    return frame
+
+
+def test_products_of_deviations_are_not_compared_with_means_of_products() -> None:
+    """Their factors' effects are at unit means within units, and at zero between them."""
+    panel = pm.Panel(products(0), "id", "t")
+    for options in ({"random": "1"}, {"interactions": "double-demeaned"}):
+        fit = pm.Hybrid("y ~ v + z * x", **options).fit(panel)
+        found = within_between(fit)
+        assert found.names == ("v",)
+        assert "Not compared: z, x, z:x. In products of deviations" in found.test.notes[-1]
+        assert within_between(pickle.loads(pickle.dumps(fit))).names == ("v",)
+        assert fit.params["within(x)"] - fit.params["between(x)"] > 1
+    with pytest.raises(IdentificationError, match="interactions='demeaned'"):
+        within_between(pm.Hybrid("y ~ x * z", random="1").fit(panel))
+    fixed = products(0).assign(k=lambda d: d["id"] % 3)
+    with pytest.raises(IdentificationError, match=r"Not compared: x, z, x:z, x:k, z:k, x:z:k\."):
+        within_between(pm.Hybrid("y ~ x * z * k", random="1").fit(pm.Panel(fixed, "id", "t")))
+
+
+def test_products_that_are_demeaned_are_compared() -> None:
+    rejected = 0
+    for seed in range(20):
+        panel = pm.Panel(products(seed), "id", "t")
+        found = within_between(pm.Hybrid("y ~ v + x * z", interactions="demeaned").fit(panel))
+        assert found.names == ("v", "x", "z", "x:z")
+        rejected += found.test.pvalue < 0.05
+    assert rejected <= 4
+
+
+def test_one_combination_is_singular() -> None:
+    frame = products(1).assign(tenure=lambda d: d["id"] % 7 + d["t"]).drop(index=range(0, 300, 7))
+    found = within_between(pm.Mundlak("y ~ tenure + t + x").fit(pm.Panel(frame, "id", "t")))
+    assert found.test.null.endswith("the same: x, 1 combination of tenure, t")

@@ -41,6 +41,17 @@ APART = "cannot tell the variances of the random coefficients apart"
 EXACT = "explains the outcome exactly: no residual variance"
 
 
+def test_frequencies_are_no_precisions() -> None:
+    """A likelihood of rows with precisions is not that of repeated rows."""
+    frame = data().assign(n=lambda d: 1 + d["row"] % 3)
+    with pytest.raises(SpecificationError, match="repeat each row instead of weights='frequency:n"):
+        fit("y ~ t + (1 | g)", frame, weights="frequency:n")
+    panel = pm.Panel(frame, "g", "t")
+    with pytest.raises(SpecificationError, match="not frequencies"):
+        pm.Hybrid("y ~ x", random="1", weights="frequency:n").fit(panel)
+    assert fit("y ~ t + (1 | g)", frame, weights="n").nobs == 60
+
+
 @both
 def test_one_unit(reml: bool) -> None:
     with pytest.raises(IdentificationError, match="grouping factor 'g' has one level"):

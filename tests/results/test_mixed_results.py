@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import panelml as pm
-from panelml.errors import DetachedResultError, SpecificationError
+from panelml.errors import DetachedResultError, SpecificationError, UnknownNameError
 from panelml.results.mixed import MixedResults
 from tests.golden import Case, load
 from tests.mixed_data import MIXED, hsb, orthodont, pastes, sleepstudy
@@ -85,6 +85,18 @@ def test_snijders_and_bosker() -> None:
     ten = pm.snijders_bosker(null, full, group_size=10)
     assert ten.level2 == pytest.approx(1 - (tau + full.sigma2 / 10) / (tau0 + null.sigma2 / 10))
     assert ten.level1 == found.level1
+    for size in (0, -3, float("nan"), float("inf")):
+        with pytest.raises(SpecificationError, match="group_size is a number of rows above zero"):
+            pm.snijders_bosker(null, full, group_size=size)
+    with pytest.raises(SpecificationError, match=r"that without regressors.*it has SES"):
+        pm.snijders_bosker(full, null)
+    with pytest.raises(SpecificationError, match="by REML and the other by ML"):
+        pm.snijders_bosker(null, pm.MixedModel("MathAch ~ SES + (1 | School)").fit(frame))
+    unequal = pm.MixedModel(
+        "MathAch ~ SES + (1 | School)", reml=False, residual="heteroskedastic:catholic"
+    ).fit(frame)
+    with pytest.raises(SpecificationError, match="not of heteroskedastic residuals"):
+        pm.snijders_bosker(null, unequal)
     slopes = pm.MixedModel("MathAch ~ SES + (1 + SES | School)", reml=False).fit(frame)
     with pytest.raises(SpecificationError, match="one random intercept"):
         pm.snijders_bosker(null, slopes)
@@ -158,6 +170,26 @@ def test_variance_function() -> None:
     pd.testing.assert_frame_equal(
         result.variance_at({"age": [8.0, 11.0]}), found.iloc[:2].reset_index(drop=True)
     )
+
+
+def test_variance_function_where_the_residual_variance_differs() -> None:
+    frame = orthodont().assign(sex=lambda d: np.where(d["male"] == 1, "M", "F"))
+    formula = "distance ~ age * male + (1 + age | Subject)"
+    result = pm.MixedModel(formula, residual="heteroskedastic:sex").fit(frame)
+    found = result.variance_at({"age": [8.0, 8.0], "sex": ["F", "M"]})
+    table = result.residual_structure().set_index("group")["estimate"]
+    np.testing.assert_allclose(found["residual"], table[["F", "M"]] ** 2, rtol=1e-9)
+    np.testing.assert_allclose(found["total"], found["Subject"] + found["residual"], rtol=1e-12)
+    with pytest.raises(UnknownNameError, match="sex"):
+        result.variance_at({"age": [8.0]})
+    graded = pm.MixedModel(formula, residual=pm.residual.Heteroskedastic(covariates="age")).fit(
+        frame
+    )
+    found = graded.variance_at({"age": [8.0, 9.0]})["residual"]
+    slope = graded.residual_structure().set_index("parameter")["estimate"]["log_sd"]
+    assert np.log(found[1] / found[0]) == pytest.approx(2 * slope, rel=1e-9)
+    every = graded.variance_at(frame[["age"]])["residual"]
+    assert every.mean() == pytest.approx(graded.residual.mean * graded.sigma2, rel=1e-9)
 
 
 def test_variance_function_of_transformed_terms_and_factors() -> None:

@@ -1,0 +1,35 @@
+"""Whether a fit knows the periods of its rows, and which of its effects are effects of periods."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from panelml.data.grouping import ROW
+from panelml.data.panel import Panel
+from panelml.data.sample import Sample
+from panelml.errors import SpecificationError
+
+__all__ = ["lies_in_periods", "require_periods"]
+
+
+def require_periods(panel: Panel) -> None:
+    """Refuse rows that are laid out by a grouping factor, in the order of the data frame.
+
+    Raises
+    ------
+    SpecificationError
+        Saying what to fit.
+    """
+    if panel.time == ROW:
+        raise SpecificationError(
+            f"The rows of this fit are laid out by {panel.unit}, without periods to be correlated "
+            "in. Fit a regression of the panel's units over time."
+        )
+
+
+def lies_in_periods(sample: Sample, columns: tuple[str, ...]) -> bool:
+    """Whether each level of a factor is in one period, so that its dummies add up to periods'."""
+    index = sample.panel.index
+    time = index.time if sample.keep is None else index.time[sample.keep]
+    codes = sample.codes(columns).astype(np.int64)
+    return bool(np.unique(codes * index.times.size + time).size == np.unique(codes).size)
