@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.data.columns import missing_values
 from panelml.data.index import PanelIndex
 from panelml.data.panel import Panel
 from panelml.data.placement import Placement, is_number, place, plain
@@ -21,10 +23,20 @@ from panelml.errors import (
     listing,
 )
 
-__all__ = ["NEVER", "Adoption", "last_adoption", "read_adoption", "read_status", "spacing_notes"]
+__all__ = [
+    "NEVER",
+    "Adoption",
+    "last_adoption",
+    "numbered_within_years",
+    "read_adoption",
+    "read_status",
+    "spacing_notes",
+]
 
 # The step at which units adopt that never do; far from overflow when steps are subtracted.
 NEVER = 2**40
+# Of a year: quarters.
+MOST_PARTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +157,7 @@ def spacing_notes(index: PanelIndex) -> tuple[str, ...]:
             f"All periods are {common} steps, or a multiple of that, apart ({first}, {second}): "
             f"horizons count steps, and no period is one step before another. {remedy}",
         )
-    if numbers and not index.period.written:
+    if numbers and (not index.period.written or numbered_within_years(index)):
         return (
             f"Time jumps from {first} to {second}: horizons count {gaps[at]} steps there. If these "
             "are successive periods, as quarters or months written as one number, count them 1, 2, "
@@ -158,6 +170,21 @@ def spacing_notes(index: PanelIndex) -> tuple[str, ...]:
             "pandas.Period has them, are one step apart.",
         )
     return ()
+
+
+def numbered_within_years(index: PanelIndex) -> bool:
+    """Whether numbers read as months or quarters begin anew each year before its last one.
+
+    201001 to 201004 and then 201101 are read as months, but seem to be quarters.
+    """
+    base = {"YYYYMM": 100, "YYYYQ": 10}.get(index.period.written)
+    if base is None:
+        return False
+    times = index.times.astype(np.int64)
+    gaps, turns = np.diff(index.steps), np.diff(times // base) > 0
+    return bool(
+        (times % base).min() == 1 and (times % base).max() <= MOST_PARTS and (gaps[turns] > 1).all()
+    )
 
 
 def read_adoption(
@@ -293,7 +320,7 @@ def read_status(panel: Panel, column: str, role: str) -> FloatArray:
     DataError
         If a value is neither.
     """
-    values = panel.numbers(column, role).astype(np.float64)
+    values = _as_numbers(panel, column, role)
     missing = np.isnan(values)
     if missing.any():
         raise MissingValueError(
@@ -307,6 +334,18 @@ def read_status(panel: Panel, column: str, role: str) -> FloatArray:
             f"{_rows(panel, wrong)})."
         )
     return values
+
+
+def _as_numbers(panel: Panel, column: str, role: str) -> FloatArray:
+    """Read numbers, also where they are the names of categories."""
+    if panel.kind(column) == "category":
+        values = panel.values(column)
+        given = ~missing_values(values)
+        if given.any() and all(isinstance(value, (Number, np.bool_)) for value in values[given]):
+            found = np.full(values.shape, np.nan)
+            found[given] = values[given].astype(np.float64)
+            return found
+    return panel.numbers(column, role).astype(np.float64)
 
 
 def _rows(panel: Panel, where: BoolArray) -> str:

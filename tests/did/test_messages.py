@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 import panelml as pm
-from panelml.errors import IdentificationError, SpecificationError
+from panelml.errors import (
+    ColumnTypeError,
+    IdentificationError,
+    MissingValueError,
+    SpecificationError,
+)
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +154,32 @@ def test_few_treated_units_are_noted(frame: pd.DataFrame) -> None:
     few = frame.assign(cohort=np.where(frame["unit"].isin(adopts), 4.0, np.nan))
     found = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel(few))
     assert any(note.startswith("Only 3 units adopt") for note in found.notes)
+
+
+def test_event_studies_note_cohorts_without_the_reference(frame: pd.DataFrame) -> None:
+    fit = pm.EventStudy("y ~ 1", cohort="cohort").fit(panel(frame[frame["time"] != 4]))
+    words = "Cohorts without a row at horizon -1, from which effects are measured: 5."
+    assert any(note.startswith(words) for note in fit.notes)
+    binned = pm.EventStudy("y ~ 1", cohort="cohort", window=(-1, 2))
+    assert not any("Cohorts without" in note for note in binned.fit(panel(frame)).notes)
+
+
+@pytest.mark.parametrize("dtype", [int, bool, float])
+def test_a_treatment_of_categories_that_are_numbers_is_read(
+    dtype: Any, frame: pd.DataFrame
+) -> None:
+    status = (frame["time"] >= frame["cohort"]).astype(dtype)
+    effects = [
+        pm.TWFE("y ~ 1", treatment="d").fit(panel(frame.assign(d=d))).params["att"]
+        for d in (status, status.astype("category"))
+    ]
+    assert effects[0] == effects[1]
+    missing = status.astype("category").mask(frame["time"] == 8)
+    with pytest.raises(MissingValueError, match="is missing in 200 rows"):
+        pm.TWFE("y ~ 1", treatment="d").fit(panel(frame.assign(d=missing)))
+
+
+def test_a_category_that_must_be_numeric_is_shown(frame: pd.DataFrame) -> None:
+    weighted = frame.assign(w=frame["time"].astype("category"))
+    with pytest.raises(ColumnTypeError, match=r"such as 1 \(row 0, "):
+        pm.TWFE("y ~ 1", cohort="cohort", weights="w").fit(panel(weighted))
