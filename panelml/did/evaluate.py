@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from panelml.arguments import checked
+from panelml.data.panel import Panel
 from panelml.data.weights import Weights
-from panelml.did.around_reference import around_reference
 from panelml.did.base import average_effect
 from panelml.did.cluster_counts import ClusterCounts, common_window, count_clusters
 from panelml.did.decomposition import bacon_decomposition, twfe_weights
@@ -101,9 +101,7 @@ def evaluate_policy(
     skipped = question.unasked(timing)
     fits = _fits(question, timing, skipped)
     if not fits:
-        raise IdentificationError(
-            " ".join(["No estimator can be run.", *dict.fromkeys(skipped.values())])
-        )
+        raise IdentificationError(question.impossible(skipped))
     counts = {name: count_clusters(fit, timing.adoption) for name, fit in fits.items()}
     shown = {name: counts[name].on(fit) for name, fit in fits.items()}
     averages = {name: average_effect(fit) for name, fit in shown.items() if name != "Event study"}
@@ -114,7 +112,9 @@ def evaluate_policy(
         name: _event(fit, counts[name], window) for name, fit in fits.items() if _has_horizons(fit)
     }
     bacon, two_way = _two_way(question, timing, fits, skipped)
-    sensitivity = _tried("Sensitivity", lambda: _sensitivity(events, window, level), skipped)
+    sensitivity = _tried(
+        "Sensitivity", lambda: _sensitivity(events, window, level, skipped), skipped
+    )
     dealt = _tried(
         "Randomisation test", lambda: _dealt(shown, counts, draws, seed), skipped
     )  # fmt: skip
@@ -134,12 +134,20 @@ def evaluate_policy(
 def _fits(question: Question, timing: Timing, skipped: dict[str, str]) -> dict[str, EffectResults]:
     early = question.anticipation
     found = {
-        name: _tried(name, partial(spec.fit, timing.panel), skipped)
+        name: _tried(name, partial(_fitted, spec, timing.panel), skipped)
         for name, spec in question.specs(timing).items()
     }
     return {
         name: replace(fit, anticipation=early) for name, fit in found.items() if fit is not None
     }
+
+
+def _fitted(spec: Any, panel: Panel) -> EffectResults:
+    """Fit an estimator whose average effect there is, unless it is an event study."""
+    fit: EffectResults = spec.fit(panel)
+    if fit.cells is not None:
+        average_effect(fit)
+    return fit
 
 
 def _two_way(
@@ -194,24 +202,28 @@ def _event(
 
 
 def _sensitivity(
-    events: Mapping[str, EffectResults], window: tuple[int, int] | None, level: float
-) -> Sensitivity:
-    """Allow for departures from parallel trends in an event study that has a reference period.
+    events: Mapping[str, EffectResults], window: tuple[int, int] | None, level: float,
+    skipped: dict[str, str],
+) -> Sensitivity:  # fmt: skip
+    """Allow for departures from parallel trends in the first event study that permits it.
 
     Its intervals are normal ones, so that variances are scaled to make them those of t.
     """
-    studies = [events[name] for name in STUDIES if name in events]
+    studies = {name: events[name] for name in STUDIES if name in events}
     if not studies:
         raise IdentificationError("No event study has a single reference period.")
     if window is None:
         raise IdentificationError("No effect by horizon has a standard error.")
-    event = studies[0]
-    scale = t_quantile(0.5 + level / 2, event.df_terms) / normal_quantile(0.5 + level / 2)
-    matrix = event.covariance.matrix * np.outer(scale, scale)
-    event = replace(event, covariance=replace(event.covariance, matrix=matrix))
-    study = around_reference(event, None, None, None, -1)
-    first = (study.horizons[study.number > 0] == 0).astype(np.float64)
-    return honest_did(event, level=level, weights=first.tolist())
+    refused: dict[str, str] = {}
+    for name, event in studies.items():
+        scale = t_quantile(0.5 + level / 2, event.df_terms) / normal_quantile(0.5 + level / 2)
+        matrix = event.covariance.matrix * np.outer(scale, scale)
+        event = replace(event, covariance=replace(event.covariance, matrix=matrix))
+        found = _tried(name, partial(honest_did, event, level=level), refused)
+        if found is not None:
+            skipped |= {f"Sensitivity by {other}": words for other, words in refused.items()}
+            return replace(found, parameter=f"{found.parameter} by {name}")
+    raise IdentificationError(" ".join(dict.fromkeys(refused.values())))
 
 
 def _dealt(
