@@ -183,3 +183,16 @@ def test_a_category_that_must_be_numeric_is_shown(frame: pd.DataFrame) -> None:
     weighted = frame.assign(w=frame["time"].astype("category"))
     with pytest.raises(ColumnTypeError, match=r"such as 1 \(row 0, "):
         pm.TWFE("y ~ 1", cohort="cohort", weights="w").fit(panel(weighted))
+
+
+def test_few_clusters_are_noted_of_the_covariance_in_use(frame: pd.DataFrame) -> None:
+    states = frame.assign(state=frame["cohort"].fillna(0).astype(int))
+    fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel(states))
+    assert not fit.notes
+    by_state = fit.with_cov("cluster:state")
+    words = "Only 3 clusters (state) have units that adopt"
+    averages = fit.aggregate("event").with_cov("cluster:state")
+    for found in (by_state, by_state.aggregate("simple"), averages, averages.overall):
+        assert found is not None
+        assert found.notes[0].startswith(words)
+    assert not by_state.with_cov("cluster").notes
