@@ -299,8 +299,25 @@ def _from_treatment(panel: Panel, column: str, *, absorbing: bool) -> Adoption:
         )
     notes = (f"The treatment ends again in {int(stops.sum()):,} units.",) if stops.any() else ()
     labels = _period_labels(index)
+    unseen = _unseen(index, values)
+    if unseen.size:
+        notes += (
+            f"Units not observed in the period before their first treated row: {unseen.size:,} "
+            f"({panel.unit} {listing(index.units[unseen])}). They count as adopting in that row's "
+            "period, and may have adopted earlier. Give cohort= where dates are known.",
+        )
     notes = (*notes, *spacing_notes(index))
     return Adoption(column, start, labels, index.steps, stops, notes, dated=False)
+
+
+def _unseen(index: PanelIndex, values: FloatArray) -> IntArray:
+    """Units that no row shows untreated right before they are treated, after the first period."""
+    rows, first = np.flatnonzero(values == 1), index.starts[:-1]
+    at = np.searchsorted(rows, first)
+    units = np.flatnonzero(at < np.searchsorted(rows, index.starts[1:]))
+    row = rows[at[units]]
+    before = np.where(row > first[units], index.time[row - 1], -1)
+    return units[index.time[row] > before + 1]
 
 
 def read_status(panel: Panel, column: str, role: str) -> FloatArray:

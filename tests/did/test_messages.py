@@ -196,3 +196,18 @@ def test_few_clusters_are_noted_of_the_covariance_in_use(frame: pd.DataFrame) ->
         assert found is not None
         assert found.notes[0].startswith(words)
     assert not by_state.with_cov("cluster").notes
+
+
+def test_units_whose_adoption_no_row_shows_are_noted(frame: pd.DataFrame) -> None:
+    status = frame.assign(d=(frame["time"] >= frame["cohort"]).astype(int))
+    adopters = status.loc[status["cohort"] == 5, "unit"].unique()[:3]
+    assert not pm.Timing(panel(status), treatment="d").notes
+    others = status["unit"] != adopters[0]
+    late = status[others | (status["time"] >= 6)]
+    gap = status[~status["unit"].isin(adopters[1:]) | ~status["time"].isin([3, 5])]
+    for rows, units in ((late, adopters[:1]), (gap, adopters[1:])):
+        notes = pm.TWFE("y ~ 1", treatment="d").fit(panel(rows)).notes
+        words = "Units not observed in the period before their first treated row:"
+        assert notes[0].startswith(f"{words} {len(units)} (unit {', '.join(map(str, units))}).")
+    earlier = status[~status["unit"].isin(adopters) | (status["time"] != 3)]
+    assert not pm.Timing(panel(earlier), treatment="d").notes
