@@ -297,17 +297,17 @@ def _from_treatment(panel: Panel, column: str, *, absorbing: bool) -> Adoption:
             f"{units}), but this estimator is for policies that stay. Give cohort= with the first "
             "treated period to estimate the effect of having been treated, or drop these units."
         )
-    notes = (f"The treatment ends again in {int(stops.sum()):,} units.",) if stops.any() else ()
+    notes = [f"The treatment ends again in {int(stops.sum()):,} units."] * bool(stops.any())
     labels = _period_labels(index)
     unseen = _unseen(index, values)
     if unseen.size:
-        notes += (
+        notes.append(
             f"Units not observed in the period before their first treated row: {unseen.size:,} "
             f"({panel.unit} {listing(index.units[unseen])}). They count as adopting in that row's "
-            "period, and may have adopted earlier. Give cohort= where dates are known.",
+            "period, and may have adopted earlier. Give cohort= where dates are known."
         )
-    notes = (*notes, *spacing_notes(index))
-    return Adoption(column, start, labels, index.steps, stops, notes, dated=False)
+    notes += spacing_notes(index)
+    return Adoption(column, start, labels, index.steps, stops, tuple(notes), dated=False)
 
 
 def _unseen(index: PanelIndex, values: FloatArray) -> IntArray:

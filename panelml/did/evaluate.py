@@ -41,6 +41,9 @@ __all__ = ["evaluate_policy"]
 
 R = TypeVar("R")
 
+# Standard errors below this share of their effect are rounding.
+ROUNDING = 1e-12
+
 
 @checked
 def evaluate_policy(
@@ -83,7 +86,7 @@ def evaluate_policy(
     SpecificationError
         If a covariate is the policy itself, or periods are dates written as whole numbers.
     IdentificationError
-        If no estimator can be run.
+        If no estimator can be run, or nothing of the outcome is left unexplained.
 
     Notes
     -----
@@ -105,6 +108,7 @@ def evaluate_policy(
     counts = {name: count_clusters(fit, timing.adoption) for name, fit in fits.items()}
     shown = {name: counts[name].on(fit) for name, fit in fits.items()}
     averages = {name: average_effect(fit) for name, fit in shown.items() if name != "Event study"}
+    _require_noise(averages)
     window = _tried(
         "Common window of horizons", lambda: _window(timing, fits, counts, anticipation), skipped
     )
@@ -143,11 +147,24 @@ def _fits(question: Question, timing: Timing, skipped: dict[str, str]) -> dict[s
 
 
 def _fitted(spec: Any, panel: Panel) -> EffectResults:
-    """Fit an estimator whose average effect there is, unless it is an event study."""
+    """Fit an estimator that has effects from adoption on."""
     fit: EffectResults = spec.fit(panel)
     if fit.cells is not None:
         average_effect(fit)
+    elif (fit.labels.get("horizon", np.zeros(1)) < 0).all():
+        raise IdentificationError("All effects that could be estimated are of before adoption.")
     return fit
+
+
+def _require_noise(averages: Mapping[str, EffectResults]) -> None:
+    """Refuse outcomes of which effects leave nothing unexplained but rounding."""
+    sizes = [(fit.params.iloc[0], fit.std_errors.iloc[0]) for fit in averages.values()]
+    if all(error <= ROUNDING * abs(effect) for effect, error in sizes):
+        raise IdentificationError(
+            "Effects explain the outcome exactly, but for rounding: standard errors, tests of "
+            "pre-trends and a sensitivity analysis have nothing to go by. Each estimator on its "
+            "own gives the effects."
+        )
 
 
 def _two_way(

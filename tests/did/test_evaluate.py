@@ -223,6 +223,17 @@ def test_an_estimator_without_an_average_is_left_out() -> None:
     assert "are of periods before adoption" in found.skipped["Callaway-Sant'Anna"]
 
 
+def test_outcomes_without_noise_or_without_effects_are_refused() -> None:
+    frame = pm.simulate.staggered(60, 8, {4: 0.3, 6: 0.3}, seed=1)
+    treated = frame["time"] >= frame["cohort"]
+    exact = frame.assign(y=2.0 * treated + frame["time"] + frame["unit"] % 7 / 10)
+    with pytest.raises(IdentificationError, match="explain the outcome exactly"):
+        pm.evaluate_policy("y ~ 1", pm.Panel(exact, "unit", "time"), cohort="cohort")
+    before = frame.assign(y=frame["y"].mask(treated))
+    with pytest.raises(IdentificationError, match=r"No estimator can be run.*before adoption"):
+        pm.evaluate_policy("y ~ 1", pm.Panel(before, "unit", "time"), cohort="cohort")
+
+
 @pytest.mark.parametrize("cov", ["DK", "cluster:unit+time", pm.cov.Clustered(small_sample="CR2")])
 def test_a_covariance_that_no_estimator_takes_is_named(cov: Any) -> None:
     panel = pm.Panel(pm.simulate.staggered(40, 6, {4: 0.5}, seed=1), "unit", "time")
