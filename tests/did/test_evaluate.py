@@ -274,3 +274,10 @@ def test_options_reach_the_estimators_that_have_them() -> None:
     )
     with pytest.raises(SpecificationError, match="control"):
         pm.evaluate_policy("y ~ 1", panel, cohort="cohort", control="nobody")  # type: ignore[arg-type]
+
+
+def test_few_clusters_of_all_estimators_are_said_once() -> None:
+    few = pm.Panel(pm.simulate.staggered(60, 8, {4: 0.4, 6: 0.3}, seed=5), "unit", "time")
+    conclusions = pm.evaluate_policy("y ~ 1", few, cohort="cohort").conclusions
+    words = next(words for words in conclusions if words.startswith("Few clusters"))
+    assert "comparison clusters. Intervals" in words
