@@ -203,7 +203,8 @@ def _sequence(inner: Any) -> tuple[Callable[[Any], bool], str] | None:
         return None
 
     def accepts(value: Any) -> bool:
-        if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__len__"):
+        many = hasattr(value, "__len__") and hasattr(value, "__iter__")
+        if isinstance(value, str | bytes | Mapping) or not many or getattr(value, "ndim", 1) == 0:
             return False
         return inner is Any or all(item.accepts(one) for one in value)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.data.columns import missing_values
 from panelml.data.index import PanelIndex
 from panelml.data.panel import Panel
 from panelml.data.placement import Placement, is_number, place, plain
@@ -21,10 +23,20 @@ from panelml.errors import (
     listing,
 )
 
-__all__ = ["NEVER", "Adoption", "last_adoption", "read_adoption", "read_status", "spacing_notes"]
+__all__ = [
+    "NEVER",
+    "Adoption",
+    "last_adoption",
+    "numbered_within_years",
+    "read_adoption",
+    "read_status",
+    "spacing_notes",
+]
 
 # The step at which units adopt that never do; far from overflow when steps are subtracted.
 NEVER = 2**40
+# Of a year: quarters.
+MOST_PARTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +157,7 @@ def spacing_notes(index: PanelIndex) -> tuple[str, ...]:
             f"All periods are {common} steps, or a multiple of that, apart ({first}, {second}): "
             f"horizons count steps, and no period is one step before another. {remedy}",
         )
-    if numbers and not index.period.written:
+    if numbers and (not index.period.written or numbered_within_years(index)):
         return (
             f"Time jumps from {first} to {second}: horizons count {gaps[at]} steps there. If these "
             "are successive periods, as quarters or months written as one number, count them 1, 2, "
@@ -158,6 +170,21 @@ def spacing_notes(index: PanelIndex) -> tuple[str, ...]:
             "pandas.Period has them, are one step apart.",
         )
     return ()
+
+
+def numbered_within_years(index: PanelIndex) -> bool:
+    """Whether numbers read as months or quarters begin anew each year before its last one.
+
+    201001 to 201004 and then 201101 are read as months, but seem to be quarters.
+    """
+    base = {"YYYYMM": 100, "YYYYQ": 10}.get(index.period.written)
+    if base is None:
+        return False
+    times = index.times.astype(np.int64)
+    gaps, turns = np.diff(index.steps), np.diff(times // base) > 0
+    return bool(
+        (times % base).min() == 1 and (times % base).max() <= MOST_PARTS and (gaps[turns] > 1).all()
+    )
 
 
 def read_adoption(
@@ -270,10 +297,27 @@ def _from_treatment(panel: Panel, column: str, *, absorbing: bool) -> Adoption:
             f"{units}), but this estimator is for policies that stay. Give cohort= with the first "
             "treated period to estimate the effect of having been treated, or drop these units."
         )
-    notes = (f"The treatment ends again in {int(stops.sum()):,} units.",) if stops.any() else ()
+    notes = [f"The treatment ends again in {int(stops.sum()):,} units."] * bool(stops.any())
     labels = _period_labels(index)
-    notes = (*notes, *spacing_notes(index))
-    return Adoption(column, start, labels, index.steps, stops, notes, dated=False)
+    unseen = _unseen(index, values)
+    if unseen.size:
+        notes.append(
+            f"Units not observed in the period before their first treated row: {unseen.size:,} "
+            f"({panel.unit} {listing(index.units[unseen])}). They count as adopting in that row's "
+            "period, and may have adopted earlier. Give cohort= where dates are known."
+        )
+    notes += spacing_notes(index)
+    return Adoption(column, start, labels, index.steps, stops, tuple(notes), dated=False)
+
+
+def _unseen(index: PanelIndex, values: FloatArray) -> IntArray:
+    """Units that no row shows untreated right before they are treated, after the first period."""
+    rows, first = np.flatnonzero(values == 1), index.starts[:-1]
+    at = np.searchsorted(rows, first)
+    units = np.flatnonzero(at < np.searchsorted(rows, index.starts[1:]))
+    row = rows[at[units]]
+    before = np.where(row > first[units], index.time[row - 1], -1)
+    return units[index.time[row] > before + 1]
 
 
 def read_status(panel: Panel, column: str, role: str) -> FloatArray:
@@ -293,7 +337,7 @@ def read_status(panel: Panel, column: str, role: str) -> FloatArray:
     DataError
         If a value is neither.
     """
-    values = panel.numbers(column, role).astype(np.float64)
+    values = _as_numbers(panel, column, role)
     missing = np.isnan(values)
     if missing.any():
         raise MissingValueError(
@@ -307,6 +351,18 @@ def read_status(panel: Panel, column: str, role: str) -> FloatArray:
             f"{_rows(panel, wrong)})."
         )
     return values
+
+
+def _as_numbers(panel: Panel, column: str, role: str) -> FloatArray:
+    """Read numbers, also where they are the names of categories."""
+    if panel.kind(column) == "category":
+        values = panel.values(column)
+        given = ~missing_values(values)
+        if given.any() and all(isinstance(value, (Number, np.bool_)) for value in values[given]):
+            found = np.full(values.shape, np.nan)
+            found[given] = values[given].astype(np.float64)
+            return found
+    return panel.numbers(column, role).astype(np.float64)
 
 
 def _rows(panel: Panel, where: BoolArray) -> str:

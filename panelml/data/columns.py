@@ -200,7 +200,8 @@ def refuse_kind(role: str, name: str, kind: Kind, values: AnyArray) -> None:
     """
     wrong = ~missing_values(values)
     if kind in ("mixed", "category"):
-        wrong &= np.array([not isinstance(value, Number) for value in values])
+        other = wrong & np.array([not isinstance(value, Number) for value in values])
+        wrong = other if other.any() else wrong
     rows = np.flatnonzero(wrong)
     example = values[rows[0]] if rows.size else None
     words = _ADVICE[kind].format(name=name, value=shown(example), row=listing(rows))

@@ -15,7 +15,7 @@ from panelml.data.show import label_text
 from panelml.did.base import sample_start
 from panelml.errors import IdentificationError, listing
 
-__all__ = ["CohortGrid", "assign", "require_reference", "with_reference"]
+__all__ = ["CohortGrid", "assign", "require_reference", "unmeasured", "with_reference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,33 @@ def require_reference(grid: CohortGrid, references: tuple[int, ...], sample: Sam
     ]))  # fmt: skip
 
 
+def unmeasured(
+    grid: CohortGrid, horizon: IntArray, references: tuple[int, ...], adoption: Adoption
+) -> tuple[str, ...]:
+    """Note cohorts without a row at a reference, whose rows stay.
+
+    Parameters
+    ----------
+    grid : CohortGrid
+    horizon : IntArray, shape (c * T,)
+        Of each combination, as it is labelled.
+    references : tuple of int
+    adoption : Adoption
+    """
+    measured = grid.cohort[(grid.rows > 0) & np.isin(horizon, references)]
+    lost = np.setdiff1d(grid.cohorts[grid.cohorts != NEVER], measured)
+    if not references or not lost.size:
+        return ()
+    return (
+        f"Cohorts without a row at horizon {listing(references)}, from which effects are measured: "
+        f"{_named(lost, adoption)}. Their rows tell of differences between other horizons alone.",
+    )
+
+
+def _named(cohorts: IntArray, adoption: Adoption) -> str:
+    return listing(label_text(adoption.label(g)) for g in cohorts)
+
+
 def with_reference(
     sample: Sample, adoption: Adoption, references: tuple[int, ...]
 ) -> tuple[Sample, tuple[str, ...]]:
@@ -135,7 +162,7 @@ def with_reference(
     lost = grid.lacking(references)
     if not references or not lost.size:
         return sample, ()
-    names = listing(label_text(adoption.label(g)) for g in lost)
+    names = _named(lost, adoption)
     start = adoption.start[sample.codes((sample.panel.unit,))]
     return sample.only(~np.isin(start, lost)), (
         f"Left out cohorts without a row at horizon {listing(references)}, from which effects are "

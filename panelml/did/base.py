@@ -12,14 +12,14 @@ from panelml.core.aggregation import Cells
 from panelml.core.moments import CONSTANT, CrossProducts
 from panelml.data.adoption import Adoption
 from panelml.data.sample import Sample
-from panelml.did.few import few_groups
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts
-from panelml.inference.covariance import CovLike, Estimate, estimate_covariance
+from panelml.inference.covariance import CovLike, Estimate
 from panelml.inference.influence import InfluenceFunction, UnitInfluence
 from panelml.results.averages import horizon_name, label_text
-from panelml.results.effects import EffectResults, EffectTie, effect_statistics
+from panelml.results.effect_tie import EffectTie, effect_covariance
+from panelml.results.effects import EffectResults, effect_statistics
 from panelml.results.fitted import named
 from panelml.results.frames import label_frame
 from panelml.results.prediction import Predictor
@@ -178,15 +178,14 @@ def assemble_effects(
     """
     if np.abs(params).max(initial=0.0) < NOTHING:
         _require_outcome(sample)
-    few = () if start is None else few_groups(sample, start, cov)
     estimate = Estimate(tuple(labels.index), influence, model_cov, counts)
-    covariance = estimate_covariance(cov, estimate)
+    tie = EffectTie(estimate, None, sizes, start)
     outcome, formula = sample.design.outcome, sample.design.formula
     return EffectResults(
         model=model,
         spec=spec,
         params=named(params, list(labels.index), "param"),
-        covariance=covariance,
+        covariance=effect_covariance(tie, cov),
         counts=counts,
         statistics=effect_statistics(sample),
         predictor=Predictor.of(sample, np.zeros(len(sample.names)), 0.0),
@@ -194,8 +193,8 @@ def assemble_effects(
         formula=formula.text,
         effects_absorbed=absorbed,
         weights=str(sample.weights) if sample.weights else "",
-        fit_notes=(*notes, *few),
-        _attached=EffectTie(estimate, None, sizes),
+        fit_notes=notes,
+        _attached=tie,
         labels=labels,
         cells=cells,
         references=references,

@@ -8,7 +8,7 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
-from panelml.data.adoption import Adoption
+from panelml.data.adoption import Adoption, numbered_within_years
 from panelml.data.formula import parse_formula
 from panelml.did.base import sample_start
 from panelml.engine.fold import fold
@@ -83,7 +83,7 @@ def refuse_policy_as_covariate(formula: str, timing: Timing) -> None:
 
 
 def refuse_dates_as_numbers(timing: Timing) -> None:
-    """Refuse periods written as year and quarter, month or day in one whole number.
+    """Refuse periods written as year and quarter, month or day in one number, and not read so.
 
     Raises
     ------
@@ -91,6 +91,8 @@ def refuse_dates_as_numbers(timing: Timing) -> None:
         With what to write instead.
     """
     index = timing.panel.index
+    if index.period.written and not numbered_within_years(index):
+        return
     times = np.asarray(index.times.tolist())
     if not np.issubdtype(times.dtype, np.number) or (times != np.round(times)).any():
         return

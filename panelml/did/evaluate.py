@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from panelml.arguments import checked
+from panelml.data.panel import Panel
 from panelml.data.weights import Weights
-from panelml.did.around_reference import around_reference
 from panelml.did.base import average_effect
 from panelml.did.cluster_counts import ClusterCounts, common_window, count_clusters
 from panelml.did.decomposition import bacon_decomposition, twfe_weights
@@ -40,6 +40,9 @@ from panelml.results.timing import Timing
 __all__ = ["evaluate_policy"]
 
 R = TypeVar("R")
+
+# Standard errors below this share of their effect are rounding.
+ROUNDING = 1e-12
 
 
 @checked
@@ -83,7 +86,7 @@ def evaluate_policy(
     SpecificationError
         If a covariate is the policy itself, or periods are dates written as whole numbers.
     IdentificationError
-        If no estimator can be run.
+        If no estimator can be run, or nothing of the outcome is left unexplained.
 
     Notes
     -----
@@ -101,12 +104,11 @@ def evaluate_policy(
     skipped = question.unasked(timing)
     fits = _fits(question, timing, skipped)
     if not fits:
-        raise IdentificationError(
-            " ".join(["No estimator can be run.", *dict.fromkeys(skipped.values())])
-        )
+        raise IdentificationError(question.impossible(skipped))
     counts = {name: count_clusters(fit, timing.adoption) for name, fit in fits.items()}
     shown = {name: counts[name].on(fit) for name, fit in fits.items()}
     averages = {name: average_effect(fit) for name, fit in shown.items() if name != "Event study"}
+    _require_noise(averages)
     window = _tried(
         "Common window of horizons", lambda: _window(timing, fits, counts, anticipation), skipped
     )
@@ -114,7 +116,9 @@ def evaluate_policy(
         name: _event(fit, counts[name], window) for name, fit in fits.items() if _has_horizons(fit)
     }
     bacon, two_way = _two_way(question, timing, fits, skipped)
-    sensitivity = _tried("Sensitivity", lambda: _sensitivity(events, window, level), skipped)
+    sensitivity = _tried(
+        "Sensitivity", lambda: _sensitivity(events, window, level, skipped), skipped
+    )
     dealt = _tried(
         "Randomisation test", lambda: _dealt(shown, counts, draws, seed), skipped
     )  # fmt: skip
@@ -134,12 +138,33 @@ def evaluate_policy(
 def _fits(question: Question, timing: Timing, skipped: dict[str, str]) -> dict[str, EffectResults]:
     early = question.anticipation
     found = {
-        name: _tried(name, partial(spec.fit, timing.panel), skipped)
+        name: _tried(name, partial(_fitted, spec, timing.panel), skipped)
         for name, spec in question.specs(timing).items()
     }
     return {
         name: replace(fit, anticipation=early) for name, fit in found.items() if fit is not None
     }
+
+
+def _fitted(spec: Any, panel: Panel) -> EffectResults:
+    """Fit an estimator that has effects from adoption on."""
+    fit: EffectResults = spec.fit(panel)
+    if fit.cells is not None:
+        average_effect(fit)
+    elif (fit.labels.get("horizon", np.zeros(1)) < 0).all():
+        raise IdentificationError("All effects that could be estimated are of before adoption.")
+    return fit
+
+
+def _require_noise(averages: Mapping[str, EffectResults]) -> None:
+    """Refuse outcomes of which effects leave nothing unexplained but rounding."""
+    sizes = [(fit.params.iloc[0], fit.std_errors.iloc[0]) for fit in averages.values()]
+    if all(error <= ROUNDING * abs(effect) for effect, error in sizes):
+        raise IdentificationError(
+            "Effects explain the outcome exactly, but for rounding: standard errors, tests of "
+            "pre-trends and a sensitivity analysis have nothing to go by. Each estimator on its "
+            "own gives the effects."
+        )
 
 
 def _two_way(
@@ -194,24 +219,28 @@ def _event(
 
 
 def _sensitivity(
-    events: Mapping[str, EffectResults], window: tuple[int, int] | None, level: float
-) -> Sensitivity:
-    """Allow for departures from parallel trends in an event study that has a reference period.
+    events: Mapping[str, EffectResults], window: tuple[int, int] | None, level: float,
+    skipped: dict[str, str],
+) -> Sensitivity:  # fmt: skip
+    """Allow for departures from parallel trends in the first event study that permits it.
 
     Its intervals are normal ones, so that variances are scaled to make them those of t.
     """
-    studies = [events[name] for name in STUDIES if name in events]
+    studies = {name: events[name] for name in STUDIES if name in events}
     if not studies:
         raise IdentificationError("No event study has a single reference period.")
     if window is None:
         raise IdentificationError("No effect by horizon has a standard error.")
-    event = studies[0]
-    scale = t_quantile(0.5 + level / 2, event.df_terms) / normal_quantile(0.5 + level / 2)
-    matrix = event.covariance.matrix * np.outer(scale, scale)
-    event = replace(event, covariance=replace(event.covariance, matrix=matrix))
-    study = around_reference(event, None, None, None, -1)
-    first = (study.horizons[study.number > 0] == 0).astype(np.float64)
-    return honest_did(event, level=level, weights=first.tolist())
+    refused: dict[str, str] = {}
+    for name, event in studies.items():
+        scale = t_quantile(0.5 + level / 2, event.df_terms) / normal_quantile(0.5 + level / 2)
+        matrix = event.covariance.matrix * np.outer(scale, scale)
+        event = replace(event, covariance=replace(event.covariance, matrix=matrix))
+        found = _tried(name, partial(honest_did, event, level=level), refused)
+        if found is not None:
+            skipped |= {f"Sensitivity by {other}": words for other, words in refused.items()}
+            return replace(found, parameter=f"{found.parameter} by {name}")
+    raise IdentificationError(" ".join(dict.fromkeys(refused.values())))
 
 
 def _dealt(

@@ -22,7 +22,8 @@ from panelml.inference.estimate import Estimate
 from panelml.inference.influence import require_complete
 from panelml.inference.replications import Jackknife, Replicates
 from panelml.results.averages import label_text
-from panelml.results.effects import EffectResults, EffectTie, require_effects
+from panelml.results.effect_tie import EffectTie, effect_covariance
+from panelml.results.effects import EffectResults, require_effects
 from panelml.results.grouping import sample_levels
 
 __all__ = ["jackknife"]
@@ -191,5 +192,6 @@ def _with_deviations(
     estimate = Estimate(
         tuple(fit.params.index), Replicates.around(sample, values, whole), None, fit.counts
     )
-    tie = EffectTie(estimate, None)
-    return replace(fit, covariance=rule.estimate(estimate), cov_spec=rule, _attached=tie)
+    start = fit.attached.start if isinstance(fit.attached, EffectTie) else None
+    tie = EffectTie(estimate, None, start=start)
+    return replace(fit, covariance=effect_covariance(tie, rule), cov_spec=rule, _attached=tie)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from panelml.data.weights import Weights
 from panelml.did.group_time import CallawaySantAnna
 from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.did.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
-from panelml.errors import check_choice, check_count
+from panelml.errors import check_choice, check_count, shown
 from panelml.inference.covariance import CovLike
 from panelml.results.timing import Timing
 
@@ -103,6 +104,16 @@ class Question:
                 "anticipation it does not leave out."
             )
         return found
+
+    def impossible(self, skipped: Mapping[str, str]) -> str:
+        """Say why no estimator can be run, and whether that is for want of another covariance."""
+        reasons = dict.fromkeys(skipped.values())
+        if isinstance(self.cov, str) and self.cov == "cluster":
+            return " ".join(["No estimator can be run.", *reasons])
+        return " ".join([
+            f"No estimator can be run with cov={shown(self.cov)}.", *reasons,
+            "All of them take 'cluster', and 'cluster:column' with groups of units.",
+        ])  # fmt: skip
 
     def otherwise(self, name: str) -> tuple[str, ...]:
         """Note that an estimator compares with others than those asked for."""

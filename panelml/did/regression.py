@@ -14,7 +14,13 @@ from panelml.data.adoption import NEVER, Adoption, read_adoption
 from panelml.data.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.data.weights import Weights, parse_weights
-from panelml.did.assignment import CohortGrid, assign, require_reference, with_reference
+from panelml.did.assignment import (
+    CohortGrid,
+    assign,
+    require_reference,
+    unmeasured,
+    with_reference,
+)
 from panelml.did.base import cell_labels, horizon_labels, sample_start, single_label
 from panelml.did.comparisons import comparable, single_units
 from panelml.did.moderators import require_constant
@@ -144,6 +150,7 @@ class EventStudy:
         if self.window is not None:
             horizon = np.where(grid.cohort == NEVER, horizon, np.clip(horizon, *self.window))
         require_reference(grid, references, sample)
+        notes = (*notes, *unmeasured(grid, horizon, references, adoption))
         used = (grid.cohort != NEVER) & ~np.isin(horizon, references)
         assignment, cells = assign(grid, horizon, used)
         horizons = np.unique(horizon[used & (grid.rows > 0)])

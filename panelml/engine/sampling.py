@@ -248,7 +248,7 @@ def _drop_notes(
         notes.append(f"Dropped {found.unweighted:,} rows with weight zero.")
     gone = panel.n_units - int((sample.unit_rows > 0).sum())
     if gone:
-        notes.append(f"{gone:,} of {panel.n_units:,} units have no complete row.")
+        notes.append(f"{gone:,} of {panel.n_units:,} units have no row left.")
     return tuple(notes)
 
 

@@ -79,7 +79,8 @@ def averages_of(
     if by == "event":
         used = _event_cells(cells, balance, window)
     if not used.any():
-        raise SpecificationError(f"No effect is left to average by {shown(by)}.")
+        early = " All that could be estimated are of periods before adoption." * (by != "event")
+        raise SpecificationError(f"No effect is left to average by {shown(by)}.{early}")
     if by == "simple":
         linear = average(effects, cells.size, used[None])
         return Averages(["att"], label_frame(["att"], {}), linear, None, "overall effect")

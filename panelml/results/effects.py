@@ -14,7 +14,7 @@ from panelml.core.aggregation import Cells, LinearMap
 from panelml.data.sample import Sample
 from panelml.errors import SpecificationError
 from panelml.inference.bands import critical_value
-from panelml.inference.covariance import CovLike, estimate_covariance
+from panelml.inference.covariance import CovLike
 from panelml.inference.estimate import Estimate
 from panelml.inference.influence import UnitInfluence
 from panelml.inference.replications import Jackknife
@@ -23,6 +23,7 @@ from panelml.inference.wald import wald_test
 from panelml.results.adapter_maketables import MaketablesPlugin
 from panelml.results.averages import Averages, averages_of, label_text
 from panelml.results.display import Shown
+from panelml.results.effect_tie import EffectTie, effect_covariance
 from panelml.results.fitted import Attached, FitStatistics, named
 from panelml.results.formats import number
 from panelml.results.plot_effects import plot_grid, plot_horizons
@@ -33,24 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EffectResults",
-    "EffectTie",
     "effect_statistics",
     "event_study_plot",
     "require_effects",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class EffectTie(Attached):
-    """What ties effects to their data; left out of pickles.
-
-    Attributes
-    ----------
-    sizes : UnitInfluence, or None
-        How units moved the sizes of the effects' cells, where these are estimates too.
-    """
-
-    sizes: UnitInfluence | None = None
 
 
 @checked_methods
@@ -164,7 +151,7 @@ class EffectResults(Shown, MaketablesPlugin):
 
     def with_cov(self, cov: CovLike) -> Self:
         """Return the result with another covariance, its overall effect included."""
-        covariance = estimate_covariance(cov, self.attached.estimate)
+        covariance = effect_covariance(self.attached, cov)
         overall = self.overall.with_cov(cov) if self.overall else None
         return replace(self, covariance=covariance, overall=overall, cov_spec=cov)
 
@@ -300,13 +287,12 @@ class EffectResults(Shown, MaketablesPlugin):
         return frame.reset_index(drop=True)
 
     def _averaged(self, found: Averages, overall: EffectResults | None) -> EffectResults:
-        estimate = _averaged_estimate(self.attached, found)
+        tie = _averaged_tie(self.attached, found)
         return replace(
             self, params=named(found.map.weights @ self._estimates, found.names, "param"),
             model=f"{self.model}, {found.words}", labels=found.labels, cells=None,
             references=self.references if found.by_horizon else (),
-            covariance=estimate_covariance(self.cov_spec, estimate), overall=overall,
-            _attached=EffectTie(estimate, None),
+            covariance=effect_covariance(tie, self.cov_spec), overall=overall, _attached=tie,
         )  # fmt: skip
 
 
@@ -374,15 +360,17 @@ def require_effects(fit: object, who: str) -> None:
     )
 
 
-def _averaged_estimate(tie: Attached, found: Averages) -> Estimate:
+def _averaged_tie(tie: Attached, found: Averages) -> EffectTie:
     """Carry influence and covariance over to averages whose weights may be estimates too."""
     old, linear = tie.estimate, found.map
     influence = old.influence.mapped(linear.weights)
+    start = tie.start if isinstance(tie, EffectTie) else None
     if isinstance(influence, UnitInfluence) and isinstance(tie, EffectTie) and tie.sizes:
         influence = influence.plus(tie.sizes.mapped(linear.by_size))
     cov = old.model_cov
     model_cov = None if cov is None else linear.weights @ cov @ linear.weights.T
-    return Estimate(tuple(found.names), influence, model_cov, old.counts)
+    estimate = Estimate(tuple(found.names), influence, model_cov, old.counts)
+    return EffectTie(estimate, None, start=start)
 
 
 def effect_statistics(sample: Sample, extras: Mapping[str, float] | None = None) -> FitStatistics:

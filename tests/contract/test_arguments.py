@@ -266,3 +266,11 @@ def test_tables_are_written_to_files(tmp_path: Path) -> None:
         assert (tmp_path / file).read_text(encoding="utf-8") == text == getattr(result, method)()
     with pytest.raises(SpecificationError, match=r"in a folder that does not exist: .*none"):
         result.to_html(tmp_path / "none" / "t.html")
+
+
+def test_what_cannot_be_gone_through_is_no_list() -> None:
+    panel = pm.Panel(pm.simulate.staggered(30, 5, {3: 0.5}, seed=1), "unit", "time")
+    mistakes: tuple[Any, ...] = (panel, np.array("x"))
+    for columns in mistakes:
+        with pytest.raises(SpecificationError, match="columns takes a text or a list of texts"):
+            pm.overlap_table(panel, columns, cohort="cohort")

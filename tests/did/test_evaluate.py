@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 import panelml as pm
-from panelml.errors import IdentificationError, PanelmlError, SpecificationError
+from panelml.did.evaluate import _sensitivity
+from panelml.errors import IdentificationError, SpecificationError
 from panelml.results.policy import PolicyEvaluation
 from tests.did.test_decomposition import castle
 
@@ -160,17 +162,83 @@ def test_a_covariate_of_a_single_untreated_unit_is_not_the_policy() -> None:
         pm.evaluate_policy("y ~ x", pm.Panel(frame, "unit", "time"), cohort="cohort")
 
 
-@pytest.mark.parametrize(
-    ("write", "words"),
-    [(lambda y, q: 100 * y + q, "quarter or month"), (lambda y, q: 10 * y + q, "quarter"),
-     (lambda y, q: 10000 * y + 300 * q - 199, "month and day")],
-)  # fmt: skip
-def test_dates_written_as_numbers_are_refused(write: Any, words: str) -> None:
+def quarters(write: Any) -> pm.Panel:
+    """Simulate quarters from 2010 on, written as numbers."""
     frame = pm.simulate.staggered(40, 8, {3: 0.3, 5: 0.3}, seed=1)
     for name in ("time", "cohort"):
         frame[name] = write(2010 + (frame[name] - 1) // 4, (frame[name] - 1) % 4 + 1)
-    with pytest.raises(PanelmlError, match=words):
-        pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    return pm.Panel(frame, "unit", "time")
+
+
+def test_quarters_that_are_read_as_months_are_refused_or_noted() -> None:
+    panel = quarters(lambda y, q: 100 * y + q)
+    words = "201004 and 201101 count as 9 periods apart"
+    with pytest.raises(SpecificationError, match=words):
+        pm.evaluate_policy("y ~ 1", panel, cohort="cohort")
+    fit = pm.EventStudy("y ~ 1", cohort="cohort").fit(panel)
+    assert any("Time jumps from 201004 to 201101" in note for note in fit.notes)
+
+
+@pytest.mark.parametrize(
+    "write", [lambda y, q: 10 * y + q, lambda y, q: 100 * y + 3 * q - 2,
+              lambda y, q: 10000 * y + 300 * q - 199],
+)  # fmt: skip
+def test_dates_written_as_numbers_are_evaluated_as_periods(write: Any) -> None:
+    counted = quarters(lambda y, q: 4 * (y - 2010) + q)
+    options = {"cohort": "cohort", "draws": 0}
+    written = pm.evaluate_policy("y ~ 1", quarters(write), **options)
+    one = pm.evaluate_policy("y ~ 1", counted, **options)
+    np.testing.assert_allclose(written.table(), one.table(), rtol=1e-10)
+    for name, event in one.events.items():
+        np.testing.assert_array_equal(
+            written.events[name].labels["horizon"], event.labels["horizon"]
+        )
+
+
+def test_sensitivity_is_of_the_period_of_adoption_with_anticipation() -> None:
+    frame = pm.simulate.staggered(90, 9, {5: 0.3, 7: 0.3}, seed=1)
+    panel = pm.Panel(frame, "unit", "time")
+    found = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", anticipation=1)
+    assert found.sensitivity is not None
+    effect = found.events["Sun-Abraham"].params["horizon 0"]
+    np.testing.assert_allclose(found.sensitivity.estimate, effect)
+    assert found.sensitivity.parameter == "at horizon 0 by Sun-Abraham"
+
+
+def test_sensitivity_takes_the_next_event_study_where_the_first_is_refused() -> None:
+    panel = pm.Panel(pm.simulate.staggered(90, 8, {4: 0.3, 6: 0.3}, seed=1), "unit", "time")
+    events = dict(pm.evaluate_policy("y ~ 1", panel, cohort="cohort").events)
+    events["Sun-Abraham"] = replace(events["Sun-Abraham"], references=(-2, -1))
+    skipped: dict[str, str] = {}
+    found = _sensitivity(events, (-3, 2), 0.95, skipped)
+    assert found.parameter == "at horizon 0 by Callaway-Sant'Anna"
+    assert "no single reference period" in skipped["Sensitivity by Sun-Abraham"]
+
+
+def test_an_estimator_without_an_average_is_left_out() -> None:
+    frame = pm.simulate.staggered(90, 8, {4: 0.3, 6: 0.3}, seed=1)
+    frame["soon"] = (frame["time"] >= frame["cohort"] - 1).astype(int)
+    found = pm.evaluate_policy("y ~ soon", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    assert "Callaway-Sant'Anna" not in found.fits
+    assert "are of periods before adoption" in found.skipped["Callaway-Sant'Anna"]
+
+
+def test_outcomes_without_noise_or_without_effects_are_refused() -> None:
+    frame = pm.simulate.staggered(60, 8, {4: 0.3, 6: 0.3}, seed=1)
+    treated = frame["time"] >= frame["cohort"]
+    exact = frame.assign(y=2.0 * treated + frame["time"] + frame["unit"] % 7 / 10)
+    with pytest.raises(IdentificationError, match="explain the outcome exactly"):
+        pm.evaluate_policy("y ~ 1", pm.Panel(exact, "unit", "time"), cohort="cohort")
+    before = frame.assign(y=frame["y"].mask(treated))
+    with pytest.raises(IdentificationError, match=r"No estimator can be run.*before adoption"):
+        pm.evaluate_policy("y ~ 1", pm.Panel(before, "unit", "time"), cohort="cohort")
+
+
+@pytest.mark.parametrize("cov", ["DK", "cluster:unit+time", pm.cov.Clustered(small_sample="CR2")])
+def test_a_covariance_that_no_estimator_takes_is_named(cov: Any) -> None:
+    panel = pm.Panel(pm.simulate.staggered(40, 6, {4: 0.5}, seed=1), "unit", "time")
+    with pytest.raises(IdentificationError, match=r"run with cov=.* All of them take 'cluster'"):
+        pm.evaluate_policy("y ~ 1", panel, cohort="cohort", cov=cov)
 
 
 def test_options_reach_the_estimators_that_have_them() -> None:
@@ -206,3 +274,10 @@ def test_options_reach_the_estimators_that_have_them() -> None:
     )
     with pytest.raises(SpecificationError, match="control"):
         pm.evaluate_policy("y ~ 1", panel, cohort="cohort", control="nobody")  # type: ignore[arg-type]
+
+
+def test_few_clusters_of_all_estimators_are_said_once() -> None:
+    few = pm.Panel(pm.simulate.staggered(60, 8, {4: 0.4, 6: 0.3}, seed=5), "unit", "time")
+    conclusions = pm.evaluate_policy("y ~ 1", few, cohort="cohort").conclusions
+    words = next(words for words in conclusions if words.startswith("Few clusters"))
+    assert "comparison clusters. Intervals" in words

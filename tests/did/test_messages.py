@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 import panelml as pm
-from panelml.errors import IdentificationError, SpecificationError
+from panelml.errors import (
+    ColumnTypeError,
+    IdentificationError,
+    MissingValueError,
+    SpecificationError,
+)
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +154,60 @@ def test_few_treated_units_are_noted(frame: pd.DataFrame) -> None:
     few = frame.assign(cohort=np.where(frame["unit"].isin(adopts), 4.0, np.nan))
     found = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel(few))
     assert any(note.startswith("Only 3 units adopt") for note in found.notes)
+
+
+def test_event_studies_note_cohorts_without_the_reference(frame: pd.DataFrame) -> None:
+    fit = pm.EventStudy("y ~ 1", cohort="cohort").fit(panel(frame[frame["time"] != 4]))
+    words = "Cohorts without a row at horizon -1, from which effects are measured: 5."
+    assert any(note.startswith(words) for note in fit.notes)
+    binned = pm.EventStudy("y ~ 1", cohort="cohort", window=(-1, 2))
+    assert not any("Cohorts without" in note for note in binned.fit(panel(frame)).notes)
+
+
+@pytest.mark.parametrize("dtype", [int, bool, float])
+def test_a_treatment_of_categories_that_are_numbers_is_read(
+    dtype: Any, frame: pd.DataFrame
+) -> None:
+    status = (frame["time"] >= frame["cohort"]).astype(dtype)
+    effects = [
+        pm.TWFE("y ~ 1", treatment="d").fit(panel(frame.assign(d=d))).params["att"]
+        for d in (status, status.astype("category"))
+    ]
+    assert effects[0] == effects[1]
+    missing = status.astype("category").mask(frame["time"] == 8)
+    with pytest.raises(MissingValueError, match="is missing in 200 rows"):
+        pm.TWFE("y ~ 1", treatment="d").fit(panel(frame.assign(d=missing)))
+
+
+def test_a_category_that_must_be_numeric_is_shown(frame: pd.DataFrame) -> None:
+    weighted = frame.assign(w=frame["time"].astype("category"))
+    with pytest.raises(ColumnTypeError, match=r"such as 1 \(row 0, "):
+        pm.TWFE("y ~ 1", cohort="cohort", weights="w").fit(panel(weighted))
+
+
+def test_few_clusters_are_noted_of_the_covariance_in_use(frame: pd.DataFrame) -> None:
+    states = frame.assign(state=frame["cohort"].fillna(0).astype(int))
+    fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel(states))
+    assert not fit.notes
+    by_state = fit.with_cov("cluster:state")
+    words = "Only 3 clusters (state) have units that adopt"
+    averages = fit.aggregate("event").with_cov("cluster:state")
+    for found in (by_state, by_state.aggregate("simple"), averages, averages.overall):
+        assert found is not None
+        assert found.notes[0].startswith(words)
+    assert not by_state.with_cov("cluster").notes
+
+
+def test_units_whose_adoption_no_row_shows_are_noted(frame: pd.DataFrame) -> None:
+    status = frame.assign(d=(frame["time"] >= frame["cohort"]).astype(int))
+    adopters = status.loc[status["cohort"] == 5, "unit"].unique()[:3]
+    assert not pm.Timing(panel(status), treatment="d").notes
+    others = status["unit"] != adopters[0]
+    late = status[others | (status["time"] >= 6)]
+    gap = status[~status["unit"].isin(adopters[1:]) | ~status["time"].isin([3, 5])]
+    for rows, units in ((late, adopters[:1]), (gap, adopters[1:])):
+        notes = pm.TWFE("y ~ 1", treatment="d").fit(panel(rows)).notes
+        words = "Units not observed in the period before their first treated row:"
+        assert notes[0].startswith(f"{words} {len(units)} (unit {', '.join(map(str, units))}).")
+    earlier = status[~status["unit"].isin(adopters) | (status["time"] != 3)]
+    assert not pm.Timing(panel(earlier), treatment="d").notes

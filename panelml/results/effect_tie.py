@@ -1,6 +1,8 @@
-"""Groups so small that standard errors do not see how far they are from others by chance."""
+"""What ties effects to their data, and notes groups too small for the covariance in use."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,15 +12,46 @@ from panelml.data.sample import Sample
 from panelml.data.show import label_text
 from panelml.inference.bootstrap import MultiplierBootstrap
 from panelml.inference.clusters import Columns, read_dimensions
-from panelml.inference.covariance import Clustered, CovLike, parse
+from panelml.inference.covariance import Clustered, Covariance, CovLike, estimate_covariance, parse
+from panelml.inference.few import FewClusters
+from panelml.inference.influence import UnitInfluence
+from panelml.inference.replications import Jackknife
+from panelml.results.fitted import Attached
 
-__all__ = ["FEW", "few_groups"]
+__all__ = ["EffectTie", "effect_covariance"]
 
 # Fewer units or clusters than this make an effect uncertain beyond its standard error.
 FEW = 5
 
 
-def few_groups(sample: Sample, start: IntArray, cov: CovLike) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class EffectTie(Attached):
+    """What ties effects to their data; left out of pickles.
+
+    Attributes
+    ----------
+    sizes : UnitInfluence, or None
+        How units moved the sizes of the effects' cells, where these are estimates too.
+    start : IntArray, shape (units of the sample,), or None
+        Step at which each unit adopts, where standard errors rely on many that do and many that
+        do not.
+    """
+
+    sizes: UnitInfluence | None = None
+    start: IntArray | None = None
+
+
+def effect_covariance(tie: Attached, cov: CovLike) -> Covariance:
+    """Estimate a covariance of effects, and note where too few clusters adopt for it."""
+    found = estimate_covariance(cov, tie.estimate)
+    start = tie.start if isinstance(tie, EffectTie) else None
+    if start is None:
+        return found
+    few = _few_groups(tie.estimate.influence.sample, start, cov)
+    return replace(found, notes=(*few, *found.notes))
+
+
+def _few_groups(sample: Sample, start: IntArray, cov: CovLike) -> tuple[str, ...]:
     """Note that few clusters adopt, or that few are left to compare with.
 
     The number of clusters on either side matters, not that of both together (MacKinnon and Webb
@@ -67,11 +100,15 @@ def few_groups(sample: Sample, start: IntArray, cov: CovLike) -> tuple[str, ...]
 def _dimensions(sample: Sample, cov: CovLike) -> list[Columns]:
     """Clusters of whole units."""
     spec = parse(cov)
+    if isinstance(spec, FewClusters):
+        spec = parse(spec.cov)
     names: tuple[str, ...] = ()
     if isinstance(spec, Clustered):
         names = spec.columns
     elif isinstance(spec, MultiplierBootstrap) and spec.column is not None:
         names = (spec.column,)
+    elif isinstance(spec, Jackknife):
+        names = (spec.name,)
     unit = (sample.panel.unit,)
     found = [columns for columns in read_dimensions(names) if sample.panel.time not in columns]
     return found or [unit]
