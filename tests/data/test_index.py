@@ -72,6 +72,9 @@ PERIODS: dict[str, tuple[Any, str]] = {
     "YYYYMM": ([200111, 200112, 200202], "1 month (read as YYYYMM)"),
     "floats YYYYMM": ([200111.0, 200112.0, 200202.0], "1 month (read as YYYYMM)"),
     "YYYYQ": ([20013, 20014, 20022], "1 quarter (read as YYYYQ)"),
+    "days of a year": ([20011030, 20011031, 20011102], "1 day (read as YYYYMMDD)"),
+    "ends of months of a year": ([20010131, 20010228, 20010430], "1 month (read as YYYYMMDD)"),
+    "days of a month": ([20011025, 20011026, 20011028], "1"),
     "YYYYMMDD": ([20011231, 20020101, 20020103], "1 day (read as YYYYMMDD)"),
     "no month": ([200100, 200101, 200103], "1"),
     "months of a year": ([200101, 200102, 200104], "1"),
@@ -154,6 +157,15 @@ def test_written_dates_are_numbers_where_delta_says_so() -> None:
     frame = pd.DataFrame({"u": 1, "t": [200111, 200112, 200201]})
     assert pm.Panel(frame, "u", "t").index.steps.tolist() == [0, 1, 2]
     assert pm.Panel(frame, "u", "t", delta=1).index.steps.tolist() == [0, 1, 90]
+
+
+def test_numbers_such_as_201004_are_quarters_where_none_is_left_out() -> None:
+    frame = pd.DataFrame({"u": 1, "t": [200103, 200104, 200201]})
+    index = pm.Panel(frame, "u", "t").index
+    assert (index.delta, index.steps.tolist()) == ("1 quarter (read as YYYY0Q)", [0, 1, 2])
+    frame["t"] = [200101, 200104, 200201]
+    index = pm.Panel(frame, "u", "t").index
+    assert (index.delta, index.steps.tolist()) == ("1 quarter (read as YYYYMM)", [0, 1, 4])
 
 
 HALVES: dict[str, tuple[Any, list[int]]] = {

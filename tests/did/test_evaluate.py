@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import panelml as pm
-from panelml.errors import IdentificationError, PanelmlError, SpecificationError
+from panelml.errors import IdentificationError, SpecificationError
 from panelml.results.policy import PolicyEvaluation
 from tests.did.test_decomposition import castle
 
@@ -160,17 +159,30 @@ def test_a_covariate_of_a_single_untreated_unit_is_not_the_policy() -> None:
         pm.evaluate_policy("y ~ x", pm.Panel(frame, "unit", "time"), cohort="cohort")
 
 
-@pytest.mark.parametrize(
-    ("write", "words"),
-    [(lambda y, q: 100 * y + q, "quarter or month"), (lambda y, q: 10 * y + q, "quarter"),
-     (lambda y, q: 10000 * y + 300 * q - 199, "month and day")],
-)  # fmt: skip
-def test_dates_written_as_numbers_are_refused(write: Any, words: str) -> None:
+WRITTEN = {
+    "YYYY0Q": lambda y, q: 100 * y + q,
+    "YYYYQ": lambda y, q: 10 * y + q,
+    "YYYYMM": lambda y, q: 100 * y + 3 * q,
+    "YYYYMMDD": lambda y, q: 10000 * y + 300 * q - 199,
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_dates_written_as_numbers_are_periods_and_said(form: str) -> None:
     frame = pm.simulate.staggered(40, 8, {3: 0.3, 5: 0.3}, seed=1)
+    counted = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort", draws=9)
     for name in ("time", "cohort"):
-        frame[name] = write(2010 + (frame[name] - 1) // 4, (frame[name] - 1) % 4 + 1)
-    with pytest.raises(PanelmlError, match=words):
-        pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+        year, quarter = 2010 + (frame[name] - 1) // 4, (frame[name] - 1) % 4 + 1
+        frame[name] = WRITTEN[form](year, quarter)
+    panel = pm.Panel(frame, "unit", "time")
+    found = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", draws=9)
+    np.testing.assert_allclose(found.table()["effect"], counted.table()["effect"], rtol=1e-9)
+    text = " ".join(str(found).split())
+    assert f"as dates written as {form}, in periods of 1 quarter" in text
+    first, last = int(frame["time"].min()), int(frame["time"].max())
+    assert f"from {first} to {last}: 8 periods" in text
+    with pytest.raises(SpecificationError, match=r"as one number: \d+ and \d+ count as"):
+        pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time", delta=1), cohort="cohort")
 
 
 def test_options_reach_the_estimators_that_have_them() -> None:
