@@ -152,7 +152,8 @@ def _weeks_of_year(dates: pd.DatetimeIndex) -> FloatArray:
 
 
 def _are_days(dates: pd.DatetimeIndex) -> bool:
-    return bool((dates == dates.normalize()).all())
+    """Whether all stand at the same time of day, such as the last moment of the day."""
+    return len(set(dates - dates.normalize())) == 1
 
 
 def _same_day_of_month(dates: pd.DatetimeIndex) -> bool:
