@@ -82,13 +82,17 @@ def on_clock(dates: pd.DatetimeIndex, clock: str) -> pd.DatetimeIndex:
 
 
 def dates_in_numbers(numbers: IntArray) -> str:
-    """Say how whole numbers write dates: "YYYYMMDD", "YYYYMM" or "YYYYQ"; "" if they do not.
+    """Say how whole numbers write dates, by a name of ``WRITTEN``; "" if they do not.
 
-    Within a year, months and quarters advance by one either way, so that these count as numbers.
+    Within a year months and quarters, and within a month days, advance by one either way, so that
+    these count as numbers. Numbers such as 201004 are read as quarters where the reading leaves
+    no gap, as months otherwise.
     """
     for form in WRITTEN:
         dates = WRITTEN[form](numbers)
-        if dates is not None and len(set(dates.year)) > 1:
+        if dates is None or len(set(dates.year * 12 + dates.month * (form == "YYYYMMDD"))) < 2:
+            continue
+        if form != "YYYY0Q" or (np.diff(_months(dates)) == 3).all():
             return form
     return ""
 
@@ -105,6 +109,10 @@ def _year_quarter(numbers: IntArray) -> pd.DatetimeIndex | None:
     return _dates(numbers // 10, 3 * (numbers % 10) - 2, np.ones_like(numbers))
 
 
+def _year_zero_quarter(numbers: IntArray) -> pd.DatetimeIndex | None:
+    return _dates(numbers // 100, 3 * (numbers % 100) - 2, np.ones_like(numbers))
+
+
 def _dates(year: IntArray, month: IntArray, day: IntArray) -> pd.DatetimeIndex | None:
     """Put dates together; None if one does not exist, or is of no year near ours."""
     if year.min() < _YEARS[0] or year.max() > _YEARS[1]:
@@ -116,6 +124,7 @@ def _dates(year: IntArray, month: IntArray, day: IntArray) -> pd.DatetimeIndex |
 
 WRITTEN: dict[str, Callable[[IntArray], pd.DatetimeIndex | None]] = {
     "YYYYMMDD": _year_month_day,
+    "YYYY0Q": _year_zero_quarter,
     "YYYYMM": _year_month,
     "YYYYQ": _year_quarter,
 }
@@ -143,7 +152,8 @@ def _weeks_of_year(dates: pd.DatetimeIndex) -> FloatArray:
 
 
 def _are_days(dates: pd.DatetimeIndex) -> bool:
-    return bool((dates == dates.normalize()).all())
+    """Whether all stand at the same time of day, such as the last moment of the day."""
+    return len(set(dates - dates.normalize())) == 1
 
 
 def _same_day_of_month(dates: pd.DatetimeIndex) -> bool:

@@ -114,16 +114,16 @@ def fit_category(
     unknown = set(options) - {"contrasts", "levels"}
     if len(arguments) > 1 or unknown:
         raise FormulaError(f"{text!r}: C takes a variable, contrasts= and levels=.")
-    contrasts = _contrasts(arguments[0] if arguments else options.get("contrasts"))
+    contrasts = _contrasts(text, arguments[0] if arguments else options.get("contrasts"))
     declared = options.get("levels")
-    levels = _levels(source, whole) if declared is None else _object_array(declared)
+    levels = _levels(source, whole) if declared is None else _declared(text, declared)
     _require_levels(text, levels)
     if _base(contrasts) is not None:
         place = _place(text, _base(contrasts), levels)
         contrasts = type(contrasts)(base=levels[place])
     try:
         full, reduced = (_coding(text, contrasts, levels, reduced=r) for r in (False, True))
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, IndexError) as error:
         raise FormulaError(f"Cannot code the levels of {text!r}: {error}") from error
     return Category(text, source, levels, declared is not None, full, reduced)
 
@@ -214,12 +214,20 @@ def _require_levels(text: str, levels: AnyArray) -> None:
         raise FormulaError(f"{text!r} is missing in every complete row.")
 
 
-def _contrasts(asked: Any) -> Contrasts:
+def _contrasts(text: str, asked: Any) -> Contrasts:
+    """Return the contrasts that are asked for: by name, with arguments, or as a table."""
     if asked is None:
         return TreatmentContrasts()
-    if isinstance(asked, type) and issubclass(asked, Contrasts):
-        return asked()
-    return asked if isinstance(asked, Contrasts) else CustomContrasts(asked)
+    contrasts = asked() if callable(asked) else asked
+    if isinstance(contrasts, Contrasts):
+        return contrasts
+    rows = list(contrasts.values()) if isinstance(contrasts, dict) else contrasts
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
+        raise FormulaError(
+            f"{text!r}: {shown(asked)} names no contrasts. Write C(x, Treatment(level)) for a "
+            "reference level, or Sum, Helmert, Poly, or a table with a list for each level."
+        )
+    return CustomContrasts(contrasts)
 
 
 def _coding(text: str, contrasts: Contrasts, levels: AnyArray, *, reduced: bool) -> Coding:
@@ -236,7 +244,9 @@ def _coding(text: str, contrasts: Contrasts, levels: AnyArray, *, reduced: bool)
     return Coding(np.ascontiguousarray(matrix), tuple(names[j] for j in order))
 
 
-def _object_array(values: Any) -> AnyArray:
-    array = np.empty(len(values), dtype=object)
-    array[:] = list(values)
+def _declared(text: str, levels: Any) -> AnyArray:
+    if not isinstance(levels, list) or any(levels.count(level) > 1 for level in levels):
+        raise FormulaError(f"{text!r}: levels is a list of levels, each once.")
+    array = np.empty(len(levels), dtype=object)
+    array[:] = levels
     return array

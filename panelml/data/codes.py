@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, IntArray
-from panelml.data.columns import arrow_type, is_nested
+from panelml.data.columns import arrow_type, refuse_nested
 from panelml.errors import ColumnTypeError
 
 __all__ = ["Codes", "combine", "declared_levels", "factorize", "run_starts"]
@@ -94,12 +94,7 @@ def run_starts(series: nw.Series[Any]) -> IntArray | None:
     ColumnTypeError
         If the values are records or lists.
     """
-    if is_nested(series):
-        example = series[:1].to_list()[0]
-        raise ColumnTypeError(
-            f"Column {series.name!r} holds records or lists, such as {example}, not single values. "
-            "Make columns of their parts, and name one of them."
-        )
+    refuse_nested(series)
     if _is_opaque(series):
         return None
     head = series[:4096]

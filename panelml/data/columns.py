@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from numbers import Number
 from typing import Any, Literal, TypeAlias
 
@@ -24,6 +25,7 @@ __all__ = [
     "numbers",
     "objects",
     "refuse_kind",
+    "refuse_nested",
     "refuse_rounding",
 ]
 
@@ -31,6 +33,14 @@ Kind: TypeAlias = Literal["number", "category", "date", "complex", "nested", "mi
 
 _NESTED = (nw.Struct, nw.List, nw.Array)
 _VIEWS = ("string_view", "binary_view")
+# Types of arrow whose values are records or lists, and those that pandas computes with.
+_NESTED_ARROW = re.compile(
+    r"(dictionary<values=)?(map|struct|(dense|sparse)_union|(large_)?(fixed_size_)?list(_view)?)\b"
+)
+_COMPUTED = re.compile(
+    r"(dictionary<values=)?(u?int\d+|float|double|bool|(large_)?(string|binary)|fixed_size_binary|"
+    r"decimal(128|256)|date\d+|time\d+|timestamp|duration|null)\b"
+)
 
 _KINDS: dict[str, Kind] = {
     "string": "category",
@@ -78,12 +88,20 @@ def decoded(series: nw.Series[Any]) -> nw.Series[Any]:
     """Return a column in a type that can be computed with, itself where it is already.
 
     Runs and views of arrow, which few functions read, become plain values, and its periods those
-    of pandas; integers of 128 bits become such of 64, or texts where they are larger.
+    of pandas; sparse columns become full ones, and floats of 16 and 128 bits those of 64; integers
+    of 128 bits become such of 64, or texts where they are larger.
     """
     stored = str(arrow_type(series))
     native: Any = series.to_native()
+    array: Any = getattr(native, "array", None)
+    if stored == "halffloat":
+        return series.cast(nw.Float64)
+    if isinstance(native, pd.Series) and stored == "None":
+        return _decoded_numpy(series, native)
+    if stored.startswith("dictionary") and series.implementation.is_pyarrow():
+        whole: nw.Series[Any] = nw.from_native(native.unify_dictionaries(), series_only=True)
+        return whole.alias(series.name)
     if stored.startswith("extension<pandas") and isinstance(native, pd.Series):
-        array: Any = native.array
         periods = array.__arrow_array__().to_pandas().set_axis(native.index)
         return nw.from_native(periods.rename(native.name), series_only=True)
     if stored.startswith("run_end_encoded") or stored in _VIEWS:
@@ -93,6 +111,10 @@ def decoded(series: nw.Series[Any]) -> nw.Series[Any]:
         text = all(value is pd.NA or isinstance(value, str) for value in values)
         plain = pd.Series(values, native.index, "string" if text else None, native.name)
         return nw.from_native(plain.convert_dtypes(), series_only=True)
+    if isinstance(native, pd.Series) and not (_COMPUTED.match(stored) or is_nested(series)):
+        values = array.__arrow_array__().to_pylist()
+        plain = pd.Series(values, native.index, "object", native.name)
+        return nw.from_native(plain, series_only=True)
     if series.implementation.is_polars() and series.dtype in (nw.Int128, nw.UInt128):
         most = np.iinfo(np.int64).max
         inside = all(abs(end) <= most for end in (series.min(), series.max()) if end is not None)
@@ -100,9 +122,33 @@ def decoded(series: nw.Series[Any]) -> nw.Series[Any]:
     return series
 
 
+def _decoded_numpy(series: nw.Series[Any], native: Any) -> nw.Series[Any]:
+    if isinstance(native.dtype, pd.SparseDtype):
+        return nw.from_native(native.sparse.to_dense(), series_only=True)
+    if native.dtype.kind == "f" and native.dtype.itemsize > 8:
+        return nw.from_native(native.astype(np.float64), series_only=True)
+    return series
+
+
 def is_nested(series: nw.Series[Any]) -> bool:
     """Whether each value is a record or a list of others."""
-    return series.dtype in _NESTED
+    return series.dtype in _NESTED or bool(_NESTED_ARROW.match(str(arrow_type(series))))
+
+
+def refuse_nested(series: nw.Series[Any]) -> None:
+    """Refuse a column of records or lists.
+
+    Raises
+    ------
+    ColumnTypeError
+        Naming the first.
+    """
+    if is_nested(series):
+        example = series[:1].to_list()[0]
+        raise ColumnTypeError(
+            f"Column {series.name!r} holds records or lists, such as {example}, not single values. "
+            "Make columns of their parts, and name one of them."
+        )
 
 
 def column_kind(series: nw.Series[Any]) -> Kind:
@@ -142,6 +188,9 @@ def objects(series: nw.Series[Any]) -> AnyArray:
         values = np.empty(len(series), dtype=object)
         values[:] = series.to_list()
         return values
+    if series.dtype == nw.Unknown and series.implementation.is_pyarrow():
+        # Periods are a type of arrow's that pandas adds, and reads.
+        native = native.to_pandas()
     return as_objects(native if isinstance(native, pd.Series) else native.to_numpy())
 
 
@@ -198,11 +247,13 @@ def refuse_kind(role: str, name: str, kind: Kind, values: AnyArray) -> None:
     ColumnTypeError
         Always.
     """
-    wrong = ~missing_values(values)
-    if kind in ("mixed", "category"):
-        other = wrong & np.array([not isinstance(value, Number) for value in values])
-        wrong = other if other.any() else wrong
+    present = ~missing_values(values)
+    if not present.any():
+        raise ColumnTypeError(f"{role} {name!r} must be numeric, but has no values.")
+    wrong = present & np.array([not isinstance(value, Number) for value in values])
+    if kind not in ("mixed", "category") or not wrong.any():
+        wrong = present
     rows = np.flatnonzero(wrong)
-    example = values[rows[0]] if rows.size else None
+    example = values[rows[0]]
     words = _ADVICE[kind].format(name=name, value=shown(example), row=listing(rows))
     raise ColumnTypeError(f"{role} {name!r} must be numeric, but holds {words}.")

@@ -22,7 +22,7 @@ __all__ = ["Placement", "is_number", "place", "plain"]
 
 # Numbers that are nearer to a period than this share of a step are taken for it.
 NEAR = 1e-6
-# Dates are exact; only the division by the length of a step rounds.
+# Numbers of days are exact; only the division by the length of a step rounds.
 ROUNDING = 1e-9
 # Readings of days that are not equally long as spans of time.
 _READ = ("business day", "week of the year")
@@ -121,11 +121,27 @@ class _Scale:
         low, high = np.where(inside, following - 1, 0), np.where(inside, following, last)
         sparse = inside & bool((np.diff(steps) > 1).all())
         count = np.where(sparse, 1, steps[high] - steps[low])
-        share = (self.labels - self.times[low]) / (self.times[high] - self.times[low])
-        position = share * count
-        whole = np.ceil(position - self.near)
+        whole, off = self._steps(low, high, count)
         step = np.where(sparse & (whole > 0), steps[high], steps[low] + whole)
-        return Placement(step, inside & (np.abs(position - whole) > self.near), step < steps[0])
+        return Placement(step, inside & off, step < steps[0])
+
+    def _steps(
+        self, low: IntArray, high: IntArray, count: IntArray
+    ) -> tuple[FloatArray, BoolArray]:
+        """Count the steps from a period to the first that is not before each label.
+
+        Also returns whether the label lies between two.
+        """
+        gap, length = self.labels - self.times[low], self.times[high] - self.times[low]
+        if gap.dtype.kind == "i":
+            # A microsecond later is later; products with the number of steps exceed 64 bits.
+            product = gap.astype(object) * count.astype(object)
+            steps = -(-product // length.astype(object))
+            off = steps * length != product
+            return steps.astype(np.float64), off.astype(bool)
+        position = gap / length * count
+        whole = np.ceil(position - self.near)
+        return whole, np.abs(position - whole) > self.near
 
 
 def plain(labels: AnyArray) -> list[Any]:
@@ -270,7 +286,10 @@ def _months(dates: Any, from_start: Any = None, from_end: Any = None) -> IntArra
     """Number half months: even where a period lies in its month, odd between periods."""
     months = dates.astype("M8[M]")
     following = (months + 1).astype("M8[us]")
-    own = following - from_end if from_start is None else months.astype("M8[us]") + from_start
-    own = np.minimum(own, following - np.timedelta64(1, "D"))
+    if from_start is None:
+        own = following - from_end
+    else:
+        day = np.timedelta64(1, "D")
+        own = np.minimum(months.astype("M8[us]") + from_start, following - day + from_start % day)
     half: IntArray = 2 * months.astype(np.int64) + np.sign(dates - own).astype(np.int64)
     return half

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from panelml.errors import FormulaError
 
-__all__ = ["RANGE", "Masked", "mask", "quote", "unquote"]
+__all__ = ["RANGE", "Masked", "mask", "quote", "split_names", "unquote"]
 
 RANGE = re.compile(r"([+-]?\d+)\s*:\s*([+-]?\d+)")
 _PIECES = re.compile(
@@ -90,6 +90,12 @@ def is_plain(name: str) -> bool:
 def quote(name: str) -> str:
     """Write a column's name as a formula needs it."""
     return name if is_plain(name) else f"`{name}`"
+
+
+def split_names(text: str, mark: str) -> list[str]:
+    """Split at a mark outside backticks, which the parts keep."""
+    masked = mask(text)
+    return [masked.restore(part).strip() for part in masked.code.split(mark)]
 
 
 def unquote(text: str) -> str:

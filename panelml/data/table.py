@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import BoolArray, FloatArray, IntArray
-from panelml.data.columns import decoded
+from panelml.data.columns import decoded, refuse_nested
 from panelml.errors import (
     ColumnTypeError,
     DataError,
@@ -197,8 +197,16 @@ def take(series: Series, places: IntArray, like: Frame) -> Any:
     ----------
     like : Frame
         Whose row labels the result carries.
+
+    Raises
+    ------
+    ColumnTypeError
+        If a table of arrow holds records or lists.
     """
     backend = like.implementation
+    if backend.is_pyarrow():
+        # Joins of arrow do not carry them along.
+        refuse_nested(series)
     if series.implementation is not backend:
         series = nw.new_series(series.name, series.to_list(), backend=backend)
     rows = nw.from_dict(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from panelml.data.quoting import mask, unquote
 from panelml.errors import SpecificationError
 
 __all__ = ["Weights", "parse_weights"]
@@ -46,11 +47,14 @@ def parse_weights(weights: str | Weights | None) -> Weights | None:
             f"weights is the name of a column of the data, not of type {type(weights).__name__}: "
             f"put the weights in a column and write weights={column!r}."
         )
-    kind, _, column = weights.rpartition(":")
+    masked = mask(weights)
+    kind, _, column = masked.code.rpartition(":")
+    column = unquote(masked.restore(column)) if masked.pieces else column
     if kind in ("", "analytic"):
         return Weights(column)
     if kind == "frequency":
         return Weights(column, "frequency")
     raise SpecificationError(
-        f"Unknown kind of weights {kind!r} in {weights!r}; write 'column', or 'frequency:column'."
+        f"Unknown kind of weights {kind!r} in {weights!r}; write 'column', or 'frequency:column', "
+        "with a name that has a colon in backticks."
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.data.adoption import Adoption
+from panelml.data.quoting import quote
 from panelml.data.sample import Sample
 from panelml.errors import IdentificationError
 from panelml.inference.clusters import read_dimensions
@@ -210,4 +211,5 @@ def _clusters(fit: EffectResults, sample: Sample) -> tuple[str, IntArray]:
     panel = sample.panel
     counted: Collection[str] = [n for n in fit.covariance.clusters if n != panel.time]
     name = min(counted, key=lambda n: fit.covariance.clusters[n], default=panel.unit)
-    return name, sample.codes(read_dimensions([name])[0])
+    column = quote(name) if name in panel.columns else name
+    return name, sample.codes(read_dimensions([column])[0])

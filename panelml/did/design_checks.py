@@ -94,7 +94,8 @@ def refuse_dates_as_numbers(timing: Timing) -> None:
     if index.period.written and not numbered_within_years(index):
         return
     times = np.asarray(index.times.tolist())
-    if not np.issubdtype(times.dtype, np.number) or (times != np.round(times)).any():
+    numbers = np.issubdtype(times.dtype, np.number)
+    if not numbers or (times != np.round(times)).any():
         return
     whole = times.astype(np.int64)
     for words, parts in (
@@ -121,8 +122,25 @@ def _are_days(rest: IntArray) -> BoolArray:
     return np.asarray((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31))
 
 
-def coding_words(adoption: Adoption, first: object) -> tuple[str, ...]:
-    """Say how units count that are treated from the first period on."""
+def coding_words(timing: Timing) -> tuple[str, ...]:
+    """Say how numbers that write dates are read, and how units treated from the start count."""
+    return (*_date_words(timing), *_always_words(timing.adoption, timing.panel.index.times[0]))
+
+
+def _date_words(timing: Timing) -> tuple[str, ...]:
+    index = timing.panel.index
+    period = index.period
+    if not period.written:
+        return ()
+    length = period.name.partition(" (")[0]
+    return (
+        f"Numbers in {timing.panel.time!r} are read as dates written as {period.written}, in "
+        f"periods of {length}, from {label_text(index.times[0])} to "
+        f"{label_text(index.times[-1])}: {index.steps[-1] + 1:,} periods.",
+    )
+
+
+def _always_words(adoption: Adoption, first: object) -> tuple[str, ...]:
     always = int(adoption.always.sum())
     if not always:
         return ()

@@ -124,7 +124,7 @@ def evaluate_policy(
     )  # fmt: skip
     findings = Findings(
         effects_table(averages, events, level), counts, events, window, two_way, sensitivity,
-        dealt, level, anticipation, coding_words(timing.adoption, timing.panel.index.times[0]),
+        dealt, level, anticipation, coding_words(timing),
     )  # fmt: skip
     notes = merged_notes(fits, averages, question, timing)
     words = conclusions(findings)

@@ -8,6 +8,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked
+from panelml.data.quoting import quote
 from panelml.errors import SpecificationError, shown
 from panelml.inference.clusters import (
     check_columns,
@@ -58,7 +59,7 @@ class MultiplierBootstrap:
     def estimate(self, fit: Estimate) -> Covariance:
         """Draw, and take spreads and correlations of the draws."""
         influence = fit.influence
-        [columns] = read_dimensions([self.column or influence.sample.panel.unit])
+        [columns] = read_dimensions([self.column or quote(influence.sample.panel.unit)])
         require_whole_units(influence, [columns])
         sums = influence.sums(columns).sums
         draws = multiplier_draws(sums, self.reps, self.seed)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.data.quoting import split_names, unquote
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import SmallSample
 from panelml.inference.influence import Influence, InfluenceFunction
@@ -77,8 +78,8 @@ def check_columns(names: Sequence[object]) -> None:
 
 
 def read_dimensions(names: Sequence[str]) -> list[Columns]:
-    """Read cluster dimensions, ``state^year`` for combinations of columns."""
-    return [tuple(part.strip() for part in name.split("^")) for name in dict.fromkeys(names)]
+    """Read cluster dimensions, ``state^year`` for combinations of columns, as formulas do."""
+    return [tuple(map(unquote, split_names(name, "^"))) for name in dict.fromkeys(names)]
 
 
 def multiway(

@@ -11,6 +11,7 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.arguments import checked
 from panelml.core.keyed import KeyedSums
+from panelml.data.quoting import quote, split_names
 from panelml.engine.absorbing import absorbed_rank
 from panelml.errors import SpecificationError, UnknownNameError, listing, shown, suggest
 from panelml.inference.bootstrap import MultiplierBootstrap
@@ -124,7 +125,8 @@ class Clustered:
     Attributes
     ----------
     columns : tuple of str
-        Cluster columns, ``state^year`` for combinations; none for the units of the panel.
+        Cluster columns, ``state^year`` for combinations; none for the units of the panel. Names
+        with such signs stand in backticks.
     small_sample : str or SmallSample
         A rule, or the name of a preset: fixest (0.14, and pyfixest 0.60), fixest-0.12, stata, plm,
         linearmodels, none, asymptotic. By default that of the estimator: fixest's for
@@ -152,7 +154,7 @@ class Clustered:
             return self._with_leverage(fit, self.small_sample)
         rule = parse_small_sample(self.small_sample, fit.counts)
         influence, counts = fit.influence, fit.counts
-        dimensions = read_dimensions(self.columns or (influence.sample.panel.unit,))
+        dimensions = read_dimensions(self.columns or (quote(influence.sample.panel.unit),))
         require_whole_units(influence, dimensions)
         found = multiway(
             cluster_products(influence, counts.nobs), dimensions, rule, fit.names, fit.measure
@@ -166,7 +168,7 @@ class Clustered:
         )  # fmt: skip
 
     def _with_leverage(self, fit: Estimate, power: str) -> Covariance:
-        dimensions = read_dimensions(self.columns or (fit.influence.sample.panel.unit,))
+        dimensions = read_dimensions(self.columns or (quote(fit.influence.sample.panel.unit),))
         if len(dimensions) > 1:
             raise SpecificationError(f"{power} is for clusters of one dimension.")
         return leverage_clusters(fit, dimensions[0], "CR2" if power == "CR2" else "CR3")
@@ -270,7 +272,7 @@ def parse(cov: CovLike) -> CovSpec:
     head, _, rest = cov.partition(":")
     kind = head.strip().lower()
     if kind == "cluster" or kind.upper() in _LEVERAGE:
-        columns = [part.strip() for part in rest.split("+")] if rest.strip() else []
+        columns = split_names(rest, "+") if rest.strip() else []
         rule = None if kind == "cluster" else kind.upper()
         return Clustered(*columns, small_sample=rule)
     if kind in ("dk", "driscoll-kraay"):

@@ -18,6 +18,8 @@ __all__ = ["parse_restrictions", "quadratic_form", "wald_test"]
 
 # Of the smallest eigenvalue at unit diagonal.
 RANK_TOLERANCE = 1e-12
+# Names of columns that restrictions would read as numbers.
+_NUMBER = re.compile(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?")
 
 
 def wald_test(
@@ -37,7 +39,7 @@ def wald_test(
     ----------
     restrictions : str, sequence of str, or FloatArray of shape (r, k)
         ``"x1 = x2"``, ``"x1 = x2 = 0"``, ``"2*x1 + x2 = 1; x3"``; a bare expression is tested
-        against zero.
+        against zero. A parameter may stand in backticks, and must if its name is a number.
     names : sequence of str, length k
     params : FloatArray, shape (k,)
     cov : FloatArray, shape (k, k)
@@ -142,17 +144,33 @@ def quadratic_form(gap: FloatArray, middle: FloatArray) -> tuple[float, tuple[st
 def _code_names(text: str, names: Sequence[str]) -> str:
     """Replace parameters by identifiers: names may hold any sign that restrictions use."""
     longest_first = sorted(range(len(names)), key=lambda j: -len(names[j]))
-    patterns = [r"\s*".join(re.escape(part) for part in names[j].split()) for j in longest_first]
-    anywhere = "|".join(f"({pattern})" for pattern in patterns)
+    anywhere = "|".join(f"({_spellings(names[j])})" for j in longest_first)
 
     def code(match: re.Match[str]) -> str:
         return f"_p{longest_first[(match.lastindex or 0) - 1]}_"
 
-    return re.sub(rf"(?<![\w.:])(?:{anywhere})(?![\w.:(\[])", code, text)
+    return re.sub(rf"(?<![\w.:`])(?:{anywhere})(?![\w.:(\[`])", code, text)
+
+
+def _spellings(name: str) -> str:
+    """Return a pattern of how a parameter is written: in backticks too, a number only so."""
+    quoted = rf"`\s*{_spaced(name)}\s*`"
+    if _NUMBER.fullmatch(name.strip()):
+        return quoted
+    factors = (_spaced(factor) for factor in name.split(":"))
+    return f"{quoted}|{':'.join(f'(?:{factor}|`{factor}`)' for factor in factors)}"
+
+
+def _spaced(name: str) -> str:
+    return r"\s*".join(re.escape(part) for part in name.split())
 
 
 def _decode(text: str, names: Sequence[str]) -> str:
-    return re.sub(r"\b_p(\d+)_\b", lambda match: names[int(match[1])], text)
+    def name(match: re.Match[str]) -> str:
+        own = names[int(match[1])]
+        return f"`{own}`" if _NUMBER.fullmatch(own) else own
+
+    return re.sub(r"\b_p(\d+)_\b", name, text)
 
 
 def _linear(coded: str, names: Sequence[str]) -> FloatArray:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from importlib.metadata import version
 
 import numpy as np
 
@@ -47,7 +48,14 @@ _CATEGORY = re.compile(r"(?<![\w.])[Ci]\(\s*`?([^`,)]+?)`?\s*[,)]")
 
 
 def marginal_model(fitted: FittedModel, sample: Sample) -> MarginalModel:
-    """Adapt a result to the rows of its estimation sample."""
+    """Adapt a result to the rows of its estimation sample.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the versions of marginaleffects and polars do not go together.
+    """
+    _require_versions(version("marginaleffects"), version("polars"))
     panel, regressors = sample.panel, fitted.predictor.design.formula.regressors
     read = {quoted or plain for quoted, plain in _NAME.findall(regressors)}
     variables = [name for name in panel.columns if name in read]
@@ -60,6 +68,15 @@ def marginal_model(fitted: FittedModel, sample: Sample) -> MarginalModel:
     for name in dict.fromkeys([*_CATEGORY.findall(regressors), *levels]):
         model.set_variable_type(name, "character")
     return model
+
+
+def _require_versions(marginaleffects: str, polars: str) -> None:
+    """Refuse polars 2 beside marginaleffects 0.6, which takes no numeric regressor there."""
+    if int(polars.split(".")[0]) >= 2 and marginaleffects.startswith("0.6."):
+        raise MissingDependencyError(
+            f"marginaleffects {marginaleffects} does not work with polars {polars}, but with one "
+            'below 2: pip install "panelml[marginaleffects]" installs that.'
+        )
 
 
 def _levels(fitted: FittedModel) -> dict[str, list[object]]:

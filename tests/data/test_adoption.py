@@ -204,6 +204,19 @@ def test_a_date_counts_from_a_period_that_nobody_is_observed_in(freq: Any) -> No
     assert starts(data, cohort="first") == expected
 
 
+@pytest.mark.parametrize("freq", ["M", "Q", "Y", "W", "D"])
+@pytest.mark.parametrize("clock", ["23:59:59.999999999", "12:00:00"])
+def test_periods_at_a_time_of_the_day_count_from_the_first_not_before(
+    freq: str, clock: str
+) -> None:
+    ends = pd.period_range("2019-11-01", periods=9, freq=freq).to_timestamp(how="end")
+    times = ends.normalize() + pd.Timedelta(clock)
+    span = pd.date_range(times[2].normalize() - pd.Timedelta(days=2), times[-1], periods=40)
+    span = span[:-1].normalize().append(times[2:7]).unique()
+    data = frame(dict(enumerate(span)), [times[i] for i in (0, 1, 2, 4, 5, 8)])
+    assert starts(data, cohort="first") == np.searchsorted(times, span).tolist()
+
+
 def test_dates_in_zones_count_by_the_local_clock() -> None:
     times = pd.date_range("2020-01-31", periods=6, freq=pd.offsets.MonthEnd(), tz="Europe/Berlin")
     first = {

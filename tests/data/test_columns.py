@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,24 @@ def frames() -> dict[str, Any]:
             pl.Series("id", [("a", int(i)) for i in FRAME["id"]], dtype=pl.Object)
         ),
     }
+    halves = [pa.array(part).dictionary_encode() for part in (FRAME["g"][:90], FRAME["g"][90:])]
+    half = pa.array(FRAME["id"].to_numpy(np.float16))
+    keys = pa.array([int(i).to_bytes(16, "big") for i in FRAME["id"]], pa.binary(16))
+    found |= {
+        "parts of a dictionary": put("g", pa.chunked_array(halves)),
+        "half precision unit": put("id", half),
+        "half precision under pandas": arrow("id", half),
+        "months under pandas": arrow("id", found["months"]["id"]),
+        "keys of bytes": put("id", keys),
+        "sparse regressor": FRAME.assign(x=pd.arrays.SparseArray(FRAME["x"].to_numpy())),
+        "sparse unit": FRAME.assign(id=pd.arrays.SparseArray(FRAME["id"].to_numpy())),
+        "long double": FRAME.assign(x=FRAME["x"].astype(np.longdouble)),
+    }
+    if hasattr(pa, "decimal32"):
+        decimals = pa.array([Decimal(int(k)) for k in FRAME["t"]], pa.decimal32(7, 2))
+        found["short decimals under pandas"] = arrow("t", decimals)
+    if hasattr(pa, "uuid"):
+        found["uuids under pandas"] = arrow("id", pa.array(keys.to_pylist(), pa.uuid()))
     quarters = FRAME.assign(t=[pd.Period("2001Q1", "2Q") + int(k) for k in FRAME["t"]])
     stored = pa.Table.from_pandas(quarters, preserve_index=False)
     found |= {"periods in arrow": stored, "periods of arrow": arrow("t", stored["t"])}
@@ -99,6 +118,11 @@ NESTED: dict[str, tuple[Any, str, str]] = {
                        "Column 'id' holds records or lists, such as [0], not single values."),
     "records as time": (put("t", pa.array([{"a": k} for k in FRAME["t"]])), "t",
                         "Column 't' holds records or lists, such as {'a': 0}, not single"),
+    "maps as units": (put("id", pa.array([[("a", 1)]] * N, pa.map_(pa.string(), pa.int64()))), "id",
+                      "Column 'id' holds records or lists, such as [('a', 1)], not single"),
+    "lists in a dictionary": (put("id", pa.DictionaryArray.from_arrays(
+        pa.array([0] * N, pa.int8()), pa.array([[1, 2]]))), "id",
+        "Column 'id' holds records or lists, such as [1, 2], not single"),
     "records as regressor": (POLARS.with_columns(pl.struct("x").alias("x")), "x",
                              "Column 'x' must be numeric, but holds records or lists, such as"),
 }  # fmt: skip
@@ -112,3 +136,31 @@ def test_records_and_lists_are_refused_in_words(name: str) -> None:
     beside = pm.Panel(POLARS.with_columns(pl.struct("x").alias("nested")), "id", "t")
     assert "nested" not in str(beside.variation()) and str(beside.describe())
     assert column in beside.columns
+    table = pm.Panel(put("g", pa.array([[1, 2]] * N)), "id", "t")
+    with pytest.raises(ColumnTypeError, match="holds records or lists"):
+        table.lag("g")
+
+
+def test_levels_of_dummies_may_be_sparse() -> None:
+    dummies = pd.get_dummies(FRAME["g"], sparse=True)
+    panel = pm.Panel(pd.concat([FRAME, dummies], axis=1), "id", "t")
+    found = pm.FixedEffects("y ~ x | hi + t").fit(panel)
+    expected = pm.FixedEffects("y ~ x | hi + t").fit(
+        pm.Panel(FRAME.assign(hi=FRAME["g"] == "hi"), "id", "t")
+    )
+    pd.testing.assert_series_equal(found.params, expected.params)
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (pd.Categorical(FRAME["id"] % 2), "text or categories, such as 0 (row 0"),
+        (pd.Categorical(FRAME["id"] % 2 > 0), "text or categories, such as False (row 0"),
+        (pd.Series([pd.NA] * N), "The outcome 'x' must be numeric, but has no values."),
+        (pa.array(pd.PeriodIndex(["2001Q1"] * N, freq="Q")), "dates or spans of time, such as 20"),
+    ],
+)
+def test_values_that_are_no_numbers_are_named(column: Any, words: str) -> None:
+    frame = put("x", column) if isinstance(column, pa.Array) else FRAME.assign(x=column)
+    with pytest.raises(ColumnTypeError, match=re.escape(words)):
+        pm.PooledOLS("x ~ y").fit(pm.Panel(frame, "id", "t"))

@@ -286,12 +286,25 @@ def test_fitted_values_use_the_unit_means_of_the_fit() -> None:
     assert abs(residual.sum()) < 1e-12
 
 
+@pytest.mark.parametrize("name", ["Treatment", "Sum", "contr.treatment", "contr.helmert"])
+def test_contrasts_are_named_with_or_without_parentheses(name: str) -> None:
+    panel = pm.Panel(panel_frame(), "unit", "time")
+    bare, called = (pm.PooledOLS(f"y ~ C(g, {n})").fit(panel) for n in (name, f"{name}()"))
+    np.testing.assert_array_equal(bare.params, called.params)
+
+
 def refused() -> dict[str, tuple[str, type[Exception], str]]:
     return {
         "unknown regressor": (
             "y ~ xx", UnknownNameError,
             "The formula names 'xx', which is no column. Did you mean 'x'?",
         ),
+        "a level for contrasts": (
+            "y ~ C(code, 2)", FormulaError, "2 names no contrasts. Write C(x, Treatment(level))",
+        ),
+        "a list for contrasts": ("y ~ C(g, [1, 2])", FormulaError, "names no contrasts"),
+        "a level for levels": ("y ~ C(g, levels=3)", FormulaError, "levels is a list of levels"),
+        "levels twice": ("y ~ C(g, levels=['a', 'a'])", FormulaError, "of levels, each once"),
         "unknown in a call": (
             "y ~ np.log(zz)", UnknownNameError,
             "The formula names 'zz', which is no column. Did you mean 'z'?",

@@ -64,6 +64,10 @@ PERIODS: dict[str, tuple[Any, str]] = {
     "six months": (pd.PeriodIndex(["2000-01", "2000-07", "2001-07"], freq="6M"), "6 months"),
     "two weeks": (pd.PeriodIndex(["2000-01-03", "2000-01-17", "2000-02-14"], freq="2W"), "2 weeks"),
     "last business days": (pd.to_datetime(["2001-11-30", "2001-12-31", "2002-02-28"]), "1 month"),
+    "last moments of months": (pd.PeriodIndex(["2001-11", "2001-12", "2002-02"],
+                                              freq="M").to_timestamp(how="end"), "1 month"),
+    "noons of ends of quarters": (pd.to_datetime(["2001-03-31 12:00", "2001-06-30 12:00",
+                                                  "2001-12-31 12:00"]), "1 quarter"),
     "last Fridays": (pd.to_datetime(["2001-09-28", "2001-10-26", "2001-12-28"]), "1 month"),
     "first business days": (pd.to_datetime(["2002-01-01", "2002-04-01", "2002-10-01"]),
                             "1 quarter"),
@@ -72,6 +76,9 @@ PERIODS: dict[str, tuple[Any, str]] = {
     "YYYYMM": ([200111, 200112, 200202], "1 month (read as YYYYMM)"),
     "floats YYYYMM": ([200111.0, 200112.0, 200202.0], "1 month (read as YYYYMM)"),
     "YYYYQ": ([20013, 20014, 20022], "1 quarter (read as YYYYQ)"),
+    "days of a year": ([20011030, 20011031, 20011102], "1 day (read as YYYYMMDD)"),
+    "ends of months of a year": ([20010131, 20010228, 20010430], "1 month (read as YYYYMMDD)"),
+    "days of a month": ([20011025, 20011026, 20011028], "1"),
     "YYYYMMDD": ([20011231, 20020101, 20020103], "1 day (read as YYYYMMDD)"),
     "no month": ([200100, 200101, 200103], "1"),
     "months of a year": ([200101, 200102, 200104], "1"),
@@ -154,6 +161,15 @@ def test_written_dates_are_numbers_where_delta_says_so() -> None:
     frame = pd.DataFrame({"u": 1, "t": [200111, 200112, 200201]})
     assert pm.Panel(frame, "u", "t").index.steps.tolist() == [0, 1, 2]
     assert pm.Panel(frame, "u", "t", delta=1).index.steps.tolist() == [0, 1, 90]
+
+
+def test_numbers_such_as_201004_are_quarters_where_none_is_left_out() -> None:
+    frame = pd.DataFrame({"u": 1, "t": [200103, 200104, 200201]})
+    index = pm.Panel(frame, "u", "t").index
+    assert (index.delta, index.steps.tolist()) == ("1 quarter (read as YYYY0Q)", [0, 1, 2])
+    frame["t"] = [200101, 200104, 200201]
+    index = pm.Panel(frame, "u", "t").index
+    assert (index.delta, index.steps.tolist()) == ("1 quarter (read as YYYYMM)", [0, 1, 4])
 
 
 HALVES: dict[str, tuple[Any, list[int]]] = {

@@ -175,3 +175,29 @@ def test_quoting_itself() -> None:
     assert parse_effect("`a^b`^c[`d, e`, f]") == Effect(("a^b", "c"), ("d, e", "f"))
     with pytest.raises(FormulaError, match="absorbs the column 'a\\^b' and a combination of the"):
         parse_formula("y ~ x | `a^b` + a^b")
+
+
+@pytest.mark.parametrize("name", ["a+b", "a^b", "a:b", " a ", "1", "class"])
+def test_options_take_names_in_backticks(name: str) -> None:
+    data = frame()
+    data["g"], data["w"] = data["unit"] // 2, 1.0 + data["unit"] % 3
+    other = {"cov": f"cluster:`{name}`+time"}, {"cov": pm.cov.Clustered(f"`{name}`^time")}
+    for column, options, changed in (
+        ("g", {"cov": "cluster:g+time"}, other[0]),
+        ("g", {"cov": pm.cov.Clustered("g^time")}, other[1]),
+        ("w", {"weights": "w"}, {"weights": f"`{name}`"}),
+        ("w", {"weights": "frequency:w"}, {"weights": f"frequency:`{name}`"}),
+    ):
+        named = pm.Panel(data.rename(columns={column: name}), "unit", "time")
+        right = pm.PooledOLS("y ~ x", **options).fit(pm.Panel(data, "unit", "time"))
+        fit = pm.PooledOLS("y ~ x", **changed).fit(named)
+        np.testing.assert_array_equal(fit.cov, right.cov)
+
+
+@pytest.mark.parametrize("name", ["a^b", " unit ", "a:b", "1"])
+def test_the_unit_column_may_have_any_name(name: str) -> None:
+    panel = pm.Panel(frame().rename(columns={"unit": name}), name, "time")
+    for cov in ("cluster", "CR2", pm.cov.MultiplierBootstrap(reps=9)):
+        fit = pm.FixedEffects("y ~ x", cov=cov).fit(panel)
+        right = pm.FixedEffects("y ~ x", cov=cov).fit(pm.Panel(frame(), "unit", "time"))
+        np.testing.assert_array_equal(fit.cov, right.cov)

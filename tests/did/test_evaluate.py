@@ -162,37 +162,30 @@ def test_a_covariate_of_a_single_untreated_unit_is_not_the_policy() -> None:
         pm.evaluate_policy("y ~ x", pm.Panel(frame, "unit", "time"), cohort="cohort")
 
 
-def quarters(write: Any) -> pm.Panel:
-    """Simulate quarters from 2010 on, written as numbers."""
+WRITTEN = {
+    "YYYY0Q": lambda y, q: 100 * y + q,
+    "YYYYQ": lambda y, q: 10 * y + q,
+    "YYYYMM": lambda y, q: 100 * y + 3 * q,
+    "YYYYMMDD": lambda y, q: 10000 * y + 300 * q - 199,
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_dates_written_as_numbers_are_periods_and_said(form: str) -> None:
     frame = pm.simulate.staggered(40, 8, {3: 0.3, 5: 0.3}, seed=1)
+    counted = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort", draws=9)
     for name in ("time", "cohort"):
-        frame[name] = write(2010 + (frame[name] - 1) // 4, (frame[name] - 1) % 4 + 1)
-    return pm.Panel(frame, "unit", "time")
-
-
-def test_quarters_that_are_read_as_months_are_refused_or_noted() -> None:
-    panel = quarters(lambda y, q: 100 * y + q)
-    words = "201004 and 201101 count as 9 periods apart"
-    with pytest.raises(SpecificationError, match=words):
-        pm.evaluate_policy("y ~ 1", panel, cohort="cohort")
-    fit = pm.EventStudy("y ~ 1", cohort="cohort").fit(panel)
-    assert any("Time jumps from 201004 to 201101" in note for note in fit.notes)
-
-
-@pytest.mark.parametrize(
-    "write", [lambda y, q: 10 * y + q, lambda y, q: 100 * y + 3 * q - 2,
-              lambda y, q: 10000 * y + 300 * q - 199],
-)  # fmt: skip
-def test_dates_written_as_numbers_are_evaluated_as_periods(write: Any) -> None:
-    counted = quarters(lambda y, q: 4 * (y - 2010) + q)
-    options = {"cohort": "cohort", "draws": 0}
-    written = pm.evaluate_policy("y ~ 1", quarters(write), **options)
-    one = pm.evaluate_policy("y ~ 1", counted, **options)
-    np.testing.assert_allclose(written.table(), one.table(), rtol=1e-10)
-    for name, event in one.events.items():
-        np.testing.assert_array_equal(
-            written.events[name].labels["horizon"], event.labels["horizon"]
-        )
+        year, quarter = 2010 + (frame[name] - 1) // 4, (frame[name] - 1) % 4 + 1
+        frame[name] = WRITTEN[form](year, quarter)
+    panel = pm.Panel(frame, "unit", "time")
+    found = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", draws=9)
+    np.testing.assert_allclose(found.table()["effect"], counted.table()["effect"], rtol=1e-9)
+    text = " ".join(str(found).split())
+    assert f"as dates written as {form}, in periods of 1 quarter" in text
+    first, last = int(frame["time"].min()), int(frame["time"].max())
+    assert f"from {first} to {last}: 8 periods" in text
+    with pytest.raises(SpecificationError, match=r"as one number: \d+ and \d+ count as"):
+        pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time", delta=1), cohort="cohort")
 
 
 def test_sensitivity_is_of_the_period_of_adoption_with_anticipation() -> None:

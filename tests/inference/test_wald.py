@@ -63,6 +63,28 @@ def test_spaces_within_names_do_not_matter() -> None:
     assert tight[2] == "L(x, 1) = 0"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("`1` = 1", [1, 0, 0, 0, 0]),
+        ("`gdp per cap` + `1` = 1", [1, 1, 0, 0, 0]),
+        ("2*L(`class`) - `class` = 1", [0, 0, -1, 2, 0]),
+        ("`gdp per cap`:`class` = 1", [0, 0, 0, 0, 1]),
+        ("gdp per cap:class = 1", [0, 0, 0, 0, 1]),
+    ],
+)
+def test_names_may_stand_in_backticks(text: str, expected: list[float]) -> None:
+    names = ["1", "gdp per cap", "class", "L(`class`)", "gdp per cap:class"]
+    r, q, _ = parse_restrictions([text], names)
+    assert r.tolist() == [expected]
+    assert q.tolist() == [1]
+
+
+def test_a_number_is_no_parameter_of_that_name() -> None:
+    r, q, words = parse_restrictions(["`1` = 1"], ["1"])
+    assert (r.tolist(), q.tolist(), words) == ([[1.0]], [1.0], "`1` = 1")
+
+
 def test_chains_semicolons_and_lists_are_several_restrictions() -> None:
     one = parse_restrictions(["a = b = 0; x1"], NAMES)
     other = parse_restrictions(["a = b", "b = 0", "x1 = 0"], NAMES)

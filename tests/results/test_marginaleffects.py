@@ -223,3 +223,11 @@ def test_contrasts_are_against_the_reference_of_the_fit(name: str) -> None:
     means = frame.groupby(frame[column].astype(str))["y"].mean()
     expected = [means[a] - means[b] for a, b in (text.split(" - ") for text in contrasts)]
     np.testing.assert_allclose(found["estimate"].to_list(), expected, rtol=1e-8)
+
+
+def test_versions_that_do_not_go_together_are_named() -> None:
+    from panelml.results.adapter_marginaleffects import _require_versions
+
+    _require_versions("0.6.0", "1.44.2")
+    with pytest.raises(MissingDependencyError, match=r"0\.6\.0 does not work with polars 2\.1\.0"):
+        _require_versions("0.6.0", "2.1.0")
