@@ -143,7 +143,7 @@ def _few(found: Findings) -> tuple[str, ...]:
     if not few:
         return ()
     df = sorted({f"{c.whole.df[0]:.3g}" for c in few.values()}, key=float)
-    size = _by_estimator(few, everyone=len(few) == len(found.counts))
+    size = _by_estimator(few, everyone=len(few) == len(found.table))
     most = max(float(c.whole.inflation[0]) for c in few.values())
     inflated = f" Variances are multiplied by up to {most:.3g}." if most > 1 else ""
     return (
