@@ -9,7 +9,7 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet moderndid==0.2.0 polars==1.44.0 numpy==2.3.5
+"$work/venv/bin/pip" install --quiet moderndid==0.2.0 polars==2.1.0 numpy==2.3.5
 "$work/venv/bin/python" - <<'PYTHON' 2> "$work/warnings"
 import moderndid as md
 import numpy as np
