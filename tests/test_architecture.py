@@ -8,6 +8,8 @@ find that.
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +20,10 @@ from pathlib import Path
 
 import pytest
 
+import panelml as pm
+
 PACKAGE = Path(__file__).parents[1] / "panelml"
+PAGE = Path(__file__).parents[1] / "docs" / "ARCHITECTURE.md"
 
 LAYERS = {
     "errors": 0,
@@ -297,3 +302,46 @@ def test_importing_panelml_loads_no_optional_package() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == []
+
+
+def test_the_page_has_the_layers_as_they_are_held() -> None:
+    rows = re.findall(
+        r"^\| ([\d, ]+) \| ([^|]*) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    written = {}
+    for layers, names in rows:
+        stages = [name.rstrip("/") for name in re.findall(r"`([^`]*)`", names)]
+        numbers = [int(layer) for layer in layers.split(",")]
+        written |= dict(zip(stages, numbers * (len(stages) // len(numbers)), strict=True))
+    assert written == LAYERS
+
+
+def test_modules_that_the_page_names_exist() -> None:
+    named = re.findall(r"\b((?:\w+/)*\w+\.py)\b", PAGE.read_text(encoding="utf-8"))
+    repository = PACKAGE.parent
+    assert named
+    assert [
+        name for name in named if not (PACKAGE / name).exists() and not (repository / name).exists()
+    ] == []
+
+
+def public_callables() -> Iterator[tuple[str, Callable[..., object]]]:
+    """Public functions, and the constructors and methods of public classes, with arguments."""
+    for module in (pm, pm.simulate, pm.residual):
+        for name in module.__all__:
+            value = getattr(module, name)
+            members = (
+                [(f"{name}.{key}", one) for key, one in vars(value).items()
+                 if inspect.isfunction(one) and (key == "__init__" or not key.startswith("_"))]
+                if inspect.isclass(value) else [(name, value)]
+            )  # fmt: skip
+            yield from (
+                (key, one) for key, one in members
+                if inspect.isfunction(one) and set(inspect.signature(one).parameters) - {"self"}
+            )  # fmt: skip
+
+
+def test_public_functions_are_held_to_their_annotations() -> None:
+    callables = dict(public_callables())
+    assert {"hausman", "Panel.lag", "FixedEffects.__init__", "staggered"} <= set(callables)
+    assert [name for name, one in callables.items() if not hasattr(one, "__wrapped__")] == []

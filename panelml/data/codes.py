@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, IntArray
-from panelml.data.columns import arrow_type, refuse_nested
+from panelml.data.columns import arrow_type, polars_periods, refuse_nested
 from panelml.errors import ColumnTypeError
 
 __all__ = ["Codes", "combine", "declared_levels", "factorize", "run_starts"]
@@ -138,6 +138,9 @@ def _pandas_series(series: nw.Series[Any]) -> pd.Series[Any]:
     native: Any = series.to_native()
     if isinstance(native, pd.Series):
         return native
+    periods = polars_periods(series)
+    if periods is not None:
+        return periods
     if _is_opaque(series):
         # Periods are a type of arrow's that pandas adds, and reads.
         values = native.to_pandas() if series.implementation.is_pyarrow() else series.to_list()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from numbers import Number
 from typing import Any, Literal, TypeAlias
@@ -24,6 +25,7 @@ __all__ = [
     "missing_values",
     "numbers",
     "objects",
+    "polars_periods",
     "refuse_kind",
     "refuse_nested",
     "refuse_rounding",
@@ -130,6 +132,22 @@ def _decoded_numpy(series: nw.Series[Any], native: Any) -> nw.Series[Any]:
     return series
 
 
+def polars_periods(series: nw.Series[Any]) -> pd.Series[Any] | None:
+    """Return the periods of pandas that polars holds as numbers, with their frequency beside."""
+    native: Any = series.to_native()
+    if series.dtype != nw.Unknown or not series.implementation.is_polars():
+        return None
+    if getattr(native.dtype, "ext_name", str)() != "pandas.period":
+        return None
+    freq = json.loads(native.dtype.ext_metadata())["freq"]
+    numbers = native.ext.storage()
+    array = pd.arrays.PeriodArray(
+        numbers.fill_null(0).to_numpy().astype(np.int64), dtype=pd.PeriodDtype(freq)
+    )
+    missing = numbers.is_null().to_numpy()
+    return pd.Series(array, name=series.name).mask(missing)
+
+
 def is_nested(series: nw.Series[Any]) -> bool:
     """Whether each value is a record or a list of others."""
     return series.dtype in _NESTED or bool(_NESTED_ARROW.match(str(arrow_type(series))))
@@ -184,6 +202,9 @@ def numbers(series: nw.Series[Any]) -> AnyArray:
 def objects(series: nw.Series[Any]) -> AnyArray:
     """Return a column as Python objects."""
     native = series.to_native()
+    periods = polars_periods(series)
+    if periods is not None:
+        return as_objects(periods)
     if is_nested(series):
         values = np.empty(len(series), dtype=object)
         values[:] = series.to_list()

@@ -69,8 +69,9 @@ def split_means(
     random = fixed + np.arange(names.size - fixed)
     last = [f"within({names[j]})" if moves[j] else names[j] for j in random]
     step = SplitMeans(varying, others, form, products, random, random[moves[random]])
+    chosen = form == "within-between"  # Mundlak's products are always those of fixed effects
     notes = (
-        *_product_notes(names[varying], components, varying, moves, interactions),
+        *(_product_notes(names[varying], components, varying, moves, interactions) * chosen),
         *_tied_notes(moments, varying, names),
     )
     return sample.then((*first, *second, *names[others], *last), step), notes

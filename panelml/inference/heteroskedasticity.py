@@ -10,6 +10,7 @@ from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.groups import group_sums, spread
 from panelml.data.formula import Effect
+from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError
 from panelml.inference.clusters import semidefinite
@@ -107,15 +108,19 @@ class StockWatson:
 
 def _within_units(fit: Estimate) -> Influence:
     influence = fit.rows
-    effect = Effect((influence.sample.panel.unit,))
-    if fit.counts.effects != (effect,):
+    if not _of_units_alone(fit):
         raise SpecificationError(
-            f"'stock-watson' is for fixed effects of the units alone, 'y ~ x | {effect}'. Use "
-            "'cluster', or 'HC1' where no unit effects are absorbed."
+            f"'stock-watson' is for fixed effects of the units alone, "
+            f"'y ~ x | {Effect((influence.sample.panel.unit,))}'. Use 'cluster', or 'HC1' where no "
+            "unit effects are absorbed."
         )
     if influence.sample.weights is not None:
         raise SpecificationError("'stock-watson' is for fits without weights. Use 'cluster'.")
     return influence
+
+
+def _of_units_alone(fit: Estimate) -> bool:
+    return fit.counts.effects == (Effect((fit.influence.sample.panel.unit,)),)
 
 
 def _products(influence: Influence, block: Block, factor: float) -> SerialProducts:
@@ -139,12 +144,22 @@ def _products(influence: Influence, block: Block, factor: float) -> SerialProduc
 def _inconsistent(fit: Estimate, name: str) -> tuple[str, ...]:
     """Note what Stock and Watson (2008) found, where it applies."""
     sample = fit.influence.sample
-    absorbed = (sample.panel.unit,) in {effect.columns for effect in fit.counts.effects}
-    most = int(sample.unit_rows.max(initial=0))
-    if not absorbed or not isinstance(fit.influence, Influence) or most < 3:
+    most = max(
+        (_most_rows(sample, effect.columns) for effect in fit.counts.effects
+         if sample.panel.unit in effect.columns), default=0,
+    )  # fmt: skip
+    if not isinstance(fit.influence, Influence) or most < 3:
         return ()
+    also = ", or 'stock-watson' where errors are not correlated over time"
     return (
         f"After unit effects with more than two rows per unit (here up to {most:,}), {name} is "
-        "inconsistent however many units there are (Stock and Watson 2008). Use 'cluster', or "
-        "'stock-watson' where errors are not correlated over time.",
+        "inconsistent however many units there are (Stock and Watson 2008). Use 'cluster'"
+        f"{also * (_of_units_alone(fit) and sample.weights is None)}.",
     )
+
+
+def _most_rows(sample: Sample, columns: tuple[str, ...]) -> int:
+    """Rows of the largest level of effects within units."""
+    if columns == (sample.panel.unit,):
+        return int(sample.unit_rows.max(initial=0))
+    return int(np.unique(sample.codes(columns), return_counts=True)[1].max(initial=0))

@@ -105,9 +105,10 @@ class Timing(Listed):
         Returns
         -------
         DataFrame
-            For each cohort and period: ``treated`` units of the cohort that are observed; the
-            observed units ``never`` treated; and ``not_yet``, those with which an estimator
-            compares by ``control="not-yet"``, never-treated units included.
+            For each cohort and period, of the units observed in it: ``treated`` ones of the
+            cohort; those ``never`` treated; and ``not_yet``, those with which an estimator
+            compares by ``control="not-yet"``, never-treated units included. In unbalanced panels
+            estimators of changes leave out units that miss the period they compare with.
         """
         check_count("anticipation", anticipation, 0)
         check_choice("base", base, Base)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import warnings
 from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,21 @@ def runs(name: str) -> Any:
     return pc.run_end_encode(pa.array(FRAME[name].tolist()))
 
 
+def read_by_polars(frame: pd.DataFrame) -> pl.DataFrame:
+    file = BytesIO()
+    frame.to_parquet(file)
+    file.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of releases that have no types of others
+        return pl.read_parquet(file)
+
+
+POLARS_KEEPS_PERIODS = not (
+    read_by_polars(pd.DataFrame({"t": pd.period_range("2001Q1", periods=2, freq="Q")}))["t"]
+    .dtype.is_integer()
+)  # fmt: skip
+
+
 def frames() -> dict[str, Any]:
     found = {f"runs of {name}": put(name, runs(name)) for name in FRAME}
     found |= {f"runs of {name} under pandas": arrow(name, runs(name)) for name in ("id", "g", "x")}
@@ -72,6 +89,8 @@ def frames() -> dict[str, Any]:
     quarters = FRAME.assign(t=[pd.Period("2001Q1", "2Q") + int(k) for k in FRAME["t"]])
     stored = pa.Table.from_pandas(quarters, preserve_index=False)
     found |= {"periods in arrow": stored, "periods of arrow": arrow("t", stored["t"])}
+    if POLARS_KEEPS_PERIODS:
+        found["periods in a file that polars reads"] = read_by_polars(quarters)
     if hasattr(pl, "Int128"):
         found |= {
             "Int128 unit": POLARS.with_columns(pl.col("id").cast(pl.Int128)),
@@ -94,6 +113,16 @@ def test_values_are_read_however_they_are_stored(name: str) -> None:
     pd.testing.assert_series_equal(found.params, expected.params)
     np.testing.assert_allclose(found.predict(frame), expected.predict(FRAME))
     assert panel.join(panel.frame.select("id", "t", z="y"), on=["id", "t"]).columns[-1] == "z"
+
+
+@pytest.mark.skipif(not POLARS_KEEPS_PERIODS, reason="this polars makes whole numbers of them")
+def test_missing_periods_of_polars_are_missing() -> None:
+    quarters = [pd.Period("2001Q1", "2Q") + int(k) if k else None for k in FRAME["t"]]
+    frame = read_by_polars(FRAME.assign(q=pd.Series(quarters, dtype="period[2Q]")))
+    found = pm.PooledOLS("y ~ C(q)").fit(pm.Panel(frame, "id", "t"))
+    means = FRAME[FRAME["t"] > 0].groupby("t")["y"].mean()
+    np.testing.assert_allclose(found.params.iloc[1:], means.iloc[1:] - means.iloc[0])
+    assert found.params.index[1] == "C(q)[T.2002Q1]"
 
 
 @pytest.mark.parametrize("pandas", [False, True])

@@ -109,6 +109,13 @@ def test_verdicts_are_those_of_one_test_of_pre_trends() -> None:
         assert found.events[str(name)].pretrend_test().pvalue == p
 
 
+def test_estimators_are_named_by_clusters_only_where_these_differ() -> None:
+    found = pm.evaluate_policy("l_homicide ~ 1", castle(), cohort="adopted")
+    few = next(words for words in found.conclusions if words.startswith("Few clusters"))
+    assert few.startswith("Few clusters: 21 treated clusters (sid) in 5 cohorts, 29 comparison")
+    assert not any(name in few for name in found.table().index)
+
+
 @pytest.mark.parametrize("missing", [0.05, 0.0])
 def test_units_that_estimators_leave_out_are_said(missing: float) -> None:
     frame = pm.simulate.staggered(200, 8, {3: 0.2, 5: 0.3, 6: 0.2}, seed=1)

@@ -133,3 +133,35 @@ def test_it_is_refused_where_it_does_not_hold() -> None:
     weighted = pm.FixedEffects("inv ~ value", weights="w_obs").fit(data)
     with pytest.raises(SpecificationError, match="without weights"):
         weighted.with_cov("stock-watson")
+
+
+@pytest.mark.parametrize(
+    ("formula", "weights", "most", "adjusted"),
+    [
+        ("y ~ x | id", None, "6", True),
+        ("y ~ x | id", "w", "6", False),
+        ("y ~ x | id + t", None, "6", False),
+        ("y ~ x | id^half", None, "3", False),
+        ("y ~ x | t", None, None, False),
+        ("y ~ x | id^third", None, None, False),
+    ],
+)
+def test_the_note_advises_what_the_fit_allows(
+    formula: str, weights: str | None, most: str | None, adjusted: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"id": np.repeat(np.arange(20), 6), "t": np.tile(np.arange(6), 20)})
+    rows = rows.assign(half=rows["t"] // 3, third=rows["t"] // 2, w=rng.uniform(1, 2, 120))
+    rows[["x", "y"]] = rng.normal(size=(120, 2))
+    panel = pm.Panel(rows, unit="id", time="t")
+    fit = pm.FixedEffects(formula, weights=weights, cov="HC1").fit(panel)
+    notes = [note for note in fit.notes if "Stock and Watson" in note]
+    assert len(notes) == (most is not None)
+    for note in notes:
+        assert f"(here up to {most})" in note
+        assert ("'stock-watson'" in note) == adjusted
+    if adjusted:
+        assert fit.with_cov("stock-watson").std_errors.gt(0).all()
+    else:
+        with pytest.raises(SpecificationError):
+            fit.with_cov("stock-watson")

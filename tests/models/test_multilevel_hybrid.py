@@ -244,3 +244,11 @@ def test_covariates_of_the_variance_that_make_no_sense() -> None:
         fit("x11")
     with pytest.raises(SpecificationError, match="Say by what the residual variance differs"):
         pm.residual.Heteroskedastic()
+
+
+def test_options_of_the_hybrid_are_no_note_of_mundlak() -> None:
+    panel = pm.Panel(pupils().assign(p=lambda d: d.groupby("school").cumcount()), "school", "p")
+    assert any("interactions=" in note for note in pm.Hybrid("y ~ ses * female").fit(panel).notes)
+    assert not any(
+        "interactions" in note for note in pm.Mundlak("y ~ ses * female").fit(panel).notes
+    )
