@@ -14,7 +14,7 @@ __all__ = ["PERFECT", "Odds", "logit_odds", "tilted_odds"]
 
 MOST_STEPS = 100
 # Share of the treated weight by which a Newton step may still improve the objective.
-TOLERANCE = 1e-13
+TOLERANCE = 1e-11
 # An index that moves by more where the objective does not improve any longer tends to infinity.
 MOVING = 0.5
 # A whole step that moves no index by more improves the objective: exp(m) - m - 1 < m^2.
