@@ -10,6 +10,7 @@ import numpy as np
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.groups import demean_twice, group_means, spread
+from panelml.core.moments import FAINT
 
 __all__ = ["LessFit", "LessMeans", "SplitMeans"]
 
@@ -122,4 +123,8 @@ def _split(x: FloatArray, block: Block, known: FloatArray | None) -> tuple[Float
         return means, x - spread(means, block.unit)
     deviation = x - spread(means, block.unit)
     rest = group_means(deviation, block.starts, block.weights)
-    return means + rest, deviation - spread(rest, block.unit)
+    far = np.einsum("vn,vn->v", deviation, deviation) < FAINT * (means**2 @ block.sizes)
+    if far.any():
+        # Deviations that are few of a variable's digits keep the rounding of its means.
+        deviation[far] -= spread(rest[far], block.unit)
+    return means + rest, deviation

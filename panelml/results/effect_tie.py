@@ -77,9 +77,9 @@ def _few_groups(sample: Sample, start: IntArray, cov: CovLike) -> tuple[str, ...
     first = np.cumsum(sample.unit_rows[sample.unit_rows > 0]) - 1
     for columns in _dimensions(sample, cov):
         own = columns == (sample.panel.unit,)
-        member = np.arange(start.size) if own else sample.codes(columns)[first]
+        member = first if own else sample.codes(columns)[first]
         for group, words in ((treated, "adopt"), (~treated, "stay untreated")):
-            count = np.unique(member[group]).size
+            count = int(group.sum()) if own else np.unique(member[group]).size
             if not 0 < count < FEW or (own and count == 1 and words != "adopt"):
                 continue
             if own:
