@@ -14,13 +14,6 @@ from tests.mixed_data import orthodont
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")
-from matplotlib import pyplot  # noqa: E402
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> object:
-    yield
-    pyplot.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -195,11 +195,9 @@ def test_narrower_levels_are_inside_and_zeta_increases() -> None:
 
 def test_plot_draws_a_panel_for_each_parameter() -> None:
     pytest.importorskip("matplotlib").use("Agg")
-    from matplotlib import pyplot
 
     profile = pm.MixedModel("Yield ~ 1 + (1 | Batch)").fit(MIXED["dyestuff"]()).profile()
     panels = profile.plot()
     assert [axes.get_title() for axes in panels] == list(profile.curves)
     line = panels[0].get_lines()[1].get_xydata()
     assert line[0, 0] == pytest.approx(profile.curves["sd(Intercept | Batch)"].values[0])
-    pyplot.close("all")

@@ -14,12 +14,6 @@ matplotlib.use("agg")
 from matplotlib import pyplot  # noqa: E402
 
 
-@pytest.fixture(autouse=True)
-def _closed() -> object:
-    yield
-    pyplot.close("all")
-
-
 def points(axes: object) -> list[np.ndarray]:
     """Positions of the marks, model by model."""
     return [np.asarray(bar.lines[0].get_xydata()) for bar in axes.containers]  # type: ignore[attr-defined]
