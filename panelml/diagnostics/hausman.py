@@ -10,6 +10,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked
+from panelml.core.moments import PanelMoments
 from panelml.diagnostics.auxiliary import auxiliary_regression
 from panelml.diagnostics.contrasts import (
     JointInfluence,
@@ -20,6 +21,7 @@ from panelml.diagnostics.contrasts import (
 )
 from panelml.diagnostics.estimable import canonical
 from panelml.diagnostics.pairs import TWO_WAY, Pair, make_pair
+from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.clusters import (
     few_clusters,
@@ -296,11 +298,12 @@ def _advice(pair: Pair, pvalue: float) -> str:
 def _within_against_between(pair: Pair) -> bool:
     """Whether one of the fits uses differences between units, and the other does so less.
 
-    Not where they differ in other ways too: in effects of periods, trends, or regressors.
+    Not where they differ in other ways too: in effects of periods, trends, or regressors that
+    vary within units.
     """
     fits = (pair.first, pair.second)
     one, other = (_besides_units(fit) for fit in fits)
-    if one != other:
+    if one != other and (one ^ other) - set().union(*map(_constant_within, fits)):
         return False
     absorbed = [_absorbs_units(fit) for fit in fits]
     return len(set(absorbed)) == 2 or any(fit.model not in FIXED for fit in fits)
@@ -313,6 +316,14 @@ def _besides_units(fit: Results) -> set[str]:
         effects.add(fit.panel.time)
     names = fit.attached.estimate.rows.sample.names
     return (effects - {fit.panel.unit}) | {canonical(name) for name in names}
+
+
+def _constant_within(fit: Results) -> set[str]:
+    """Regressors of a fit that do not vary within units, as unit effects take them up."""
+    sample = fit.attached.estimate.rows.sample
+    moments = fold(sample, PanelMoments.of)
+    moves = (np.diag(moments.within) > moments.rounding)[1:]
+    return {canonical(name) for name, moved in zip(sample.names, moves, strict=True) if not moved}
 
 
 def _absorbs_units(fit: Results) -> bool:

@@ -50,10 +50,16 @@ def read_by_polars(frame: pd.DataFrame) -> pl.DataFrame:
         return pl.read_parquet(file)
 
 
-POLARS_KEEPS_PERIODS = not (
-    read_by_polars(pd.DataFrame({"t": pd.period_range("2001Q1", periods=2, freq="Q")}))["t"]
-    .dtype.is_integer()
-)  # fmt: skip
+def keeps_periods() -> bool:
+    """Whether this release of polars reads periods of pandas, with their frequency."""
+    quarters = pd.DataFrame({"t": pd.period_range("2001Q1", periods=2, freq="Q")})
+    try:
+        return not read_by_polars(quarters)["t"].dtype.is_integer()
+    except pl.exceptions.ComputeError:
+        return False
+
+
+POLARS_KEEPS_PERIODS = keeps_periods()
 
 
 def frames() -> dict[str, Any]:
