@@ -97,7 +97,7 @@ def decoded(series: nw.Series[Any]) -> nw.Series[Any]:
     native: Any = series.to_native()
     array: Any = getattr(native, "array", None)
     if stored == "halffloat":
-        return series.cast(nw.Float64)
+        return _from_halves(series, native)
     if isinstance(native, pd.Series) and stored == "None":
         return _decoded_numpy(series, native)
     if stored.startswith("dictionary") and series.implementation.is_pyarrow():
@@ -122,6 +122,15 @@ def decoded(series: nw.Series[Any]) -> nw.Series[Any]:
         inside = all(abs(end) <= most for end in (series.min(), series.max()) if end is not None)
         return series.cast(nw.Int64 if inside else nw.String)
     return series
+
+
+def _from_halves(series: nw.Series[Any], native: Any) -> nw.Series[Any]:
+    """Return floats of 16 bits as such of 64, which not every release of arrow can cast."""
+    values = [None if pd.isna(value) else float(value) for value in series.to_list()]
+    if isinstance(native, pd.Series):
+        plain = pd.Series(values, native.index, "float64", native.name)
+        return nw.from_native(plain, series_only=True)
+    return nw.new_series(series.name, values, nw.Float64, backend=series.implementation)
 
 
 def _decoded_numpy(series: nw.Series[Any], native: Any) -> nw.Series[Any]:
