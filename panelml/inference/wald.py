@@ -158,7 +158,8 @@ def _spellings(name: str) -> str:
     if _NUMBER.fullmatch(name.strip()):
         return quoted
     factors = (_spaced(factor) for factor in name.split(":"))
-    return f"{quoted}|{':'.join(f'(?:{factor}|`{factor}`)' for factor in factors)}"
+    product = r"\s*:\s*".join(f"(?:{factor}|`{factor}`)" for factor in factors)
+    return f"{quoted}|{product}"
 
 
 def _spaced(name: str) -> str:

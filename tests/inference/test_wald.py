@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -93,6 +93,7 @@ def test_chains_semicolons_and_lists_are_several_restrictions() -> None:
     assert one[2] == "a = b = 0; x1 = 0"
 
 
+@example(["a", " ", ":"], None)
 @given(st.lists(st.sampled_from("abx: ()[].,1_"), min_size=1, max_size=8), st.data())
 def test_any_name_can_be_restricted(characters: list[str], data: Any) -> None:
     """Names that begin with a letter and balance their brackets are found, whatever is in them."""
