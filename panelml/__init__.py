@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from panelml import datasets, simulate
-from panelml.data import residual
-from panelml.data.panel import Panel
+from panelml.data.panel.panel import Panel
 from panelml.diagnostics.dependence import pesaran_cd
 from panelml.diagnostics.effects import (
     breusch_pagan,
@@ -13,35 +12,36 @@ from panelml.diagnostics.effects import (
     honda,
     king_wu,
 )
-from panelml.diagnostics.explained import snijders_bosker
 from panelml.diagnostics.hausman import hausman
 from panelml.diagnostics.likelihood_ratio import lr_test
-from panelml.diagnostics.power import power
 from panelml.diagnostics.serial import wooldridge_test
 from panelml.diagnostics.within_between import within_between
-from panelml.did.balance import balance_table, overlap_table
-from panelml.did.decomposition import bacon_decomposition, twfe_weights
-from panelml.did.evaluate import evaluate_policy
-from panelml.did.group_time import CallawaySantAnna
-from panelml.did.honest import honest_did
-from panelml.did.imputation import BorusyakJaravelSpiess, TwoStageDiD
-from panelml.did.jackknife import jackknife
-from panelml.did.placebo import placebo_in_time
-from panelml.did.pretrends import pretrends_power
-from panelml.did.randomization import randomization_test
-from panelml.did.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
-from panelml.did.synthetic import SyntheticControl, SyntheticDiD
-from panelml.did.synthetic_placebos import leave_one_out, placebo_in_space
-from panelml.did.triple import TripleDifference
-from panelml.did.windows import LocalProjectionsDiD, StackedDiD
+from panelml.did.describe.balance import balance_table, overlap_table
+from panelml.did.describe.decomposition import bacon_decomposition, twfe_weights
+from panelml.did.estimators.group_time import CallawaySantAnna
+from panelml.did.estimators.imputation import BorusyakJaravelSpiess, TwoStageDiD
+from panelml.did.estimators.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
+from panelml.did.estimators.synthetic import SyntheticControl, SyntheticDiD
+from panelml.did.estimators.triple import TripleDifference
+from panelml.did.estimators.windows import LocalProjectionsDiD, StackedDiD
+from panelml.did.evaluation.evaluate import evaluate_policy
+from panelml.did.inference.jackknife import jackknife
+from panelml.did.inference.placebo import placebo_in_time
+from panelml.did.inference.randomization import randomization_test
+from panelml.did.inference.synthetic_placebos import leave_one_out, placebo_in_space
+from panelml.did.results.effects import event_study_plot
+from panelml.did.results.timing import Timing
+from panelml.did.sensitivity.honest import honest_did
+from panelml.did.sensitivity.pretrends import pretrends_power
 from panelml.inference import covariance as cov
-from panelml.models.fixed import FixedEffects
-from panelml.models.linear import Between, FirstDifference, PooledOLS
-from panelml.models.mixed import MixedModel
-from panelml.models.random import Hybrid, Mundlak, RandomEffects
-from panelml.results.effects import event_study_plot
-from panelml.results.table import compare
-from panelml.results.timing import Timing
+from panelml.linear.fixed import FixedEffects
+from panelml.linear.linear import Between, FirstDifference, PooledOLS
+from panelml.mixed.core import structures as residual
+from panelml.mixed.mixed import MixedModel
+from panelml.mixed.power import power
+from panelml.mixed.snijders_bosker import snijders_bosker
+from panelml.random.random import Hybrid, Mundlak, RandomEffects
+from panelml.results.show.table import compare
 
 __all__ = [
     "TWFE",

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import panelml as pm
-from panelml.data.files import read_file
-from panelml.data.formula import parse_formula
+from panelml.data.formula.formula import parse_formula
+from panelml.data.panel.files import read_file
 from panelml.diagnostics.report import make_report
 from panelml.errors import PanelmlError, SpecificationError
 from panelml.results.base import Results
-from panelml.results.page import Page
+from panelml.results.show.page import Page
 
 __all__ = ["main"]
 

@@ -36,23 +36,36 @@ LAYERS = {
     "engine": 3,
     "inference": 4,
     "results": 5,
-    "models": 6,
+    "linear": 6,
+    "mixed": 6,
+    "random": 7,
     "did": 7,
-    "diagnostics": 7,
-    "__init__": 8,
-    "__main__": 9,
+    "diagnostics": 8,
+    "__init__": 9,
+    "__main__": 10,
 }
-TOPICS = {"models", "did", "diagnostics"}
-TOP = 8
+# A topic with everything of its own inside; what others import of it is named here.
+ROOMS = {"linear", "mixed", "random", "did"}
+EDGES = {("random", "mixed")}
+# The order inside a room: each floor imports only from lower ones.
+FLOORS = ("core", "fit", "results")
 
 # Where a package from outside may be imported: prefixes of dotted names inside panelml.
 EVERYWHERE = ("",)
-OPTIONAL = ("engine.", "results.plot", "results.adapter", "__main__")
+OPTIONAL = (
+    "engine.",
+    "results.plot.",
+    "results.adapters.",
+    "mixed.results.plot_",
+    "did.results.plot_",
+    "__main__",
+)
+FRAMES = ("data.", "results.", "mixed.results.", "random.results.", "did.results.")
 REQUIRED = {
     "numpy": EVERYWHERE,
     "scipy": EVERYWHERE,
-    "pandas": ("data.", "results.", "datasets", "simulate"),
-    "narwhals": ("data.", "results."),
+    "pandas": (*FRAMES, "datasets", "simulate"),
+    "narwhals": FRAMES,
     "formulaic": ("data.",),
     "threadpoolctl": ("engine.",),
     "linearmodels": ("datasets",),
@@ -154,25 +167,33 @@ def layer_breaks(package: Package) -> list[str]:
     ]
 
 
-def topic_imports(package: Package) -> list[str]:
-    """Models, did and diagnostics are imported by the public names and the command line only."""
+def room_breaks(package: Package) -> list[str]:
+    """A room imports no other room, save the edges that are named."""
     return [
         f"{name} imports {target}"
         for name, module in package.items()
+        if module.stage in ROOMS
         for target in sorted(inner_imports(module, package))
-        if (stage := target.split(".")[0]) in TOPICS
+        if (stage := target.split(".")[0]) in ROOMS
         and stage != module.stage
-        and LAYERS[module.stage] < TOP
+        and (module.stage, stage) not in EDGES
     ]
 
 
-def sibling_models(package: Package) -> list[str]:
+def floor(name: str) -> int:
+    """Place of a module in the order inside its room; what is on no floor is above them."""
+    folder = [*name.split("."), ""][1]
+    return FLOORS.index(folder) if folder in FLOORS else len(FLOORS)
+
+
+def floor_breaks(package: Package) -> list[str]:
+    """Inside a room, core, fit and results import in this order."""
     return [
         f"{name} imports {target}"
         for name, module in package.items()
-        if module.stage == "models" and name != "models"
+        if module.stage in ROOMS
         for target in sorted(inner_imports(module, package))
-        if target.startswith("models") and target != "models.base"
+        if target.split(".")[0] == module.stage and floor(target) > floor(name)
     ]
 
 
@@ -250,27 +271,30 @@ BROKEN: dict[Rule, list[dict[str, str]]] = {
     ],
     unknown_stages: [{"helpers": ""}],
     layer_breaks: [
-        {"core.a": "from panelml.data.panel import Panel", "data.panel": ""},
+        {"core.a": "from panelml.data.panel.panel import Panel", "data.panel": ""},
         {"core.a": "from ..data import panel", "data.panel": ""},
-        {"datasets": "def f():\n    import panelml.data.panel", "data.panel": ""},
+        {"datasets": "def f():\n    import panelml.data.panel.panel", "data.panel": ""},
         {"inference.wald": "import panelml", "__init__": ""},
         {"inference.wald": "from panelml import hausman", "__init__": ""},
     ],
-    topic_imports: [{"did.twfe": "from panelml.models import linear", "models.linear": ""}],
-    sibling_models: [
-        {"models.a": "from panelml.models.linear import Pooled", "models.linear": ""},
-        {"models.a": "from . import linear", "models.linear": ""},
+    room_breaks: [
+        {"did.estimators.twfe": "from panelml.linear import fixed", "linear.fixed": ""},
+        {"mixed.mixed": "from panelml.random.random import x", "random.random": ""},
+    ],
+    floor_breaks: [
+        {"mixed.core.a": "from panelml.mixed.fit import b", "mixed.fit.b": ""},
+        {"did.results.a": "from panelml.did import base", "did.base": ""},
     ],
     misplaced_packages: [
         {"results.table": "def f():\n    import matplotlib.pyplot as plt"},
-        {"models.linear": "from pandas import DataFrame"},
+        {"linear.linear": "from pandas import DataFrame"},
         {"data.panel": "import polars"},
         {"inference.wald": "import some_unknown_package"},
     ],
     core_imports: [{"core.absorb": "import numba"}],
     chunk_loops: [
         {"engine.fold": ""},
-        FOLD | {"models.linear": "for chunk in panel.source.chunks():\n    pass"},
+        FOLD | {"linear.linear": "for chunk in panel.source.chunks():\n    pass"},
         {"engine.fold": FOLD["engine.fold"] + "\nlist(source.chunks())"},
     ],
     long_files: [{"core.a": "\n" * (MAX_FILE_LINES + 1)}],

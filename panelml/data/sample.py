@@ -10,10 +10,10 @@ import numpy as np
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
-from panelml.data.design import Design
-from panelml.data.panel import Panel
+from panelml.data.formula.design import Design
+from panelml.data.panel.panel import Panel
+from panelml.data.panel.weights import Weights
 from panelml.data.source import Chunk, KnownMeans, chunk_rows, split_units
-from panelml.data.weights import Weights
 
 __all__ = ["Sample"]
 

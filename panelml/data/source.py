@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
-from panelml.data.panel import Panel
+from panelml.data.panel.panel import Panel
 
 __all__ = ["Chunk", "KnownMeans", "chunk_rows", "split_units"]
 

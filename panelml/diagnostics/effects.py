@@ -12,7 +12,7 @@ from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.groups import group_sums
 from panelml.core.keyed import KeyedSums
-from panelml.data.formula import parse_formula
+from panelml.data.formula.formula import parse_formula
 from panelml.diagnostics.estimable import canonical, directions_of
 from panelml.diagnostics.pairs import make_pair
 from panelml.diagnostics.periods import require_periods

@@ -12,8 +12,8 @@ from panelml._typing import BoolArray, FloatArray
 from panelml.core.block import Block
 from panelml.core.moments import Gram, PanelMoments
 from panelml.core.pair import Pair
-from panelml.data.category import Category
-from panelml.data.design import Terms
+from panelml.data.formula.category import Category
+from panelml.data.formula.design import Terms
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.inference.influence import Influence

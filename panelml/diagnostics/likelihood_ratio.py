@@ -8,7 +8,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked
-from panelml.data.agreement import same_order, same_sample
+from panelml.data.panel.agreement import same_order, same_sample
 from panelml.diagnostics.estimable import canonical
 from panelml.diagnostics.likelihoods import POOLED, Likelihood, likelihood_of, wrong_kind
 from panelml.diagnostics.residuals_within import residuals_within
@@ -17,9 +17,9 @@ from panelml.engine.progress import counted
 from panelml.errors import SpecificationError, check_choice, check_count
 from panelml.inference.distributions import chi2_tail
 from panelml.inference.testing import TestResult
+from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_inference import any_refitter
 from panelml.results.base import Results
-from panelml.results.mixed import MixedResults
-from panelml.results.mixed_inference import any_refitter
 
 __all__ = ["lr_test"]
 

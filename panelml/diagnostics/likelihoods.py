@@ -9,18 +9,18 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.core.block import Block
-from panelml.core.refit import Truth
 from panelml.core.row_values import RowValues
-from panelml.data.residual import ResidualStructure
 from panelml.data.sample import Sample
 from panelml.diagnostics.estimable import canonical
 from panelml.engine.fold import fold
-from panelml.engine.refit import AnyRefitter
 from panelml.errors import SpecificationError
+from panelml.mixed.core.refit import Truth
+from panelml.mixed.core.structures import ResidualStructure
+from panelml.mixed.fit.refit import AnyRefitter
+from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_inference import any_refitter, truth_of
+from panelml.mixed.results.random_part import RandomPart
 from panelml.results.base import Results
-from panelml.results.mixed import MixedResults
-from panelml.results.mixed_inference import any_refitter, truth_of
-from panelml.results.random_part import RandomPart
 
 __all__ = ["POOLED", "Likelihood", "Refits", "likelihood_of", "wrong_kind"]
 

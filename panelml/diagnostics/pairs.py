@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.data.agreement import changed_variables, same_outcome, same_rows
-from panelml.data.grouping import ROW
-from panelml.data.panel import Panel
+from panelml.data.panel.agreement import changed_variables, same_outcome, same_rows
+from panelml.data.panel.grouping import ROW
+from panelml.data.panel.panel import Panel
 from panelml.diagnostics.estimable import Directions, canonical, directions_of, estimable, recoded
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.results.base import Results

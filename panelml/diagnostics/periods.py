@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from panelml.data.grouping import ROW
-from panelml.data.panel import Panel
+from panelml.data.panel.grouping import ROW
+from panelml.data.panel.panel import Panel
 from panelml.data.sample import Sample
 from panelml.errors import SpecificationError
 

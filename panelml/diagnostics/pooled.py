@@ -13,7 +13,7 @@ from panelml.arguments import checked_methods
 from panelml.core.block import Block
 from panelml.core.linalg import solve_normal
 from panelml.core.moments import PanelMoments
-from panelml.data.formula import parse_formula
+from panelml.data.formula.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.engine.sampling import make_sample, require_panel

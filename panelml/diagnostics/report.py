@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from panelml.data.panel import Panel
+from panelml.data.panel.panel import Panel
 from panelml.diagnostics.hausman import Method, hausman
 from panelml.diagnostics.within_between import WithinBetween, within_between
 from panelml.errors import PanelmlError, listing
 from panelml.inference.testing import TestResult
 from panelml.results.base import Results
-from panelml.results.formats import number
-from panelml.results.page import Page, Part, Prose, Section
-from panelml.results.table import compare
+from panelml.results.show.formats import number
+from panelml.results.show.page import Page, Part, Prose, Section
+from panelml.results.show.table import compare
 
 __all__ = ["make_report"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from panelml.core.residual_forms import Kind
-from panelml.data.residual import ResidualStructure
+from panelml.mixed.core.residual_forms import Kind
+from panelml.mixed.core.structures import ResidualStructure
 
 __all__ = ["residuals_within"]
 

@@ -16,8 +16,8 @@ from panelml.inference.distributions import t_critical, t_tail
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
 from panelml.results.base import Results
-from panelml.results.formats import number, pvalue
-from panelml.results.grid import Grid
+from panelml.results.show.formats import number, pvalue
+from panelml.results.show.grid import Grid
 
 __all__ = ["WithinBetween", "within_between"]
 

@@ -16,7 +16,7 @@ from panelml.core.keyed import KeyedSums
 from panelml.core.moments import FAINT, Gram, PanelMoments, Resolution
 from panelml.core.pair import Pair
 from panelml.core.transforms import Transform, Within
-from panelml.data.formula import Effect
+from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 

@@ -12,11 +12,11 @@ import numpy as np
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.row_values import RowValues
-from panelml.data.design import Design, fit_design
-from panelml.data.formula import Formula
-from panelml.data.panel import Panel
+from panelml.data.formula.design import Design, fit_design
+from panelml.data.formula.formula import Formula
+from panelml.data.panel.panel import Panel
+from panelml.data.panel.weights import Weights
 from panelml.data.sample import Sample
-from panelml.data.weights import Weights
 from panelml.engine.fold import fold
 from panelml.errors import (
     EmptyDataError,

@@ -8,7 +8,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked
-from panelml.data.quoting import quote
+from panelml.data.formula.quoting import quote
 from panelml.errors import SpecificationError, shown
 from panelml.inference.clusters import (
     check_columns,

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.data.quoting import split_names, unquote
+from panelml.data.formula.quoting import split_names, unquote
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import SmallSample
 from panelml.inference.influence import Influence, InfluenceFunction

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from panelml.data.formula import Effect
+from panelml.data.formula.formula import Effect
 from panelml.errors import UnknownNameError, suggest
 
 __all__ = ["PRESETS", "Counts", "SmallSample", "parse_small_sample"]

@@ -11,7 +11,7 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.arguments import checked
 from panelml.core.keyed import KeyedSums
-from panelml.data.quoting import quote, split_names
+from panelml.data.formula.quoting import quote, split_names
 from panelml.engine.absorbing import absorbed_rank
 from panelml.errors import SpecificationError, UnknownNameError, listing, shown, suggest
 from panelml.inference.bootstrap import MultiplierBootstrap

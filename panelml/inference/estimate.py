@@ -7,12 +7,37 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from panelml._typing import FloatArray
+from panelml.core.leverage import Adjusted, Power
 from panelml.errors import SpecificationError
 from panelml.inference.correction import Counts
 from panelml.inference.influence import Influence, InfluenceFunction
 from panelml.inference.likelihood import ContrastRule, Curvature
 
-__all__ = ["CovLike", "CovSpec", "Covariance", "Estimate"]
+__all__ = ["ClusterLeverage", "CovLike", "CovSpec", "Covariance", "Estimate"]
+
+
+class ClusterLeverage(Protocol):
+    """Cluster leverage of a model whose rows are dependent: what CR2 and CR3 take."""
+
+    def adjusted(
+        self, influence: Influence, columns: tuple[str, ...], power: Power
+    ) -> tuple[Adjusted, FloatArray]:
+        """Adjust the scores of clusters.
+
+        Parameters
+        ----------
+        influence : Influence
+        columns : tuple of str
+            By which rows are clustered.
+        power : {"CR2", "CR3"}
+
+        Returns
+        -------
+        adjusted : Adjusted
+        total : FloatArray, shape (m, m)
+            Sum over clusters of ``X' V^-1 X``.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +54,8 @@ class Estimate:
     counts : Counts
     curvature : Curvature, or None
         Of the likelihood, for fits that have one.
+    leverage : ClusterLeverage, or None
+        Of a fit that is not least squares.
     """
 
     names: tuple[str, ...]
@@ -36,6 +63,7 @@ class Estimate:
     model_cov: FloatArray | None
     counts: Counts
     curvature: Curvature | None = None
+    leverage: ClusterLeverage | None = None
 
     @property
     def measure(self) -> FloatArray | None:

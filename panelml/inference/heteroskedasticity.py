@@ -9,7 +9,7 @@ import numpy as np
 from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.groups import group_sums, spread
-from panelml.data.formula import Effect
+from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError

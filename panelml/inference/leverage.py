@@ -12,7 +12,6 @@ from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbSystem
 from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.absorbed_leverage import AbsorbedLeverage, is_diagonal
 from panelml.core.block import Block
-from panelml.core.blup import CrossedPrediction, UnitPrediction
 from panelml.core.keyed import KeyedSums
 from panelml.core.leverage import Adjusted, Power, adjust
 from panelml.core.transforms import Rows
@@ -27,7 +26,6 @@ from panelml.inference.clusters import (
 from panelml.inference.estimate import Covariance, Estimate
 from panelml.inference.influence import Influence, SerialProducts
 from panelml.inference.likelihood import approximate_hotelling, term_df
-from panelml.inference.mixed_leverage import mixed_clusters
 
 __all__ = ["LeverageRule", "leverage_clusters", "leverage_rows"]
 
@@ -71,8 +69,8 @@ def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covarian
     influence = _rows(fit, power)
     require_whole_units(influence, [columns])
     influence.require_complete(columns)
-    if isinstance(influence.transform, UnitPrediction | CrossedPrediction):
-        adjusted, total = mixed_clusters(influence, influence.transform, columns, power)
+    if fit.leverage is not None:
+        adjusted, total = fit.leverage.adjusted(influence, columns, power)
     elif fit.counts.normal:
         raise SpecificationError(
             f"{power} is for least squares and mixed models: fit y ~ x + (1 | unit) as a "

@@ -7,13 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from panelml._typing import FloatArray
-from panelml.core.mixed_information import (
-    Sensitivity,
-    VarianceInformation,
-    kenward_roger,
-    satterthwaite,
-)
+from panelml._typing import FloatArray, IntArray
 from panelml.errors import SpecificationError
 
 __all__ = [
@@ -21,8 +15,44 @@ __all__ = [
     "Curvature",
     "KenwardRogerRule",
     "SatterthwaiteRule",
+    "Sensitivity",
+    "VarianceInformation",
     "approximate_hotelling",
 ]
+
+
+class Sensitivity(Protocol):
+    """How the covariance of fixed effects moves with variance parameters."""
+
+    def degrees(self, contrast: FloatArray) -> float:
+        """Satterthwaite's degrees of freedom of a contrast of working effects, shape (q, p)."""
+        ...
+
+
+class VarianceInformation(Protocol):
+    """Information on the variance parameters of a likelihood."""
+
+    @property
+    def rows(self) -> IntArray:
+        """Rows of the covariance's free entries, shape (t,)."""
+        ...
+
+    @property
+    def columns(self) -> IntArray:
+        """Their columns, shape (t,)."""
+        ...
+
+    def parameter_cov(self) -> FloatArray:
+        """Covariance of the residual variance and of the entries, shape (1 + t, 1 + t)."""
+        ...
+
+    def adjusted_phi(self) -> FloatArray:
+        """Covariance of the working fixed effects for small samples, shape (p, p)."""
+        ...
+
+    def kenward_roger(self, contrast: FloatArray) -> tuple[float, float]:
+        """Degrees of freedom and scale of the F statistic of a contrast, shape (q, p)."""
+        ...
 
 
 class Curvature(Protocol):
@@ -81,7 +111,7 @@ class SatterthwaiteRule:
 
     def f_statistic(self, contrast: FloatArray, statistic: float) -> tuple[float, float]:
         """Return the F statistic and its denominator degrees of freedom."""
-        degrees = satterthwaite(self.moved, contrast @ self.back)
+        degrees = self.moved.degrees(contrast @ self.back)
         return approximate_hotelling(statistic, len(contrast), degrees)
 
 
@@ -102,7 +132,7 @@ class KenwardRogerRule:
 
     def f_statistic(self, contrast: FloatArray, statistic: float) -> tuple[float, float]:
         """Return the F statistic, scaled, and its denominator degrees of freedom."""
-        df, scale = kenward_roger(self.info, contrast @ self.back)
+        df, scale = self.info.kenward_roger(contrast @ self.back)
         return statistic * scale, df
 
 

@@ -9,14 +9,14 @@ import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
-from panelml.data.formula import Effect
-from panelml.data.panel import Panel
+from panelml.data.formula.formula import Effect
+from panelml.data.panel.panel import Panel
 from panelml.data.sample import Sample
 from panelml.errors import SpecificationError
-from panelml.results.adapter_maketables import MaketablesPlugin
-from panelml.results.display import Shown
+from panelml.results.adapters.maketables import MaketablesPlugin
 from panelml.results.fitted import Attached, FitStatistics, named
 from panelml.results.prediction import Predictor, effect_values, sample_values, to_series
+from panelml.results.show.display import Shown
 
 __all__ = ["Attached", "FitStatistics", "Results", "named"]
 
@@ -116,14 +116,14 @@ class Results(Shown, MaketablesPlugin):
 
         ``slopes(result.to_marginaleffects())``, and so with ``avg_slopes``, ``comparisons``,
         ``predictions`` and ``hypotheses``. The argument ``vcov`` of these takes the covariances
-        of ``with_cov``. See ``panelml.results.adapter_marginaleffects`` for what is refused.
+        of ``with_cov``. See ``panelml.results.adapters.marginaleffects`` for what is refused.
 
         Raises
         ------
         MissingDependencyError
             If marginaleffects is not installed.
         """
-        from panelml.results.adapter_marginaleffects import marginal_model
+        from panelml.results.adapters.marginaleffects import marginal_model
 
         return marginal_model(self, self._sample)
 

@@ -14,7 +14,7 @@ from panelml.core.absorb_plan import AbsorbPlan, LevelFit, unit_dot
 from panelml.core.block import Block
 from panelml.core.groups import group_sums
 from panelml.core.row_values import RowValues
-from panelml.data.formula import Effect
+from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 

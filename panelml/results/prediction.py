@@ -13,16 +13,16 @@ import pandas as pd
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.block import Block
 from panelml.core.row_values import RowValues
-from panelml.data.axis import Period
-from panelml.data.category import Category
-from panelml.data.design import Design, Factor, Part, Terms
-from panelml.data.formula import Effect
-from panelml.data.functions import panel_function
-from panelml.data.grouping import ROW, group_rows, with_index_levels
-from panelml.data.panel import Panel, panel_on
+from panelml.data.formula.category import Category
+from panelml.data.formula.design import Design, Factor, Part, Terms
+from panelml.data.formula.formula import Effect
+from panelml.data.formula.functions import panel_function
+from panelml.data.panel.axis import Period
+from panelml.data.panel.grouping import ROW, group_rows, with_index_levels
+from panelml.data.panel.panel import Panel, panel_on
+from panelml.data.panel.table import read_frame
+from panelml.data.panel.weights import Weights
 from panelml.data.sample import Sample
-from panelml.data.table import read_frame
-from panelml.data.weights import Weights
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError, UnknownNameError, listing
 from panelml.results.unit_means import UnitMeans

@@ -13,9 +13,9 @@ from panelml.core.augment import SplitMeans
 from panelml.core.block import Block
 from panelml.core.groups import group_sums
 from panelml.core.row_values import RowValues
-from panelml.data.category import Category
-from panelml.data.design import Design, Factor, Part, Terms
-from panelml.data.expression import Expression
+from panelml.data.formula.category import Category
+from panelml.data.formula.design import Design, Factor, Part, Terms
+from panelml.data.formula.expression import Expression
 from panelml.data.sample import Sample
 from panelml.data.source import KnownMeans
 from panelml.engine.fold import fold

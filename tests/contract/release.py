@@ -20,7 +20,7 @@ import panelml as pm
 from panelml.errors import PanelmlError
 from tests.contract.conftest import make_messy
 from tests.contract.estimators import ESTIMATORS, fit
-from tests.did.estimators import ESTIMATORS as POLICIES
+from tests.did.specifications import ESTIMATORS as POLICIES
 from tests.did.test_laws import data as policy_data
 
 COVARIANCES = (

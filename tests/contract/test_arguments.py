@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 import panelml as pm
-from panelml.data.store import Store
+from panelml.data.panel.store import Store
 from panelml.errors import PanelmlError, SpecificationError
 from tests.contract.estimators import ESTIMATORS, fit
-from tests.did.estimators import ESTIMATORS as POLICIES
+from tests.did.specifications import ESTIMATORS as POLICIES
 from tests.laws.panels import make_frame
 
 # What users pass by mistake: values for names, a path for a caption, a name for a list, ...

@@ -19,7 +19,7 @@ from panelml.errors import (
     SpecificationError,
     UnknownNameError,
 )
-from tests.data.test_design import panel_frame
+from tests.data.formula.test_design import panel_frame
 
 
 def frame() -> pd.DataFrame:

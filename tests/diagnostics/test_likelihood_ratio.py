@@ -13,11 +13,11 @@ import pytest
 from scipy.stats import chi2
 
 import panelml as pm
-from panelml.data.agreement import same_sample
-from panelml.diagnostics.explained import snijders_bosker
+from panelml.data.panel.agreement import same_sample
 from panelml.diagnostics.residuals_within import residuals_within
 from panelml.errors import SpecificationError
-from tests.mixed_data import MIXED
+from panelml.mixed.snijders_bosker import snijders_bosker
+from tests.mixed.mixed_data import MIXED
 
 SAME = r"fitted to the same rows and outcome\."
 NULL, WIDE = "y ~ 1 + (1 | id)", "y ~ x + (1 | id)"

@@ -12,7 +12,7 @@ import panelml as pm
 from panelml import simulate
 from panelml.__main__ import ESTIMATORS
 from panelml.diagnostics.report import make_report
-from panelml.results.page import Page
+from panelml.results.show.page import Page
 from tests.panels import grunfeld10
 
 

@@ -12,7 +12,7 @@ import panelml as pm
 from panelml.diagnostics.within_between import within_between
 from panelml.errors import DetachedResultError, IdentificationError, SpecificationError
 from panelml.results.base import Results
-from panelml.results.formats import number, pvalue
+from panelml.results.show.formats import number, pvalue
 from tests.panels import grunfeld10_unbalanced, wage
 
 FORMULA = "lwage ~ union + married + expersq + educ"

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 import panelml as pm
+from panelml.did.results.effects import EffectResults
 from panelml.engine import fold as folding
 from panelml.errors import IdentificationError, MissingValueError, UnknownNameError
-from panelml.results.effects import EffectResults
-from tests.did.estimators import ESTIMATORS
+from tests.did.specifications import ESTIMATORS
 
 everyone = pytest.mark.parametrize("name", ESTIMATORS)
 

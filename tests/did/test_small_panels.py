@@ -8,7 +8,7 @@ import pytest
 
 import panelml as pm
 from panelml.errors import PanelmlError
-from tests.did.estimators import ESTIMATORS
+from tests.did.specifications import ESTIMATORS
 
 SEEDS = range(24)
 MORE = {

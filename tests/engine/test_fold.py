@@ -15,7 +15,7 @@ import pytest
 import panelml as pm
 from panelml import simulate
 from panelml.core.block import Block
-from panelml.data.formula import parse_formula
+from panelml.data.formula.formula import parse_formula
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold, thread_count
 from panelml.engine.sampling import make_sample

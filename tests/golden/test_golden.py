@@ -10,7 +10,7 @@ import pytest
 from panelml import datasets
 from tests.did.stress import POLICIES
 from tests.golden import FOLDER, assert_close, load
-from tests.mixed_data import MIXED
+from tests.mixed.mixed_data import MIXED
 from tests.panels import PANELS
 
 TOPICS = sorted(path.stem for path in FOLDER.glob("*.json"))

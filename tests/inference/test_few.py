@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import panelml as pm
-from panelml.did.cluster_counts import common_window, count_clusters
+from panelml.did.estimators.cluster_counts import common_window, count_clusters
 from panelml.errors import IdentificationError
 from panelml.inference.distributions import f_tail
 from panelml.inference.few import Hotelling, effective

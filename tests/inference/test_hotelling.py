@@ -11,7 +11,7 @@ import pytest
 
 import panelml as pm
 from tests.golden import Case, assert_close, load
-from tests.mixed_data import MIXED
+from tests.mixed.mixed_data import MIXED
 from tests.panels import PANELS, grunfeld10
 
 

@@ -20,31 +20,31 @@ import panelml as pm
 from panelml.core.absorb import Absorb, AbsorbSystem, LevelSums
 from panelml.core.absorb_plan import AbsorbPlan, Factor
 from panelml.core.block import Block
-from panelml.core.crossed_moments import CrossedProducts, OtherFactor
-from panelml.core.decomposition import CellSums
 from panelml.core.groups import group_sums
-from panelml.core.imputation import Assignment, EffectSquares, Imputer, TreatedSums
 from panelml.core.keyed import KeyedSums
 from panelml.core.linalg import TriangularFactor
 from panelml.core.moments import CrossProducts, Gram, PanelMoments, UnitMeans
 from panelml.core.pair import Pair
-from panelml.core.prediction_error import UnitErrors
-from panelml.core.refit import WorkingRows
-from panelml.core.residual_rows import UnitRows
 from panelml.core.row_values import RowValues
 from panelml.core.transforms import Difference, Within
-from panelml.core.twoway import TwoWayMoments
-from panelml.core.unit_products import MixedBasis, UnitProducts
-from panelml.core.whitening import RowFacts, RowPatterns
-from panelml.data.formula import parse_formula
+from panelml.data.formula.formula import parse_formula
+from panelml.data.panel.weights import parse_weights
 from panelml.data.sample import Sample
-from panelml.data.weights import parse_weights
 from panelml.diagnostics.dependence import ErrorRows, PeriodSums
 from panelml.diagnostics.effects import ErrorSums
-from panelml.did.design_checks import Ranges
+from panelml.did.core.decomposition import CellSums
+from panelml.did.core.imputation import Assignment, EffectSquares, Imputer, TreatedSums
+from panelml.did.estimators.design_checks import Ranges
 from panelml.engine.collect import Collected
 from panelml.engine.sampling import Completeness, make_sample
 from panelml.inference.influence import SerialProducts
+from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.mixed.core.prediction_error import UnitErrors
+from panelml.mixed.core.refit import WorkingRows
+from panelml.mixed.core.residual_rows import UnitRows
+from panelml.mixed.core.unit_products import MixedBasis, UnitProducts
+from panelml.mixed.core.whitening import RowFacts, RowPatterns
+from panelml.random.core.twoway import TwoWayMoments
 from tests.laws.panels import make_frame
 
 PLAN = AbsorbPlan(True, ("trend",), (Factor("time", 6, None, 0), Factor("firm", 3, "trend", 6)))
@@ -105,7 +105,7 @@ by_statistic = pytest.mark.parametrize("statistic", STATISTICS, ids=lambda kind:
 def test_every_statistic_of_the_package_is_held_to_these_laws() -> None:
     found = set()
     for module in pkgutil.walk_packages(panelml.__path__, "panelml."):
-        if module.name != "panelml.__main__" and ".adapter_" not in module.name:
+        if module.name != "panelml.__main__" and ".adapters." not in module.name:
             members = vars(importlib.import_module(module.name)).values()
             found |= {m for m in members if isinstance(m, type) and "__add__" in vars(m)}
     ours = {kind for kind in found if kind.__module__.startswith("panelml.")}

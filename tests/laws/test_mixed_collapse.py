@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from panelml.core.collapse import collapse
-from panelml.core.mixed_criterion import evaluate, unit_changes
-from panelml.core.mixed_fit import SingleFactor, free_entries
-from panelml.core.mixed_information import variance_information
-from panelml.core.unit_products import MixedMoments, UnitProducts
+from panelml.mixed.core.collapse import collapse
+from panelml.mixed.core.mixed_criterion import evaluate, unit_changes
+from panelml.mixed.core.mixed_fit import SingleFactor, free_entries
+from panelml.mixed.core.mixed_information import variance_information
+from panelml.mixed.core.unit_products import MixedMoments, UnitProducts
 
 FULL = np.ones((2, 2), dtype=bool)
 

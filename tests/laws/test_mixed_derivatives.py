@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from panelml.core.block import Block
-from panelml.core.crossed_criterion import CrossedModel
-from panelml.core.crossed_moments import CrossedProducts, OtherFactor
-from panelml.core.mixed_criterion import evaluate, unit_changes
-from panelml.core.mixed_fit import MixedProblem, SingleFactor, free_entries
-from panelml.core.unit_products import MixedBasis, MixedMoments, UnitProducts, residual_products
+from panelml.mixed.core.crossed_criterion import CrossedModel
+from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.mixed.core.mixed_criterion import evaluate, unit_changes
+from panelml.mixed.core.mixed_fit import MixedProblem, SingleFactor, free_entries
+from panelml.mixed.core.unit_products import (
+    MixedBasis,
+    MixedMoments,
+    UnitProducts,
+    residual_products,
+)
 
 N, LEVELS = 60, (9, 5, 3)
 both = pytest.mark.parametrize("restricted", [True, False])

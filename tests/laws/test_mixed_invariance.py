@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import panelml as pm
-from panelml.results.mixed import MixedResults
+from panelml.mixed.results.mixed import MixedResults
 from tests.laws.compare import assert_frames_identical, assert_same, chunks_of
 from tests.laws.mixed_problems import frames, make_frame
-from tests.mixed_data import growth
+from tests.mixed.mixed_data import growth
 
 SINGLE = ("(1 | a)", "(t | a)", "(t || a)", "(t + x | a)")
 SEVERAL = ("(1 | a) + (1 | b)", "(t | a) + (x | b)", "(1 | c/a)", "(t | c/a)")

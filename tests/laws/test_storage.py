@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import panelml as pm
 from tests.contract.estimators import ESTIMATORS
-from tests.did.estimators import ESTIMATORS as POLICIES
+from tests.did.specifications import ESTIMATORS as POLICIES
 from tests.laws.compare import assert_same
 from tests.laws.panels import make_frame
 

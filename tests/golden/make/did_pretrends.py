@@ -13,7 +13,7 @@ import moderndid
 import numpy as np
 
 warnings.simplefilter("ignore")
-EHEC = Path(__file__).parents[2] / "did" / "ehec.json"
+EHEC = Path(__file__).parents[2] / "did" / "sensitivity" / "ehec.json"
 
 
 def minimum_wages():

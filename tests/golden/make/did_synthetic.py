@@ -1,7 +1,7 @@
 """Synthetic control with predictors by diff-diff: cigarette sales in California against 45 states.
 
 The data are the set ``cigarettes`` with real prices and income and the share of adults; see
-``tests/did/test_synthetic_control.py``.
+``tests/did/estimators/test_synthetic_control.py``.
 """
 
 import json

@@ -1,0 +1,317 @@
+"""From columns to regressors: a formula with the state it took from the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, TypeAlias
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from panelml._typing import AnyArray, BoolArray, FloatArray
+from panelml.data.formula.category import Category, Coding, fit_category, fit_indicators
+from panelml.data.formula.expression import Expression, parse_expression, read_call
+from panelml.data.formula.formula import Formula
+from panelml.data.formula.quoting import unquote
+from panelml.data.formula.rank import full_rank
+from panelml.data.formula.terms import Term, TermFactor, has_constant, read_terms
+from panelml.data.panel.panel import Panel
+from panelml.data.source import Chunk
+from panelml.errors import ColumnTypeError, FormulaError, UnknownNameError, listing, shown, suggest
+
+__all__ = ["Design", "Terms", "fit_design", "fit_terms"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of numbers."""
+
+    name: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of the variable."""
+        return (self.name,)
+
+    def evaluate(self, chunk: Chunk) -> AnyArray:
+        """Return the column on a chunk, shape (1, n)."""
+        return chunk.panel.numbers(self.name)[None, chunk.rows]
+
+
+Factor: TypeAlias = Column | Expression | Category
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A product of factors.
+
+    Attributes
+    ----------
+    factors : tuple of (str, Coding or None)
+        Text of each factor; a category with its coding.
+    names : tuple of str
+        The variables that it gives, those of the first factor changing fastest.
+    """
+
+    factors: tuple[tuple[str, Coding | None], ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one side of a formula, ready to be evaluated on any rows.
+
+    Attributes
+    ----------
+    factors : dict of str to Factor
+        What is evaluated, by its text.
+    parts : tuple of Part
+        Products of factors, in order.
+    """
+
+    factors: dict[str, Factor]
+    parts: tuple[Part, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each variable."""
+        return tuple(name for part in self.parts for name in part.names)
+
+    @property
+    def components(self) -> tuple[tuple[str, ...], ...]:
+        """The factors' variables whose product each variable is."""
+        found: list[tuple[str, ...]] = []
+        for part in self.parts:
+            names = [_variables(self.factors[text], coding) for text, coding in part.factors]
+            found += [tuple(reversed(combo)) for combo in product(*reversed(names))]
+        return tuple(found)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether levels, centres or knots come from the rows of the estimation sample."""
+        return any(
+            isinstance(factor, Category) or (isinstance(factor, Expression) and factor.has_state)
+            for factor in self.factors.values()
+        )
+
+    def evaluate(self, chunk: Chunk, out: FloatArray) -> None:
+        """Fill ``out``, shape (k, m), with the variables of the m kept rows of a chunk."""
+        keep = slice(None) if chunk.keep is None else chunk.keep
+        values = {text: factor.evaluate(chunk)[..., keep] for text, factor in self.factors.items()}
+        first = 0
+        for part in self.parts:
+            rows = out[first : first + len(part.names)]
+            first += len(part.names)
+            if len(part.factors) == 1:
+                _expand(part.factors[0], values, rows)
+                continue
+            result = np.ones((1, out.shape[1]))
+            for text, coding in part.factors:
+                width = values[text].shape[0] if coding is None else len(coding.names)
+                array = np.empty((width, out.shape[1]))
+                _expand((text, coding), values, array)
+                result = (array[:, None] * result[None]).reshape(-1, out.shape[1])
+            rows[:] = result
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A formula fitted to a panel: turns chunks into variables.
+
+    Attributes
+    ----------
+    formula : Formula
+    outcome : Terms, or None
+        None for rows whose outcome is not known.
+    regressors : Terms
+    random : tuple of Terms
+        The regressors of each random term.
+    """
+
+    formula: Formula
+    outcome: Terms | None
+    regressors: Terms
+    random: tuple[Terms, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the regressors, without the constant: fixed ones, then those of each term."""
+        return tuple(name for terms in (self.regressors, *self.random) for name in terms.names)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether it must be fitted again once the estimation sample is known."""
+        sides = (self.regressors, *self.random, *([self.outcome] if self.outcome else []))
+        return any(terms.has_state for terms in sides)
+
+    def evaluate(self, chunk: Chunk) -> FloatArray:
+        """Return outcome (row 0) and regressors of the kept rows of a chunk, shape (1 + k, m)."""
+        rows = chunk.n if chunk.keep is None else int(chunk.keep.sum())
+        z = np.empty((1 + len(self.names), rows))
+        if self.outcome is None:
+            z[0] = 0.0
+        else:
+            self.outcome.evaluate(chunk, z[:1])
+        first = 1
+        for terms in (self.regressors, *self.random):
+            terms.evaluate(chunk, z[first : first + len(terms.names)])
+            first += len(terms.names)
+        return z
+
+    def without_outcome(self) -> Design:
+        """Return the design for rows whose outcome is not known."""
+        return replace(self, outcome=None)
+
+
+def fit_design(formula: Formula, panel: Panel, keep: BoolArray | None = None) -> Design:
+    """Take from the data what a formula needs: levels of categories, means of centred terms.
+
+    Parameters
+    ----------
+    formula : Formula
+    panel : Panel
+    keep : BoolArray, shape (rows of the panel,), optional
+        Sorted rows that are used; by default, for each factor, those where it is complete.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is neither a column nor a function.
+    ColumnTypeError
+        If a numeric term reads text or dates.
+    FormulaError
+        If a term cannot be evaluated.
+    """
+    name = unquote(formula.outcome)
+    if name in panel.columns:
+        panel.numbers(name, "The outcome")
+    outcome = fit_terms(formula.outcome, panel, keep)
+    if len(outcome.names) != 1:
+        raise FormulaError(
+            f"The outcome {formula.outcome!r} must be one variable; it gives {len(outcome.names)}."
+        )
+    regressors = fit_terms(formula.regressors, panel, keep, constant=formula.intercept)
+    if outcome.names[0] in regressors.names:
+        raise FormulaError(f"The outcome {outcome.names[0]!r} is also a regressor.")
+    random = tuple(
+        fit_terms(term.regressors, panel, keep, constant=has_constant(read_terms(term.regressors)))
+        for term in formula.random
+    )
+    return Design(formula, outcome, regressors, random)
+
+
+def fit_terms(
+    text: str, panel: Panel, keep: BoolArray | None = None, *, constant: bool = True
+) -> Terms:
+    """Fit one side of a formula; the constant itself is left out.
+
+    Parameters
+    ----------
+    constant : bool
+        Whether a constant, or effects that add up to one, stand beside the terms, so that a
+        category needs one variable less than it has levels.
+    """
+    whole = Chunk.of_units(panel, 0, panel.n_units, keep)
+    terms = [term for term in read_terms(text) if term.factors]
+    factors: dict[str, Factor] = {}
+    for factor in (factor for term in terms for factor in term.factors):
+        if factor.text not in factors:
+            factors[factor.text] = _fit_factor(factor, whole)
+    kinds = [_split(term, factors) for term in terms]
+    codings = full_rank(kinds, constant=constant)
+    parts = [
+        _part(term, factors, coding)
+        for term, parts in zip(terms, codings, strict=True)
+        for coding in parts
+    ]
+    return Terms(factors, tuple(part for part in parts if part.names))
+
+
+def _fit_factor(factor: TermFactor, whole: Chunk) -> Factor:
+    text, panel = factor.text, whole.panel
+    if factor.is_column:
+        return _fit_column(factor.column, whole)
+    for function, fit in (("C", fit_category), ("i", fit_indicators)):
+        call = read_call(text, function)
+        if call is not None:
+            inner, arguments, options = call
+            name = unquote(inner)
+            source = name if name in panel.columns else parse_expression(inner, panel).fit(whole)
+            return fit(text, source, arguments, options, whole)
+    return parse_expression(text, panel).fit(whole)
+
+
+def _fit_column(name: str, whole: Chunk) -> Factor:
+    panel = whole.panel
+    if name not in panel.columns:
+        raise UnknownNameError(
+            f"The formula names {name!r}, which is no column.{suggest(name, panel.columns)}"
+        )
+    if panel.kind(name) == "category":
+        _refuse_number_texts(name, panel)
+        return fit_category(name, name, (), {}, whole)
+    panel.numbers(name)
+    return Column(name)
+
+
+def _refuse_number_texts(name: str, panel: Panel) -> None:
+    """Numbers that were read as text would silently become a category with a level for each."""
+    if panel.series(name).dtype in (nw.Categorical, nw.Enum):
+        return
+    labels = panel.labels((name,))
+    numeric = pd.to_numeric(pd.Series(labels, dtype=object), errors="coerce").notna().to_numpy()
+    if not numeric.any():
+        return
+    first = int(numeric.argmax())
+    rows = np.flatnonzero(panel.codes((name,)) == first)
+    raise ColumnTypeError(
+        f"Column {name!r} holds numbers written as text, such as {shown(labels[first])} (row "
+        f"{listing(sorted(panel.index.position(int(i)) for i in rows))}). Convert it with "
+        f"pandas.to_numeric, or write C({name}) if these are names."
+    )
+
+
+def _variables(factor: Factor, coding: Coding | None) -> tuple[str, ...]:
+    """Return the names of a factor's variables, those of a category by its coding."""
+    if isinstance(factor, Category):
+        return coding.names if coding else ()
+    return factor.names
+
+
+def _expand(factor: tuple[str, Coding | None], values: dict[str, Any], out: FloatArray) -> None:
+    """Write a factor's variables, those of a category by its coding."""
+    text, coding = factor
+    if coding is None:
+        out[:] = values[text]
+    else:
+        coding.expand(values[text], out)
+
+
+def _split(term: Term, factors: dict[str, Factor]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return a term's numeric factors, and its categories."""
+    texts = [factor.text for factor in term.factors]
+    categories = tuple(text for text in texts if _is_coded(factors[text]))
+    return frozenset(texts) - frozenset(categories), categories
+
+
+def _is_coded(factor: Factor) -> bool:
+    """Whether the coding of a factor depends on the other terms."""
+    return isinstance(factor, Category) and not factor.fixed
+
+
+def _part(term: Term, factors: dict[str, Factor], reduced: dict[str, bool]) -> Part:
+    pieces: list[tuple[str, Coding | None]] = []
+    names: list[tuple[str, ...]] = []
+    for text in (factor.text for factor in term.factors):
+        factor = factors[text]
+        if not isinstance(factor, Category):
+            pieces.append((text, None))
+            names.append(factor.names)
+        elif factor.fixed or text in reduced:
+            coding = factor.reduced if reduced.get(text) else factor.full
+            pieces.append((text, coding))
+            names.append(coding.names)
+    combined = tuple(":".join(reversed(combo)) for combo in product(*reversed(names)))
+    return Part(tuple(pieces), combined)

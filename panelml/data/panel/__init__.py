@@ -1,0 +1,1 @@
+"""Panels: columns, units, periods."""

@@ -1,0 +1,1 @@
+"""The algebra of policy effects: arrays in, frozen values out."""

@@ -1,0 +1,1 @@
+"""Estimators of policy effects, and what they share."""

@@ -1,0 +1,209 @@
+"""What all estimators of policy effects share: who adopts when, and putting results together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.moments import CONSTANT, CrossProducts
+from panelml.data.sample import Sample
+from panelml.did.core.adoption import Adoption
+from panelml.did.core.aggregation import Cells
+from panelml.did.results.averages import horizon_name, label_text
+from panelml.did.results.effect_tie import EffectTie, effect_covariance
+from panelml.did.results.effects import EffectResults, effect_statistics
+from panelml.engine.fold import fold
+from panelml.errors import IdentificationError, SpecificationError
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import CovLike, Estimate
+from panelml.inference.influence import InfluenceFunction, UnitInfluence
+from panelml.results.fitted import named
+from panelml.results.prediction import Predictor
+from panelml.results.show.frames import label_frame
+
+__all__ = [
+    "PolicyModel",
+    "assemble_effects",
+    "average_effect",
+    "cell_labels",
+    "horizon_labels",
+    "require_model",
+    "sample_start",
+    "single_label",
+]
+
+
+# Effects of this size may be those of an outcome that does not vary.
+NOTHING = 1e-8
+
+
+class PolicyModel(Protocol):
+    """An estimator of the effects of a policy."""
+
+    @property
+    def cohort(self) -> str | None:
+        """Column with each unit's first treated period."""
+        ...
+
+    @property
+    def treatment(self) -> str | None:
+        """Column of 0 and 1, instead."""
+        ...
+
+    def fit(self, data: Any) -> EffectResults:
+        """Estimate the effects."""
+        ...
+
+
+def require_model(model: object) -> None:
+    """Refuse what is no estimator of policy effects, as a fit.
+
+    Raises
+    ------
+    SpecificationError
+        Naming what it is instead.
+    """
+    known = all(hasattr(model, name) for name in ("fit", "cohort", "treatment"))
+    if isinstance(model, type) or not known:
+        raise SpecificationError(
+            "An estimator of policy effects is needed, as CallawaySantAnna('y ~ 1', cohort='g'), "
+            f"not {type(model).__name__}."
+        )
+
+
+def sample_start(adoption: Adoption, sample: Sample) -> IntArray:
+    """Return the step at which each unit of a sample adopts, in the order of its units."""
+    return adoption.start[sample.unit_rows > 0]
+
+
+def cell_labels(adoption: Adoption, cells: Cells) -> Any:
+    """Label effects by cohort and time: ``att(2004, 2006)``."""
+    cohorts = [adoption.label(step) for step in cells.cohort]
+    times = [adoption.label(step) for step in cells.time]
+    names = [
+        f"att({label_text(cohort)}, {label_text(time)})"
+        for cohort, time in zip(cohorts, times, strict=True)
+    ]
+    columns = {"cohort": cohorts, "time": times, "horizon": cells.horizon, "size": cells.size}
+    return label_frame(names, columns)
+
+
+def horizon_labels(horizons: Sequence[int], size: FloatArray) -> Any:
+    """Label effects by horizon."""
+    names = [horizon_name(horizon) for horizon in horizons]
+    return label_frame(names, {"horizon": np.asarray(horizons), "size": size})
+
+
+def average_effect(result: EffectResults) -> EffectResults:
+    """Return the single average effect on the treated.
+
+    Raises
+    ------
+    IdentificationError
+        If the estimator has none.
+    """
+    if result.cells is not None:
+        return result.aggregate("simple")
+    if result.overall is not None:
+        return result.overall
+    if len(result.params) == 1:
+        return result
+    raise IdentificationError(f"{result.model} has no single average effect.")
+
+
+def single_label() -> Any:
+    """Label the one effect."""
+    return label_frame(["att"], {})
+
+
+def assemble_effects(
+    *,
+    model: str,
+    spec: object,
+    sample: Sample,
+    labels: Any,
+    params: FloatArray,
+    influence: InfluenceFunction,
+    counts: Counts,
+    cov: CovLike,
+    cells: Cells | None = None,
+    sizes: UnitInfluence | None = None,
+    model_cov: FloatArray | None = None,
+    references: tuple[int, ...] = (),
+    anticipation: int = 0,
+    absorbed: str = "",
+    notes: tuple[str, ...] = (),
+    start: IntArray | None = None,
+) -> EffectResults:
+    """Put estimated effects together and estimate their covariance.
+
+    Parameters
+    ----------
+    model : str
+        Name of the estimator.
+    spec : object
+        The specification that was fitted.
+    sample : Sample
+    labels : DataFrame
+        As ``EffectResults.labels``, indexed by the names of the effects.
+    params : FloatArray, shape (k,)
+    influence : InfluenceFunction
+        On the k effects.
+    counts : Counts
+        ``rule="asymptotic"`` for estimators without small-sample factors.
+    cov : str or covariance
+    cells : Cells, optional
+        Where effects were estimated, for those by cohort and time.
+    sizes : UnitInfluence, optional
+        On the k sizes of the cells, where these are estimates too.
+    model_cov : FloatArray, shape (k, k), optional
+        Under independent errors of equal variance, where the estimator has such a model.
+    references : tuple of int
+        Horizons that are zero by normalisation.
+    anticipation : int
+    absorbed : str
+        Effects that were absorbed, for tables.
+    notes : tuple of str
+    start : IntArray, shape (units of the sample,), optional
+        Step at which each unit adopts, where standard errors rely on many that do and many that
+        do not.
+
+    Raises
+    ------
+    IdentificationError
+        If the outcome does not vary.
+    """
+    if np.abs(params).max(initial=0.0) < NOTHING:
+        _require_outcome(sample)
+    estimate = Estimate(tuple(labels.index), influence, model_cov, counts)
+    tie = EffectTie(estimate, None, sizes, start)
+    outcome, formula = sample.design.outcome, sample.design.formula
+    return EffectResults(
+        model=model,
+        spec=spec,
+        params=named(params, list(labels.index), "param"),
+        covariance=effect_covariance(tie, cov),
+        counts=counts,
+        statistics=effect_statistics(sample),
+        predictor=Predictor.of(sample, np.zeros(len(sample.names)), 0.0),
+        depvar=outcome.names[0] if outcome else "",
+        formula=formula.text,
+        effects_absorbed=absorbed,
+        weights=str(sample.weights) if sample.weights else "",
+        fit_notes=notes,
+        _attached=tie,
+        labels=labels,
+        cells=cells,
+        references=references,
+        anticipation=anticipation,
+        cov_spec=cov,
+    )
+
+
+def _require_outcome(sample: Sample) -> None:
+    found = fold(sample, lambda block: CrossProducts.of(block.z[:1]))
+    if found.centred[0, 0] <= CONSTANT * found.weight * found.mean[0] ** 2:
+        raise IdentificationError("The outcome does not vary: there is no effect to estimate.")

@@ -1,0 +1,119 @@
+"""Callaway and Sant'Anna's effects of cohorts in periods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from panelml._typing import FloatArray
+from panelml.arguments import checked
+from panelml.data.panel.weights import Weights
+from panelml.did.core.adoption import read_adoption
+from panelml.did.estimators.contrasts import (
+    BalancedRows,
+    SectionRows,
+    estimate_cells,
+)
+from panelml.did.estimators.overlap import require_more_than_cohorts
+from panelml.did.estimators.planning import Base, Control, Method, Plan, check_comparing, make_plan
+from panelml.did.results.effects import EffectResults
+from panelml.engine.collect import collect
+from panelml.engine.fold import capped
+from panelml.engine.sampling import require_panel
+from panelml.inference.covariance import CovLike
+
+__all__ = ["CallawaySantAnna"]
+
+
+# What can be done with units that are not observed in all periods.
+SECTIONS = " With panel=False the rows of each period are compared, and they are kept."
+
+
+@checked
+@dataclass(frozen=True, slots=True)
+class CallawaySantAnna:
+    """Effects by cohort and period, each from a comparison with units that are not treated.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ 1"``, or ``"y ~ x"``: trends are then parallel given x. With ``panel=True`` the
+        covariates are those of the earlier of the two periods that are compared.
+    cohort, treatment : str, optional
+        Column with each unit's first treated period, or of 0 and 1: see ``Timing``.
+    control : {"never", "not-yet"}
+        Compare with units that never adopt, or with all that have not adopted yet.
+    method : {"dr", "dr-improved", "ipw", "reg"}
+        How covariates are used: doubly robust; doubly robust with estimates that do not move the
+        effect to first order; inverse probability weights; regression of outcomes.
+    base : {"varying", "universal"}
+        Effects before adoption compare with the period before, or with the last one before
+        adoption.
+    anticipation : int
+        Periods before adoption in which there may be effects already.
+    panel : bool
+        Whether outcomes are differenced within units, which then must be observed in all
+        periods. False compares averages of the rows of each period: for repeated
+        cross-sections, and to keep incomplete units.
+    weights : str or Weights, optional
+        Sampling weights; with ``panel=True`` those of a unit's first period.
+    cov : str or covariance
+        Clustered by unit by default; ``pm.cov.MultiplierBootstrap()`` for the bootstrap.
+
+    Notes
+    -----
+    Source: Callaway and Sant'Anna (2021), *Journal of Econometrics* 225, 200-230.
+    """
+
+    formula: str
+    cohort: str | None = None
+    treatment: str | None = None
+    control: Control = "never"
+    method: Method = "dr"
+    base: Base = "varying"
+    anticipation: int = 0
+    panel: bool = True
+    weights: str | Weights | None = None
+    cov: CovLike = "cluster"
+
+    def __post_init__(self) -> None:
+        check_comparing(self)
+
+    @capped
+    def fit(self, data: Any) -> EffectResults:
+        """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
+
+        Raises
+        ------
+        IdentificationError
+            If there is no comparison group, no cohort with a period before, or covariates
+            predict adoption perfectly.
+        """
+        panel = require_panel(data)
+        adoption = read_adoption(panel, self.cohort, self.treatment)
+        plan = make_plan(self, panel, adoption, whole=self.panel, remedy=SECTIONS)
+        arranged = _arranged(plan, whole=self.panel)
+        require_more_than_cohorts(arranged)
+        found = estimate_cells(arranged, plan.cells, self.control, self.method, plan.name)
+        return plan.assemble("Callaway-Sant'Anna", found, _unit_weights(arranged))
+
+
+def _arranged(plan: Plan, *, whole: bool) -> BalancedRows | SectionRows:
+    names = ("Intercept", *plan.sample.names)
+    data = collect(plan.sample)
+    if whole:
+        return BalancedRows.of(data, names, plan.start)
+    period = np.zeros(plan.sample.panel.n_periods, dtype=np.int64)
+    period[plan.present] = np.arange(plan.present.size)
+    return SectionRows.of(data, names, plan.start, period)
+
+
+def _unit_weights(data: BalancedRows | SectionRows) -> FloatArray:
+    """Share of each unit in the weights; of several rows, by their mean."""
+    weight = data.w
+    if isinstance(data, SectionRows):
+        total = np.bincount(data.units, data.w)
+        weight = total / np.bincount(data.units)
+    return np.asarray(weight / weight.sum())

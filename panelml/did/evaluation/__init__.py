@@ -1,0 +1,1 @@
+"""One call from a panel to a report on a policy."""

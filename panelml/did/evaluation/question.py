@@ -1,0 +1,131 @@
+"""The question that estimators of a policy are asked, and how each of them is asked it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from panelml.data.panel.weights import Weights
+from panelml.did.estimators.group_time import CallawaySantAnna
+from panelml.did.estimators.imputation import BorusyakJaravelSpiess, TwoStageDiD
+from panelml.did.estimators.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
+from panelml.did.results.timing import Timing
+from panelml.errors import check_choice, check_count, shown
+from panelml.inference.covariance import CovLike
+
+__all__ = ["NAIVE", "STUDIES", "Control", "Question"]
+
+Control = Literal["never", "not-yet"]
+
+NAIVE = "Two-way fixed effects"
+# Event studies with a reference period: the first is tested, and taken to departures from trends.
+STUDIES = ("Sun-Abraham", "Callaway-Sant'Anna", "Event study")
+# Leads that are shown by imputation, at most.
+MOST_LEADS = 4
+
+# With whom estimators compare that take no control=.
+COMPARED = {
+    NAIVE: "all units, treated ones too",
+    "Event study": "all units, treated ones too",
+    "Sun-Abraham": "units that are never treated or, without any, the last cohort",
+    "Imputation": "all untreated rows",
+    "Two-stage": "all untreated rows",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which effect is asked for.
+
+    Attributes
+    ----------
+    formula : str
+    cohort, treatment : str, optional
+    control : {"never", "not-yet"}, optional
+    anticipation : int
+    weights : str or Weights, optional
+    cov : str or covariance
+    """
+
+    formula: str
+    cohort: str | None
+    treatment: str | None
+    control: Control | None
+    anticipation: int
+    weights: str | Weights | None
+    cov: CovLike
+
+    def __post_init__(self) -> None:
+        if self.control is not None:
+            check_choice("control", self.control, Control)
+        check_count("anticipation", self.anticipation, 0)
+
+    @property
+    def outcome(self) -> str:
+        """The left side of the formula."""
+        return self.formula.partition("~")[0].strip()
+
+    @property
+    def when(self) -> dict[str, str | None]:
+        """Where dates of adoption stand."""
+        return {"cohort": self.cohort, "treatment": self.treatment}
+
+    def specs(self, timing: Timing) -> dict[str, Any]:
+        """Return each estimator by its name."""
+        early, never = self.anticipation, bool(timing.adoption.never.any())
+        given: dict[str, Any] = {**self.when, "weights": self.weights, "cov": self.cov}
+        control = self.control or ("never" if never else "not-yet")
+        formula, reference = self.formula, -1 - early
+        specs: dict[str, Any] = {
+            NAIVE: TWFE(formula, **given),
+            "Event study": EventStudy(formula, reference=reference, **given),
+            "Sun-Abraham": SunAbraham(formula, reference=reference, **given),
+            "Callaway-Sant'Anna": CallawaySantAnna(
+                formula, control=control, base="universal", anticipation=early, **given
+            ),
+            "Imputation": BorusyakJaravelSpiess(
+                formula, leads=_leads(timing, early), anticipation=early, **given
+            ),
+            "Two-stage": TwoStageDiD(formula, anticipation=early, **given),
+            "Extended two-way": ExtendedTWFE(formula, control=self.control or "not-yet", **given),
+        }
+        return {name: spec for name, spec in specs.items() if name not in self.unasked(timing)}
+
+    def unasked(self, timing: Timing) -> dict[str, str]:
+        """Say which estimators cannot allow for anticipation."""
+        if not self.anticipation:
+            return {}
+        words = "It takes no anticipation=: periods before adoption would count as untreated."
+        found = {NAIVE: words, "Extended two-way": words}
+        if not timing.adoption.never.any():
+            found["Sun-Abraham"] = (
+                "Without never-treated units its comparison group is the last cohort, whose "
+                "anticipation it does not leave out."
+            )
+        return found
+
+    def impossible(self, skipped: Mapping[str, str]) -> str:
+        """Say why no estimator can be run, and whether that is for want of another covariance."""
+        reasons = dict.fromkeys(skipped.values())
+        if isinstance(self.cov, str) and self.cov == "cluster":
+            return " ".join(["No estimator can be run.", *reasons])
+        return " ".join([
+            f"No estimator can be run with cov={shown(self.cov)}.", *reasons,
+            "All of them take 'cluster', and 'cluster:column' with groups of units.",
+        ])  # fmt: skip
+
+    def otherwise(self, name: str) -> tuple[str, ...]:
+        """Note that an estimator compares with others than those asked for."""
+        if self.control is None or name not in COMPARED:
+            return ()
+        if (self.control, name) == ("never", "Sun-Abraham"):
+            return ()
+        return (f"It takes no control=: it compares with {COMPARED[name]}.",)
+
+
+def _leads(timing: Timing, anticipation: int) -> int:
+    """Leads that the first cohorts leave, with a period for comparison."""
+    adoption = timing.adoption
+    before = [int((adoption.steps < g - anticipation).sum()) for g in adoption.cohorts]
+    return min(max(max(before, default=1) - 1, 0), MOST_LEADS)

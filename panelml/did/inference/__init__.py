@@ -1,0 +1,1 @@
+"""Inference from placebos, permutations and fits without each cluster."""

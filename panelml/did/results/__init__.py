@@ -1,0 +1,1 @@
+"""What estimators of policy effects and their diagnostics return."""

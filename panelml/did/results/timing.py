@@ -1,0 +1,243 @@
+"""Who is treated when, and with whom each cohort can be compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from panelml._typing import IntArray
+from panelml.arguments import checked
+from panelml.data.describe.show import Listed, Listing, count, percent
+from panelml.data.panel.panel import Panel
+from panelml.did.core.adoption import NEVER, Adoption, last_adoption, read_adoption, spacing_notes
+from panelml.did.results.averages import label_text
+from panelml.did.results.plot_policy import plot_means, plot_status
+from panelml.engine.sampling import require_panel
+from panelml.errors import SpecificationError, check_choice, check_count
+
+if TYPE_CHECKING:
+    from panelml.results.plot.intervals import Axes
+
+__all__ = ["Timing"]
+
+Base: TypeAlias = Literal["varying", "universal"]
+
+
+@checked
+class Timing(Listed):
+    """When the units of a panel adopt a policy.
+
+    Parameters
+    ----------
+    panel : Panel
+        Or a pandas frame with a (unit, time) MultiIndex.
+    cohort : str, optional
+        Column with the first treated period of each unit; missing, infinite or 0 for units that
+        are never treated.
+    treatment : str, optional
+        Column of 0 and 1, instead of ``cohort``.
+    absorbing : bool
+        Whether a treatment that ends again is refused.
+
+    Raises
+    ------
+    SpecificationError
+        Unless exactly one of both columns is given.
+    DataError
+        If the cohort varies within a unit, or the treatment is not 0 or 1.
+    IdentificationError
+        If the treatment ends again in some units, or the panel has a single period.
+    """
+
+    __slots__ = ("adoption", "panel")
+
+    def __init__(
+        self, panel: Any, cohort: str | None = None, treatment: str | None = None,
+        *, absorbing: bool = True,
+    ) -> None:  # fmt: skip
+        self.panel: Panel = require_panel(panel)
+        self.adoption: Adoption = read_adoption(self.panel, cohort, treatment, absorbing=absorbing)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done unasked."""
+        return self.adoption.notes
+
+    def cohorts(self) -> pd.DataFrame:
+        """Count units, rows and treated rows by cohort: never treated last, always treated first.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by cohort: ``units``, ``rows``, ``treated_rows``, ``share`` of the units, and
+            the numbers of periods ``before`` and ``after`` adoption.
+        """
+        adoption, index = self.adoption, self.panel.index
+        step = adoption.steps[index.time]
+        start = adoption.known_start
+        by_row = start[index.unit]
+        found = {}
+        for value in np.unique(start):
+            rows = by_row == value
+            found[self._name(int(value))] = {
+                "units": int((start == value).sum()), "rows": int(rows.sum()),
+                "treated_rows": int((rows & (step >= value)).sum()),
+                "share": float((start == value).mean()),
+                "before": int((adoption.steps < value).sum()),
+                "after": int((adoption.steps >= value).sum()),
+            }  # fmt: skip
+        return pd.DataFrame.from_dict(found, orient="index").rename_axis("cohort")
+
+    def comparisons(self, anticipation: int = 0, *, base: Base = "varying") -> pd.DataFrame:
+        """Count the units with which each cohort can be compared in each period.
+
+        Parameters
+        ----------
+        anticipation : int
+            Periods before adoption in which units no longer count as untreated.
+        base : {"varying", "universal"}
+            Whether effects before adoption compare with the period before or, as those after it,
+            with the last one before adoption: see ``CallawaySantAnna``. Units that adopt between
+            the two periods are no comparison.
+
+        Returns
+        -------
+        DataFrame
+            For each cohort and period, of the units observed in it: ``treated`` ones of the
+            cohort; those ``never`` treated; and ``not_yet``, those with which an estimator
+            compares by ``control="not-yet"``, never-treated units included. In unbalanced panels
+            estimators of changes leave out units that miss the period they compare with.
+        """
+        check_count("anticipation", anticipation, 0)
+        check_choice("base", base, Base)
+        adoption, index = self.adoption, self.panel.index
+        table = self._observed()
+        starts = np.unique(adoption.start)
+        rows = []
+        for cohort in adoption.cohorts.tolist():
+            after = last_adoption(cohort, adoption.steps, base=base, anticipation=anticipation)
+            for j, last in enumerate(after):
+                later = (starts > last) & (starts != cohort)
+                rows.append((
+                    adoption.label(cohort), index.times[j], int(table[starts == cohort, j].sum()),
+                    int(table[starts == NEVER, j].sum()), int(table[later, j].sum()),
+                ))  # fmt: skip
+        names = ["cohort", "time", "treated", "never", "not_yet"]
+        return pd.DataFrame(rows, columns=names)
+
+    def horizons(self, units: int = 1) -> tuple[int, int]:
+        """Return the first and last horizon at which so many adopting units are observed.
+
+        Horizons count periods since adoption. The range has no gaps, and holds -1.
+
+        Raises
+        ------
+        SpecificationError
+            If there is no such range.
+        """
+        index, adoption = self.panel.index, self.adoption
+        adopts = ~(adoption.never | adoption.always)[index.unit]
+        since = (adoption.steps[index.time] - adoption.start[index.unit])[adopts]
+        values, counts = np.unique(since, return_counts=True)
+        present = {int(v) for v, n in zip(values, counts, strict=True) if n >= units}
+        if -1 not in present or 0 not in present:
+            raise SpecificationError(" ".join([
+                f"Fewer than {units} units are observed in the period before adoption and in the "
+                "period of adoption.", *spacing_notes(index),
+            ]))  # fmt: skip
+        low, high = -1, 0
+        while low - 1 in present:
+            low -= 1
+        while high + 1 in present:
+            high += 1
+        return low, high
+
+    def means(self, column: str) -> pd.DataFrame:
+        """Average a variable by cohort (columns) and period (rows)."""
+        values = self.panel.numbers(column).astype(np.float64)
+        start = self.adoption.known_start
+        cells = pd.DataFrame({
+            "time": self.panel.index.times[self.panel.index.time],
+            "start": start[self.panel.index.unit], "value": values,
+        })  # fmt: skip
+        table = cells.pivot_table(index="time", columns="start", values="value", aggfunc="mean")
+        table.columns = pd.Index([self._name(int(value)) for value in table.columns], name="cohort")
+        return table.rename_axis(self.panel.time)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw each unit's treatment status over time, in the order of adoption.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        index, adoption = self.panel.index, self.adoption
+        status = np.zeros((index.units.size, index.times.size), dtype=np.int64)
+        treated = adoption.steps[index.time] >= adoption.start[index.unit]
+        status[index.unit, index.time] = 1 + treated
+        order = np.argsort(adoption.start, kind="stable")
+        return plot_status(
+            status[order], [label_text(label) for label in index.units[order]],
+            [label_text(label) for label in index.times], unit=self.panel.unit,
+            time=self.panel.time, ax=ax,
+        )  # fmt: skip
+
+    def plot_means(self, column: str, ax: Axes | None = None) -> Axes:
+        """Draw the means of a variable over time by cohort.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        adoption, means = self.adoption, self.means(column)
+        start = np.unique(adoption.known_start)
+        first = [
+            float("nan") if step == NEVER else float(np.searchsorted(adoption.steps, step))
+            for step in start
+        ]
+        means.index = pd.Index([label_text(t) for t in means.index], name=means.index.name)
+        return plot_means(means, first, label=column, ax=ax)
+
+    @property
+    def _title(self) -> str:
+        adoption = self.adoption
+        always = int(adoption.always.sum())
+        adopting = int((~adoption.never).sum()) - always
+        more = f"; {always:,} are always treated" if always else ""
+        return (
+            f"Treatment by {adoption.column}: {adopting:,} of {self.panel.n_units:,} units "
+            f"({self.panel.unit}) adopt, in {adoption.cohorts.size} cohorts{more}"
+        )
+
+    @property
+    def _listing(self) -> Listing:
+        heads = ("Cohort", "Units", "Share, %", "Rows", "Treated rows", "Periods before", "After")
+        rows = tuple(
+            (str(name), count(row["units"]), percent(row["share"]), count(row["rows"]),
+             count(row["treated_rows"]), count(row["before"]), count(row["after"]))
+            for name, row in self.cohorts().iterrows()
+        )  # fmt: skip
+        return Listing(heads, rows)
+
+    @property
+    def _remarks(self) -> tuple[str, ...]:
+        return self.notes
+
+    def _observed(self) -> IntArray:
+        """Count observed units by adoption (increasing) and period."""
+        starts, cohort = np.unique(self.adoption.start, return_inverse=True)
+        index = self.panel.index
+        key = cohort[index.unit] * index.times.size + index.time
+        table = np.bincount(key, minlength=starts.size * index.times.size)
+        return table.reshape(starts.size, index.times.size)
+
+    def _name(self, step: int) -> str:
+        if step == NEVER:
+            return "never treated"
+        if step <= self.adoption.steps[0]:
+            return "always treated"
+        return label_text(self.adoption.label(step))

@@ -1,0 +1,1 @@
+"""What departures from parallel trends would change."""

@@ -1,0 +1,1 @@
+"""Linear regressions: pooled, between, first differences, fixed effects."""

@@ -1,0 +1,239 @@
+"""Fixed effects: any number of absorbed effects, with slopes of their own if asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.arguments import checked
+from panelml.core.block import Block
+from panelml.core.groups import group_means, spread
+from panelml.core.moments import CrossProducts, PanelMoments
+from panelml.data.formula.formula import Effect, Formula, parse_formula
+from panelml.data.panel.panel import Panel
+from panelml.data.panel.weights import Weights, parse_weights
+from panelml.data.sample import Sample
+from panelml.engine.absorbing import Absorbed, absorb
+from panelml.engine.fold import capped, fold
+from panelml.engine.least_squares import least_squares
+from panelml.engine.sampling import make_sample, normalised, require_panel
+from panelml.errors import (
+    IdentificationError,
+    SpecificationError,
+    UnknownNameError,
+    check_choice,
+    suggest,
+)
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import CovLike
+from panelml.results.assemble import (
+    assemble,
+    describe,
+    gaussian_loglik,
+    log_weights,
+)
+from panelml.results.base import FitStatistics, Results
+from panelml.results.levels import AbsorbedEffects
+
+__all__ = ["FixedEffects"]
+
+Singletons: TypeAlias = Literal["keep", "drop"]
+
+
+@checked
+@dataclass(frozen=True, slots=True)
+class FixedEffects:
+    """Least squares within units, or within the levels of any absorbed effects.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ x"`` absorbs the units; ``"y ~ x | unit + year"``, ``"y ~ x | unit + state^year"``
+        and ``"y ~ x | unit[trend]"`` absorb what they say.
+    cov : str or covariance
+        By default clustered by unit.
+    weights : str or Weights, optional
+    singletons : {"keep", "drop"}
+        What to do with levels of a single row. They do not move the estimates; kept, they count
+        as observations in small-sample factors, as in Stata's xtreg and fixest.
+    """
+
+    formula: str
+    cov: CovLike = "cluster"
+    weights: str | Weights | None = None
+    singletons: Singletons = "keep"
+
+    @capped
+    def fit(self, data: Any) -> Results:
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
+        check_choice("singletons", self.singletons, Singletons)
+        panel = require_panel(data)
+        formula = _spanned(parse_formula(self.formula), panel)
+        effects = formula.effects or ()
+        others = tuple(e.columns for e in effects if e.columns != (panel.unit,))
+        slopes = tuple(dict.fromkeys(name for effect in effects for name in effect.slopes))
+        sample, notes = make_sample(
+            panel, formula, parse_weights(self.weights), tuple(dict.fromkeys(others)), slopes
+        )
+        sample, more = _singletons(sample, effects, drop=self.singletons == "drop")
+        effects = tuple(_with_intercept(sample, effect, effects) for effect in effects)
+        absorbed = absorb(sample, effects)
+        formula = replace(formula, effects=effects)
+        return _finish(self, formula, sample, absorbed, (*notes, *more))
+
+
+def _spanned(formula: Formula, panel: Panel) -> Formula:
+    """Fill in the unit effect and keep the constant, which decides how categories are coded."""
+    effects = (Effect((panel.unit,)),) if formula.effects is None else _merged(formula.effects)
+    if not effects:
+        raise SpecificationError("Nothing is absorbed after '|'. Use PooledOLS without effects.")
+    for name in (name for effect in effects for name in (*effect.columns, *effect.slopes)):
+        if name not in panel.columns:
+            raise UnknownNameError(f"No column {name!r} to absorb.{suggest(name, panel.columns)}")
+    return replace(formula, effects=effects, intercept=True)
+
+
+def _merged(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    """Join effects of the same levels: ``unit + unit[trend]`` is ``unit[trend]``."""
+    merged: dict[tuple[str, ...], Effect] = {}
+    for effect in effects:
+        before = merged.get(effect.columns, Effect(effect.columns, intercept=False))
+        slopes = tuple(dict.fromkeys([*before.slopes, *effect.slopes]))
+        merged[effect.columns] = Effect(
+            effect.columns, slopes, before.intercept or effect.intercept
+        )
+    return tuple(merged.values())
+
+
+def _with_intercept(sample: Sample, effect: Effect, effects: tuple[Effect, ...]) -> Effect:
+    """Read ``state[[trend]]`` beside intercepts of each state's units as ``state[trend]``.
+
+    The two are the same model, and of the second the slope variable's mean costs no digits.
+    """
+    if effect.intercept:
+        return effect
+    spanned = any(e.intercept and sample.is_nested(e.columns, effect.columns) for e in effects)
+    return replace(effect, intercept=spanned)
+
+
+def _finish(
+    spec: FixedEffects, formula: Formula, sample: Sample, absorbed: Absorbed,
+    notes: tuple[str, ...],
+) -> Results:  # fmt: skip
+    effects = formula.effects or ()
+    moments = absorbed.moments
+    words = " + ".join(str(effect) for effect in effects)
+    _require_variation(absorbed, words)
+    solved = least_squares(
+        sample, absorbed.transform, absorbed.gram,
+        resolution=absorbed.resolution, absorbed=words,
+    )  # fmt: skip
+    n = round(moments.weight)
+    rank = absorbed.rank
+    counts = Counts(n, len(solved.names), False, effects, rank, effects_rank=rank)
+    rss, tss = solved.solution.rss, float(absorbed.gram[0, 0])
+    has_constant = any(effect.intercept for effect in effects)
+    constant = solved.intercept(moments.overall.mean) if has_constant else 0.0
+    sigma2 = rss / max(counts.df_resid, 1)
+    extras = {
+        "sigma_e": float(np.sqrt(sigma2)),
+        "constant": constant,
+        "rsquared_inclusive": 1 - rss / float(moments.overall.centred[0, 0]),
+    }
+    if effects == (Effect((sample.panel.unit,)),):
+        extras = {**_unit_effects(moments, solved.slopes, sigma2), **extras}
+    statistics = describe(
+        sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
+        loglik=gaussian_loglik(rss, n, log_weights(sample, moments.log_weight)), extras=extras,
+    )  # fmt: skip
+    statistics = replace(statistics, rsquared_within=1 - rss / tss)
+    if sample.weighting == "analytic":
+        statistics = _unweighted(statistics, sample, solved.slopes)
+    return assemble(
+        model="Fixed effects", spec=spec, formula=formula, cov=spec.cov, sample=sample,
+        transform=absorbed.transform, solved=solved, sigma2=sigma2, counts=counts,
+        statistics=statistics, intercept=constant,
+        effects=AbsorbedEffects(effects, absorbed.plan), absorbed=words,
+        notes=(*notes, *absorbed.notes),
+    )  # fmt: skip
+
+
+def _unit_effects(moments: PanelMoments, slopes: FloatArray, sigma2_e: float) -> dict[str, float]:
+    """Spread of the units' effects, their share, and correlation with xb, as Stata's xtreg."""
+    weight = moments.means.weight
+    direction = np.concatenate([[1.0], -slopes])
+    xb_total = float(slopes @ moments.overall.centred[1:, 1:] @ slopes)
+    u = direction @ moments.means.mean
+    deviation = weight * (u - np.average(u, weights=weight))
+    u_total = float(deviation @ (deviation / weight))
+    joint = float(slopes @ (moments.means.mean - moments.overall.mean[:, None])[1:] @ deviation)
+    sigma2_u = float(np.var(u, ddof=1)) if u.size > 1 else 0.0
+    total, size = sigma2_u + sigma2_e, float(np.sqrt(xb_total * u_total))
+    return {
+        "sigma_u": float(np.sqrt(sigma2_u)),
+        "sigma_e": float(np.sqrt(sigma2_e)),
+        "rho": sigma2_u / total if total > 0 else float("nan"),
+        "corr_u_xb": joint / size if size > 0 else float("nan"),
+    }
+
+
+def _unweighted(statistics: FitStatistics, sample: Sample, slopes: FloatArray) -> FitStatistics:
+    """Correlate y and u_i with xb over rows, where Stata's xtreg leaves the weights out."""
+
+    def products(block: Block) -> CrossProducts:
+        y, xb = block.z[0], slopes @ block.z[1:]
+        u = spread(group_means(y - xb, block.starts, block.weights), block.unit)
+        return CrossProducts.of(np.stack([y, xb, u]))
+
+    c = fold(sample, products).centred
+    with np.errstate(invalid="ignore", divide="ignore"):
+        y, u = c[[0, 2], 1] / np.sqrt(np.diag(c)[[0, 2]] * c[1, 1])
+    extras = dict(statistics.extras)
+    if "corr_u_xb" in extras:
+        extras["corr_u_xb"] = float(u)
+    return replace(statistics, rsquared_overall=float(y**2), extras=extras)
+
+
+def _require_variation(absorbed: Absorbed, words: str) -> None:
+    if absorbed.gram[0, 0] <= absorbed.resolution.floor[0]:
+        raise IdentificationError(
+            f"The outcome does not vary within {words}: there is nothing left to explain."
+        )
+
+
+def _singletons(
+    sample: Sample, effects: tuple[Effect, ...], *, drop: bool
+) -> tuple[Sample, tuple[str, ...]]:
+    """Count rows alone in a level, and drop them, and those then alone, if asked."""
+    found = sum(int((sample.level_rows(effect.columns) == 1).sum()) for effect in effects)
+    if not found:
+        return sample, ()
+    if not drop:
+        return sample, (
+            f"{found:,} levels of absorbed effects have a single row: these rows are kept and "
+            "counted, but tell nothing about the coefficients.",
+        )
+    codes = [sample.codes(effect.columns) for effect in effects]
+    keep = np.ones(sample.nobs, dtype=bool)
+    alone = _alone(codes, keep)
+    while alone.any():
+        keep &= ~alone
+        alone = _alone(codes, keep)
+    if not keep.any():
+        raise IdentificationError("Every row is alone in a level of an absorbed effect.")
+    full = np.zeros(sample.panel.nobs, dtype=bool)
+    full[np.arange(full.size) if sample.keep is None else sample.keep] = keep
+    dropped = int((~keep).sum())
+    return normalised(replace(sample, keep=full)), (
+        f"Dropped {dropped:,} rows alone in a level of an absorbed effect.",
+    )
+
+
+def _alone(codes: list[IntArray], keep: BoolArray) -> BoolArray:
+    alone = np.zeros(keep.size, dtype=bool)
+    for column in codes:
+        alone |= keep & (np.bincount(column[keep], minlength=int(column.max()) + 1)[column] == 1)
+    return alone

@@ -1,0 +1,231 @@
+"""Pooled, between, and first-difference regressions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from panelml._typing import FloatArray
+from panelml.arguments import checked
+from panelml.core.moments import CrossProducts, Gram, PanelMoments, Resolution
+from panelml.core.pair import Pair
+from panelml.core.transforms import Between as BetweenTransform
+from panelml.core.transforms import Difference, Level
+from panelml.data.panel.weights import Weights, parse_weights
+from panelml.engine.fold import capped, fold
+from panelml.engine.least_squares import least_squares
+from panelml.engine.sampling import make_sample, require_panel
+from panelml.errors import IdentificationError
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import CovLike
+from panelml.results.assemble import (
+    assemble,
+    describe,
+    gaussian_loglik,
+    level_resolution,
+    log_weights,
+    plain_formula,
+    require_outcome,
+)
+from panelml.results.base import Results
+
+__all__ = ["Between", "FirstDifference", "PooledOLS"]
+
+
+@checked
+@dataclass(frozen=True, slots=True)
+class PooledOLS:
+    """Ordinary least squares on all rows.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ x1 + x2"``.
+    cov : str or covariance
+        By default clustered by unit, because rows of a unit are not independent.
+    weights : str or Weights, optional
+        ``"pop"`` for analytic weights, ``"frequency:n"`` for counts.
+    """
+
+    formula: str
+    cov: CovLike = "cluster"
+    weights: str | Weights | None = None
+
+    @capped
+    def fit(self, data: Any) -> Results:
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
+        formula = plain_formula(self.formula, "PooledOLS")
+        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        moments = fold(sample, PanelMoments.of)
+        centre = moments.overall.mean if formula.intercept else np.zeros_like(moments.overall.mean)
+        transform = Level(centre, constant=formula.intercept)
+        gram = _level_gram(moments.overall, formula.intercept)
+        resolution = level_resolution(moments.overall, formula.intercept)
+        require_outcome(float(gram[0, 0]), moments)
+        solved = least_squares(sample, transform, gram, centre=centre, resolution=resolution)
+        n = round(moments.weight)
+        counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
+        rss = solved.solution.rss
+        tss = float(gram[0, 0])
+        statistics = describe(
+            sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
+            loglik=gaussian_loglik(rss, n, log_weights(sample, moments.log_weight)),
+            extras={"sigma": _sigma(rss, counts)},
+        )  # fmt: skip
+        return assemble(
+            model="Pooled OLS", spec=self, formula=formula, cov=self.cov, sample=sample,
+            transform=transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
+            counts=counts, statistics=statistics,
+            intercept=float(solved.params[0]) if solved.constant else 0.0, notes=notes,
+        )  # fmt: skip
+
+
+@checked
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Least squares on the means of the units.
+
+    Parameters
+    ----------
+    formula : str
+    cov : str or covariance
+        By default clustered by unit; each unit is one row, so that this is robustness to
+        heteroskedasticity.
+    weights : str or Weights, optional
+    weighted : bool
+        Weight each unit by its number of rows (the sum of its weights) rather than equally.
+    """
+
+    formula: str
+    cov: CovLike = "cluster"
+    weights: str | Weights | None = None
+    weighted: bool = False
+
+    @capped
+    def fit(self, data: Any) -> Results:
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
+        formula = plain_formula(self.formula, "Between")
+        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        moments = fold(sample, PanelMoments.of)
+        means = moments.means
+        unit_weights = means.weight if self.weighted else None
+        products = means.cross_products(unit_weights)
+        log_weight = 0.0
+        if unit_weights is not None:
+            products = _normalised(products, means.n_units)
+            log_weight = float(np.log(unit_weights / unit_weights.mean()).sum())
+        centre = products.mean if formula.intercept else np.zeros_like(products.mean)
+        transform = BetweenTransform(
+            centre, weighted=self.weighted, constant=formula.intercept,
+            scale=1 / float(means.weight.mean()),
+        )  # fmt: skip
+        gram = _level_gram(products, formula.intercept)
+        resolution = level_resolution(products, formula.intercept)
+        require_outcome(float(gram[0, 0]), moments, " between units")
+        solved = least_squares(sample, transform, gram, centre=centre, resolution=resolution)
+        counts = Counts(means.n_units, len(solved.names) - solved.constant, solved.constant)
+        rss = solved.solution.rss
+        statistics = describe(
+            sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / float(gram[0, 0]),
+            loglik=gaussian_loglik(rss, means.n_units, log_weight),
+            extras={"sigma": _sigma(rss, counts)}, unit_weights=unit_weights,
+        )  # fmt: skip
+        return assemble(
+            model="Between", spec=self, formula=formula, cov=self.cov, sample=sample,
+            transform=transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
+            counts=counts, statistics=statistics,
+            intercept=float(solved.params[0]) if solved.constant else 0.0, notes=notes,
+        )  # fmt: skip
+
+
+@checked
+@dataclass(frozen=True, slots=True)
+class FirstDifference:
+    """Least squares on changes between consecutive periods; a gap gives no change.
+
+    Parameters
+    ----------
+    formula : str
+        The constant drops out of the differences; ``drift=True`` adds one to them.
+    cov : str or covariance
+    weights : str or Weights, optional
+    drift : bool
+        Estimate a constant of the differenced equation, a linear trend in levels.
+    """
+
+    formula: str
+    cov: CovLike = "cluster"
+    weights: str | Weights | None = None
+    drift: bool = False
+
+    @capped
+    def fit(self, data: Any) -> Results:
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
+        formula = plain_formula(self.formula, "FirstDifference")
+        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        counted = sample.weighting == "frequency"
+        transform = Difference(constant=self.drift, frequency=counted)
+        found = fold(sample, lambda block: Pair(PanelMoments.of(block), Gram.of(transform(block))))
+        moments, changes = found.first, found.second
+        n = round(changes.weight) if counted else changes.rows
+        if n == 0:
+            raise IdentificationError(
+                "No unit is observed in two consecutive periods, so there is no change to "
+                f"explain. {sample.panel.index.remedy}".rstrip()
+            )
+        require_outcome(float(changes.products[0, 0]), moments, " over consecutive periods")
+        solved = least_squares(
+            sample, transform, changes.products, absorbed="consecutive periods",
+            resolution=_change_resolution(moments, self.drift),
+        )  # fmt: skip
+        counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
+        rss = solved.solution.rss
+        skipped = moments.n - moments.n_units - changes.rows
+        if skipped:
+            notes += (f"{skipped:,} changes across gaps in time were left out.",)
+        statistics = describe(
+            sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / _total(changes, self.drift),
+            loglik=gaussian_loglik(rss, n, log_weights(sample, changes.log_weight)),
+            extras={"sigma": _sigma(rss, counts)},
+        )  # fmt: skip
+        mean = moments.overall.mean
+        return assemble(
+            model="First differences", spec=self, formula=formula, cov=self.cov, sample=sample,
+            transform=transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
+            counts=counts, statistics=replace(statistics, nobs=n),
+            intercept=float(mean[0] - solved.slopes @ mean[1:]), notes=notes,
+        )  # fmt: skip
+
+
+def _level_gram(products: CrossProducts, constant: bool) -> FloatArray:
+    """Cross-products of [y, x] about zero, or of [y, 1, x] about the means."""
+    if not constant:
+        return products.centred + products.weight * np.outer(products.mean, products.mean)
+    p = products.mean.size
+    gram = np.zeros((p + 1, p + 1))
+    others = np.delete(np.arange(p + 1), 1)
+    gram[np.ix_(others, others)] = products.centred
+    gram[1, 1] = products.weight
+    return gram
+
+
+def _normalised(products: CrossProducts, n: int) -> CrossProducts:
+    factor = n / products.weight
+    return CrossProducts(float(n), products.mean, products.centred * factor)
+
+
+def _total(changes: Gram, drift: bool) -> float:
+    """Sum of squares of the outcome's changes, about their mean with a drift."""
+    y = float(changes.products[0, 0])
+    return y - float(changes.products[0, 1]) ** 2 / changes.weight if drift else y
+
+
+def _change_resolution(moments: PanelMoments, drift: bool) -> Resolution:
+    """What float64 resolves of changes, as of what else varies within units."""
+    return moments.resolution.insert(1) if drift else moments.resolution
+
+
+def _sigma(rss: float, counts: Counts) -> float:
+    return float(np.sqrt(rss / max(counts.df_resid, 1)))

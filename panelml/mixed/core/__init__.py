@@ -1,0 +1,1 @@
+"""The algebra of mixed models: arrays in, frozen values out."""

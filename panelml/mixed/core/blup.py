@@ -1,0 +1,133 @@
+"""Predicted random coefficients, and rows less what they predict.
+
+Less their conditional prediction, rows sum to the generalised least squares scores:
+``X' V^-1 r = X' (r - Z b)`` with b the best linear unbiased predictions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.block import Block
+from panelml.core.groups import group_sums, spread
+from panelml.core.transforms import Rows
+from panelml.mixed.core.conditional import crossed_spreads, unit_spreads
+from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.mixed.core.unit_products import MixedBasis
+
+__all__ = ["CrossedPrediction", "UnitPrediction"]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPrediction:
+    """Random coefficients of one grouping factor, predicted from a block's own rows.
+
+    Attributes
+    ----------
+    basis : MixedBasis
+    coef : FloatArray, shape (p,)
+        Fixed effects of the working columns.
+    relative : FloatArray, shape (q, q)
+        Covariance of the working random coefficients over the residual variance.
+    constant : bool
+        False: the constant, if any, is one of the working columns.
+    """
+
+    basis: MixedBasis
+    coef: FloatArray
+    relative: FloatArray
+    constant: bool = False
+
+    def coefficients(self, block: Block) -> FloatArray:
+        """Predict the working random coefficients of a block's units, shape (q, g)."""
+        return self._predict(self.basis.columns(block), block)
+
+    def spreads(self, block: Block) -> FloatArray:
+        """Conditional covariances of the coefficients over the residual variance, (q, q, g)."""
+        z = self.basis.columns(block)[-self.basis.n_random :]
+        return unit_spreads(_squares(z, block), self.relative)
+
+    def __call__(self, block: Block) -> Rows:
+        """Return the outcome less its random part, and the working fixed regressors."""
+        columns = self.basis.columns(block)
+        q = self.basis.n_random
+        z = columns[len(columns) - q :]
+        predicted = spread(self._predict(columns, block), block.unit)
+        outcome = columns[-q - 1] - (z * predicted).sum(axis=0)
+        return Rows(np.concatenate([outcome[None], columns[: -q - 1]]), None, None, block.starts)
+
+    def _predict(self, columns: FloatArray, block: Block) -> FloatArray:
+        q = self.basis.n_random
+        if not q:
+            return np.zeros((0, block.n_units))
+        z = columns[-q:]
+        residual = columns[-q - 1] - self.coef @ columns[: -q - 1]
+        s = _squares(z, block)
+        total = group_sums(z * residual, block.starts)
+        inner = np.eye(q) + np.moveaxis(s, 2, 0) @ self.relative
+        return np.asarray(self.relative @ np.linalg.solve(inner, total.T[:, :, None])[:, :, 0].T)
+
+
+def _squares(z: FloatArray, block: Block) -> FloatArray:
+    """Return Z_i' Z_i, shape (q, q, g)."""
+    return np.stack([group_sums(z * row, block.starts) for row in z])
+
+
+@dataclass(frozen=True, slots=True)
+class CrossedPrediction:
+    """Random coefficients of several grouping factors, predicted jointly.
+
+    Attributes
+    ----------
+    basis : MixedBasis
+    first : IntArray, shape (q_1,)
+        Positions of the first factor's regressors among the random ones.
+    units : FloatArray, shape (q_1, g)
+        Working coefficients of the first factor's levels, in the order of units.
+    others : tuple of (OtherFactor, FloatArray of shape (q, levels))
+    relative : FloatArray, shape (q, q)
+        Covariance of all working random coefficients over the residual variance.
+    constant : bool
+        False: the constant, if any, is one of the working columns.
+    """
+
+    basis: MixedBasis
+    first: IntArray
+    units: FloatArray
+    others: tuple[tuple[OtherFactor, FloatArray], ...]
+    relative: FloatArray
+    constant: bool = False
+
+    def __call__(self, block: Block) -> Rows:
+        """Return the outcome less its random part, and the working fixed regressors."""
+        columns, whitening = self.basis.plain.columns(block), self.basis.whitening
+        q = self.basis.n_random
+        z = columns[-q:]
+        own = self.units[:, block.first_unit : block.first_unit + block.n_units]
+        outcome = columns[-q - 1] - (z[self.first] * spread(own, block.unit)).sum(axis=0)
+        for factor, values in self.others:
+            outcome -= (z[factor.random] * spread(values, block.keys[factor.key])).sum(axis=0)
+        rows = np.concatenate([outcome[None], columns[: -q - 1]])
+        return Rows(rows if whitening is None else whitening(rows, block), None, None, block.starts)
+
+    def products(self, block: Block) -> CrossedProducts:
+        """Compute the products of a block, of whose sum ``spreads`` is made."""
+        others = tuple(factor for factor, _ in self.others)
+        return CrossedProducts.of(block, self.basis, self.first, others)
+
+    def spreads(self, products: CrossedProducts, relative: FloatArray) -> list[FloatArray]:
+        """Conditional covariances over the residual variance: (q, q, levels) for each factor.
+
+        Parameters
+        ----------
+        products : CrossedProducts
+        relative : FloatArray, shape (q, q)
+            Relative covariance of all working coefficients.
+        """
+        others = tuple(factor for factor, _ in self.others)
+        own = (self.first, *(factor.random for factor in others))
+        relatives = tuple(relative[np.ix_(random, random)] for random in own)
+        return crossed_spreads(products, others, relatives)

@@ -1,0 +1,378 @@
+"""Maximising the likelihood of a mixed model, with a certificate of the optimum.
+
+A factor L of the relative covariance, D = L L', is free but for its blocks; Newton steps use the
+exact Hessian, or the average information. A fit counts as converged only with two certificates,
+both in units of deviance: what one more step would gain, which is nothing where the derivative T in
+D vanishes along D, and, since variances may be zero, what more variance in some direction would
+gain, which is nothing where T is positive semi-definite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.batched import transposed_multiply
+from panelml.mixed.core.mixed_criterion import Criterion, evaluate, unit_changes
+from panelml.mixed.core.unit_products import MixedMoments
+
+__all__ = [
+    "FittedState", "MixedOptimum", "MixedProblem", "MixedState", "SingleFactor", "StartedAt",
+    "Watched", "free_entries", "maximise_mixed", "start_factor",
+]  # fmt: skip
+
+DECREMENT = 1e-10
+MOST_STEPS = 100
+
+
+class MixedState(Protocol):
+    """The criterion at one factor, with what a Newton step needs."""
+
+    @property
+    def deviance(self) -> float:
+        """Minus twice the log-likelihood."""
+        ...
+
+    @property
+    def factor(self) -> FloatArray:
+        """L, shape (q, q)."""
+        ...
+
+    @property
+    def gradient(self) -> FloatArray:
+        """T, shape (q, q)."""
+        ...
+
+    def hessian(self, free: tuple[IntArray, IntArray], *, restricted: bool) -> FloatArray:
+        """Second derivatives, shape (t, t)."""
+        ...
+
+    def average_information(self, change: FloatArray, *, restricted: bool) -> FloatArray:
+        """Average information on changes of D, shape (t, t)."""
+        ...
+
+    def identification(self, change: FloatArray, *, restricted: bool) -> FloatArray:
+        """Information on changes of D that an unknown residual variance leaves, as a share."""
+        ...
+
+    def unexplained(self) -> float:
+        """Least share of random regressors' variation that the fixed effects leave."""
+        ...
+
+
+class FittedState(MixedState, Protocol):
+    """The same with the fixed effects."""
+
+    @property
+    def coef(self) -> FloatArray:
+        """Fixed effects, shape (p,)."""
+        ...
+
+    @property
+    def phi(self) -> FloatArray:
+        """Their covariance over the residual variance, shape (p, p)."""
+        ...
+
+    @property
+    def sigma2(self) -> float:
+        """Residual variance."""
+        ...
+
+    @property
+    def df(self) -> float:
+        """By which the sum of squares is divided for it."""
+        ...
+
+
+State = TypeVar("State", bound=MixedState)
+StateOut = TypeVar("StateOut", bound=MixedState, covariant=True)
+
+
+class MixedProblem(Protocol[StateOut]):
+    """A likelihood to be maximised over the relative covariance factor."""
+
+    def start(self, structure: BoolArray) -> FloatArray:
+        """Return a first factor."""
+        ...
+
+    def evaluate(self, factor: FloatArray, *, restricted: bool) -> StateOut:
+        """Evaluate the criterion."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SingleFactor:
+    """The problem of one grouping factor."""
+
+    moments: MixedMoments
+
+    def start(self, structure: BoolArray) -> FloatArray:
+        """Return the MINQUE(0) estimate."""
+        return _start(self.moments, structure)
+
+    def evaluate(self, factor: FloatArray, *, restricted: bool) -> Criterion:
+        """Evaluate the criterion."""
+        return evaluate(self.moments, factor, restricted=restricted)
+
+
+@dataclass(frozen=True, slots=True)
+class StartedAt(Generic[State]):
+    """A problem whose iteration starts where another ended.
+
+    Attributes
+    ----------
+    problem : MixedProblem
+    factor : FloatArray, shape (q, q)
+    """
+
+    problem: MixedProblem[State]
+    factor: FloatArray
+
+    def start(self, structure: BoolArray) -> FloatArray:
+        """Return the factor."""
+        return self.factor
+
+    def evaluate(self, factor: FloatArray, *, restricted: bool) -> State:
+        """Evaluate the criterion."""
+        return self.problem.evaluate(factor, restricted=restricted)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched(Generic[State]):
+    """A problem that says when it has been evaluated.
+
+    Attributes
+    ----------
+    problem : MixedProblem
+    said : callable
+    """
+
+    problem: MixedProblem[State]
+    said: Callable[[], None]
+
+    def start(self, structure: BoolArray) -> FloatArray:
+        """Start where the problem does."""
+        return self.problem.start(structure)
+
+    def evaluate(self, factor: FloatArray, *, restricted: bool) -> State:
+        """Evaluate the criterion."""
+        found = self.problem.evaluate(factor, restricted=restricted)
+        self.said()
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class MixedOptimum(Generic[StateOut]):
+    """The end of the iteration.
+
+    Attributes
+    ----------
+    criterion : Criterion or CrossedCriterion
+        At the optimum.
+    decrement : float
+        Deviance that one more Newton step would gain.
+    cone : float
+        Deviance that more variance in some direction would gain.
+    evaluations : int
+    converged : bool
+        Whether both certificates hold.
+    identified : float
+        Least information on a change of D, as a share of what there would be if the residual
+        variance were known, or the fixed effects were; zero where the data cannot tell variances.
+    """
+
+    criterion: StateOut
+    decrement: float
+    cone: float
+    evaluations: int
+    converged: bool
+    identified: float
+
+
+def maximise_mixed(
+    problem: MixedProblem[State], structure: BoolArray, *, restricted: bool, polish: int = 1
+) -> MixedOptimum[State]:
+    """Fit the relative covariance factor.
+
+    Parameters
+    ----------
+    problem : MixedProblem
+    structure : BoolArray, shape (q, q)
+        Which entries of D may differ from zero: blocks of correlated terms.
+    restricted : bool
+    polish : int
+        Steps beyond what the certificate asks for.
+    """
+    at = problem.evaluate(problem.start(structure), restricted=restricted)
+    evaluations = 1
+    for _ in range(MOST_STEPS):
+        step, decrement = _newton_step(at, structure, restricted)
+        if decrement < DECREMENT:
+            at = _polished(problem, at, step, structure, restricted, polish)
+            evaluations += polish
+            direction, cone = _escape(at, structure, restricted)
+            if cone < DECREMENT:
+                break
+            ahead, tries = _descend(problem, at, direction, restricted=restricted)
+        else:
+            ahead, tries = _search(problem, at, step, decrement, restricted=restricted)
+        evaluations += tries
+        if ahead is None:
+            break
+        at = ahead
+    cone = _escape(at, structure, restricted)[1]
+    certain = bool(max(decrement, cone) < 100 * DECREMENT)
+    change = unit_changes(free_entries(structure), len(structure))
+    least = float(np.linalg.eigvalsh(at.identification(change, restricted=restricted))[0])
+    if restricted:
+        least = min(least, at.unexplained())
+    return MixedOptimum(at, decrement, cone, evaluations, certain, least)
+
+
+def free_entries(structure: BoolArray) -> tuple[IntArray, IntArray]:
+    """Rows and columns of the entries of D that may differ from zero, the lower triangle."""
+    rows, columns = np.nonzero(np.tril(structure))
+    return rows.astype(np.int64), columns.astype(np.int64)
+
+
+def _polished(
+    problem: MixedProblem[State], at: State, step: FloatArray, structure: BoolArray,
+    restricted: bool, steps: int,
+) -> State:  # fmt: skip
+    """Take the last steps, which the certificate has found too small to be worth a search."""
+    for left in reversed(range(steps)):
+        ahead = problem.evaluate(at.factor + step, restricted=restricted)
+        if ahead.deviance > at.deviance + 1e-12 * abs(at.deviance):
+            break
+        at = ahead
+        if left:
+            step = _newton_step(at, structure, restricted)[0]
+    return at
+
+
+def _newton_step(
+    at: MixedState, structure: BoolArray, restricted: bool
+) -> tuple[FloatArray, float]:
+    """Return the step, and what it would gain.
+
+    All entries of L within a block are moved: those of a triangle alone are no coordinates where
+    its first variance is zero. Rotations, which change nothing, have no slope and get no step.
+    """
+    rows, columns = np.nonzero(structure)
+    free = rows.astype(np.int64), columns.astype(np.int64)
+    size = 0.1 + np.sqrt((at.factor**2).sum(axis=1))[rows]
+    bend = at.hessian(free, restricted=restricted) * np.outer(size, size)
+    slope = (2 * at.gradient @ at.factor)[free] * size
+    values, vectors = np.linalg.eigh((bend + bend.T) / 2)
+    flat = np.maximum(np.abs(values), 1e-8 * max(float(np.abs(values).max()), 1e-300))
+    moved = -(vectors / flat) @ (vectors.T @ slope)
+    step = np.zeros_like(at.factor)
+    step[free] = size * moved
+    return step, float(-slope @ moved) / 2
+
+
+def _search(
+    problem: MixedProblem[State], at: State, step: FloatArray, decrement: float, *, restricted: bool
+) -> tuple[State | None, int]:
+    """Halve the step until the deviance falls enough; rounding is forgiven near the optimum."""
+    noise = 1e-12 * abs(at.deviance)
+    share = 1.0
+    for tries in range(1, 25):
+        try:
+            ahead = problem.evaluate(at.factor + share * step, restricted=restricted)
+        except np.linalg.LinAlgError:
+            share /= 2
+            continue
+        if ahead.deviance <= at.deviance - 2e-4 * share * decrement + noise:
+            return ahead, tries
+        share /= 2
+    return None, tries
+
+
+def _escape(at: MixedState, structure: BoolArray, restricted: bool) -> tuple[FloatArray, float]:
+    """Find the direction in which more variance gains most deviance, and how much."""
+    best, most = np.zeros(len(structure)), 0.0
+    for block in _blocks(structure):
+        values, vectors = np.linalg.eigh(at.gradient[np.ix_(block, block)])
+        direction = np.zeros(len(structure))
+        direction[block] = vectors[:, 0]
+        change = np.outer(direction, direction)[None]
+        curved = float(at.average_information(change, restricted=restricted)[0, 0])
+        gain = float(values[0] ** 2) / (2 * max(curved, 1e-300)) if values[0] < 0 else 0.0
+        if gain > most:
+            best, most = direction, gain
+    return best, most
+
+
+def _descend(
+    problem: MixedProblem[State], at: State, direction: FloatArray, *, restricted: bool
+) -> tuple[State | None, int]:
+    """Add variance along a direction, as much as lowers the deviance."""
+    d = at.factor @ at.factor.T
+    size = max(float(np.trace(d)) / len(d), 1e-2)
+    for tries in range(1, 41):
+        factor = _lower_root(d + size * np.outer(direction, direction))
+        ahead = problem.evaluate(factor, restricted=restricted)
+        if ahead.deviance < at.deviance:
+            return ahead, tries
+        size /= 4
+    return None, tries
+
+
+def _blocks(structure: BoolArray) -> list[IntArray]:
+    rest = set(range(len(structure)))
+    blocks = []
+    while rest:
+        block = np.flatnonzero(structure[min(rest)])
+        blocks.append(block)
+        rest -= set(block.tolist())
+    return blocks
+
+
+def _start(moments: MixedMoments, structure: BoolArray) -> FloatArray:
+    """Start from MINQUE(0): moments of the outcome, which is the residual of least squares.
+
+    Source: Rao (1971), *Journal of Multivariate Analysis* 1, 257-275.
+    """
+    q = moments.n_random
+    sigma2 = _residual_variance(moments)
+    s = transposed_multiply(moments.r, moments.r)
+    z = np.einsum("abg,ag->bg", moments.r, moments.c[:, -1])
+    flat = s.reshape(q * q, -1)
+    system = (
+        ((flat * moments.count) @ flat.T)
+        .reshape(q, q, q, q)
+        .transpose(0, 2, 1, 3)
+        .reshape(q * q, q * q)
+    )
+    right = (z @ z.T / sigma2 - s @ moments.count).ravel()
+    d = np.linalg.lstsq(system, right, rcond=1e-10)[0].reshape(q, q)
+    return start_factor((d + d.T) / 2, structure)
+
+
+def _residual_variance(moments: MixedMoments) -> float:
+    """Variance orthogonal to the random regressors, a guess where too few rows are left."""
+    q = moments.n_random
+    df = moments.n - sum(float((moments.r[a, a] > 0) @ moments.count) for a in range(q))
+    within = moments.within
+    rss = float(within[-1, -1] + (moments.c[:, -1] ** 2).sum())
+    coef = np.linalg.lstsq(within[:-1, :-1], within[:-1, -1], rcond=1e-10)[0]
+    left = float(within[-1, -1] - within[-1, :-1] @ coef)
+    return left / df if df > 0.05 * moments.n and left > 0 else 0.5 * rss / moments.n
+
+
+def start_factor(d: FloatArray, structure: BoolArray) -> FloatArray:
+    """Return a factor of the positive definite part of a relative covariance."""
+    values, vectors = np.linalg.eigh(np.where(structure, d, 0.0))
+    floor = 1e-3 * max(float(values.max()), 1e-2)
+    return np.where(structure, _lower_root((vectors * np.maximum(values, floor)) @ vectors.T), 0.0)
+
+
+def _lower_root(d: FloatArray) -> FloatArray:
+    values, vectors = np.linalg.eigh(d)
+    root: FloatArray = np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T)[1].T
+    return root * np.where(np.diag(root) < 0, -1.0, 1.0)

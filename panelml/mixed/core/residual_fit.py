@@ -1,0 +1,330 @@
+"""Maximising the likelihood over the parameters of dependent residuals.
+
+For given parameters the likelihood is maximised over the random part, certified as ever. By the
+envelope theorem the profile's gradient is the partial derivative there, which is exact; its
+differences give the Hessian for Newton's method, the certificate (what one more step would gain in
+deviance) and standard errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy import optimize
+
+from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.mixed.core.mixed_fit import (
+    FittedState,
+    MixedOptimum,
+    MixedProblem,
+    StartedAt,
+    free_entries,
+    maximise_mixed,
+)
+from panelml.mixed.core.mixed_information import Sensitivity, VarianceInformation
+from panelml.mixed.core.residual_forms import ResidualForm
+
+__all__ = [
+    "ResidualLikelihood", "ResidualOptimum", "WhiteRows", "maximise_residual",
+    "residual_sensitivity",
+]  # fmt: skip
+
+DECREMENT = 1e-7
+# Steps are cheap beside what they tell: they go on until rounding is all that is left to gain.
+EXHAUSTED = 1e-14
+MOST_STEPS = 60
+LONGEST = 1.0
+DIFFERENCE = 1e-4
+# Differences of gradients see what is left of an error in the random part.
+POLISH = 3
+# With so many parameters gradients come first, until the largest is below this.
+MANY = 10
+NEAR = 1e-3
+# Curvature of the deviance below which it does not tell a parameter, per squared unit.
+FLAT = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualOptimum:
+    """The maximised likelihood of a model with dependent residuals.
+
+    Attributes
+    ----------
+    theta : FloatArray, shape (k,)
+        Parameters of the residuals' covariance.
+    cov : FloatArray, shape (k, k)
+        Their covariance by the observed information, the random part profiled out.
+    mixed : MixedOptimum
+        Of the random part at these.
+    parameter_cov : FloatArray, shape (1 + t + k, 1 + t + k)
+        Covariance of the residual variance, of the working random (co)variances, and of the
+        parameters.
+    decrement : float
+        Deviance that one more step would gain.
+    converged : bool
+    least : float
+        Least curvature of the deviance in the parameters.
+    """
+
+    theta: FloatArray
+    cov: FloatArray
+    mixed: MixedOptimum[FittedState]
+    parameter_cov: FloatArray
+    decrement: float
+    converged: bool
+    least: float
+
+    @property
+    def component_cov(self) -> FloatArray:
+        """Covariance of the residual variance and the random (co)variances, (1 + t, 1 + t)."""
+        own = len(self.parameter_cov) - self.theta.size
+        return self.parameter_cov[:own, :own]
+
+    @property
+    def joint_cov(self) -> FloatArray:
+        """Covariance of the log residual standard deviation and the parameters, (1 + k, 1 + k)."""
+        own = len(self.parameter_cov) - self.theta.size
+        place = np.append(0, np.arange(own, len(self.parameter_cov)))
+        scale = np.ones(place.size)
+        scale[0] = 1 / (2 * self.mixed.criterion.sigma2)
+        return np.asarray(self.parameter_cov[np.ix_(place, place)] * np.outer(scale, scale))
+
+
+class WhiteRows(Protocol):
+    """A model whose residuals were made independent, at some parameters of their covariance."""
+
+    @property
+    def likelihood(self) -> MixedProblem[FittedState]:
+        """The likelihood of the random part."""
+        ...
+
+    def gradient(self, at: FittedState, *, restricted: bool) -> FloatArray:
+        """Derivative of the deviance in the parameters, shape (size,)."""
+        ...
+
+    def information(
+        self, factor: FloatArray, free: tuple[IntArray, IntArray], *, restricted: bool
+    ) -> VarianceInformation | None:
+        """Return the information on the random part, the parameters known; None if too large."""
+        ...
+
+
+class ResidualLikelihood(Protocol):
+    """A likelihood in the parameters of the residuals' covariance, and those of the model."""
+
+    @property
+    def form(self) -> ResidualForm:
+        """The covariance."""
+        ...
+
+    def whiten(self, theta: FloatArray) -> WhiteRows:
+        """Make residuals independent.
+
+        Raises
+        ------
+        LinAlgError
+            If their covariance is not positive definite.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """The profile at one value of the parameters."""
+
+    theta: FloatArray
+    mixed: MixedOptimum[FittedState]
+    gradient: FloatArray
+
+    @property
+    def deviance(self) -> float:
+        return self.mixed.criterion.deviance
+
+    @property
+    def components(self) -> tuple[float, FloatArray]:
+        """Residual variance, and covariance of the working random coefficients."""
+        at = self.mixed.criterion
+        return at.sigma2, at.sigma2 * at.factor @ at.factor.T
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """The likelihood, maximised over the random part."""
+
+    problem: ResidualLikelihood
+    structure: BoolArray
+    restricted: bool
+    said: Callable[[], None]
+
+    def at(self, theta: FloatArray, factor: FloatArray | None = None) -> _Point:
+        """Evaluate at parameters, starting from a factor."""
+        white = self.problem.whiten(theta)
+        cold = white.likelihood
+        if not len(self.structure):
+            alone = cold.evaluate(np.zeros((0, 0)), restricted=self.restricted)
+            mixed = MixedOptimum(alone, 0.0, 0.0, 1, True, 1.0)
+        else:
+            problem = cold if factor is None else StartedAt(cold, factor)
+            mixed = maximise_mixed(
+                problem, self.structure, restricted=self.restricted, polish=POLISH
+            )
+        slope = white.gradient(mixed.criterion, restricted=self.restricted)
+        self.said()
+        return _Point(theta, mixed, slope)
+
+    def around(self, at: _Point) -> Iterator[tuple[_Point, _Point]]:
+        """Yield points before and after, by parameter."""
+        factor = at.mixed.criterion.factor
+        for j in range(at.theta.size):
+            move = np.zeros(at.theta.size)
+            move[j] = DIFFERENCE
+            yield self.at(at.theta - move, factor), self.at(at.theta + move, factor)
+
+
+def maximise_residual(
+    problem: ResidualLikelihood, structure: BoolArray, *, restricted: bool,
+    starts: Sequence[FloatArray] | None = None, said: Callable[[], None] = lambda: None,
+) -> ResidualOptimum:  # fmt: skip
+    """Fit the residuals' covariance and the random part.
+
+    Parameters
+    ----------
+    problem : ResidualLikelihood
+    structure : BoolArray, shape (q, q)
+        Which random coefficients may be correlated.
+    restricted : bool
+    starts : sequence of FloatArray, optional
+        Parameters of which the iteration starts at the best; the form's own by default.
+    said : callable
+        Called after each maximisation over the random part.
+
+    Raises
+    ------
+    LinAlgError
+        If no start has a positive definite covariance.
+    """
+    profile = _Profile(problem, structure, restricted, said)
+    at = min(
+        (profile.at(theta) for theta in starts or problem.form.starts()), key=lambda p: p.deviance
+    )
+    if problem.form.size >= MANY:
+        at = _approached(profile, at)
+    before = np.inf
+    for _ in range(MOST_STEPS):
+        pairs = list(profile.around(at))
+        bend, step, decrement = _newton(at, pairs)
+        if decrement < EXHAUSTED or (decrement < DECREMENT and decrement > before / 4):
+            break
+        before = decrement
+        ahead = _search(profile, at, step, decrement)
+        if ahead is None:
+            break
+        at = ahead
+    values = np.linalg.eigvalsh(bend)
+    cov: FloatArray = np.asarray(2 * np.linalg.pinv(bend, hermitian=True), dtype=np.float64)
+    certain = bool(decrement < DECREMENT) and at.mixed.converged
+    return ResidualOptimum(
+        at.theta, cov, at.mixed, _parameter_cov(profile, at, pairs, cov), decrement, certain,
+        float(values[0]) if values.size else np.inf,
+    )  # fmt: skip
+
+
+def residual_sensitivity(
+    problem: ResidualLikelihood, found: ResidualOptimum, structure: BoolArray, *, restricted: bool
+) -> Sensitivity | None:
+    """Return how the covariance of fixed effects moves with all variance parameters.
+
+    None where the information is too large.
+
+    Parameters
+    ----------
+    problem : ResidualLikelihood
+    found : ResidualOptimum
+    structure : BoolArray, shape (q, q)
+    restricted : bool
+    """
+    at, free = found.mixed.criterion, free_entries(structure)
+    own = problem.whiten(found.theta).information(at.factor, free, restricted=restricted)
+    if own is None:
+        return None
+
+    def total(theta: FloatArray) -> FloatArray:
+        likelihood = problem.whiten(theta).likelihood
+        return np.asarray(np.linalg.inv(likelihood.evaluate(at.factor, restricted=restricted).phi))
+
+    first = [*own.first]
+    for move in DIFFERENCE * np.eye(found.theta.size):
+        before, after = (total(found.theta + s * move) for s in (-1, 1))
+        first.append((before - after) / (2 * DIFFERENCE * at.sigma2))
+    return Sensitivity(at.sigma2 * at.phi, np.array(first), found.parameter_cov)
+
+
+def _approached(profile: _Profile, at: _Point) -> _Point:
+    """Come near the optimum by gradients alone: differences of many of them take long."""
+    last = at
+
+    def value(theta: FloatArray) -> tuple[float, FloatArray]:
+        nonlocal last
+        try:
+            last = profile.at(theta, last.mixed.criterion.factor)
+        except np.linalg.LinAlgError:
+            return np.inf, np.zeros_like(theta)
+        return last.deviance, last.gradient
+
+    found = optimize.minimize(value, at.theta, jac=True, method="BFGS", options={"gtol": NEAR})
+    near = profile.at(found.x, last.mixed.criterion.factor)
+    return near if near.deviance < at.deviance else at
+
+
+def _newton(at: _Point, pairs: list[tuple[_Point, _Point]]) -> tuple[FloatArray, FloatArray, float]:
+    """Return the Hessian, the step, and what it would gain."""
+    k = at.theta.size
+    slopes = [(after.gradient - before.gradient) / (2 * DIFFERENCE) for before, after in pairs]
+    bend = np.array(slopes).reshape(k, k)
+    bend = (bend + bend.T) / 2
+    values, vectors = np.linalg.eigh(bend)
+    flat = np.maximum(np.abs(values), FLAT)
+    step = -(vectors / flat) @ (vectors.T @ at.gradient)
+    decrement = float(-at.gradient @ step) / 2
+    longest = float(np.abs(step).max(initial=0.0))
+    return bend, step * min(1.0, LONGEST / max(longest, 1e-300)), decrement
+
+
+def _search(profile: _Profile, at: _Point, step: FloatArray, decrement: float) -> _Point | None:
+    """Halve the step until the deviance falls; rounding is forgiven near the optimum."""
+    noise = 1e-12 * abs(at.deviance)
+    share = 1.0
+    for _ in range(25):
+        try:
+            ahead = profile.at(at.theta + share * step, at.mixed.criterion.factor)
+        except np.linalg.LinAlgError:
+            share /= 2
+            continue
+        if ahead.deviance <= at.deviance - 1e-4 * share * min(decrement, 1.0) + noise:
+            return ahead
+        share /= 2
+    return None
+
+
+def _parameter_cov(
+    profile: _Profile, at: _Point, pairs: list[tuple[_Point, _Point]], cov: FloatArray
+) -> FloatArray:
+    """Invert the joint information, from that on the random part at known parameters.
+
+    The corner of the inverse is ``I_aa^-1 + (da/dtheta) cov (da/dtheta)'``, and its border
+    ``(da/dtheta) cov``, with a(theta) the components that are best at theta.
+    """
+    free, white = free_entries(profile.structure), profile.problem.whiten(at.theta)
+    factor = at.mixed.criterion.factor
+    info = white.information(factor, free, restricted=profile.restricted)
+    path = np.zeros((1 + len(free[0]), at.theta.size))
+    for j, pair in enumerate(pairs):
+        (low, before), (high, after) = (point.components for point in pair)
+        path[0, j] = (high - low) / (2 * DIFFERENCE)
+        path[1:, j] = (after - before)[free] / (2 * DIFFERENCE)
+    along = path @ cov
+    known = np.full((len(path),) * 2, np.nan) if info is None else info.parameter_cov()
+    return np.block([[known + along @ path.T, along], [along.T, cov]])

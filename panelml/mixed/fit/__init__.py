@@ -1,0 +1,1 @@
+"""Fitting mixed models: passes over the data, and the optimum."""

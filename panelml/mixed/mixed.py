@@ -1,0 +1,115 @@
+"""Multilevel models: random intercepts and slopes at any number of levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from panelml.arguments import checked
+from panelml.data.formula.formula import Formula, parse_formula
+from panelml.data.panel.grouping import group_rows, refuse_panel_functions
+from panelml.data.panel.panel import Panel
+from panelml.data.panel.weights import Weights, parse_weights
+from panelml.engine.fold import capped
+from panelml.engine.sampling import make_sample
+from panelml.errors import SpecificationError, shown
+from panelml.inference.covariance import CovLike
+from panelml.mixed.assemble import fit_mixed
+from panelml.mixed.core.structures import ResidualLike, ResidualStructure
+from panelml.mixed.core.structures import parse as parse_residual
+from panelml.mixed.fit.mixed import ordered_groups
+from panelml.mixed.fit.residual import ResidualPlan
+from panelml.mixed.results.mixed import MixedResults
+
+__all__ = ["MixedModel"]
+
+
+@checked
+@dataclass(frozen=True, slots=True)
+class MixedModel:
+    """Linear model with random intercepts and slopes, by (restricted) maximum likelihood.
+
+    Parameters
+    ----------
+    formula : str
+        lme4's grammar: ``"y ~ t * g + (1 + t | id)"``, ``(1 | school/class)`` for nested and
+        ``(1 | a) + (1 | b)`` for crossed levels, ``||`` for uncorrelated coefficients.
+    reml : bool
+        Restricted maximum likelihood rather than maximum likelihood.
+    cov : str or covariance
+        ``"iid"``, what the model implies, as in lme4; or clustered and the others.
+    weights : str or Weights, optional
+        Prior weights, inverse to the variance of a row's error.
+    residual : str or residual structure, optional
+        How residuals of the same group depend on each other: ``"ar1"``, ``"car1"``, ``"ma1"``,
+        ``"toeplitz:2"``, ``"exchangeable"``, ``"unstructured"``, ``"heteroskedastic:sex"``, or a
+        value such as ``pm.residual.AR1(time="year", by="sex")``; independent by default. The
+        group is the structure's own, or the panel's unit, or else the factor with most levels.
+    """
+
+    formula: str
+    reml: bool = True
+    cov: CovLike = "iid"
+    weights: str | Weights | None = None
+    residual: ResidualLike = None
+
+    def __post_init__(self) -> None:
+        parse_residual(self.residual)
+        if not isinstance(self.reml, bool):
+            raise SpecificationError(f"reml is True or False, not {shown(self.reml)}.")
+
+    @capped
+    def fit(self, data: Any) -> MixedResults:
+        """Estimate the model on a Panel or on any data frame that has the columns.
+
+        Raises
+        ------
+        SpecificationError
+            Without a random term.
+        IdentificationError
+            If rows do not repeat within levels, nothing varies, nothing is left to chance, or
+            variances cannot be told apart.
+        ConvergenceError
+            If the likelihood was not maximised with a certificate.
+        """
+        formula = parse_formula(self.formula, mixed=True)
+        structure = parse_residual(self.residual)
+        groups = _groups(formula, structure, data)
+        panel = group_rows(data, groups[0])
+        if panel is not data:
+            refuse_panel_functions(self.formula, panel.unit)
+        plan = ResidualPlan.of(structure, data, panel) if structure else None
+        keys, slopes = (plan.keys, plan.slopes) if plan else ((), ())
+        sample, notes = make_sample(
+            panel,
+            formula,
+            parse_weights(self.weights),
+            tuple(dict.fromkeys((*groups[1:], *keys))),
+            slopes,
+        )
+        return fit_mixed(
+            self, "Mixed model", formula, sample, groups, restricted=self.reml, cov=self.cov,
+            notes=notes, plan=plan,
+        )  # fmt: skip
+
+
+def _groups(
+    formula: Formula, structure: ResidualStructure | None, data: Any
+) -> tuple[tuple[str, ...], ...]:
+    """Return the grouping factors, first that whose rows' residuals depend on each other."""
+    if structure is None:
+        return ordered_groups(formula, data)
+    groups = ordered_groups(formula, data) if formula.random else ()
+    if structure.group is not None:
+        first = tuple(structure.group.split(":"))
+    elif isinstance(data, Panel):
+        first = next((group for group in groups if data.unit in group), (data.unit,))
+    elif groups:
+        first = groups[0]
+    else:
+        raise SpecificationError(
+            f"{formula.text!r} has no random term to say whose residuals depend on each other. Add "
+            f"the group, as pm.residual.{type(structure).__name__}(..., group='id'), or pass a "
+            "Panel."
+        )
+    return (first, *(group for group in groups if group != first))

@@ -1,0 +1,1 @@
+"""What mixed models report: variances, random effects, intervals, refits."""

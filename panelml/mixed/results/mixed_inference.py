@@ -1,0 +1,314 @@
+"""What a mixed model's likelihood is asked for beyond its maximum: simulation and refits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
+from panelml.core.linalg import covariance_root
+from panelml.core.row_values import RowValues
+from panelml.engine.fold import capped, fold
+from panelml.errors import (
+    SpecificationError,
+    UnknownNameError,
+    check_choice,
+    check_count,
+    check_share,
+    suggest,
+)
+from panelml.inference.distributions import normal_critical
+from panelml.mixed.core.blup import CrossedPrediction, UnitPrediction
+from panelml.mixed.core.refit import Truth
+from panelml.mixed.fit.multilevel import FactorLayout, require_dense
+from panelml.mixed.fit.refit import AnyRefitter, Refit, Refitter, ResidualRefitter
+from panelml.mixed.fit.residual import ResidualPlan
+from panelml.mixed.results.bootstrap import (
+    Bootstrap,
+    Replicate,
+    Statistic,
+    draw_bootstrap,
+    replicate,
+)
+from panelml.mixed.results.deletion import Refittable, UnitInfluence, delete_levels
+from panelml.mixed.results.profile import Profile
+from panelml.mixed.results.profile_curve import profile_curves
+from panelml.mixed.results.random_part import RandomCoefficients
+from panelml.mixed.results.residual import ResidualPart
+from panelml.results.base import Results
+
+__all__ = ["MixedInference", "any_refitter", "refitter_of", "require_independent", "truth_of"]
+
+Simulated: TypeAlias = Literal["new", "predicted"]
+
+
+@checked_methods
+@dataclass(frozen=True, eq=False, repr=False)
+class MixedInference(Results):
+    """Simulation from a mixed model, and inference by fitting it again.
+
+    Attributes
+    ----------
+    random : RandomCoefficients
+        The random side; the other attributes are those of Results.
+    residual : ResidualPart, or None
+        The covariance of the residuals within units, where they are dependent.
+    """
+
+    random: RandomCoefficients
+    residual: ResidualPart | None = None
+
+    @property
+    def n_parameters(self) -> int:
+        """Fixed effects, (co)variances of random coefficients, and parameters of the residuals."""
+        own = sum(len(part.labels) + len(part.correlations()) for part in self.random.parts)
+        residual = self.residual.form.size if self.residual else 0
+        return len(self.params) + own + residual + 1
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, of the restricted likelihood where that was maximised, as lme4."""
+        return 2 * self.n_parameters - 2 * self.loglik
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion with the number of rows, as lme4."""
+        return float(np.log(self.nobs)) * self.n_parameters - 2 * self.loglik
+
+    @capped
+    def simulate(self, n: int = 1, *, seed: int, effects: Simulated = "new") -> pd.DataFrame:
+        """Draw outcomes from the fitted model, in the user's row order.
+
+        Parameters
+        ----------
+        n : int
+            Number of outcomes; column ``k`` depends on ``seed`` and ``k`` alone, and for a Panel
+            not on the order of its rows. Other data frames have no order of time, so that rows
+            of the same level are told apart by their order.
+        seed : int
+        effects : {"new", "predicted"}
+            Draw new random coefficients for all levels, or hold them at their predictions.
+
+        Returns
+        -------
+        DataFrame, shape (rows, n)
+            Missing for rows that are not in the sample.
+
+        Raises
+        ------
+        SpecificationError
+            If an option is none of the above.
+        DetachedResultError
+            If the result was pickled.
+        """
+        check_choice("effects", effects, Simulated)
+        check_count("n", n)
+        refitter, truth = any_refitter(self), truth_of(self)
+        given = _predicted(self) if effects == "predicted" else None
+        sample = self._sample
+        values = {
+            f"y{rep}": sample.scatter(refitter.draw(truth, seed, rep, given)) for rep in range(n)
+        }
+        return pd.DataFrame(values, index=self.panel.row_labels())
+
+    @capped
+    def bootstrap(
+        self, reps: int = 999, *, seed: int, statistic: Statistic | None = None
+    ) -> Bootstrap:
+        """Fit the model again to outcomes simulated from it.
+
+        Draw ``k`` is the estimate from column ``k`` of ``simulate``. Runs that take more than two
+        seconds report on standard error.
+
+        Parameters
+        ----------
+        reps : int
+            Number of draws.
+        seed : int
+        statistic : callable, optional
+            From a Replicate (``params``, ``cov``, ``components``, ``icc``, ``loglik``) to a
+            number or several with names. By default fixed effects, standard deviations,
+            correlations and intraclass correlations.
+
+        Raises
+        ------
+        SpecificationError
+            If ``reps`` is less than two.
+        ConvergenceError
+            If fewer than two refits converge.
+        DetachedResultError
+            If the result was pickled.
+        """
+        refitter, truth = any_refitter(self), truth_of(self)
+
+        def named(refit: Refit) -> Replicate:
+            return replicate(self.random, self.residual, self.params.index, refit)
+
+        def simulated(rep: int) -> FloatArray:
+            return refitter.draw(truth, seed, rep)
+
+        return draw_bootstrap(refitter, simulated, reps, named, _own(self), statistic)
+
+    @capped
+    def profile(self, parameters: list[str] | None = None, *, level: float = 0.99) -> Profile:
+        """Profile the likelihood: its maximum with one parameter held at each of several values.
+
+        The likelihood is that of maximum likelihood for fits by REML too, as in lme4, since the
+        restricted one is none of the fixed effects.
+
+        Parameters
+        ----------
+        parameters : list of str, optional
+            As in ``bootstrap``: fixed effects, ``sd(Intercept | id)``,
+            ``corr(Intercept, t | id)``, ``sd(residual)``; all by default.
+        level : float
+            Of the widest interval that is asked of the profile.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such parameter.
+        DetachedResultError
+            If the result was pickled.
+        """
+        check_share("level", level)
+        _require_dense(self, "A profile")
+        outcome = fold(self._sample, lambda block: RowValues(block.z[:1])).values[0]
+        refitter = replace(refitter_of(self, "A profile"), restricted=False)
+        curves = profile_curves(
+            refitter, outcome, self.random, [str(name) for name in self.params.index], parameters,
+            normal_critical(level),
+        )  # fmt: skip
+        return Profile(curves, level)
+
+    @capped
+    def influence(self, group: str | None = None) -> UnitInfluence:
+        """Fit the model without each level of a grouping factor in turn.
+
+        Parameters
+        ----------
+        group : str, optional
+            Grouping factor; that with most levels by default.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such grouping factor.
+        DetachedResultError
+            If the result was pickled.
+        """
+        model = _refittable(self)
+        groups = {":".join(own): own for own in model.groups}
+        name = next(iter(groups)) if group is None else group
+        if name not in groups:
+            raise UnknownNameError(f"No grouping factor {name!r}.{suggest(name, list(groups))}")
+        _require_dense(self, "The influence of units")
+        components = pd.Series(self.extras, dtype=float)
+        full = pd.concat([self.params, components]).rename("estimate")
+        return delete_levels(model, groups[name], full, self.with_cov("iid").cov)
+
+
+def any_refitter(fit: MixedInference) -> AnyRefitter:
+    """Prepare a fitted model for other outcomes."""
+    random = fit.random
+    if fit.residual is None:
+        return refitter_of(fit)
+    return ResidualRefitter.of(
+        fit._sample, random.columns, fit.residual.layout, restricted=random.restricted
+    )
+
+
+def _refittable(fit: MixedInference) -> Refittable:
+    """Take what a fit to fewer rows needs."""
+    random, sample, plan = fit.random, fit._sample, None
+    groups = tuple(part.group for part in random.parts)
+    if fit.residual is not None:
+        whitening = random.prediction.basis.whitening
+        assert whitening is not None
+        plan = ResidualPlan(fit.residual.structure, whitening.facts.time)
+        if not fit.residual.layout.first.size:
+            groups = (tuple(sample.panel.unit.split(":")), *groups)
+    return Refittable(sample, groups, random.restricted, plan)
+
+
+def refitter_of(fit: MixedInference, what: str = "This") -> Refitter:
+    """Prepare a fitted model with independent residuals for other outcomes.
+
+    Raises
+    ------
+    SpecificationError
+        If its residuals are dependent.
+    """
+    require_independent(fit, what)
+    random = fit.random
+    return Refitter.of(
+        fit._sample, random.columns, factors_of(random), random.relative,
+        restricted=random.restricted,
+    )  # fmt: skip
+
+
+def require_independent(fit: MixedInference, what: str) -> None:
+    """Refuse a structure of the residuals, by which their variance is not one number.
+
+    Raises
+    ------
+    SpecificationError
+        Naming the structure.
+    """
+    if fit.residual is not None:
+        raise SpecificationError(
+            f"{what} needs independent residuals of one variance, but the fit has "
+            f"{fit.residual.words}."
+        )
+
+
+def _require_dense(fit: MixedInference, what: str) -> None:
+    if isinstance(fit.random.prediction, CrossedPrediction):
+        require_dense([factor for factor, _ in fit.random.prediction.others], what)
+
+
+def factors_of(random: RandomCoefficients) -> tuple[FactorLayout, ...]:
+    """Return the grouping factors of a fit."""
+    return tuple(FactorLayout(part.group, part.random) for part in random.parts)
+
+
+def truth_of(fit: MixedInference) -> Truth:
+    """Take the estimates for the model that outcomes come from."""
+    random, sample = fit.random, fit._sample
+    units, prediction = int((sample.unit_rows > 0).sum()), random.prediction
+    if isinstance(prediction, CrossedPrediction):
+        randoms = (prediction.first, *(factor.random for factor, _ in prediction.others))
+        levels = (units, *(factor.levels for factor, _ in prediction.others))
+    else:
+        randoms, levels = (np.arange(prediction.basis.n_random),), (units,)
+    return Truth(
+        random.columns.to_working(fit.params.to_numpy().astype(np.float64)),
+        tuple(covariance_root(random.relative[np.ix_(own, own)]) for own in randoms),
+        float(np.sqrt(random.sigma2)), randoms, levels,
+    )  # fmt: skip
+
+
+def _own(fit: MixedInference) -> Replicate:
+    names: pd.Index[Any] = fit.params.index
+    cov = fit.with_cov("iid").cov.to_numpy()
+    at = Refit(
+        fit.params.to_numpy().astype(np.float64),
+        cov,
+        fit.random.relative,
+        fit.random.sigma2,
+        fit.loglik,
+        True,
+        fit.residual.optimum.theta if fit.residual else np.zeros(0),
+    )
+    return replicate(fit.random, fit.residual, names, at)
+
+
+def _predicted(fit: MixedInference) -> tuple[FloatArray, ...]:
+    prediction = fit.random.prediction
+    if isinstance(prediction, UnitPrediction):
+        return (fold(fit._sample, lambda block: RowValues(prediction.coefficients(block))).values,)
+    return (prediction.units, *(values for _, values in prediction.others))

@@ -1,1 +1,0 @@
-"""The estimators: specifications that turn a panel into results."""

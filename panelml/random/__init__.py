@@ -1,0 +1,1 @@
+"""Random effects of units and periods, and within-between models."""

@@ -1,0 +1,1 @@
+"""Moments, variance components and likelihoods of random effects."""

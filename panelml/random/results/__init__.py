@@ -1,0 +1,1 @@
+"""What fits of random effects report beside coefficients."""

@@ -1,0 +1,196 @@
+"""What all estimators of regressions share: describe a fit, and assemble its results."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from panelml._typing import FloatArray
+from panelml.core.moments import CrossProducts, PanelMoments, Resolution
+from panelml.core.transforms import Between, Transform
+from panelml.data.formula.formula import Formula, parse_formula
+from panelml.data.sample import Sample
+from panelml.engine.least_squares import LeastSquares
+from panelml.errors import IdentificationError, SpecificationError
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import CovLike, Estimate, estimate_covariance
+from panelml.inference.estimate import ClusterLeverage
+from panelml.inference.influence import Influence
+from panelml.inference.likelihood import Curvature
+from panelml.results.base import Attached, FitStatistics, Results, named
+from panelml.results.prediction import EffectModel, Predictor
+
+__all__ = [
+    "assemble",
+    "describe",
+    "gaussian_loglik",
+    "level_resolution",
+    "log_weights",
+    "plain_formula",
+    "require_outcome",
+]
+
+
+def plain_formula(text: str, estimator: str) -> Formula:
+    """Parse a formula that absorbs nothing.
+
+    Raises
+    ------
+    SpecificationError
+        If it has effects after ``|``.
+    """
+    formula = parse_formula(text)
+    if formula.effects:
+        raise SpecificationError(
+            f"{estimator} absorbs no effects, but the formula has '| "
+            f"{' + '.join(str(effect) for effect in formula.effects)}'. Use FixedEffects."
+        )
+    return formula
+
+
+def level_resolution(products: CrossProducts, constant: bool) -> Resolution | None:
+    """What float64 resolves of [y, 1, x] about their means; None without a constant."""
+    return products.resolution.insert(1) if constant else None
+
+
+def describe(
+    sample: Sample, moments: PanelMoments, slopes: FloatArray, *, rss: float, rsquared: float,
+    loglik: float, extras: dict[str, float], unit_weights: FloatArray | None = None,
+) -> FitStatistics:  # fmt: skip
+    """Compute sizes and R-squared from the moments of outcome and regressors.
+
+    Units count equally in the R-squared between them, or by ``unit_weights``, shape (g,).
+    """
+    rows = moments.means.rows
+    within, between, overall = level_rsquared(moments, slopes, unit_weights)
+    periods = sample.level_rows((sample.panel.time,)) > 0
+    return FitStatistics(
+        nobs=round(moments.weight), n_units=moments.n_units, n_periods=int(periods.sum()),
+        unit_rows=(int(rows.min()), float(rows.mean()), int(rows.max())), rss=rss,
+        rsquared=rsquared, rsquared_within=within,
+        rsquared_between=between, rsquared_overall=overall,
+        loglik=loglik, extras=extras,
+    )  # fmt: skip
+
+
+def require_outcome(total: float, moments: PanelMoments, where: str = "") -> None:
+    """Refuse an outcome that is constant but for rounding.
+
+    Parameters
+    ----------
+    total : float
+        Its sum of squares in the regression.
+    moments : PanelMoments
+    where : str
+        What it would have to vary over.
+
+    Raises
+    ------
+    IdentificationError
+        If nothing is left to explain.
+    """
+    size = moments.weight * float(moments.overall.mean[0] ** 2) + moments.overall.centred[0, 0]
+    if total <= 1e-29 * size:
+        raise IdentificationError(
+            f"The outcome does not vary{where}: there is nothing left to explain."
+        )
+
+
+def level_rsquared(
+    moments: PanelMoments, slopes: FloatArray, unit_weights: FloatArray | None = None
+) -> tuple[float, float, float]:
+    """Squared correlations of xb and y within units, between units and overall.
+
+    Source: Stata's definitions for xtreg.
+    """
+    between_units = moments.means.cross_products(unit_weights).centred
+    floor = 1e-14 * np.diag(moments.overall.centred)
+    return (
+        _squared_correlation(moments.within, slopes, moments.rounding),
+        _squared_correlation(between_units, slopes, floor),
+        _squared_correlation(moments.overall.centred, slopes, floor),
+    )
+
+
+def gaussian_loglik(rss: float, n: float, log_weight: float = 0.0) -> float:
+    """Log-likelihood of n normal errors at the variance rss / n over their weights.
+
+    ``log_weight`` is the sum of the logarithms of analytic weights.
+    """
+    if rss <= 0:
+        return float("inf")
+    return float(-n / 2 * (np.log(2 * np.pi * rss / n) + 1) + log_weight / 2)
+
+
+def log_weights(sample: Sample, total: float) -> float:
+    """Return the sum of the logarithms of weights that are inverse variances, zero for counts."""
+    return total if sample.weighting == "analytic" else 0.0
+
+
+def assemble(
+    *,
+    model: str,
+    spec: object,
+    formula: Formula,
+    cov: CovLike,
+    sample: Sample,
+    transform: Transform,
+    solved: LeastSquares,
+    sigma2: float,
+    counts: Counts,
+    statistics: FitStatistics,
+    intercept: float,
+    effects: EffectModel | None = None,
+    absorbed: str = "",
+    notes: tuple[str, ...] = (),
+    curvature: Curvature | None = None,
+    leverage: ClusterLeverage | None = None,
+) -> Results:
+    """Put a fit together and estimate its covariance.
+
+    Raises
+    ------
+    IdentificationError
+        If there are no more rows than parameters.
+    """
+    if counts.df_resid <= 0:
+        raise IdentificationError(
+            f"{counts.nobs} observations are too few for {counts.nobs - counts.df_resid} "
+            "parameters (absorbed effects included): no degrees of freedom are left."
+        )
+    influence = Influence(
+        sample, transform, solved.solution.coef, solved.solution.kept, solved.bread,
+        frequency=_counts_rows(sample, transform),
+    )  # fmt: skip
+    estimate = Estimate(
+        tuple(solved.names), influence, solved.model_cov(sigma2), counts, curvature, leverage
+    )
+    outcome = sample.design.outcome
+    return Results(
+        model=model,
+        spec=spec,
+        params=named(solved.params, solved.names, "param"),
+        covariance=estimate_covariance(cov, estimate),
+        counts=counts,
+        statistics=statistics,
+        predictor=Predictor.of(sample, solved.slopes, intercept),
+        depvar=outcome.names[0] if outcome else "",
+        formula=formula.text,
+        effects_absorbed=absorbed,
+        weights=str(sample.weights) if sample.weights else "",
+        fit_notes=(*notes, *solved.notes),
+        _attached=Attached(estimate, effects),
+    )
+
+
+def _counts_rows(sample: Sample, transform: Transform) -> bool:
+    """Whether weights say how many equal rows of the fit there are: means of units are one each."""
+    return sample.weighting == "frequency" and not isinstance(transform, Between)
+
+
+def _squared_correlation(c: FloatArray, slopes: FloatArray, floor: FloatArray) -> float:
+    """Squared correlation of xb and y, NaN where one has no more than rounding, shape (p,)."""
+    explained = float(slopes @ c[1:, 1:] @ slopes)
+    covariance = float(slopes @ c[1:, 0])
+    if explained <= slopes**2 @ floor[1:] or c[0, 0] <= floor[0]:
+        return float("nan")
+    return covariance / explained * (covariance / float(c[0, 0]))
