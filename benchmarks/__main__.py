@@ -73,9 +73,12 @@ def _run(options: argparse.Namespace) -> int:
     for rows in sizes:
         facts = machine.describe()
         cells = run_cells(
-            [find(name) for name in names], rows, packages,
-            Limits.of_machine(options.limit), _progress,
-        )  # fmt: skip
+            [find(name) for name in names],
+            rows,
+            packages,
+            Limits.of_machine(options.limit),
+            _progress,
+        )
         run = report.Run(rows, facts, missing, tuple(cells))
         print(f"\n{report.markdown(run)}")
         if not (options.quick or options.case or options.package):

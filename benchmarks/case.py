@@ -66,9 +66,21 @@ class Case:
     name: str
     title: str
     model: Literal[
-        "pooled", "between", "difference", "random", "fixed", "hausman", "mixed", "group-time",
-        "bootstrap", "imputation", "sun-abraham", "two-stage", "synthetic", "sensitivity",
-    ]  # fmt: skip
+        "pooled",
+        "between",
+        "difference",
+        "random",
+        "fixed",
+        "hausman",
+        "mixed",
+        "group-time",
+        "bootstrap",
+        "imputation",
+        "sun-abraham",
+        "two-stage",
+        "synthetic",
+        "sensitivity",
+    ]
     packages: tuple[str, ...]
     data: str = "panel"
     effects: tuple[str, ...] = ()

@@ -74,9 +74,15 @@ def measure(name: str, clusters: int, reps: int, errors: str = "clustered") -> C
     found = [_one(spec, clusters, errors, seed) for seed in range(reps)]
     overall, point, band, effect, error = (np.array([f[j] for f in found]) for j in range(5))
     return Coverage(
-        name, clusters, errors, reps, float(overall.mean()), float(point.mean()),
-        float(band.mean()), float(error.mean() / effect.std(ddof=1)),
-    )  # fmt: skip
+        name,
+        clusters,
+        errors,
+        reps,
+        float(overall.mean()),
+        float(point.mean()),
+        float(band.mean()),
+        float(error.mean() / effect.std(ddof=1)),
+    )
 
 
 def _one(spec: Any, clusters: int, errors: str, seed: int) -> tuple[float, ...]:
@@ -97,9 +103,12 @@ def _one(spec: Any, clusters: int, errors: str, seed: int) -> tuple[float, ...]:
     target = _average(frame) if fit.cells is not None else truth[0]
     [(low, high)] = single.conf_int(LEVEL).to_numpy().tolist()
     return (
-        float(low <= target <= high), float(inside[0].mean()), float(inside[1].all()),
-        float(single.params.iloc[0] - target), float(single.std_errors.iloc[0]),
-    )  # fmt: skip
+        float(low <= target <= high),
+        float(inside[0].mean()),
+        float(inside[1].all()),
+        float(single.params.iloc[0] - target),
+        float(single.std_errors.iloc[0]),
+    )
 
 
 def _truth(frame: Any) -> dict[int, float]:
@@ -144,16 +153,21 @@ def markdown(rows: list[Coverage]) -> str:
             + " |"
         )
     error = np.sqrt(LEVEL * (1 - LEVEL) / rows[0].reps)
-    return "\n".join([
-        "# Coverage of 95 % intervals", "",
-        f"{rows[0].reps} panels of {UNITS} units by {PERIODS} periods, {len(COHORTS)} cohorts "
-        "whose effects differ and grow, clusters that adopt as a whole and share shocks, "
-        f"autocorrelated errors. A share of 0.95 has a Monte Carlo error of {error:.3f}. *average "
-        "effect*: the mean over treated rows (of local projections the first effect); *band*: all "
-        "horizons at once; *error / sd*: mean standard error over the standard deviation of the "
-        "estimates.", "",
-        *lines, "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "# Coverage of 95 % intervals",
+            "",
+            f"{rows[0].reps} panels of {UNITS} units by {PERIODS} periods, {len(COHORTS)} cohorts "
+            "whose effects differ and grow, clusters that adopt as a whole and share shocks, "
+            f"autocorrelated errors. A share of 0.95 has a Monte Carlo error of {error:.3f}. "
+            "*average effect*: the mean over treated rows (of local projections the first effect); "
+            "*band*: all horizons at once; *error / sd*: mean standard error over the standard "
+            "deviation of the estimates.",
+            "",
+            *lines,
+            "",
+        ]
+    )
 
 
 def save(rows: list[Coverage]) -> Path:

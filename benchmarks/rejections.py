@@ -116,9 +116,14 @@ class Rejections:
 def simulate(design: Design, correlated: float, seed: int) -> pd.DataFrame:
     """Draw a panel; all effects are the same within and between units but for correlation."""
     frame = pm.simulate.panel(
-        UNITS, PERIODS, 2, unbalanced=design.unbalanced, correlated=correlated, sigma_t=0.0,
+        UNITS,
+        PERIODS,
+        2,
+        unbalanced=design.unbalanced,
+        correlated=correlated,
+        sigma_t=0.0,
         seed=seed,
-    )  # fmt: skip
+    )
     rng = np.random.default_rng([seed, 1])
     unit = frame["unit"].to_numpy() - 1
     start, educ = rng.integers(0, 10, UNITS)[unit], rng.integers(8, 17, UNITS)[unit]
@@ -153,10 +158,19 @@ def _one(design: Design, correlated: float, seed: int, tests: list[str]) -> list
     panel = pm.Panel(simulate(design, correlated, seed), "unit", "time")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        needed = ESTIMATORS if VERDICT in tests else {
-            name: ESTIMATORS[name] for name in
-            ("Fixed effects", "Random effects", "Hybrid (within-between)", "Mundlak")
-        }  # fmt: skip
+        needed = (
+            ESTIMATORS
+            if VERDICT in tests
+            else {
+                name: ESTIMATORS[name]
+                for name in (
+                    "Fixed effects",
+                    "Random effects",
+                    "Hybrid (within-between)",
+                    "Mundlak",
+                )
+            }
+        )
         fits = {model: spec(design.formula).fit(panel) for model, spec in needed.items()}
         return [TESTS[test](panel, design.formula, fits) for test in tests]
 
@@ -176,17 +190,22 @@ def markdown(rows: list[Rejections]) -> str:
     error = np.sqrt(LEVEL * (1 - LEVEL) / rows[0].reps)
     lines = ["| panels | test | size | power |", "|---|---|---|---|"]
     lines += [f"| {r.design} | {r.test} | {r.size:.3f} | {r.power:.3f} |" for r in rows]
-    return "\n".join([
-        "# Rejections at 5 %", "",
-        f"{rows[0].reps} panels of {UNITS} units by {PERIODS} periods; 20 % of the rows are "
-        "missing where panels are unbalanced. *size*: unit effects are independent of the "
-        "regressors, so that random effects are right and every rejection is false; 0.05 has a "
-        f"Monte Carlo error of {error:.3f}. *power*: they have a correlation of {CORRELATED} with "
-        "the unit means of x1 and x2. Tenure grows by one each period, beside period dummies. "
-        "*iid*: the default of iid fits, classical where estimates of the error variance do not "
-        "decide.", "",
-        *lines, "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "# Rejections at 5 %",
+            "",
+            f"{rows[0].reps} panels of {UNITS} units by {PERIODS} periods; 20 % of the rows are "
+            "missing where panels are unbalanced. *size*: unit effects are independent of the "
+            "regressors, so that random effects are right and every rejection is false; 0.05 has a "
+            f"Monte Carlo error of {error:.3f}. *power*: they have a correlation of {CORRELATED} "
+            "with the unit means of x1 and x2. Tenure grows by one each period, beside period "
+            "dummies. *iid*: the default of iid fits, classical where estimates of the error "
+            "variance do not decide.",
+            "",
+            *lines,
+            "",
+        ]
+    )
 
 
 def save(rows: list[Rejections]) -> Path:

@@ -91,15 +91,32 @@ def _measurements(run: Run, found: Sequence[Agreement]) -> str:
             rows.append((title, cell.package, *[""] * 7, cell.failure))
             continue
         own = cell.package == "panelml"
-        rows.append((
-            title, cell.package, f"{measured.imports:.2f}", f"{measured.cold:.3f}",
-            f"{measured.seconds:.3f}", _ratio(speed_ratio(table, cell.case, cell.package), own),
-            f"{measured.baseline_mb:.0f}", f"{measured.peak_mb:.0f}",
-            _share(memory_ratio(table, cell.case, cell.package), own),
-            _words(checks.get((cell.case, cell.package))),
-        ))  # fmt: skip
-    head = ("case", "package", "import, s", "first call, s", "warm, s", "times panelml's",
-            "before, MB", "peak, MB", "panelml's share", "agrees")  # fmt: skip
+        rows.append(
+            (
+                title,
+                cell.package,
+                f"{measured.imports:.2f}",
+                f"{measured.cold:.3f}",
+                f"{measured.seconds:.3f}",
+                _ratio(speed_ratio(table, cell.case, cell.package), own),
+                f"{measured.baseline_mb:.0f}",
+                f"{measured.peak_mb:.0f}",
+                _share(memory_ratio(table, cell.case, cell.package), own),
+                _words(checks.get((cell.case, cell.package))),
+            )
+        )
+    head = (
+        "case",
+        "package",
+        "import, s",
+        "first call, s",
+        "warm, s",
+        "times panelml's",
+        "before, MB",
+        "peak, MB",
+        "panelml's share",
+        "agrees",
+    )
     return _table(head, rows)
 
 
@@ -108,10 +125,15 @@ def _agreement(found: Sequence[Agreement]) -> str:
     if not apart:
         return f"All {len(found)} comparisons agree within their tolerance."
     rows = [
-        (find(a.case).title, a.package, f"{a.params:.1e}", f"{a.std_errors:.1e}",
-         f"{a.tolerance:.0e}")
+        (
+            find(a.case).title,
+            a.package,
+            f"{a.params:.1e}",
+            f"{a.std_errors:.1e}",
+            f"{a.tolerance:.0e}",
+        )
         for a in apart
-    ]  # fmt: skip
+    ]
     head = ("case", "package", "coefficients", "standard errors", "tolerance")
     words = f"{len(found) - len(apart)} of {len(found)} comparisons agree. The others, as relative"
     return f"{words} differences from panelml under that package's conventions:\n\n" + _table(

@@ -58,9 +58,12 @@ def installed(package: str) -> bool:
 
 
 def run_cells(
-    cases: Iterable[Case], rows: int, packages: Iterable[str], limits: Limits,
+    cases: Iterable[Case],
+    rows: int,
+    packages: Iterable[str],
+    limits: Limits,
     report: Callable[[Cell], None] = lambda cell: None,
-) -> Iterator[Cell]:  # fmt: skip
+) -> Iterator[Cell]:
     """Measure the cases that have this size; each data set is written once.
 
     Yields

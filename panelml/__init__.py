@@ -40,7 +40,8 @@ from panelml.mixed.core import structures as residual
 from panelml.mixed.mixed import MixedModel
 from panelml.mixed.power import power
 from panelml.mixed.snijders_bosker import snijders_bosker
-from panelml.random.random import Hybrid, Mundlak, RandomEffects
+from panelml.random.random import RandomEffects
+from panelml.random.within_between import Hybrid, Mundlak
 from panelml.results.show.table import compare
 
 __all__ = [

@@ -63,20 +63,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("command", choices=["compare"])
     parser.add_argument(
-        "data", nargs="?", metavar="DATA",
+        "data",
+        nargs="?",
+        metavar="DATA",
         help="a .csv, .tsv, .parquet or .dta file, or the name of a data set of pm.datasets",
-    )  # fmt: skip
+    )
     parser.add_argument("formula", nargs="?", metavar="FORMULA", help="such as 'y ~ x1 + x2'")
     parser.add_argument("--unit", metavar="COLUMN", help="who is observed")
     parser.add_argument("--time", metavar="COLUMN", help="when")
     parser.add_argument(
-        "--delta", type=float, metavar="STEP",
+        "--delta",
+        type=float,
+        metavar="STEP",
         help="length of a period where times are numbers (default: 1 for whole numbers)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--cov", default="cluster",
+        "--cov",
+        default="cluster",
         help="iid, HC1, cluster (by unit, the default), cluster:COLUMN, DK or NW",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--weights", metavar="COLUMN", help="analytic weights; frequency:COLUMN for counts"
     )

@@ -82,8 +82,12 @@ class _Taken:
 
     def __init__(self, annotation: Any) -> None:
         self.parts = [_part(one) for one in _alternatives(annotation)]
-        self.choices = [c for one in _alternatives(annotation) if get_origin(one) is Literal
-                        for c in get_args(one)]  # fmt: skip
+        self.choices = [
+            c
+            for one in _alternatives(annotation)
+            if get_origin(one) is Literal
+            for c in get_args(one)
+        ]
 
     @property
     def checkable(self) -> bool:
@@ -175,8 +179,10 @@ def _part(annotation: Any) -> tuple[Callable[[Any], bool], str] | None:
         return _PLAIN[annotation]
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Literal:
-        return (lambda value: isinstance(value, str | int) and value in inner,
-                ("one of " if len(inner) > 1 else "") + ", ".join(map(repr, inner)))  # fmt: skip
+        return (
+            lambda value: isinstance(value, str | int) and value in inner,
+            ("one of " if len(inner) > 1 else "") + ", ".join(map(repr, inner)),
+        )
     if origin is tuple and Ellipsis not in inner:
         return _fixed_tuple([_Taken(one) for one in inner])
     if origin is tuple:
@@ -192,8 +198,10 @@ def _part(annotation: Any) -> tuple[Callable[[Any], bool], str] | None:
     if inspect.isclass(annotation) and _is_own(annotation):
         # A fit of another kind is refused by the function itself, which says what to fit instead.
         fits = hasattr(annotation, "with_cov")
-        return (lambda value: isinstance(value, annotation) or (fits and hasattr(value, "params")),
-                _class_words(annotation))  # fmt: skip
+        return (
+            lambda value: isinstance(value, annotation) or (fits and hasattr(value, "params")),
+            _class_words(annotation),
+        )
     return None
 
 

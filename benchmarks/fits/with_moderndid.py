@@ -16,9 +16,12 @@ def fit(case: Case, frame: pd.DataFrame) -> Estimates:
     study = event_study(frame)
     before = int((study.horizons < -1).sum())
     found = create_sensitivity_results_rm(
-        betahat=study.beta, sigma=study.sigma, num_pre_periods=before,
-        num_post_periods=study.beta.size - before, m_bar_vec=list(study.sizes),
-    )  # fmt: skip
+        betahat=study.beta,
+        sigma=study.sigma,
+        num_pre_periods=before,
+        num_post_periods=study.beta.size - before,
+        m_bar_vec=list(study.sizes),
+    )
     ends = {}
     for row in found.to_dicts():
         ends |= {f"low {row['Mbar']}": row["lb"], f"high {row['Mbar']}": row["ub"]}

@@ -64,8 +64,9 @@ def _policy(case: Case, panel: pm.Panel) -> Estimates:
     overall = fit.aggregate("simple") if fit.cells is not None else event
     if case.model == "two-stage":
         overall = pm.TwoStageDiD("y ~ 1", cohort="cohort").fit(panel)
-    return Estimates({"att": float(overall.params.iloc[0])},
-                     {"att": float(overall.std_errors.iloc[0])})  # fmt: skip
+    return Estimates(
+        {"att": float(overall.params.iloc[0])}, {"att": float(overall.std_errors.iloc[0])}
+    )
 
 
 def conventions(case: Case, frame: pd.DataFrame) -> dict[str, Estimates]:

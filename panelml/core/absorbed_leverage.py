@@ -80,6 +80,8 @@ class AbsorbedLeverage:
 
 def is_diagonal(plan: AbsorbPlan) -> bool:
     """Whether all columns of D are orthogonal: those of one effect, where units have none."""
-    return not plan.unit_intercept and not plan.unit_slopes and (
-        len({factor.key for factor in plan.factors}) == 1
-    )  # fmt: skip
+    return (
+        not plan.unit_intercept
+        and not plan.unit_slopes
+        and (len({factor.key for factor in plan.factors}) == 1)
+    )

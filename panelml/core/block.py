@@ -90,11 +90,14 @@ class Block:
         rows = np.add.reduceat(keep.astype(np.int64), self.starts[:-1])
         units = np.flatnonzero(rows)
         block = replace(
-            self, z=self.z[:, keep], starts=np.concatenate([[0], np.cumsum(rows[units])]),
-            time=self.time[keep], weights=None if self.weights is None else self.weights[keep],
+            self,
+            z=self.z[:, keep],
+            starts=np.concatenate([[0], np.cumsum(rows[units])]),
+            time=self.time[keep],
+            weights=None if self.weights is None else self.weights[keep],
             keys={name: codes[keep] for name, codes in self.keys.items()},
             slopes={name: values[keep] for name, values in self.slopes.items()},
-        )  # fmt: skip
+        )
         return block, units
 
     def with_z(self, z: FloatArray) -> Block:

@@ -85,9 +85,11 @@ def solve_by_units(own: FloatArray, unit: sparse.csr_array, cross: FloatArray) -
 
 
 def solve_iteratively(
-    own: sparse.csr_array, unit: Sequence[sparse.csr_array], cross: FloatArray,
+    own: sparse.csr_array,
+    unit: Sequence[sparse.csr_array],
+    cross: FloatArray,
     level_sets: Sequence[slice],
-) -> LevelSolution:  # fmt: skip
+) -> LevelSolution:
     """Solve ``(own - sum A' A) a = cross`` by conjugate gradients, all columns side by side.
 
     Parameters
@@ -148,9 +150,11 @@ def _conjugate_gradients(
 
 
 def _redundant(
-    own: sparse.csr_array, unit: Sequence[sparse.csr_array], level_sets: Sequence[slice],
+    own: sparse.csr_array,
+    unit: Sequence[sparse.csr_array],
+    level_sets: Sequence[slice],
     used: BoolArray,
-) -> int:  # fmt: skip
+) -> int:
     """Count redundant levels: connected sets of each effect's levels with the one before.
 
     The effect before is the units', or the first where no unit effect is absorbed. Exact for one

@@ -44,9 +44,10 @@ class Resolution:
     def insert(self, place: int) -> Resolution:
         """Return the resolution with a constant, of which nothing is lost, at a place."""
         return Resolution(
-            np.insert(self.floor, place, 0.0), np.insert(self.level, place, 0.0),
+            np.insert(self.floor, place, 0.0),
+            np.insert(self.level, place, 0.0),
             np.insert(self.hidden, place, False),
-        )  # fmt: skip
+        )
 
     def digits(self, squares: FloatArray) -> FloatArray:
         """Digits of variables with these sums of squares that are known, shape (p,)."""

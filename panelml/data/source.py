@@ -49,9 +49,14 @@ class Chunk:
 
     @classmethod
     def of_units(
-        cls, panel: Panel, first: int, stop: int, keep: BoolArray | None, first_unit: int = 0,
+        cls,
+        panel: Panel,
+        first: int,
+        stop: int,
+        keep: BoolArray | None,
+        first_unit: int = 0,
         known: KnownMeans | None = None,
-    ) -> Chunk:  # fmt: skip
+    ) -> Chunk:
         """Cut a run of units out of a panel; ``keep`` tells which of its rows are in the sample."""
         starts = panel.index.starts
         rows = slice(int(starts[first]), int(starts[stop]))

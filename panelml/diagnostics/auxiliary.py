@@ -106,9 +106,13 @@ def auxiliary_regression(pair: Pair, cov: CovSpec) -> Auxiliary:
         estimate.counts.nobs, solution.kept.size - transform.constant, transform.constant
     )
     own = replace(
-        influence, sample=sample, transform=extended, coef=solution.coef, kept=solution.kept,
+        influence,
+        sample=sample,
+        transform=extended,
+        coef=solution.coef,
+        kept=solution.kept,
         bread=solution.bread,
-    )  # fmt: skip
+    )
     sigma2 = solution.rss / counts.df_resid
     columns = (*(["Intercept"] if transform.constant else []), *sample.names)
     names = tuple(columns[j] for j in solution.kept)

@@ -75,9 +75,11 @@ def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
     statistic = (rss - own) / extra / (own / fe.df_resid)
     test = f_test("F test of effects", null, statistic, (extra, fe.df_resid))
     return _advised(
-        test, "the effects belong in the model.", "the smaller model may do.",
+        test,
+        "the effects belong in the model.",
+        "the smaller model may do.",
         ("Assumes independent errors of equal variance.",),
-    )  # fmt: skip
+    )
 
 
 @checked
@@ -163,9 +165,13 @@ def gourieroux_holly_monfort(model: Results | str, data: Any = None) -> TestResu
     statistic = float(sum(max(part.lm, 0.0) ** 2 for part in parts))
     pvalue = chi2_tail(statistic, 1) / 2 + chi2_tail(statistic, 2) / 4
     found = TestResult(
-        "Gourieroux-Holly-Monfort test, twoway", _null("twoway"), statistic,
-        pvalue if statistic > 0 else 1.0, "chi-bar-squared(0, 1, 2)", (0, 1, 2),
-    )  # fmt: skip
+        "Gourieroux-Holly-Monfort test, twoway",
+        _null("twoway"),
+        statistic,
+        pvalue if statistic > 0 else 1.0,
+        "chi-bar-squared(0, 1, 2)",
+        (0, 1, 2),
+    )
     return _effects_advice(found)
 
 
@@ -198,16 +204,21 @@ class ErrorSums:
         by_unit = group_sums(error, block.starts)
         periods = KeyedSums.of(np.stack([error, np.ones_like(error)]), block.time)
         return cls(
-            block.n, float(error @ error), float(by_unit @ by_unit),
-            float((block.sizes.astype(np.float64) ** 2).sum()), periods,
-        )  # fmt: skip
+            block.n,
+            float(error @ error),
+            float(by_unit @ by_unit),
+            float((block.sizes.astype(np.float64) ** 2).sum()),
+            periods,
+        )
 
     def __add__(self, other: ErrorSums) -> ErrorSums:
         return ErrorSums(
-            self.rows + other.rows, self.squares + other.squares,
-            self.unit_squares + other.unit_squares, self.unit_rows + other.unit_rows,
+            self.rows + other.rows,
+            self.squares + other.squares,
+            self.unit_squares + other.unit_squares,
+            self.unit_rows + other.unit_rows,
             self.periods + other.periods,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,16 +285,27 @@ def _null(effect: Effect) -> str:
 
 def _effects_advice(found: TestResult) -> TestResult:
     return _advised(
-        found, "pooled OLS is not efficient and its iid standard errors are wrong; use "
-        "RandomEffects or FixedEffects, or cluster.", "pooled OLS may do.", (),
-    )  # fmt: skip
+        found,
+        "pooled OLS is not efficient and its iid standard errors are wrong; use "
+        "RandomEffects or FixedEffects, or cluster.",
+        "pooled OLS may do.",
+        (),
+    )
 
 
 def _advised(found: TestResult, yes: str, no: str, notes: tuple[str, ...]) -> TestResult:
-    words = f"Rejected at the 5 % level: {yes}" if found.pvalue < 0.05 else (
-        f"Not rejected at the 5 % level: {no}"
-    )  # fmt: skip
+    words = (
+        f"Rejected at the 5 % level: {yes}"
+        if found.pvalue < 0.05
+        else (f"Not rejected at the 5 % level: {no}")
+    )
     return TestResult(
-        found.name, found.null, found.statistic, found.pvalue, found.distribution, found.df, words,
+        found.name,
+        found.null,
+        found.statistic,
+        found.pvalue,
+        found.distribution,
+        found.df,
+        words,
         notes,
-    )  # fmt: skip
+    )

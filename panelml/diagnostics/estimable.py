@@ -55,9 +55,10 @@ class Directions:
         lost = self.lost
         several = (self.null != 0).any(axis=0)
         return tuple(
-            name for name, any_ in zip(self.names, several, strict=True) if any_
-            and name not in lost
-        )  # fmt: skip
+            name
+            for name, any_ in zip(self.names, several, strict=True)
+            if any_ and name not in lost
+        )
 
 
 def directions_of(fit: Results) -> Directions:
@@ -172,9 +173,10 @@ def recoded(one: Terms, other: Terms) -> frozenset[str]:
     coefficients of the category and of what it interacts with.
     """
     changed = {
-        text for text in one.factors.keys() & other.factors.keys()
+        text
+        for text in one.factors.keys() & other.factors.keys()
         if _is_recoded(one.factors[text], other.factors[text])
-    }  # fmt: skip
+    }
     if not changed:
         return frozenset()
     texts = [frozenset(text for text, _ in part.factors) for part in one.parts]
@@ -199,7 +201,8 @@ def _is_recoded(one: object, other: object) -> bool:
 def _coding(category: Category) -> dict[object, dict[str, float]]:
     coding = category.reduced
     return {
-        level: {name: float(value) for name, value in zip(coding.names, column, strict=True)
-                if value}
+        level: {
+            name: float(value) for name, value in zip(coding.names, column, strict=True) if value
+        }
         for level, column in zip(category.levels, coding.matrix.T, strict=True)
-    }  # fmt: skip
+    }

@@ -245,16 +245,21 @@ def _auxiliary(pair: Pair, cov: CovLike | None) -> TestResult:
     size = len(found.names)
     tested = replace(pair, names=found.names, basis=np.eye(size), single=found.names)
     return _result(
-        tested, f"auxiliary regression, {found.covariance.description}",
+        tested,
+        f"auxiliary regression, {found.covariance.description}",
         QuadraticForm(statistic, size, size, 0.0, valid=not np.isnan(statistic)),
-        (*found.notes, *notes), found.covariance.clusters,
-    )  # fmt: skip
+        (*found.notes, *notes),
+        found.covariance.clusters,
+    )
 
 
 def _result(
-    pair: Pair, method: str, form: QuadraticForm, notes: tuple[str, ...],
+    pair: Pair,
+    method: str,
+    form: QuadraticForm,
+    notes: tuple[str, ...],
     clusters: Mapping[str, int] | None = None,
-) -> TestResult:  # fmt: skip
+) -> TestResult:
     one, other = pair.titles
     statistic, df = form.statistic, form.rank
     null = f"{one} and {other} estimate the same coefficients: {pair.words}"

@@ -38,9 +38,13 @@ ROUNDING = 1e-11
 @checked
 @capped
 def lr_test(
-    small: Results, large: Results, *,
-    method: Method = "asymptotic", reps: int = 999, seed: int = 0,
-) -> TestResult:  # fmt: skip
+    small: Results,
+    large: Results,
+    *,
+    method: Method = "asymptotic",
+    reps: int = 999,
+    seed: int = 0,
+) -> TestResult:
     """Test a mixed model against a larger one that contains it.
 
     Parameters
@@ -96,10 +100,14 @@ def lr_test(
         weights = np.zeros(df + 1)
         weights[[df - 1, df]] = 0.5
         return TestResult(
-            NAME, NULL, statistic, chi_bar_pvalue(statistic, weights),
-            f"chi-bar2({df - 1}, {df})", (df - 1, df),
+            NAME,
+            NULL,
+            statistic,
+            chi_bar_pvalue(statistic, weights),
+            f"chi-bar2({df - 1}, {df})",
+            (df - 1, df),
             notes=("The variance is tested on the boundary of its range: an even mixture.", *few),
-        )  # fmt: skip
+        )
     notes: tuple[str, ...] = ()
     if added:
         notes = (
@@ -125,8 +133,14 @@ def _bootstrap_test(
     failed = reps - draws.size
     notes = (f"{failed} of {reps} draws did not converge and are left out.",) if failed else ()
     return TestResult(
-        NAME, NULL, statistic, pvalue, f"LR, {draws.size:,} bootstrap draws", (), notes=notes,
-    )  # fmt: skip
+        NAME,
+        NULL,
+        statistic,
+        pvalue,
+        f"LR, {draws.size:,} bootstrap draws",
+        (),
+        notes=notes,
+    )
 
 
 def bootstrap_statistics(small: Results, large: MixedResults, reps: int, seed: int) -> FloatArray:
@@ -213,8 +227,9 @@ def _few_groups(large: MixedResults, added: list[tuple[str, str]]) -> tuple[str,
     names = {name for name, _ in added}
     counts = {
         part.name: int((large._sample.level_rows(part.group) > 0).sum())
-        for part in large.random.parts if ":".join(sorted(part.group)) in names
-    }  # fmt: skip
+        for part in large.random.parts
+        if ":".join(sorted(part.group)) in names
+    }
     few = {name: count for name, count in counts.items() if count < FEW_GROUPS}
     if not few:
         return ()

@@ -136,9 +136,11 @@ def make_pair(a: Results, b: Results) -> Pair:
         )
     one, other = (fit.attached.estimate.rows.sample for fit in (a, b))
     if not _same_index(a.panel, b.panel):
-        largest = "" if ROW not in (a.panel.time, b.panel.time) else (
-            ", whose unit is the grouping factor with most levels"
-        )  # fmt: skip
+        largest = (
+            ""
+            if ROW not in (a.panel.time, b.panel.time)
+            else (", whose unit is the grouping factor with most levels")
+        )
         raise SpecificationError(
             f"The fits come from different panels. Fit both on the same Panel object{largest}."
         )
@@ -185,9 +187,10 @@ def _compare(first: Results, second: Results, relation: Relation) -> Pair:
     designs = [fit.attached.estimate.rows.sample.design.regressors for fit in fits]
     changed = recoded(*designs)
     names = tuple(
-        name for name in found[0].names
+        name
+        for name in found[0].names
         if canonical(name) in known[0].keys() & known[1].keys() - changed
-    )  # fmt: skip
+    )
     basis, single = np.zeros((0, len(names))), np.zeros(len(names), dtype=bool)
     if names:
         nulls = [
@@ -207,9 +210,12 @@ def _compare(first: Results, second: Results, relation: Relation) -> Pair:
 
 
 def _not_compared(
-    fits: tuple[Results, Results], found: list[Directions], names: tuple[str, ...],
-    single: tuple[str, ...], changed: frozenset[str],
-) -> tuple[str, ...]:  # fmt: skip
+    fits: tuple[Results, Results],
+    found: list[Directions],
+    names: tuple[str, ...],
+    single: tuple[str, ...],
+    changed: frozenset[str],
+) -> tuple[str, ...]:
     """Say which coefficients are not compared, and why."""
     notes = []
     for fit, each in zip(fits, found, strict=True):

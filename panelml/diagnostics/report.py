@@ -62,20 +62,24 @@ def _variation(panel: Panel, formula: str) -> tuple[Part, ...]:
         if panel.is_numeric(name)
     }
     named = {name: match.start() for name, match in found.items() if match}
-    reading = Prose((
-        "How much each variable differs between units, and how much it moves within them. Fixed "
-        "effects and first differences learn from the second only.",
-    ))  # fmt: skip
+    reading = Prose(
+        (
+            "How much each variable differs between units, and how much it moves within them. "
+            "Fixed effects and first differences learn from the second only.",
+        )
+    )
     return (reading, panel.variation(sorted(named, key=named.__getitem__)))
 
 
 def _fits(fits: Mapping[str, Results], left_out: Mapping[str, str]) -> tuple[Part, ...]:
-    reading = Prose((
-        "Pooled OLS compares all rows, Between compares units, First differences and Fixed "
-        "effects compare each unit with itself, and Random effects is a weighted average of "
-        "Between and Fixed effects. Mundlak and Hybrid estimate both kinds of effect at once: "
-        "mean(x) is by how much the effect between units exceeds the one within.",
-    ))  # fmt: skip
+    reading = Prose(
+        (
+            "Pooled OLS compares all rows, Between compares units, First differences and Fixed "
+            "effects compare each unit with itself, and Random effects is a weighted average of "
+            "Between and Fixed effects. Mundlak and Hybrid estimate both kinds of effect at once: "
+            "mean(x) is by how much the effect between units exceeds the one within.",
+        )
+    )
     reasons = Prose(tuple(f"{name} is left out: {why}" for name, why in left_out.items()))
     return (reading, compare(*fits.values()), *([reasons] if left_out else []))
 
@@ -106,12 +110,14 @@ def _hausman_tests(fits: Mapping[str, Results]) -> Tests:
 def _tests(tests: Tests) -> tuple[Part, ...]:
     if not tests:
         return (Prose(("None: fixed effects or random effects could not be fitted.",)),)
-    reading = Prose((
-        "Random effects assume that the unit effects are unrelated to the regressors. If they "
-        "are, fixed and random effects estimate the same coefficients and differ by chance "
-        "only. The classical test also assumes independent errors of equal variance; the robust "
-        "one does not.",
-    ))  # fmt: skip
+    reading = Prose(
+        (
+            "Random effects assume that the unit effects are unrelated to the regressors. If they "
+            "are, fixed and random effects estimate the same coefficients and differ by chance "
+            "only. The classical test also assumes independent errors of equal variance; the "
+            "robust one does not.",
+        )
+    )
     parts: list[Part] = [reading]
     for (one, other, method), test in tests.items():
         if isinstance(test, str):
@@ -133,10 +139,12 @@ def _within_between(fits: Mapping[str, Results]) -> tuple[WithinBetween | None, 
 def _effects(both: WithinBetween | None, without: str) -> tuple[Part, ...]:
     if both is None:
         return (Prose((without,)),)
-    reading = Prose((
-        "From the hybrid: the effect of a change within a unit, that of a lasting difference "
-        "between units, and the difference of the two with its confidence interval.",
-    ))  # fmt: skip
+    reading = Prose(
+        (
+            "From the hybrid: the effect of a change within a unit, that of a lasting difference "
+            "between units, and the difference of the two with its confidence interval.",
+        )
+    )
     return (reading, both)
 
 

@@ -68,12 +68,23 @@ class WithinBetween:
     def grid(self) -> Grid:
         """Return the cells as texts."""
         heads = (
-            "", "Within", "Between", "Difference", "Std. error", f"{100 * self.level:g}% low",
-            f"{100 * self.level:g}% high", "P",
-        )  # fmt: skip
+            "",
+            "Within",
+            "Between",
+            "Difference",
+            "Std. error",
+            f"{100 * self.level:g}% low",
+            f"{100 * self.level:g}% high",
+            "P",
+        )
         columns = (
-            self.within, self.between, self.difference, self.std_errors, self.lower, self.upper
-        )  # fmt: skip
+            self.within,
+            self.between,
+            self.difference,
+            self.std_errors,
+            self.lower,
+            self.upper,
+        )
         rows = tuple(
             (name, *(number(column[i]) for column in columns), pvalue(self.pvalues[i]))
             for i, name in enumerate(self.names)
@@ -116,14 +127,26 @@ def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
     error = np.sqrt(np.einsum("ij,jk,ik->i", rows, cov, rows))
     half = t_critical(level, df) * error
     test = wald_test(
-        basis, list(fit.params.index), params, cov, df, name="Test of within = between",
+        basis,
+        list(fit.params.index),
+        params,
+        cov,
+        df,
+        name="Test of within = between",
         null=f"effects within and between units are the same: {pairs.words}",
-    )  # fmt: skip
+    )
     return WithinBetween(
-        names, params[own], params[own] + difference, difference, error, difference - half,
-        difference + half, 2 * t_tail(np.abs(difference / error), df), level,
+        names,
+        params[own],
+        params[own] + difference,
+        difference,
+        error,
+        difference - half,
+        difference + half,
+        2 * t_tail(np.abs(difference / error), df),
+        level,
         replace(test, notes=(*test.notes, *pairs.notes)),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,9 +190,15 @@ def absorb_plan(sample: Sample, plan: AbsorbPlan) -> Absorbed:
     if plan.unit_intercept and not plan.unit_slopes and not plan.factors:
         moments = fold(sample, PanelMoments.of)
         return Absorbed(
-            plan, Within(moments.faint), moments, moments.within, moments.n_units,
-            moments.resolution, None, np.zeros((0, len(moments.within))),
-        )  # fmt: skip
+            plan,
+            Within(moments.faint),
+            moments,
+            moments.within,
+            moments.n_units,
+            moments.resolution,
+            None,
+            np.zeros((0, len(moments.within))),
+        )
     found = fold(sample, lambda b: Pair(PanelMoments.of(b), AbsorbSystem.of(b, plan)))
     moments, system = found.first, found.second
     levels = system.solve(plan)
@@ -205,9 +211,15 @@ def absorb_plan(sample: Sample, plan: AbsorbPlan) -> Absorbed:
     if not plan.far and (np.diag(gram) < FAINT * moments.squares).any():
         return absorb_plan(sample, replace(plan, far=True))
     return Absorbed(
-        plan, transform, moments, gram, system.unit_rank + levels.rank,
-        _resolution(plan, moments), system, transform.coef,
-    )  # fmt: skip
+        plan,
+        transform,
+        moments,
+        gram,
+        system.unit_rank + levels.rank,
+        _resolution(plan, moments),
+        system,
+        transform.coef,
+    )
 
 
 def _refined(sample: Sample, transform: Absorb, system: AbsorbSystem) -> Absorb:

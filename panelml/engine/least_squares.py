@@ -175,9 +175,11 @@ def faint_notes(
 
 
 def dropped_notes(
-    solution: Solution, names: tuple[str, ...], absorbed: str,
+    solution: Solution,
+    names: tuple[str, ...],
+    absorbed: str,
     resolution: Resolution | None = None,
-) -> tuple[str, ...]:  # fmt: skip
+) -> tuple[str, ...]:
     """Say which columns were dropped, and on which others they depend."""
     causes: dict[str, list[str]] = {}
     for j, others in solution.dropped.items():

@@ -236,9 +236,12 @@ def _missing_words(
 
 
 def _drop_notes(
-    found: Completeness, variables: list[str], keys: tuple[tuple[str, ...], ...], panel: Panel,
+    found: Completeness,
+    variables: list[str],
+    keys: tuple[tuple[str, ...], ...],
+    panel: Panel,
     sample: Sample,
-) -> tuple[str, ...]:  # fmt: skip
+) -> tuple[str, ...]:
     notes = []
     lost = found.incomplete.size - found.unweighted
     if lost > 0:

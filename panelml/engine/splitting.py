@@ -20,9 +20,10 @@ __all__ = ["as_mundlak", "split_means"]
 
 
 def split_means(
-    sample: Sample, form: Literal["within-between", "mundlak", "levels"],
+    sample: Sample,
+    form: Literal["within-between", "mundlak", "levels"],
     interactions: InteractionCentring = "demeaned",
-) -> tuple[Sample, tuple[str, ...]]:  # fmt: skip
+) -> tuple[Sample, tuple[str, ...]]:
     """Find the regressors that vary within units and split them.
 
     Random regressors, which stand last, become deviations from unit means where they vary.
@@ -94,16 +95,21 @@ def _tied_notes(moments: PanelMoments, varying: IntArray, names: AnyArray) -> tu
 
 
 def _product_notes(
-    names: AnyArray, components: tuple[tuple[str, ...], ...], varying: IntArray, moves: BoolArray,
+    names: AnyArray,
+    components: tuple[tuple[str, ...], ...],
+    varying: IntArray,
+    moves: BoolArray,
     interactions: InteractionCentring,
-) -> tuple[str, ...]:  # fmt: skip
+) -> tuple[str, ...]:
     """Say what the within part of a product of regressors that vary within units is."""
-    constant = {own[0] for own, moved in zip(components, moves, strict=False)
-                if len(own) == 1 and not moved}  # fmt: skip
+    constant = {
+        own[0] for own, moved in zip(components, moves, strict=False) if len(own) == 1 and not moved
+    }
     products = [
-        name for name, column in zip(names, varying, strict=True)
+        name
+        for name, column in zip(names, varying, strict=True)
         if sum(factor not in constant for factor in components[column]) > 1
-    ]  # fmt: skip
+    ]
     if not products or interactions == "raw":
         return ()
     what = "the deviation of the product from its unit mean, as in fixed effects"

@@ -83,9 +83,12 @@ def read_dimensions(names: Sequence[str]) -> list[Columns]:
 
 
 def multiway(
-    products: Products, dimensions: Sequence[Columns], rule: SmallSample, names: Sequence[str],
+    products: Products,
+    dimensions: Sequence[Columns],
+    rule: SmallSample,
+    names: Sequence[str],
     measure: FloatArray | None = None,
-) -> Multiway:  # fmt: skip
+) -> Multiway:
     """Combine cluster dimensions by inclusion and exclusion.
 
     Parameters

@@ -131,11 +131,20 @@ PRESETS: dict[str, SmallSample] = {
     "fixest-0.12": SmallSample(serial="effects"),
     "stata": SmallSample(serial="effects"),
     "plm": SmallSample(
-        scale="n-1", effects="none", implied_constant=False, multiway="each", df="residual",
-        robust=False, serial="effects",
+        scale="n-1",
+        effects="none",
+        implied_constant=False,
+        multiway="each",
+        df="residual",
+        robust=False,
+        serial="effects",
     ),
     "linearmodels": SmallSample(
-        scale="n", effects="single", implied_constant=False, groups=False, multiway="each",
+        scale="n",
+        effects="single",
+        implied_constant=False,
+        groups=False,
+        multiway="each",
         df="residual",
     ),
     "none": SmallSample(scale="none", groups=False, multiway="each", robust=False),
@@ -144,7 +153,7 @@ PRESETS: dict[str, SmallSample] = {
     "asymptotic": SmallSample(
         scale="none", groups=False, multiway="each", df="normal", robust=False
     ),
-}  # fmt: skip
+}
 
 
 def parse_small_sample(rule: str | SmallSample | None, counts: Counts) -> SmallSample:

@@ -31,13 +31,7 @@ from panelml.inference.hac import Bandwidth, choose_lags, kernel_sum
 from panelml.inference.heteroskedasticity import HC1, HC2, HC3, StockWatson
 from panelml.inference.influence import Influence, UnitInfluence
 from panelml.inference.leverage import leverage_clusters
-from panelml.inference.likelihood import (
-    ContrastRule,
-    KenwardRogerRule,
-    SatterthwaiteRule,
-    require_curvature,
-    term_df,
-)
+from panelml.inference.small_samples import KenwardRoger, Satterthwaite
 
 __all__ = [
     "HC1",
@@ -50,10 +44,8 @@ __all__ = [
     "DriscollKraay",
     "Estimate",
     "Iid",
-    "KenwardRoger",
     "MultiplierBootstrap",
     "NeweyWest",
-    "Satterthwaite",
     "StockWatson",
     "estimate_covariance",
     "parse",
@@ -75,46 +67,6 @@ class Iid:
         """Return the model's own covariance."""
         df = np.inf if fit.counts.normal else float(fit.counts.df_resid)
         return Covariance(fit.iid_cov, df, "iid: as the model implies", {})
-
-
-@checked
-@dataclass(frozen=True, slots=True)
-class Satterthwaite:
-    """The covariance of a mixed model, with degrees of freedom for each contrast.
-
-    Notes
-    -----
-    Source: Satterthwaite (1946), *Biometrics Bulletin* 2, 110-114; as lmerTest.
-    """
-
-    def estimate(self, fit: Estimate) -> Covariance:
-        """Return the model's covariance with degrees of freedom from its curvature."""
-        curvature = require_curvature(fit.curvature, "Satterthwaite")
-        rule = SatterthwaiteRule(curvature.sensitivity(), curvature.back)
-        return _by_contrast(
-            fit.iid_cov, rule, "as the model implies, Satterthwaite degrees of freedom"
-        )
-
-
-@checked
-@dataclass(frozen=True, slots=True)
-class KenwardRoger:
-    """The covariance of a mixed model adjusted for few groups, with degrees of freedom.
-
-    Notes
-    -----
-    Source: Kenward and Roger (1997), *Biometrics* 53, 983-997; as pbkrtest.
-    """
-
-    def estimate(self, fit: Estimate) -> Covariance:
-        """Adjust the model's covariance, and take degrees of freedom from its curvature."""
-        curvature = require_curvature(fit.curvature, "Kenward-Roger")
-        info, back = curvature.information(), curvature.back
-        matrix = back @ info.adjusted_phi() @ back.T
-        return _by_contrast(
-            (matrix + matrix.T) / 2, KenwardRogerRule(info, back),
-            "as the model implies, adjusted by Kenward and Roger",
-        )  # fmt: skip
 
 
 @checked
@@ -163,9 +115,12 @@ class Clustered:
         df = rule.degrees(found.least, counts)
         words = " and ".join(f"{name} ({n:,} clusters)" for name, n in found.clusters.items())
         return Covariance(
-            rule.scaling(counts.nobs, k) * found.matrix, df, f"clustered by {words}",
-            found.clusters, found.notes,
-        )  # fmt: skip
+            rule.scaling(counts.nobs, k) * found.matrix,
+            df,
+            f"clustered by {words}",
+            found.clusters,
+            found.notes,
+        )
 
     def _with_leverage(self, fit: Estimate, power: str) -> Covariance:
         dimensions = read_dimensions(self.columns or (quote(fit.influence.sample.panel.unit),))
@@ -203,9 +158,13 @@ class DriscollKraay:
         periods = sums.codes.size
         lags = choose_lags(self.bandwidth, periods)
         found = _over_time(
-            kernel_sum(_period_products(sums, lags)), fit, rule, periods, [time],
+            kernel_sum(_period_products(sums, lags)),
+            fit,
+            rule,
+            periods,
+            [time],
             f"Driscoll-Kraay, {lags} lags ({periods} periods)",
-        )  # fmt: skip
+        )
         if periods >= FEW:
             return found
         note = (
@@ -239,14 +198,13 @@ class NeweyWest:
         periods = fit.influence.sums(time).codes.size
         lags = choose_lags(self.bandwidth, periods)
         return _over_time(
-            kernel_sum(fit.influence.serial_products(lags)), fit, rule, periods, [unit, time],
+            kernel_sum(fit.influence.serial_products(lags)),
+            fit,
+            rule,
+            periods,
+            [unit, time],
             f"Newey-West within units, {lags} lags",
-        )  # fmt: skip
-
-
-def _by_contrast(matrix: FloatArray, rule: ContrastRule, description: str) -> Covariance:
-    df = term_df(rule, len(matrix))
-    return Covariance(matrix, float(df.min()), description, {}, rule=rule, term_df=df)
+        )
 
 
 @checked
@@ -280,10 +238,15 @@ def parse(cov: CovLike) -> CovSpec:
     if kind in ("nw", "newey-west"):
         return NeweyWest(_read_lags(rest, cov))
     plain: dict[str, CovSpec] = {
-        "iid": Iid(), "hc1": HC1(), "hc2": HC2(), "hc3": HC3(), "robust": HC1(),
-        "stock-watson": StockWatson(), "satterthwaite": Satterthwaite(),
+        "iid": Iid(),
+        "hc1": HC1(),
+        "hc2": HC2(),
+        "hc3": HC3(),
+        "robust": HC1(),
+        "stock-watson": StockWatson(),
+        "satterthwaite": Satterthwaite(),
         "kenward-roger": KenwardRoger(),
-    }  # fmt: skip
+    }
     if kind not in plain or rest:
         choices = ["iid", "HC1", "cluster", "cluster:column", "DK", "NW", "CR2", *list(plain)[2:]]
         raise UnknownNameError(f"No covariance {shown(cov)}.{suggest(cov, choices)}")
@@ -327,10 +290,14 @@ def _parameters(fit: Estimate, dimensions: Sequence[Columns], rule: SmallSample)
     counts = fit.counts
     if rule.scale == "none" or rule.effects in ("none", "all"):
         return rule.parameters(counts, 0)
-    exempt = rule.exempt({
-        effect: tuple(is_nested(fit.influence, effect.columns, columns) for columns in dimensions)
-        for effect in counts.effects
-    })  # fmt: skip
+    exempt = rule.exempt(
+        {
+            effect: tuple(
+                is_nested(fit.influence, effect.columns, columns) for columns in dimensions
+            )
+            for effect in counts.effects
+        }
+    )
     if exempt == counts.effects and counts.effects_rank is not None:
         return rule.parameters(counts, counts.effects_rank)
     rank = absorbed_rank(fit.influence.sample, exempt) if exempt else 0
@@ -338,9 +305,13 @@ def _parameters(fit: Estimate, dimensions: Sequence[Columns], rule: SmallSample)
 
 
 def _over_time(
-    matrix: FloatArray, fit: Estimate, rule: SmallSample, periods: int,
-    dimensions: Sequence[Columns], description: str,
-) -> Covariance:  # fmt: skip
+    matrix: FloatArray,
+    fit: Estimate,
+    rule: SmallSample,
+    periods: int,
+    dimensions: Sequence[Columns],
+    description: str,
+) -> Covariance:
     factor = rule.scaling(fit.counts.nobs, _parameters(fit, dimensions, rule.over_time()))
     factor *= periods / (periods - 1) if rule.groups else 1.0
     df = rule.degrees(periods, fit.counts)

@@ -54,9 +54,11 @@ class Visible:
     def worst(self) -> Visible:
         """Return what holds for all, shape (1,)."""
         return Visible(
-            self.df.min(keepdims=True), self.inflation.max(keepdims=True),
-            self.joint_df.min(keepdims=True), self.missing.max(keepdims=True),
-        )  # fmt: skip
+            self.df.min(keepdims=True),
+            self.inflation.max(keepdims=True),
+            self.joint_df.min(keepdims=True),
+            self.missing.max(keepdims=True),
+        )
 
     @property
     def known(self) -> BoolArray:
@@ -163,11 +165,14 @@ class FewClusters:
         )
         same = df.min() == df.max()
         return replace(
-            found, matrix=found.matrix * np.outer(scale, scale), df=float(df.min()),
-            term_df=None if same else df, rule=rule,
+            found,
+            matrix=found.matrix * np.outer(scale, scale),
+            df=float(df.min()),
+            term_df=None if same else df,
+            rule=rule,
             notes=tuple(note for note in found.notes if note not in few_clusters(found.clusters)),
             description=f"{found.description}{self._words}",
-        )  # fmt: skip
+        )
 
     @property
     def _words(self) -> str:

@@ -145,9 +145,13 @@ def _inconsistent(fit: Estimate, name: str) -> tuple[str, ...]:
     """Note what Stock and Watson (2008) found, where it applies."""
     sample = fit.influence.sample
     most = max(
-        (_most_rows(sample, effect.columns) for effect in fit.counts.effects
-         if sample.panel.unit in effect.columns), default=0,
-    )  # fmt: skip
+        (
+            _most_rows(sample, effect.columns)
+            for effect in fit.counts.effects
+            if sample.panel.unit in effect.columns
+        ),
+        default=0,
+    )
     if not isinstance(fit.influence, Influence) or most < 3:
         return ()
     also = ", or 'stock-watson' where errors are not correlated over time"

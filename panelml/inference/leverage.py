@@ -91,9 +91,13 @@ def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covarian
         return Covariance(matrix, clusters - 1.0, words, counted, few_clusters(counted))
     df = term_df(found, len(matrix))
     return Covariance(
-        matrix, float(df.min()), f"{words}, Satterthwaite degrees of freedom", counted,
-        rule=found, term_df=df,
-    )  # fmt: skip
+        matrix,
+        float(df.min()),
+        f"{words}, Satterthwaite degrees of freedom",
+        counted,
+        rule=found,
+        term_df=df,
+    )
 
 
 def _plain_clusters(fit: Estimate, columns: Columns, power: Power) -> tuple[Adjusted, FloatArray]:

@@ -66,9 +66,11 @@ class TestResult:
         return "\n".join(line for broken in wrapped for line in broken)
 
     def _repr_html_(self) -> str:
-        rows = [("Null hypothesis", self.null),
-                (self.distribution, self._outcome),
-                *(("", text) for text in (self.advice, *self.notes) if text)]  # fmt: skip
+        rows = [
+            ("Null hypothesis", self.null),
+            (self.distribution, self._outcome),
+            *(("", text) for text in (self.advice, *self.notes) if text),
+        ]
         left = "style='text-align:left'"
         bold = "style='text-align:left;font-weight:bold'"
         cells = "".join(
@@ -100,9 +102,13 @@ def chi2_test(
 
 
 def f_test(
-    name: str, null: str, statistic: float, df: tuple[float, float], advice: str = "",
+    name: str,
+    null: str,
+    statistic: float,
+    df: tuple[float, float],
+    advice: str = "",
     notes: tuple[str, ...] = (),
-) -> TestResult:  # fmt: skip
+) -> TestResult:
     """Refer a statistic to the F distribution, or to chi-squared / df for infinite df."""
     first, second = df
     if np.isinf(second):
@@ -112,9 +118,14 @@ def f_test(
 
 
 def normal_test(
-    name: str, null: str, statistic: float, advice: str = "", notes: tuple[str, ...] = (),
-    *, two_sided: bool = False,
-) -> TestResult:  # fmt: skip
+    name: str,
+    null: str,
+    statistic: float,
+    advice: str = "",
+    notes: tuple[str, ...] = (),
+    *,
+    two_sided: bool = False,
+) -> TestResult:
     """Refer a statistic to the normal distribution: to its upper tail, or to both."""
     pvalue = normal_tail(statistic)
     if two_sided:

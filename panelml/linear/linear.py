@@ -70,16 +70,28 @@ class PooledOLS:
         rss = solved.solution.rss
         tss = float(gram[0, 0])
         statistics = describe(
-            sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
+            sample,
+            moments,
+            solved.slopes,
+            rss=rss,
+            rsquared=1 - rss / tss,
             loglik=gaussian_loglik(rss, n, log_weights(sample, moments.log_weight)),
             extras={"sigma": _sigma(rss, counts)},
-        )  # fmt: skip
+        )
         return assemble(
-            model="Pooled OLS", spec=self, formula=formula, cov=self.cov, sample=sample,
-            transform=transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
-            counts=counts, statistics=statistics,
-            intercept=float(solved.params[0]) if solved.constant else 0.0, notes=notes,
-        )  # fmt: skip
+            model="Pooled OLS",
+            spec=self,
+            formula=formula,
+            cov=self.cov,
+            sample=sample,
+            transform=transform,
+            solved=solved,
+            sigma2=rss / max(counts.df_resid, 1),
+            counts=counts,
+            statistics=statistics,
+            intercept=float(solved.params[0]) if solved.constant else 0.0,
+            notes=notes,
+        )
 
 
 @checked
@@ -118,9 +130,11 @@ class Between:
             log_weight = float(np.log(unit_weights / unit_weights.mean()).sum())
         centre = products.mean if formula.intercept else np.zeros_like(products.mean)
         transform = BetweenTransform(
-            centre, weighted=self.weighted, constant=formula.intercept,
+            centre,
+            weighted=self.weighted,
+            constant=formula.intercept,
             scale=1 / float(means.weight.mean()),
-        )  # fmt: skip
+        )
         gram = _level_gram(products, formula.intercept)
         resolution = level_resolution(products, formula.intercept)
         require_outcome(float(gram[0, 0]), moments, " between units")
@@ -128,16 +142,29 @@ class Between:
         counts = Counts(means.n_units, len(solved.names) - solved.constant, solved.constant)
         rss = solved.solution.rss
         statistics = describe(
-            sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / float(gram[0, 0]),
+            sample,
+            moments,
+            solved.slopes,
+            rss=rss,
+            rsquared=1 - rss / float(gram[0, 0]),
             loglik=gaussian_loglik(rss, means.n_units, log_weight),
-            extras={"sigma": _sigma(rss, counts)}, unit_weights=unit_weights,
-        )  # fmt: skip
+            extras={"sigma": _sigma(rss, counts)},
+            unit_weights=unit_weights,
+        )
         return assemble(
-            model="Between", spec=self, formula=formula, cov=self.cov, sample=sample,
-            transform=transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
-            counts=counts, statistics=statistics,
-            intercept=float(solved.params[0]) if solved.constant else 0.0, notes=notes,
-        )  # fmt: skip
+            model="Between",
+            spec=self,
+            formula=formula,
+            cov=self.cov,
+            sample=sample,
+            transform=transform,
+            solved=solved,
+            sigma2=rss / max(counts.df_resid, 1),
+            counts=counts,
+            statistics=statistics,
+            intercept=float(solved.params[0]) if solved.constant else 0.0,
+            notes=notes,
+        )
 
 
 @checked
@@ -177,26 +204,41 @@ class FirstDifference:
             )
         require_outcome(float(changes.products[0, 0]), moments, " over consecutive periods")
         solved = least_squares(
-            sample, transform, changes.products, absorbed="consecutive periods",
+            sample,
+            transform,
+            changes.products,
+            absorbed="consecutive periods",
             resolution=_change_resolution(moments, self.drift),
-        )  # fmt: skip
+        )
         counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
         rss = solved.solution.rss
         skipped = moments.n - moments.n_units - changes.rows
         if skipped:
             notes += (f"{skipped:,} changes across gaps in time were left out.",)
         statistics = describe(
-            sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / _total(changes, self.drift),
+            sample,
+            moments,
+            solved.slopes,
+            rss=rss,
+            rsquared=1 - rss / _total(changes, self.drift),
             loglik=gaussian_loglik(rss, n, log_weights(sample, changes.log_weight)),
             extras={"sigma": _sigma(rss, counts)},
-        )  # fmt: skip
+        )
         mean = moments.overall.mean
         return assemble(
-            model="First differences", spec=self, formula=formula, cov=self.cov, sample=sample,
-            transform=transform, solved=solved, sigma2=rss / max(counts.df_resid, 1),
-            counts=counts, statistics=replace(statistics, nobs=n),
-            intercept=float(mean[0] - solved.slopes @ mean[1:]), notes=notes,
-        )  # fmt: skip
+            model="First differences",
+            spec=self,
+            formula=formula,
+            cov=self.cov,
+            sample=sample,
+            transform=transform,
+            solved=solved,
+            sigma2=rss / max(counts.df_resid, 1),
+            counts=counts,
+            statistics=replace(statistics, nobs=n),
+            intercept=float(mean[0] - solved.slopes @ mean[1:]),
+            notes=notes,
+        )
 
 
 def _level_gram(products: CrossProducts, constant: bool) -> FloatArray:

@@ -88,9 +88,16 @@ class MixedModel:
             slopes,
         )
         return fit_mixed(
-            self, "Mixed model", formula, sample, groups, restricted=self.reml, cov=self.cov,
-            notes=notes, plan=plan,
-        )  # fmt: skip
+            self,
+            "Mixed model",
+            formula,
+            sample,
+            groups,
+            restricted=self.reml,
+            cov=self.cov,
+            notes=notes,
+            plan=plan,
+        )
 
 
 def _groups(

@@ -51,11 +51,18 @@ class _Plan:
 @checked
 @capped
 def power(
-    model: _Model, design: Any, *,
-    params: Mapping[str, float], variance: Mapping[str, float], term: str, reps: int = 500,
-    seed: int, sizes: Sequence[int] | None = None, alpha: float = 0.05,
+    model: _Model,
+    design: Any,
+    *,
+    params: Mapping[str, float],
+    variance: Mapping[str, float],
+    term: str,
+    reps: int = 500,
+    seed: int,
+    sizes: Sequence[int] | None = None,
+    alpha: float = 0.05,
     df: float = float("inf"),
-) -> Any:  # fmt: skip
+) -> Any:
     """Simulate how often a planned design finds an effect.
 
     Parameters
@@ -134,10 +141,16 @@ def _row(plan: _Plan, reps: int, seed: int, critical: float) -> dict[str, float]
             errors.append(error)
     share, rate = _wilson(found), _wilson(null)
     return {
-        "power": share[0], "low": share[1], "high": share[2], "type1": rate[0],
-        "type1_low": rate[1], "type1_high": rate[2], "estimate": float(np.mean(estimates)),
-        "std_error": float(np.mean(errors)), "failed": failed,
-    }  # fmt: skip
+        "power": share[0],
+        "low": share[1],
+        "high": share[2],
+        "type1": rate[0],
+        "type1_low": rate[1],
+        "type1_high": rate[2],
+        "estimate": float(np.mean(estimates)),
+        "std_error": float(np.mean(errors)),
+        "failed": failed,
+    }
 
 
 def _wilson(hits: list[bool]) -> tuple[float, float, float]:
@@ -152,9 +165,13 @@ def _wilson(hits: list[bool]) -> tuple[float, float, float]:
 
 
 def _lay_out(
-    model: _Model, frame: Any, params: Mapping[str, float],
-    variance: Mapping[str, float], term: str, seed: int,
-) -> _Plan:  # fmt: skip
+    model: _Model,
+    frame: Any,
+    params: Mapping[str, float],
+    variance: Mapping[str, float],
+    term: str,
+    seed: int,
+) -> _Plan:
     outcome = model.formula.split("~")[0].strip()
     fit = model.fit(frame.assign(**{outcome: _any_outcome(frame, seed)}))
     names = [str(name) for name in fit.params.index]
@@ -176,9 +193,11 @@ def _lay_out(
     )
     truth = replace(truth_of(fit), roots=roots, sigma=sigma)
     return _Plan(
-        refitter, replace(truth, coef=columns.to_working(values)),
-        replace(truth, coef=columns.to_working(none)), place,
-    )  # fmt: skip
+        refitter,
+        replace(truth, coef=columns.to_working(values)),
+        replace(truth, coef=columns.to_working(none)),
+        place,
+    )
 
 
 def _any_outcome(frame: Any, seed: int) -> FloatArray:

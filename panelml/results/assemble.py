@@ -53,9 +53,16 @@ def level_resolution(products: CrossProducts, constant: bool) -> Resolution | No
 
 
 def describe(
-    sample: Sample, moments: PanelMoments, slopes: FloatArray, *, rss: float, rsquared: float,
-    loglik: float, extras: dict[str, float], unit_weights: FloatArray | None = None,
-) -> FitStatistics:  # fmt: skip
+    sample: Sample,
+    moments: PanelMoments,
+    slopes: FloatArray,
+    *,
+    rss: float,
+    rsquared: float,
+    loglik: float,
+    extras: dict[str, float],
+    unit_weights: FloatArray | None = None,
+) -> FitStatistics:
     """Compute sizes and R-squared from the moments of outcome and regressors.
 
     Units count equally in the R-squared between them, or by ``unit_weights``, shape (g,).
@@ -64,12 +71,18 @@ def describe(
     within, between, overall = level_rsquared(moments, slopes, unit_weights)
     periods = sample.level_rows((sample.panel.time,)) > 0
     return FitStatistics(
-        nobs=round(moments.weight), n_units=moments.n_units, n_periods=int(periods.sum()),
-        unit_rows=(int(rows.min()), float(rows.mean()), int(rows.max())), rss=rss,
-        rsquared=rsquared, rsquared_within=within,
-        rsquared_between=between, rsquared_overall=overall,
-        loglik=loglik, extras=extras,
-    )  # fmt: skip
+        nobs=round(moments.weight),
+        n_units=moments.n_units,
+        n_periods=int(periods.sum()),
+        unit_rows=(int(rows.min()), float(rows.mean()), int(rows.max())),
+        rss=rss,
+        rsquared=rsquared,
+        rsquared_within=within,
+        rsquared_between=between,
+        rsquared_overall=overall,
+        loglik=loglik,
+        extras=extras,
+    )
 
 
 def require_outcome(total: float, moments: PanelMoments, where: str = "") -> None:

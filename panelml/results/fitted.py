@@ -250,9 +250,13 @@ class FittedModel:
         See ``panelml.inference.wald.wald_test`` for the forms and the errors.
         """
         return wald_test(
-            restrictions, list(self.params.index), self._estimates, self.covariance.matrix,
-            self.df_t, rule=self.covariance.rule,
-        )  # fmt: skip
+            restrictions,
+            list(self.params.index),
+            self._estimates,
+            self.covariance.matrix,
+            self.df_t,
+            rule=self.covariance.rule,
+        )
 
     def model_test(self) -> TestResult | None:
         """Test that all slopes are zero; None without slopes."""
@@ -260,10 +264,15 @@ class FittedModel:
         if not len(slopes):
             return None
         return wald_test(
-            slopes, list(self.params.index), self._estimates,
-            self.covariance.matrix, self.df_t, name="Test of the model", null="all slopes are zero",
+            slopes,
+            list(self.params.index),
+            self._estimates,
+            self.covariance.matrix,
+            self.df_t,
+            name="Test of the model",
+            null="all slopes are zero",
             rule=self.covariance.rule,
-        )  # fmt: skip
+        )
 
     @property
     def _estimates(self) -> FloatArray:

@@ -91,9 +91,16 @@ class Predictor:
         """Predict as the model that was fitted to a sample."""
         panel = sample.panel
         return cls(
-            sample.design, sample.names, sample.steps, coef, intercept, panel.unit, panel.time,
-            panel.index.period, sample.weights,
-        )  # fmt: skip
+            sample.design,
+            sample.names,
+            sample.steps,
+            coef,
+            intercept,
+            panel.unit,
+            panel.time,
+            panel.index.period,
+            sample.weights,
+        )
 
     def remembering(self, sample: Sample) -> Self:
         """Return the prediction with the unit means of the estimation sample."""

@@ -76,9 +76,10 @@ class UnitMeans:
         place, means = self.places(units), iter(self.steps)
         return tuple(
             replace(step, known=_taken(next(means), place))
-            if isinstance(step, SplitMeans) else step
+            if isinstance(step, SplitMeans)
+            else step
             for step in steps
-        )  # fmt: skip
+        )
 
 
 def _averaged(design: Design) -> dict[tuple[object, ...], Expression]:

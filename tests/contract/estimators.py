@@ -65,8 +65,14 @@ def _random(method: str) -> Estimator:
 
 
 METHODS = (
-    "swamy-arora", "baltagi-chang", "wallace-hussain", "amemiya", "nerlove", "ml", "reml",
-)  # fmt: skip
+    "swamy-arora",
+    "baltagi-chang",
+    "wallace-hussain",
+    "amemiya",
+    "nerlove",
+    "ml",
+    "reml",
+)
 
 ESTIMATORS: dict[str, Estimator] = {
     "pooled": Estimator(pm.PooledOLS, "pooled"),

@@ -80,8 +80,11 @@ def _read(read: Callable[[], Any]) -> list[float]:
 def differences(before: dict[str, list[float]]) -> list[str]:
     """Name what differs from these numbers, in any bit."""
     now = numbers()
-    return [name for name, values in before.items()
-            if not np.array_equal(values, now.get(name, [np.inf]), equal_nan=True)]  # fmt: skip
+    return [
+        name
+        for name, values in before.items()
+        if not np.array_equal(values, now.get(name, [np.inf]), equal_nan=True)
+    ]
 
 
 def main() -> None:

@@ -43,9 +43,18 @@ ESTIMATORS: dict[str, Callable[..., Any]] = {
 OPTIONS = {"formula", "method", "weights", "singletons", "drift"}
 #: What they ask of the covariance.
 COVARIANCE = {
-    "cov", "correction", "type", "lags", "bandwidth", "lag", "group_debias", "G_df", "k_fixef",
-    "small_sample", "nested_effects_in_k",
-}  # fmt: skip
+    "cov",
+    "correction",
+    "type",
+    "lags",
+    "bandwidth",
+    "lag",
+    "group_debias",
+    "G_df",
+    "k_fixef",
+    "small_sample",
+    "nested_effects_in_k",
+}
 #: What only says how the reference reports: the constant of fixed effects, the kind of effects.
 REPORT = {"estimator", "intercept", "effects", "components", "weighting", "definition", "constant"}
 
@@ -97,14 +106,19 @@ DIFFERENCES = (
     Difference(
         "Without clusters random effects are tested by the normal distribution, as in Stata, "
         "not by linearmodels' t(N - K).",
-        lambda case: case.tool == "linearmodels" and case.spec["estimator"] in RANDOM
-        and case.spec.get("cov") in ("iid", "HC1"),
+        lambda case: (
+            case.tool == "linearmodels"
+            and case.spec["estimator"] in RANDOM
+            and case.spec.get("cov") in ("iid", "HC1")
+        ),
         ("pvalues",),
     ),
     Difference(
         "plm and linearmodels let a covariance of several clusters have negative eigenvalues.",
-        lambda case: case.spec.get("cov") == "cluster:unit+time"
-        and any("positive semi-definite" in note for note in fit(case).covariance.notes),
+        lambda case: (
+            case.spec.get("cov") == "cluster:unit+time"
+            and any("positive semi-definite" in note for note in fit(case).covariance.notes)
+        ),
     ),
     Difference(
         "Between regressions count the rows behind the means, as Stata does, not the means.",
@@ -133,11 +147,14 @@ DIFFERENCES = (
     ),
     Difference(
         "Stata's root mean squared error of clustered fixed effects does not count the effects.",
-        lambda case: case.tool == "Stata" and case.spec["estimator"] == "FixedEffects"
-        and case.spec["cov"] == "cluster",
+        lambda case: (
+            case.tool == "Stata"
+            and case.spec["estimator"] == "FixedEffects"
+            and case.spec["cov"] == "cluster"
+        ),
         ("rmse",),
     ),
-)  # fmt: skip
+)
 
 
 def differences(case: Case) -> list[Difference]:
@@ -304,9 +321,10 @@ def _effects(result: Results, case: Case) -> dict[str, float]:
 def _f_effects(result: Results, case: Case) -> float:
     """F test of the absorbed effects against the pooled regression."""
     pooled = _fit(
-        case.data, "Pooled",
+        case.data,
+        "Pooled",
         tuple((name, item.partition("|")[0]) for name, item in _options(case).items()),
-    )  # fmt: skip
+    )
     first, second = _f_effects_df(result, case)
     rss = result.statistics.rss
     return (pooled.statistics.rss - rss) / first / (rss / second)
@@ -325,8 +343,9 @@ def _f(result: Results, case: Case) -> float:
 def _chi2(result: Results, case: Case) -> float:
     """Wald test of the user's regressors, without the means that a model adds."""
     added = ("Intercept", "mean(", "between(")
-    return _wald(result, [f"{name} = 0" for name in result.params.index
-                          if not name.startswith(added)])["chi2"]  # fmt: skip
+    return _wald(
+        result, [f"{name} = 0" for name in result.params.index if not name.startswith(added)]
+    )["chi2"]
 
 
 def _within_is_between(result: Results, case: Case) -> dict[str, float]:

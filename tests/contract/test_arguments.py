@@ -22,13 +22,31 @@ from tests.laws.panels import make_frame
 
 # What users pass by mistake: values for names, a path for a caption, a name for a list, ...
 MISTAKES: tuple[Any, ...] = (
-    pd.Series([1.0, 2.0]), np.ones(2), [1, 2], ["a"], None, Path("no folder/t.tex"), "wage", 3.5,
-    {}, {"CRV1": "id"}, -1, (1, "b"), True,
-)  # fmt: skip
+    pd.Series([1.0, 2.0]),
+    np.ones(2),
+    [1, 2],
+    ["a"],
+    None,
+    Path("no folder/t.tex"),
+    "wage",
+    3.5,
+    {},
+    {"CRV1": "id"},
+    -1,
+    (1, "b"),
+    True,
+)
 RIGHT: dict[str, Any] = {
-    "reps": 9, "n": 1, "draws": 9, "seed": 1, "column": "y", "columns": ["y"], "name": "y",
-    "names": ("unit",), "x": "x1",
-}  # fmt: skip
+    "reps": 9,
+    "n": 1,
+    "draws": 9,
+    "seed": 1,
+    "column": "y",
+    "columns": ["y"],
+    "name": "y",
+    "names": ("unit",),
+    "x": "x1",
+}
 OTHER_NAMES = ("Panel(", "A mask")  # of the arguments data and condition
 MIXED = {
     "slopes": "y ~ x1 + x2 + (1 + x1 | unit)",
@@ -54,11 +72,11 @@ def subjects() -> dict[str, Callable[[], Any]]:
         "panel": data,
         **{name: lambda e=e: fit(e, frame) for name, e in ESTIMATORS.items()},
         **{name: lambda f=f: pm.MixedModel(f).fit(data()) for name, f in MIXED.items()},
-        "autoregressive": lambda: pm.MixedModel(
-            "y ~ x1 + (1 | unit)", residual="ar1:time"
-        ).fit(data()),
+        "autoregressive": lambda: pm.MixedModel("y ~ x1 + (1 | unit)", residual="ar1:time").fit(
+            data()
+        ),
         **{name: lambda s=s: s.fit(policy()) for name, s in POLICIES.items()},
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True)
@@ -111,9 +129,10 @@ def _inside(value: Any) -> list[str]:
 def calls(function: Callable[..., Any], right: dict[str, Any]) -> Iterator[Call]:
     """Call a function as it is, then with each mistake for each argument."""
     parameters = [
-        p for p in inspect.signature(function).parameters.values()
+        p
+        for p in inspect.signature(function).parameters.values()
         if p.name != "self" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]  # fmt: skip
+    ]
     base = {p.name: right[p.name] for p in parameters if p.name in right}
     required = [p.name for p in parameters if p.default is p.empty and p.name not in base]
     if not required:
@@ -210,9 +229,13 @@ def function_arguments() -> dict[str, dict[str, Any]]:
         "placebo_in_space": {"fit": placebo},
         "placebo_in_time": {"fit": study, "earlier": 1},
         "power": {
-            "model": pm.MixedModel("y ~ x1 + (1 | unit)"), "design": rows, "term": "x1",
-            "params": {"Intercept": 0.0, "x1": 0.5}, "variance": {"unit": 1.0, "residual": 1.0},
-            "seed": 1, "reps": 3,
+            "model": pm.MixedModel("y ~ x1 + (1 | unit)"),
+            "design": rows,
+            "term": "x1",
+            "params": {"Intercept": 0.0, "x1": 0.5},
+            "variance": {"unit": 1.0, "residual": 1.0},
+            "seed": 1,
+            "reps": 3,
         },
         "pretrends_power": {"result": study},
         "randomization_test": {"model": study.spec, "data": policy(), "seed": 1},
@@ -220,7 +243,7 @@ def function_arguments() -> dict[str, dict[str, Any]]:
         "twfe_weights": {"formula": "y ~ 1", **adoption},
         "within_between": {"fit": pm.Mundlak("y ~ x1").fit(rows)},
         "wooldridge_test": {"result": fe},
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")
@@ -245,15 +268,19 @@ def test_what_a_message_says() -> None:
     for call, words in [
         (lambda: fit_of.conf_int("0.9"), "level must lie between 0 and 1, as 0.95, not '0.9'."),
         (lambda: fit_of.conf_int(95), "level must lie between 0 and 1, as 0.95, not 95."),
-        (lambda: pm.FixedEffects("y ~ x1", weights=np.ones(3)),
-         "weights takes a text or a Weights, not [1. 1. 1.]. Put the values in a column of the "
-         "data, and give its name."),
+        (
+            lambda: pm.FixedEffects("y ~ x1", weights=np.ones(3)),
+            "weights takes a text or a Weights, not [1. 1. 1.]. Put the values in a column of the "
+            "data, and give its name.",
+        ),
         (lambda: fit_of.to_latex("A caption"), "A caption is given by name: caption=..."),
         (lambda: pm.FixedEffects("y ~ x1", singletons="remove"), "Known: keep, drop."),
-        (lambda: pm.compare(fit_of, digits=True),
-         "digits must be a whole number of at least 1, not True."),
+        (
+            lambda: pm.compare(fit_of, digits=True),
+            "digits must be a whole number of at least 1, not True.",
+        ),
         (lambda: fit_of.plot(ax="left"), "ax takes axes of matplotlib, not 'left'."),
-    ]:  # fmt: skip
+    ]:
         with pytest.raises(SpecificationError) as error:
             call()
         assert words in str(error.value)

@@ -310,10 +310,18 @@ def test_one_period(name: str, frame: pd.DataFrame) -> None:
 def test_one_unit(name: str, frame: pd.DataFrame) -> None:
     estimator = ESTIMATORS[name]
     rng = np.random.default_rng(0)
-    one = pd.DataFrame({"unit": 1, "time": range(30), "y": rng.normal(size=30),
-                        "x1": rng.normal(size=30), "x2": rng.normal(size=30),
-                        "firm": rng.integers(0, 3, 30), "state": 1,
-                        "trend": rng.normal(size=30)})  # fmt: skip
+    one = pd.DataFrame(
+        {
+            "unit": 1,
+            "time": range(30),
+            "y": rng.normal(size=30),
+            "x1": rng.normal(size=30),
+            "x2": rng.normal(size=30),
+            "firm": rng.integers(0, 3, 30),
+            "state": 1,
+            "trend": rng.normal(size=30),
+        }
+    )
     needs_units = estimator.kind in ("between", "random") or "time" in estimator.effects
     if not needs_units:
         with refuses(IdentificationError, "clustered standard errors need at least two clusters"):
@@ -327,8 +335,12 @@ def test_one_unit(name: str, frame: pd.DataFrame) -> None:
 
 @every
 def test_too_few_rows(name: str, frame: pd.DataFrame) -> None:
-    few = frame[frame["unit"] < 12].assign(**{f"v{i}": np.random.default_rng(i).normal(
-        size=int((frame["unit"] < 12).sum())) for i in range(12)})  # fmt: skip
+    few = frame[frame["unit"] < 12].assign(
+        **{
+            f"v{i}": np.random.default_rng(i).normal(size=int((frame["unit"] < 12).sum()))
+            for i in range(12)
+        }
+    )
     formula = "y ~ " + " + ".join(f"v{i}" for i in range(12))
     with pytest.raises(IdentificationError) as caught:
         fit(ESTIMATORS[name], few, formula, cov="iid")

@@ -15,14 +15,24 @@ from panelml.data.panel.weights import parse_weights
 from panelml.engine.fold import fold
 from panelml.engine.least_squares import least_squares
 from panelml.engine.sampling import make_sample
-from panelml.random.random import quasi_gram
+from panelml.random.gls import quasi_gram
 from tests.contract import replay
 from tests.golden import Case, assert_close, load
 
 TOPICS = (
-    "between", "effects", "fd", "fe", "ml", "mundlak", "nlswork", "pooled", "re", "rsquared",
-    "stata", "weighted",
-)  # fmt: skip
+    "between",
+    "effects",
+    "fd",
+    "fe",
+    "ml",
+    "mundlak",
+    "nlswork",
+    "pooled",
+    "re",
+    "rsquared",
+    "stata",
+    "weighted",
+)
 LOADED = [case for topic in TOPICS for case in load(topic)]
 GIVEN = [case for case in LOADED if case.spec.get("method") == "given"]
 CASES = [case for case in LOADED if case not in GIVEN]

@@ -72,8 +72,18 @@ def test_a_mixed_model_says_in_which_units_to_measure() -> None:
             pm.MixedModel("y ~ x1 + (1 | unit)").fit(FRAME.assign(y=FRAME["y"] * factor))
 
 
-@pytest.mark.parametrize("effects", ["state + firm", "state + firm + time", "time", "unit + time",
-                                     "unit", "firm[trend]", "unit[trend]"])  # fmt: skip
+@pytest.mark.parametrize(
+    "effects",
+    [
+        "state + firm",
+        "state + firm + time",
+        "time",
+        "unit + time",
+        "unit",
+        "firm[trend]",
+        "unit[trend]",
+    ],
+)
 @pytest.mark.parametrize("weights", [None, "w"])
 def test_rsquared_within_is_that_after_all_effects(effects: str, weights: str | None) -> None:
     found = pm.FixedEffects(f"y ~ x1 + x2 | {effects}", weights=weights).fit(

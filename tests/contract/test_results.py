@@ -80,8 +80,12 @@ def test_sizes_and_fit(name: str, fits: dict[str, Results], messy: pd.DataFrame)
     assert isinstance(result.nobs, int) and isinstance(result.df_resid, int)
     assert result.df_model == len(result.params) - ESTIMATORS[name].constant
     assert 0 < result.df_resid < len(rows)
-    for value in (result.rsquared, result.rsquared_within, result.rsquared_between,
-                  result.rsquared_overall):  # fmt: skip
+    for value in (
+        result.rsquared,
+        result.rsquared_within,
+        result.rsquared_between,
+        result.rsquared_overall,
+    ):
         assert 0 <= value <= 1
     likelihood = ESTIMATORS[name].options.get("method") in ("ml", "reml")
     assert np.isfinite(result.loglik) == (ESTIMATORS[name].kind != "random" or likelihood)
@@ -226,10 +230,17 @@ def test_prediction_of_new_rows(name: str, fits: dict[str, Results]) -> None:
     """New units, no outcome: differences between predictions are those of the regressors."""
     result, estimator = fits[name], ESTIMATORS[name]
     new = pd.DataFrame(
-        {"unit": ["new", "new", "other"], "time": [2001, 2002, 2001], "x1": [0.0, 1.0, np.nan],
-         "x2": [0.0, 0.0, 1.0], "firm": 0, "state": 0, "trend": 0.0},
+        {
+            "unit": ["new", "new", "other"],
+            "time": [2001, 2002, 2001],
+            "x1": [0.0, 1.0, np.nan],
+            "x2": [0.0, 0.0, 1.0],
+            "firm": 0,
+            "state": 0,
+            "trend": 0.0,
+        },
         index=["a", "b", "c"],
-    )  # fmt: skip
+    )
     predicted = result.predict(new)
     assert list(predicted.index) == ["a", "b", "c"]
     assert np.isnan(predicted["c"])
@@ -255,13 +266,16 @@ def test_prediction_with_effects_is_the_fit(
         return
     inside = complete(messy)
     np.testing.assert_allclose(
-        result.predict(effects=True).to_numpy()[inside], result.fitted().to_numpy()[inside],
+        result.predict(effects=True).to_numpy()[inside],
+        result.fitted().to_numpy()[inside],
         rtol=1e-12,
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(
         result.predict(messy[inside], effects=True).to_numpy(),
-        result.fitted().to_numpy()[inside], rtol=1e-9, atol=1e-9,
-    )  # fmt: skip
+        result.fitted().to_numpy()[inside],
+        rtol=1e-9,
+        atol=1e-9,
+    )
 
 
 @every
@@ -321,9 +335,13 @@ def test_pickling_leaves_the_data_behind(
     )
     pd.testing.assert_series_equal(back.predict(messy), result.predict(messy))
     asks: list[Callable[[], Any]] = [
-        lambda: back.with_cov("iid"), back.residuals, back.fitted, back.predict, back.effects,
+        lambda: back.with_cov("iid"),
+        back.residuals,
+        back.fitted,
+        back.predict,
+        back.effects,
         lambda: back.panel,
-    ]  # fmt: skip
+    ]
     for ask in asks:
         with pytest.raises(DetachedResultError, match="pickled without its data: fit again"):
             ask()

@@ -20,16 +20,20 @@ def system(seed: int, workers: int, firms: int, rows: int) -> tuple[np.ndarray, 
     worker = np.concatenate([np.arange(workers), rng.integers(0, workers, rows - workers)])
     d = dummies(np.sort(worker))
     firm = rng.integers(0, firms, rows)
-    return d / np.sqrt(d.sum(axis=0)), (firm[:, None] == np.arange(firms)) * 1.0, rng.normal(
-        size=(rows, 2)
-    )  # fmt: skip
+    return (
+        d / np.sqrt(d.sum(axis=0)),
+        (firm[:, None] == np.arange(firms)) * 1.0,
+        rng.normal(size=(rows, 2)),
+    )
 
 
 @settings(max_examples=30)
 @given(
-    seed=st.integers(0, 2**32 - 1), workers=st.integers(1, 12), firms=st.integers(1, 8),
+    seed=st.integers(0, 2**32 - 1),
+    workers=st.integers(1, 12),
+    firms=st.integers(1, 8),
     more=st.integers(0, 30),
-)  # fmt: skip
+)
 def test_both_solutions_project_alike(seed: int, workers: int, firms: int, more: int) -> None:
     """Coefficients may differ where levels are redundant; what they predict may not."""
     q, d, z = system(seed, workers, firms, workers + more)

@@ -40,75 +40,92 @@ def pooled(formula: str, data: pd.DataFrame | None = None, **options: object) ->
 
 CASES: dict[str, tuple[Callable[[], None], type[PanelmlError], str]] = {
     "effect": (
-        lambda: fixed("y ~ x | unti"), UnknownNameError,
+        lambda: fixed("y ~ x | unti"),
+        UnknownNameError,
         "No column 'unti' to absorb. Did you mean 'unit'?",
     ),
     "slope": (
-        lambda: fixed("y ~ x | unit[zz]"), UnknownNameError,
+        lambda: fixed("y ~ x | unit[zz]"),
+        UnknownNameError,
         "No column 'zz' to absorb. Did you mean 'z'?",
     ),
     "slope of text": (
-        lambda: fixed("y ~ x | unit[g]"), ColumnTypeError,
+        lambda: fixed("y ~ x | unit[g]"),
+        ColumnTypeError,
         "The slope 'g' must be numeric, but holds text or categories",
     ),
     "slope of dates": (
-        lambda: fixed("y ~ x | unit[day]"), ColumnTypeError,
+        lambda: fixed("y ~ x | unit[day]"),
+        ColumnTypeError,
         "The slope 'day' must be numeric, but holds dates",
     ),
     "cluster": (
-        lambda: pooled("y ~ x", cov="cluster:codd"), UnknownNameError,
+        lambda: pooled("y ~ x", cov="cluster:codd"),
+        UnknownNameError,
         "No column 'codd'. Did you mean 'code'?",
     ),
     "missing cluster": (
-        lambda: pooled("y ~ x", cov="cluster:cut"), MissingValueError,
+        lambda: pooled("y ~ x", cov="cluster:cut"),
+        MissingValueError,
         "The cluster column 'cut' is missing in 1 rows of the estimation sample (row 3). Complete "
         "it or drop these rows.",
     ),
     "one cluster": (
-        lambda: pooled("y ~ x", frame().query("unit == 1")), IdentificationError,
+        lambda: pooled("y ~ x", frame().query("unit == 1")),
+        IdentificationError,
         "The cluster variable 'unit' has a single value in the estimation sample",
     ),
     "covariance": (
-        lambda: pooled("y ~ x", cov="clutser"), UnknownNameError,
+        lambda: pooled("y ~ x", cov="clutser"),
+        UnknownNameError,
         "No covariance 'clutser'. Did you mean 'cluster'?",
     ),
     "weights": (
-        lambda: pooled("y ~ x", weights="ww"), UnknownNameError,
+        lambda: pooled("y ~ x", weights="ww"),
+        UnknownNameError,
         "No column 'ww'. Did you mean 'w'?",
     ),
     "weights of text": (
-        lambda: pooled("y ~ x", weights="g"), ColumnTypeError,
+        lambda: pooled("y ~ x", weights="g"),
+        ColumnTypeError,
         "The weights 'g' must be numeric, but holds text or categories",
     ),
     "negative weights": (
         lambda: pooled("y ~ x", frame().assign(w=lambda d: d["x"].rank() - 3), weights="w"),
-        SpecificationError, "The weights 'w' are negative in 2 rows (row ",
+        SpecificationError,
+        "The weights 'w' are negative in 2 rows (row ",
     ),
     "infinite weights": (
         lambda: pooled("y ~ x", frame().assign(w=lambda d: 1 / (d.index > 0)), weights="w"),
-        MissingValueError, "'w' is infinite in row 0. Replace infinite values by missing ones",
+        MissingValueError,
+        "'w' is infinite in row 0. Replace infinite values by missing ones",
     ),
     "no weight": (
-        lambda: pooled("y ~ x", frame().assign(w=0.0), weights="w"), EmptyDataError,
+        lambda: pooled("y ~ x", frame().assign(w=0.0), weights="w"),
+        EmptyDataError,
         "Every row has weight zero.",
     ),
     "broken frequency": (
-        lambda: pooled("y ~ x", weights="frequency:half"), SpecificationError,
+        lambda: pooled("y ~ x", weights="frequency:half"),
+        SpecificationError,
         "Frequency weights must be whole numbers; 'half' is not.",
     ),
     "no outcome": (
-        lambda: pooled("y ~ x", frame().assign(y=np.nan)), EmptyDataError,
+        lambda: pooled("y ~ x", frame().assign(y=np.nan)),
+        EmptyDataError,
         "No row is complete. Missing values: y: 83.",
     ),
     "no complete row": (
-        lambda: pooled("y ~ L(x)", frame().query("time == 2001")), EmptyDataError,
+        lambda: pooled("y ~ L(x)", frame().query("time == 2001")),
+        EmptyDataError,
         "No row is complete. Missing values: L(x): ",
     ),
     "one period": (
-        lambda: fixed("y ~ x", frame().query("time == 2001")), IdentificationError,
+        lambda: fixed("y ~ x", frame().query("time == 2001")),
+        IdentificationError,
         "The outcome does not vary within unit: there is nothing left to explain.",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)

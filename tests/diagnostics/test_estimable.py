@@ -96,11 +96,13 @@ def dense_statistic(frame: pd.DataFrame, names: list[str], re: Results) -> tuple
     [
         (DATED, ["x", "tenure", *(f"C(t)[T.{t}]" for t in range(1, PERIODS))]),
         ("y ~ C(t) + tenure + x", [*(f"C(t)[T.{t}]" for t in range(1, PERIODS)), "tenure", "x"]),
-        ("y ~ x * z + tenure + C(t) + educ",
-         ["x", "z", "tenure", *(f"C(t)[T.{t}]" for t in range(1, PERIODS)), "educ", "x:z"]),
+        (
+            "y ~ x * z + tenure + C(t) + educ",
+            ["x", "z", "tenure", *(f"C(t)[T.{t}]" for t in range(1, PERIODS)), "educ", "x:z"],
+        ),
         ("y ~ x + z + educ", ["x", "z", "educ"]),
     ],
-)  # fmt: skip
+)
 def test_robust_statistic_by_dense_algebra(formula: str, names: list[str], missing: float) -> None:
     frame = careers(3, missing=missing)
     fe, re = both(formula, frame)
@@ -223,9 +225,14 @@ def test_nothing_that_both_identify_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("x:z", "z:x"), ("a:b:c", "c:a:b"), ("within(x:z)", "within(z:x)"),
-     ("C(t)[T.1]:x", "x:C(t)[T.1]"), ("mean(b:C(g)[T.a:b])", "mean(C(g)[T.a:b]:b)")],
-)  # fmt: skip
+    [
+        ("x:z", "z:x"),
+        ("a:b:c", "c:a:b"),
+        ("within(x:z)", "within(z:x)"),
+        ("C(t)[T.1]:x", "x:C(t)[T.1]"),
+        ("mean(b:C(g)[T.a:b])", "mean(C(g)[T.a:b]:b)"),
+    ],
+)
 def test_interactions_have_one_name(one: str, other: str) -> None:
     assert canonical(one) == canonical(other)
     assert canonical("C(g)[T.b:a]") != canonical("C(g)[T.a:b]")
@@ -254,8 +261,21 @@ def test_another_reference_level_is_not_compared() -> None:
 
 # --- random designs ---------------------------------------------------------------------------
 
-TERMS = ["x", "z", "tenure", "C(t)", "educ", "x:z", "tenure:x", "I(tenure**2)", "tenure:educ",
-         "C(g)", "C(g):tenure", "trend", "age"]  # fmt: skip
+TERMS = [
+    "x",
+    "z",
+    "tenure",
+    "C(t)",
+    "educ",
+    "x:z",
+    "tenure:x",
+    "I(tenure**2)",
+    "tenure:educ",
+    "C(g)",
+    "C(g):tenure",
+    "trend",
+    "age",
+]
 FRAMES: list[Any] = [
     lambda d: d,
     lambda d: d.convert_dtypes(),
@@ -270,9 +290,11 @@ def test_all_forms_of_the_test_agree_on_what_can_be_tested(seed: int) -> None:
     rng = np.random.default_rng(seed)
     frame = careers(seed, missing=float(rng.choice([0.0, 0.1, 0.3])))
     frame = frame.assign(
-        g=np.array(list("abc"))[frame["id"] % 3], trend=frame["t"] * 1.0,
-        age=frame["tenure"] + frame["id"] * 7 % 20, w=rng.uniform(0.5, 2, len(frame)),
-    )  # fmt: skip
+        g=np.array(list("abc"))[frame["id"] % 3],
+        trend=frame["t"] * 1.0,
+        age=frame["tenure"] + frame["id"] * 7 % 20,
+        w=rng.uniform(0.5, 2, len(frame)),
+    )
     formula = "y ~ x + " + " + ".join(rng.choice(TERMS[1:], rng.integers(2, 6), replace=False))
     options: Any = {"weights": rng.choice([None, "w"])}
     panel = pm.Panel(FRAMES[seed % 4](frame), "id", "t")

@@ -43,9 +43,14 @@ def fit(estimator: str, formula: str, data: str, cov: str = "iid", method: Any =
     if estimator == "RandomEffects":
         method = method or "swamy-arora"
         return pm.RandomEffects(formula, method=method, cov=cov).fit(panel(data))
-    kinds: Any = {"FixedEffects": pm.FixedEffects, "Between": pm.Between, "Pooled": pm.PooledOLS,
-                  "FirstDifference": pm.FirstDifference, "Mundlak": pm.Mundlak,
-                  "Hybrid": pm.Hybrid}  # fmt: skip
+    kinds: Any = {
+        "FixedEffects": pm.FixedEffects,
+        "Between": pm.Between,
+        "Pooled": pm.PooledOLS,
+        "FirstDifference": pm.FirstDifference,
+        "Mundlak": pm.Mundlak,
+        "Hybrid": pm.Hybrid,
+    }
     return kinds[estimator](formula, cov=cov).fit(panel(data))
 
 
@@ -129,28 +134,70 @@ def test_published_statistics(key: tuple[str, Any], expected: float) -> None:
 # phtest of plm 2.6.2 on its own data sets, within against random effects (in unbalanced panels
 # Stata's sa). plm takes the absolute value of a form that is negative.
 TEXTBOOK: dict[str, tuple[str, str, str, float, int, bool]] = {
-    "Gasoline": ("lgaspcar ~ lincomep + lrpmg + lcarpcap", "country", "year", 302.803748717, 3,
-                 False),
+    "Gasoline": (
+        "lgaspcar ~ lincomep + lrpmg + lcarpcap",
+        "country",
+        "year",
+        302.803748717,
+        3,
+        False,
+    ),
     "Grunfeld": (FORMULA, "firm", "year", 2.33036689368, 2, True),
-    "Produc": ("log(gsp) ~ log(pcap) + log(pc) + log(emp) + unemp", "state", "year",
-               9.52541563499, 4, False),
-    "Crime": ("lcrmrte ~ lprbarr + lprbconv + lprbpris + lavgsen + lpolpc", "county", "year",
-              -179.082990221, 5, False),
-    "Wages": ("lwage ~ wks + C(south) + C(smsa) + C(married) + exp + C(union)", "", "",
-              12721.3985222, 6, False),
+    "Produc": (
+        "log(gsp) ~ log(pcap) + log(pc) + log(emp) + unemp",
+        "state",
+        "year",
+        9.52541563499,
+        4,
+        False,
+    ),
+    "Crime": (
+        "lcrmrte ~ lprbarr + lprbconv + lprbpris + lavgsen + lpolpc",
+        "county",
+        "year",
+        -179.082990221,
+        5,
+        False,
+    ),
+    "Wages": (
+        "lwage ~ wks + C(south) + C(smsa) + C(married) + exp + C(union)",
+        "",
+        "",
+        12721.3985222,
+        6,
+        False,
+    ),
     "Cigar": ("log(sales) ~ log(price) + log(ndi)", "state", "year", 0.256504865749, 2, False),
     "LaborSupply": ("lnhr ~ lnwg + kids + age + disab", "id", "year", 19.4753097143, 4, True),
-    "RiceFarms": ("log(goutput) ~ log(seed) + log(totlabor) + log(size)", "id", "", 3.77495347199,
-                  3, True),
-    "Hedonic": ("mv ~ crim + zn + indus + nox + rm + age + dis + tax", "townid", "",
-                638.917803717, 5, True),
+    "RiceFarms": (
+        "log(goutput) ~ log(seed) + log(totlabor) + log(size)",
+        "id",
+        "",
+        3.77495347199,
+        3,
+        True,
+    ),
+    "Hedonic": (
+        "mv ~ crim + zn + indus + nox + rm + age + dis + tax",
+        "townid",
+        "",
+        638.917803717,
+        5,
+        True,
+    ),
     "Males": ("wage ~ exper + C(union) + C(married)", "nr", "year", 136.404402465, 3, True),
     "SumHes": ("log(gdp) ~ log(pop) + sr", "country", "year", 517.562065777, 2, False),
     "Snmesp": ("n ~ w + y + k + i", "firm", "year", -2798.98393085, 4, False),
-    "EmplUK": ("log(emp) ~ log(wage) + log(capital) + log(output)", "firm", "year",
-               60.9869044932, 3, False),
+    "EmplUK": (
+        "log(emp) ~ log(wage) + log(capital) + log(output)",
+        "firm",
+        "year",
+        60.9869044932,
+        3,
+        False,
+    ),
     "Parity": ("ls ~ lp", "country", "time", -17.57833231, 1, False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TEXTBOOK)
@@ -261,9 +308,13 @@ def test_mundlaks_test_with_pooled_least_squares() -> None:
 
 
 def test_order_of_the_fits_does_not_matter() -> None:
-    for a, b in (("FixedEffects", "RandomEffects"), ("Between", "RandomEffects"),
-                 ("FixedEffects", "Pooled"), ("FixedEffects", "Between"),
-                 ("Pooled", "RandomEffects")):  # fmt: skip
+    for a, b in (
+        ("FixedEffects", "RandomEffects"),
+        ("Between", "RandomEffects"),
+        ("FixedEffects", "Pooled"),
+        ("FixedEffects", "Between"),
+        ("Pooled", "RandomEffects"),
+    ):
         one, other = fit(a, FORMULA, "grunfeld10"), fit(b, FORMULA, "grunfeld10")
         methods: list[Any] = ["auto", "robust"]
         for method in methods:
@@ -620,8 +671,10 @@ def test_another_outcome_of_the_same_name() -> None:
         hausman(fe, pm.RandomEffects(FORMULA).fit(scaled))
     weighted = frame.assign(w=1.0 + frame["firm"] % 2)
     one, other = (pm.Panel(d, "firm", "year") for d in (weighted, weighted.assign(w=3.0)))
-    pair = (pm.FixedEffects(FORMULA, weights="w").fit(one),
-            pm.RandomEffects(FORMULA, weights="w").fit(other))  # fmt: skip
+    pair = (
+        pm.FixedEffects(FORMULA, weights="w").fit(one),
+        pm.RandomEffects(FORMULA, weights="w").fit(other),
+    )
     with pytest.raises(SpecificationError, match="same rows and weights"):
         hausman(*pair, "classical")
     triple = pm.Panel(weighted.assign(w=3 * weighted["w"]), "firm", "year")
@@ -634,15 +687,19 @@ def test_every_pair_of_fits_works_or_is_refused_in_words() -> None:
     frame["x"] = np.random.default_rng(0).normal(size=len(frame))
     data = pm.Panel(frame, "unit", "time")
     regressions = [
-        pm.PooledOLS("y ~ x + treated"), pm.FixedEffects("y ~ x + treated | unit + time"),
-        pm.RandomEffects("y ~ x + treated", time_effects=True), pm.Hybrid("y ~ x", random="1"),
-        pm.MixedModel("y ~ x + treated + (1 | unit) + (1 | time)"), pm.FirstDifference("y ~ L(x)"),
-    ]  # fmt: skip
+        pm.PooledOLS("y ~ x + treated"),
+        pm.FixedEffects("y ~ x + treated | unit + time"),
+        pm.RandomEffects("y ~ x + treated", time_effects=True),
+        pm.Hybrid("y ~ x", random="1"),
+        pm.MixedModel("y ~ x + treated + (1 | unit) + (1 | time)"),
+        pm.FirstDifference("y ~ L(x)"),
+    ]
     effects = [
-        pm.TWFE("y ~ x", cohort="cohort"), pm.CallawaySantAnna("y ~ 1", cohort="cohort"),
+        pm.TWFE("y ~ x", cohort="cohort"),
+        pm.CallawaySantAnna("y ~ 1", cohort="cohort"),
         pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort"),
         pm.SyntheticControl("y ~ 1", cohort="cohort"),
-    ]  # fmt: skip
+    ]
     fits = [spec.fit(data) for spec in regressions]
     others = [spec.fit(data) for spec in effects]
     methods: list[Any] = ["auto", "classical", "sigmamore", "auxiliary", "robust"]
@@ -759,7 +816,7 @@ def trending(seed: int = 0) -> pd.DataFrame:
         (pm.FixedEffects("y ~ x + C(t)"), pm.RandomEffects("y ~ x")),
         (pm.FixedEffects("y ~ x | id[t]"), pm.RandomEffects("y ~ x")),
     ],
-)  # fmt: skip
+)
 def test_within_and_between_are_blamed_only_where_nothing_else_differs(
     one: Any, other: Any
 ) -> None:
@@ -787,8 +844,11 @@ def test_slopes_of_effects_decide_which_fit_is_efficient() -> None:
         return pm.FixedEffects(f"y ~ x | {effects}", cov="iid").fit(panel)
 
     re = pm.RandomEffects("y ~ x", cov="iid").fit(panel)
-    for one, other in ((fixed("id[[z]]"), re), (fixed("id + t"), fixed("id[z]")),
-                       (fixed("id[[z]]"), fixed("id"))):  # fmt: skip
+    for one, other in (
+        (fixed("id[[z]]"), re),
+        (fixed("id + t"), fixed("id[z]")),
+        (fixed("id[[z]]"), fixed("id")),
+    ):
         with pytest.raises(SpecificationError, match="needs one fit that is efficient"):
             hausman(one, other, "classical")
         assert "neither fit is known to be efficient" in hausman(one, other).notes[-1]

@@ -49,10 +49,12 @@ OTHERS: dict[str, Callable[[pd.DataFrame], tuple[Any, Any]]] = {
     "outcome": lambda d: (ml(NULL, d.assign(y=3 * d["y"])), ml(WIDE, d)),
     "one outcome": lambda d: (ml(NULL, d), ml(WIDE, d.assign(y=d["y"].where(d.index != 7, 0.0)))),
     "missing": lambda d: (
-        ml(NULL, without(d, 3)), ml(WIDE, d.assign(x=d["x"].where(d["t"] != 2))),
+        ml(NULL, without(d, 3)),
+        ml(WIDE, d.assign(x=d["x"].where(d["t"] != 2))),
     ),
     "panels": lambda d: (
-        ml(NULL, pm.Panel(without(d, 3), "id", "t")), ml(WIDE, pm.Panel(without(d, 2), "id", "t")),
+        ml(NULL, pm.Panel(without(d, 3), "id", "t")),
+        ml(WIDE, pm.Panel(without(d, 2), "id", "t")),
     ),
     "waves of a yes or no": lambda d: (
         ml("p ~ 1 + (1 | id)", without(d.assign(p=(d["id"] + d["t"]) // 2 % 2 * 1.0), 3)),
@@ -63,13 +65,14 @@ OTHERS: dict[str, Callable[[pd.DataFrame], tuple[Any, Any]]] = {
         ml("y ~ x + z + (1 | id)", pm.Panel(d, "id", "t")),
     ),
     "polars": lambda d: (
-        ml(NULL, pl.from_pandas(without(d, 3))), ml(WIDE, pl.from_pandas(without(d, 2))),
+        ml(NULL, pl.from_pandas(without(d, 3))),
+        ml(WIDE, pl.from_pandas(without(d, 2))),
     ),
     "pooled": lambda d: (
         pm.PooledOLS("y ~ 1 + z").fit(pm.Panel(without(d, 3), "id", "t")),
         ml("y ~ z + (1 | id)", without(d, 2)),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -192,8 +195,9 @@ def test_is_a_random_intercept_needed() -> None:
     slopes = pm.lr_test(pooled, ml("y ~ x + (1 + x | id)", frame))
     assert "2 variances are tested on the boundary" in slopes.notes[0]
     assert pm.lr_test(pm.PooledOLS("y ~ 1 + z").fit(panel), ml("y ~ z + x + (1|id)", frame)).df == (
-        1, 2,
-    )  # fmt: skip
+        1,
+        2,
+    )
 
 
 @pytest.mark.parametrize("weights", [None, "w"])

@@ -52,9 +52,11 @@ def multiplier_test(spec: dict[str, Any], formula: str, data: pm.Panel) -> TestR
         return breusch_pagan(formula, data, effect)
     if spec["type"] == "honda" or effect != "twoway":
         return honda(formula, data, effect)
-    return king_wu(formula, data) if spec["type"] == "kw" else (
-        gourieroux_holly_monfort(formula, data)
-    )  # fmt: skip
+    return (
+        king_wu(formula, data)
+        if spec["type"] == "kw"
+        else (gourieroux_holly_monfort(formula, data))
+    )
 
 
 def run(case: Case) -> TestResult:
@@ -93,8 +95,9 @@ def test_against_plm(case: Case) -> None:
         rtol = case.tolerance * max(1.0, abs(np.log(expected["pvalue"])))
         assert_close(found.pvalue, expected["pvalue"], rtol, "pvalue")
     if "df" in expected:
-        assert_close(found.df, expected["df"][:3] if len(expected["df"]) > 3 else expected["df"],
-                     1e-12, "df")  # fmt: skip
+        assert_close(
+            found.df, expected["df"][:3] if len(expected["df"]) > 3 else expected["df"], 1e-12, "df"
+        )
 
 
 def test_reference_values_cover_every_test() -> None:
@@ -109,8 +112,13 @@ def test_reference_values_cover_every_test() -> None:
 def test_result_and_formula_give_the_same_multipliers() -> None:
     data = grunfeld(grunfeld10_unbalanced())
     expected = breusch_pagan(FORMULA, data, "twoway").statistic
-    for fit in (pm.PooledOLS(FORMULA), pm.FixedEffects(FORMULA), pm.RandomEffects(FORMULA),
-                pm.FirstDifference(FORMULA), pm.Between(FORMULA)):  # fmt: skip
+    for fit in (
+        pm.PooledOLS(FORMULA),
+        pm.FixedEffects(FORMULA),
+        pm.RandomEffects(FORMULA),
+        pm.FirstDifference(FORMULA),
+        pm.Between(FORMULA),
+    ):
         found = breusch_pagan(fit.fit(data), effect="twoway")  # type: ignore[attr-defined]
         assert found.statistic == pytest.approx(expected, rel=1e-12)
         assert found.df == (2,)
@@ -211,9 +219,12 @@ def test_refusals_of_effects_tests() -> None:
     fe = pm.FixedEffects(FORMULA).fit(data)
     with pytest.raises(SpecificationError, match="Pooled OLS absorbs no effects"):
         effects_test(pooled)
-    for other in (pm.RandomEffects(FORMULA).fit(data), pm.FixedEffects(FORMULA).fit(data),
-                  pm.PooledOLS("inv ~ value").fit(data),
-                  pm.FixedEffects(f"{FORMULA} | firm + year").fit(data)):  # fmt: skip
+    for other in (
+        pm.RandomEffects(FORMULA).fit(data),
+        pm.FixedEffects(FORMULA).fit(data),
+        pm.PooledOLS("inv ~ value").fit(data),
+        pm.FixedEffects(f"{FORMULA} | firm + year").fit(data),
+    ):
         with pytest.raises(SpecificationError, match="must have the same rows and regressors"):
             effects_test(fe, other)
     with pytest.raises(SpecificationError, match=r"effect is not 'units'\. Did you mean 'unit'"):
@@ -354,12 +365,14 @@ def test_effects_of_periods_leave_nothing_to_test(unbalanced: bool, kind: Any) -
     frame = grunfeld10_unbalanced() if unbalanced else grunfeld10()
     data = pm.Panel(frame.assign(sector=frame["firm"] % 3), "firm", "year")
     fits = [
-        pm.FixedEffects(f"{FORMULA} | firm + year"), pm.FixedEffects(f"{FORMULA} | year"),
+        pm.FixedEffects(f"{FORMULA} | firm + year"),
+        pm.FixedEffects(f"{FORMULA} | year"),
         pm.FixedEffects(f"{FORMULA} | firm + sector^year"),
         pm.FixedEffects(f"{FORMULA} + C(year)"),
         pm.RandomEffects(f"{FORMULA} + C(year)", method="ml"),
-        pm.PooledOLS(f"{FORMULA} + C(year)"), pm.RandomEffects(FORMULA, time_effects=True),
-    ]  # fmt: skip
+        pm.PooledOLS(f"{FORMULA} + C(year)"),
+        pm.RandomEffects(FORMULA, time_effects=True),
+    ]
     for fit in fits:
         with pytest.raises(SpecificationError, match=r"Effects of year are taken out.*without"):
             pesaran_cd(fit.fit(data), kind)
@@ -390,8 +403,11 @@ def test_results_of_any_chunking_are_the_same(monkeypatch: pytest.MonkeyPatch) -
     frame = wage()[["nr", "year", "lwage", "union", "married"]]
     data = pm.Panel(frame.drop(index=range(0, 4000, 7)), "nr", "year")
     fit = pm.FixedEffects("lwage ~ union + married").fit(data)
-    tests: Any = [lambda: breusch_pagan(fit, effect="twoway"), lambda: wooldridge_test(fit),
-                  lambda: pesaran_cd(fit)]  # fmt: skip
+    tests: Any = [
+        lambda: breusch_pagan(fit, effect="twoway"),
+        lambda: wooldridge_test(fit),
+        lambda: pesaran_cd(fit),
+    ]
     whole = [test().statistic for test in tests]
     from panelml.data import sample as module
     from panelml.diagnostics import dependence
@@ -406,8 +422,13 @@ def test_results_of_any_chunking_are_the_same(monkeypatch: pytest.MonkeyPatch) -
 def test_advice_and_notes_are_printed() -> None:
     found = replace(breusch_pagan(FORMULA, grunfeld()), notes=("A note.",))
     text = str(found)
-    for part in ("Breusch-Pagan test, unit", "H0: the effects of units have no variance",
-                 "chi2(1) = 798.1615", "RandomEffects or FixedEffects", "A note."):  # fmt: skip
+    for part in (
+        "Breusch-Pagan test, unit",
+        "H0: the effects of units have no variance",
+        "chi2(1) = 798.1615",
+        "RandomEffects or FixedEffects",
+        "A note.",
+    ):
         assert part in text
 
 

@@ -33,10 +33,20 @@ def _drawn() -> tuple[pd.DataFrame, pd.DataFrame]:
         effect = np.where((first > 0) & (t >= first), 0.5 + 0.2 * (t - first), 0)
         y = a + 0.2 * t + 0.15 * t * x1 + 0.3 * x2 + effect
         y = y + rng.normal(size=UNITS) + 0.3 * rng.normal(size=CLUSTERS)[cluster]
-        frames.append(pd.DataFrame({
-            "id": np.arange(UNITS) + 1, "t": t, "g": first, "y": y, "x1": x1, "x2": x2, "w": w,
-            "cl": cluster,
-        }))  # fmt: skip
+        frames.append(
+            pd.DataFrame(
+                {
+                    "id": np.arange(UNITS) + 1,
+                    "t": t,
+                    "g": first,
+                    "y": y,
+                    "x1": x1,
+                    "x2": x2,
+                    "w": w,
+                    "cl": cluster,
+                }
+            )
+        )
     balanced = pd.concat(frames).sort_values(["id", "t"])
     unbalanced = balanced[rng.uniform(size=len(balanced)) > 0.1]
     return balanced, unbalanced
@@ -67,10 +77,13 @@ def switching() -> pd.DataFrame:
     for _ in range(periods):
         state = np.where(rng.random(units) < 0.1, 1 - state, state)
         columns.append(state)
-    frame = pd.DataFrame({
-        "id": np.repeat(np.arange(units), periods), "t": np.tile(np.arange(periods), units),
-        "d": np.column_stack(columns).ravel(),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "id": np.repeat(np.arange(units), periods),
+            "t": np.tile(np.arange(periods), units),
+            "d": np.column_stack(columns).ravel(),
+        }
+    )
     noise = rng.normal(size=units)[frame["id"]] + rng.normal(size=len(frame))
     return frame.assign(y=0.5 * frame["d"] + 0.1 * frame["t"] + noise)
 

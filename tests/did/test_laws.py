@@ -104,7 +104,7 @@ def test_dates_and_texts_as_keys(name: str) -> None:
         time=pd.to_datetime(frame["time"].add(1999).astype(str) + "-01-01"),
         cohort=pd.to_datetime(first),
         unit="u" + frame["unit"].map("{:03d}".format),
-    )  # fmt: skip
+    )
     found = fit(name, dated)
     np.testing.assert_allclose(found.params, fit(name).params, rtol=1e-9, atol=1e-10)
 

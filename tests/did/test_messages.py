@@ -49,11 +49,18 @@ def test_codes_of_never_that_were_read_as_dates_are_named(
 @pytest.mark.parametrize(
     "model",
     [
-        pm.TWFE, pm.EventStudy, pm.SunAbraham, pm.ExtendedTWFE, pm.CallawaySantAnna,
-        pm.BorusyakJaravelSpiess, pm.TwoStageDiD, pm.StackedDiD, pm.LocalProjectionsDiD,
+        pm.TWFE,
+        pm.EventStudy,
+        pm.SunAbraham,
+        pm.ExtendedTWFE,
+        pm.CallawaySantAnna,
+        pm.BorusyakJaravelSpiess,
+        pm.TwoStageDiD,
+        pm.StackedDiD,
+        pm.LocalProjectionsDiD,
         pm.SyntheticDiD,
     ],
-)  # fmt: skip
+)
 def test_the_dummy_of_a_group_is_no_treatment(model: Any, frame: pd.DataFrame) -> None:
     group = panel(frame.assign(d=frame["cohort"].notna() * 1))
     with pytest.raises(IdentificationError, match="'d' has 140 units treated in all"):
@@ -113,11 +120,16 @@ def test_cohorts_without_the_reference_are_left_out(model: Any, frame: pd.DataFr
 
 
 MODELS = {
-    "static": pm.TWFE, "event": pm.EventStudy, "cells": pm.SunAbraham,
-    "extended": pm.ExtendedTWFE, "group-time": pm.CallawaySantAnna,
-    "imputation": pm.BorusyakJaravelSpiess, "two-stage": pm.TwoStageDiD,
-    "stacked": pm.StackedDiD, "projections": pm.LocalProjectionsDiD,
-}  # fmt: skip
+    "static": pm.TWFE,
+    "event": pm.EventStudy,
+    "cells": pm.SunAbraham,
+    "extended": pm.ExtendedTWFE,
+    "group-time": pm.CallawaySantAnna,
+    "imputation": pm.BorusyakJaravelSpiess,
+    "two-stage": pm.TwoStageDiD,
+    "stacked": pm.StackedDiD,
+    "projections": pm.LocalProjectionsDiD,
+}
 
 
 @pytest.mark.parametrize("name", MODELS)

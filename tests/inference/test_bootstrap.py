@@ -37,8 +37,9 @@ def test_every_draw_adds_and_subtracts_whole_clusters() -> None:
 def test_critical_value_of_independent_estimates() -> None:
     k, level = 4, 0.9
     exact = norm.ppf((1 + level ** (1 / k)) / 2)
-    found = critical_value(Covariance(np.diag([1.0, 4, 9, 16]), np.inf, "", {}), level,
-                           reps=200_000, seed=2)  # fmt: skip
+    found = critical_value(
+        Covariance(np.diag([1.0, 4, 9, 16]), np.inf, "", {}), level, reps=200_000, seed=2
+    )
     assert found == pytest.approx(exact, abs=0.01)
 
 

@@ -140,26 +140,33 @@ def test_reference_values_cover_every_covariance_and_preset() -> None:
 # Grunfeld's ten firms, `inv ~ value + capital | firm`, to the digits that were published:
 # standard errors of value and capital.
 TABLE = {
-    "G/(G-1)": (Clustered(small_sample=replace(PRESETS["plm"], scale="none")),
-                (0.015117947, 0.052486018)),
+    "G/(G-1)": (
+        Clustered(small_sample=replace(PRESETS["plm"], scale="none")),
+        (0.015117947, 0.052486018),
+    ),
     "plm sss": (Clustered(small_sample="plm"), (0.015156075, 0.052618392)),
     "xtreg": (Clustered(small_sample="stata"), (0.015194494, 0.052751772)),
-    "areg": (Clustered(small_sample=replace(PRESETS["stata"], effects="all")),
-             (0.015553940, 0.053999687)),
+    "areg": (
+        Clustered(small_sample=replace(PRESETS["stata"], effects="all")),
+        (0.015553940, 0.053999687),
+    ),
     "linearmodels": (Clustered(small_sample="linearmodels"), (0.014414397, 0.050043455)),
     "two-way fixest": (Clustered("firm", "year"), (0.011711179, 0.043589990)),
     "two-way conventional": (
         Clustered("firm", "year", small_sample=replace(PRESETS["fixest"], multiway="each")),
-        (0.012611860, 0.045048096)),
-    "two-way linearmodels": (Clustered("firm", "year", small_sample="linearmodels"),
-                             (0.011401566, 0.042437586)),
-    "two-way plm HC0": (Clustered("firm", "year", small_sample="none"),
-                        (0.011054229, 0.041144766)),
-    "two-way plm sss": (Clustered("firm", "year", small_sample="plm"),
-                        (0.012579971, 0.044934194)),
+        (0.012611860, 0.045048096),
+    ),
+    "two-way linearmodels": (
+        Clustered("firm", "year", small_sample="linearmodels"),
+        (0.011401566, 0.042437586),
+    ),
+    "two-way plm HC0": (Clustered("firm", "year", small_sample="none"), (0.011054229, 0.041144766)),
+    "two-way plm sss": (Clustered("firm", "year", small_sample="plm"), (0.012579971, 0.044934194)),
     "time fixest": (Clustered("year"), (0.017327915, 0.032278881)),
-    "time linearmodels": (Clustered("year", small_sample="linearmodels"),
-                          (0.016931544, 0.031540511)),
+    "time linearmodels": (
+        Clustered("year", small_sample="linearmodels"),
+        (0.016931544, 0.031540511),
+    ),
     "DK linearmodels": (DriscollKraay(small_sample="linearmodels"), (0.018241750, 0.035914239)),
     "DK fixest": (DriscollKraay(2), (0.018668793, 0.036754999)),
     "DK fixest 0.12": (DriscollKraay(2, small_sample="fixest-0.12"), (0.018668793, 0.036754999)),
@@ -168,7 +175,7 @@ TABLE = {
     "NW fixest 0.12": (NeweyWest(2, small_sample="fixest-0.12"), (0.022125373, 0.050629121)),
     "NW fixest 0.14": (NeweyWest(2), (0.022648779, 0.051826821)),
     "NW plm HC0": (NeweyWest(2, small_sample="none"), (0.021456505, 0.049098561)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("cov", "expected"), TABLE.values(), ids=TABLE)
@@ -234,9 +241,18 @@ FRAMES = {
     "balanced": with_groups(grunfeld10()),
     "unbalanced": with_groups(grunfeld10_unbalanced()).sample(frac=1, random_state=3),
 }
-DIMENSIONS = [["firm"], ["state"], ["cut"], ["text"], ["firm", "year"], ["state", "cut"],
-              ["state", "year"], ["firm", "year", "cut"], ["state", "cut", "text"],
-              ["firm", "year", "state", "cut"]]  # fmt: skip
+DIMENSIONS = [
+    ["firm"],
+    ["state"],
+    ["cut"],
+    ["text"],
+    ["firm", "year"],
+    ["state", "cut"],
+    ["state", "year"],
+    ["firm", "year", "cut"],
+    ["state", "cut", "text"],
+    ["firm", "year", "state", "cut"],
+]
 
 
 @pytest.mark.parametrize("weights", [None, "w_obs"])
@@ -421,9 +437,12 @@ def test_few_clusters_are_noted() -> None:
 def test_indefinite_two_way_covariance_is_repaired_and_noted() -> None:
     rng = np.random.default_rng(5)
     frame = pd.DataFrame(
-        {"unit": np.repeat(np.arange(6), 5), "time": np.tile(np.arange(5), 6),
-         **{name: rng.normal(size=30) for name in ("y", "a", "b", "c")}}
-    )  # fmt: skip
+        {
+            "unit": np.repeat(np.arange(6), 5),
+            "time": np.tile(np.arange(5), 6),
+            **{name: rng.normal(size=30) for name in ("y", "a", "b", "c")},
+        }
+    )
     fit = pm.PooledOLS("y ~ a + b + c", cov="cluster:unit+time").fit(
         pm.Panel(frame, "unit", "time")
     )

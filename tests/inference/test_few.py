@@ -20,10 +20,13 @@ from panelml.inference.few import Hotelling, effective
         ((1, 2, 1, 1, 3, 3, 2, 4, 5, 3), 22, 15, (1 / 25 + 1 / 22) / (15 / 25**2 + 21 / 22**2)),
         ((4, 4), 100, 6, (1 / 8 + 1 / 100) / (6 / 64 + 99 / 100**2)),
         ((40, 40, 20), 5, 4, (1 / 100 + 1 / 5) / (97 / 100**2 + 4 / 25)),
-        ((1,), 60, 0, np.nan), ((4,), 60, 3, np.nan), ((60,), 1, 0, np.nan),
-        ((1,) * 9, 60, 0, np.nan), ((250, 250), 500, 498, 1.0),
+        ((1,), 60, 0, np.nan),
+        ((4,), 60, 3, np.nan),
+        ((60,), 1, 0, np.nan),
+        ((1,) * 9, 60, 0, np.nan),
+        ((250, 250), 500, 498, 1.0),
     ],
-)  # fmt: skip
+)
 def test_degrees_of_freedom_of_the_smaller_group(
     sizes: tuple[int, ...], comparison: int, df: float, inflation: float
 ) -> None:
@@ -45,9 +48,7 @@ def test_clusters_count_by_what_they_weigh() -> None:
     own, other = ((v.sum() ** 2 / (v**2).sum()) for v in (w[treated], w[~treated]))
     np.testing.assert_allclose(counts.equal, (own, other))
     np.testing.assert_allclose(counts.whole.df, [min(own, other) - 1])
-    said = " ".join(
-        str(pm.evaluate_policy("y ~ 1", panel, cohort="cohort", weights="w")).split()
-    )  # fmt: skip
+    said = " ".join(str(pm.evaluate_policy("y ~ 1", panel, cohort="cohort", weights="w")).split())
     assert f"(by their weights like {own:.3g} and {other:.3g})" in said
 
 
@@ -114,9 +115,12 @@ def test_the_randomisation_test_of_one_treated_unit_is_the_share_of_placebos() -
 def test_clusters_of_several_units_are_counted_and_deal_dates_out_together() -> None:
     frame = pm.simulate.staggered(60, 6, {4: 0.2}, n_clusters=10, sigma_c=1, seed=2, effect=0.0)
     found = pm.evaluate_policy(
-        "y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort", cov="cluster:cluster",
+        "y ~ 1",
+        pm.Panel(frame, unit="unit", time="time"),
+        cohort="cohort",
+        cov="cluster:cluster",
         draws=19,
-    )  # fmt: skip
+    )
     assert "2 treated clusters (cluster) in 1 cohort, 8 comparison clusters" in " ".join(
         str(found).split()
     )

@@ -11,9 +11,22 @@ from panelml.errors import SpecificationError
 from tests.laws.panels import dummies
 
 EFFECTS = (
-    "unit", "unit[t]", "unit + t", "unit[t] + t", "unit[t, t2]", "g", "g[t]", "g[t, t2]", "g + h",
-    "g[t] + h", "unit + g[t]", "unit[[t]]", "g[[t]]", "unit + h^t", "t",
-)  # fmt: skip
+    "unit",
+    "unit[t]",
+    "unit + t",
+    "unit[t] + t",
+    "unit[t, t2]",
+    "g",
+    "g[t]",
+    "g[t, t2]",
+    "g + h",
+    "g[t] + h",
+    "unit + g[t]",
+    "unit[[t]]",
+    "g[[t]]",
+    "unit + h^t",
+    "t",
+)
 
 
 def draw(seed: int) -> pd.DataFrame:
@@ -23,9 +36,14 @@ def draw(seed: int) -> pd.DataFrame:
     n = len(d)
     x, z = rng.normal(size=(2, n))
     return d.assign(
-        t2=d["t"] ** 2.0, g=rng.integers(0, 4, 25)[d["unit"]], h=rng.integers(0, 5, n), x=x, z=z,
-        y=x + rng.normal(size=n) * (1 + x**2), w=rng.uniform(0.3, 3, n),
-    )  # fmt: skip
+        t2=d["t"] ** 2.0,
+        g=rng.integers(0, 4, 25)[d["unit"]],
+        h=rng.integers(0, 5, n),
+        x=x,
+        z=z,
+        y=x + rng.normal(size=n) * (1 + x**2),
+        w=rng.uniform(0.3, 3, n),
+    )
 
 
 def columns_of(d: pd.DataFrame, effects: str) -> np.ndarray:
@@ -71,8 +89,9 @@ def test_rows_alone_in_a_weighted_level_say_nothing_and_are_kept(name: str) -> N
     rng = np.random.default_rng(6)
     rows = [(i, t) for i in range(15) for t in range(4)] + [(i, 0) for i in range(15, 20)]
     d = pd.DataFrame(rows, columns=["unit", "t"])
-    d = d.assign(x=rng.normal(size=len(d)), z=rng.normal(size=len(d)),
-                 w=rng.uniform(0.3, 3, len(d)))  # fmt: skip
+    d = d.assign(
+        x=rng.normal(size=len(d)), z=rng.normal(size=len(d)), w=rng.uniform(0.3, 3, len(d))
+    )
     d["y"] = 0.4 * d["x"] + rng.normal(size=len(d))
     panel = pm.Panel(d, "unit", "t")
     right = dense(d, "unit", "w", 0.5 if name == "HC2" else 1.0)

@@ -17,10 +17,21 @@ from panelml.inference.wald import parse_restrictions, wald_test
 from tests.panels import grunfeld10, wage
 
 NAMES = [
-    "Intercept", "x", "x1", "C(region)[T.b]", "C(region)[T.north west]", "np.log(z)", "L(x, 1)",
-    "a", "b", "a:b", 'C(g, contr.treatment(base="u"))[T.v]', "union[T.True]", "within(x)",
+    "Intercept",
+    "x",
+    "x1",
+    "C(region)[T.b]",
+    "C(region)[T.north west]",
+    "np.log(z)",
+    "L(x, 1)",
+    "a",
+    "b",
+    "a:b",
+    'C(g, contr.treatment(base="u"))[T.v]',
+    "union[T.True]",
+    "within(x)",
     "I(x**2)",
-]  # fmt: skip
+]
 
 
 def row(**coefficients: float) -> np.ndarray:

@@ -17,8 +17,17 @@ from panelml.results.base import Results
 def numbers(result: Results) -> dict[str, np.ndarray]:
     """Everything that a fit reports, covariances in units of the standard errors."""
     statistics = result.statistics
-    names = ("nobs", "n_units", "n_periods", "rss", "rsquared", "rsquared_within",
-             "rsquared_between", "rsquared_overall", "loglik")  # fmt: skip
+    names = (
+        "nobs",
+        "n_units",
+        "n_periods",
+        "rss",
+        "rsquared",
+        "rsquared_within",
+        "rsquared_between",
+        "rsquared_overall",
+        "loglik",
+    )
     errors = result.std_errors.to_numpy()
     return {
         "params": result.params.to_numpy(),

@@ -20,10 +20,23 @@ from tests.laws.panels import frames
 from tests.laws.test_dummies import EFFECTS
 
 COVARIANCES = (
-    "iid", "HC1", "HC2", "HC3", "stock-watson", "cluster", "cluster:state", "cluster:time",
-    "cluster:unit+time", "cluster:firm+time", "cluster:unit+firm+time", "CR2", "CR2:state",
-    "CR3:unit", "DK:1", "NW:1",
-)  # fmt: skip
+    "iid",
+    "HC1",
+    "HC2",
+    "HC3",
+    "stock-watson",
+    "cluster",
+    "cluster:state",
+    "cluster:time",
+    "cluster:unit+time",
+    "cluster:firm+time",
+    "cluster:unit+firm+time",
+    "CR2",
+    "CR2:state",
+    "CR3:unit",
+    "DK:1",
+    "NW:1",
+)
 SIZES: dict[str, Any] = {"units": (10, 14), "periods": (5, 7)}
 #: Coefficients of x1 and x2 by those of x1 + 2 x2 and x1 - x2.
 BACK = np.array([[1.0, 1.0], [2.0, -1.0]])
@@ -112,11 +125,18 @@ def test_covariances_are_positive_semidefinite_and_say_if_mended(
 @settings(max_examples=6)
 @given(
     frame=frames(units=(8, 12), periods=(4, 6)),
-    columns=st.sampled_from([
-        ("unit",), ("time",), ("state",), ("firm",), ("unit", "time"), ("state", "firm"),
-        ("state", "time"),
-    ]),
-)  # fmt: skip
+    columns=st.sampled_from(
+        [
+            ("unit",),
+            ("time",),
+            ("state",),
+            ("firm",),
+            ("unit", "time"),
+            ("state", "firm"),
+            ("state", "time"),
+        ]
+    ),
+)
 def test_nested_effects_are_exempt_by_their_joint_rank(
     effects: str, frame: pd.DataFrame, columns: tuple[str, ...]
 ) -> None:
@@ -127,8 +147,9 @@ def test_nested_effects_are_exempt_by_their_joint_rank(
     nested = [part for part in effects.split(" + ") if _is_nested(frame, part, columns)]
     inside = 0
     if nested:
-        blocks = [EFFECTS[part](frame) if part in EFFECTS else _dummies(frame, part)
-                  for part in nested]  # fmt: skip
+        blocks = [
+            EFFECTS[part](frame) if part in EFFECTS else _dummies(frame, part) for part in nested
+        ]
         inside = int(np.linalg.matrix_rank(np.hstack(blocks)))
     k = 2 + rank - inside + bool(nested)
     found = pm.FixedEffects(f"y ~ x1 + x2 | {effects}").fit(pm.Panel(frame, "unit", "time"))

@@ -60,9 +60,15 @@ EFFECTS = {
 #: Where the levels' system is solved by iteration, its rank is counted from connected sets:
 #: exactly for one effect beside the units, or two effects without units.
 COUNTED = (
-    "unit + time", "unit + firm", "firm + state", "unit + state", "unit + firm^state",
-    "unit + state^time", "state^time", "time",
-)  # fmt: skip
+    "unit + time",
+    "unit + firm",
+    "firm + state",
+    "unit + state",
+    "unit + firm^state",
+    "unit + state^time",
+    "state^time",
+    "time",
+)
 
 
 @contextmanager
@@ -130,8 +136,16 @@ def test_disconnected_sets_each_have_a_redundant_level(road: str) -> None:
     rng = np.random.default_rng(8)
     unit, time = np.repeat(np.arange(20), 6), np.tile(np.arange(6), 20)
     firm = rng.integers(0, 3, 120) + 3 * (unit >= 10)
-    frame = pd.DataFrame({"unit": unit, "time": time, "firm": firm, "x1": rng.normal(size=120),
-                          "x2": rng.normal(size=120), "y": rng.normal(size=120)})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "unit": unit,
+            "time": time,
+            "firm": firm,
+            "x1": rng.normal(size=120),
+            "x2": rng.normal(size=120),
+            "y": rng.normal(size=120),
+        }
+    )
     with levels_solved(road):
         fit = pm.FixedEffects("y ~ x1 + x2 | unit + firm", cov="iid").fit(
             pm.Panel(frame, "unit", "time")

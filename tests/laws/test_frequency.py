@@ -132,8 +132,14 @@ def assert_same_but_periods(found: Results, expected: Results) -> None:
     assert found.nobs == expected.nobs
     for key in ("params", "std_errors", "correlations", "df", "extras"):
         assert ours[key] == pytest.approx(theirs[key], rel=1e-7, abs=1e-9, nan_ok=True), key
-    for key in ("rss", "rsquared", "rsquared_within", "rsquared_between", "rsquared_overall",
-                "loglik"):  # fmt: skip
+    for key in (
+        "rss",
+        "rsquared",
+        "rsquared_within",
+        "rsquared_between",
+        "rsquared_overall",
+        "loglik",
+    ):
         assert getattr(found.statistics, key) == pytest.approx(
             getattr(expected.statistics, key), rel=1e-7, nan_ok=True
         ), key
@@ -141,15 +147,21 @@ def assert_same_but_periods(found: Results, expected: Results) -> None:
 
 def test_a_change_of_differently_many_rows_is_refused() -> None:
     frame = pd.DataFrame(
-        {"unit": [1, 1, 2, 2], "time": [1, 2, 1, 2], "y": [1.0, 2, 3, 5], "x": [1.0, 3, 2, 2],
-         "n": [1, 1, 1, 2]}
-    )  # fmt: skip
+        {
+            "unit": [1, 1, 2, 2],
+            "time": [1, 2, 1, 2],
+            "y": [1.0, 2, 3, 5],
+            "x": [1.0, 3, 2, 2],
+            "n": [1, 1, 1, 2],
+        }
+    )
     with pytest.raises(SpecificationError, match="weights that are constant within units"):
         pm.FirstDifference("y ~ x", weights="frequency:n").fit(panel(frame))
 
 
 def test_a_frequency_is_whole() -> None:
-    frame = pd.DataFrame({"unit": [1, 1], "time": [1, 2], "y": [1.0, 2], "x": [1.0, 3],
-                          "n": [1.0, 1.5]})  # fmt: skip
+    frame = pd.DataFrame(
+        {"unit": [1, 1], "time": [1, 2], "y": [1.0, 2], "x": [1.0, 3], "n": [1.0, 1.5]}
+    )
     with pytest.raises(SpecificationError, match="Frequency weights must be whole numbers; 'n'"):
         pm.PooledOLS("y ~ x", weights="frequency:n").fit(panel(frame))

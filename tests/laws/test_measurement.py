@@ -37,7 +37,7 @@ LEAST_SQUARES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "mixed crossed": ("MixedModel", "y ~ x1 + x2 + (1 | unit) + (1 | firm)", {}),
     "mixed ar1": ("MixedModel", "y ~ x1 + x2 + (1 | unit)", {"residual": "ar1"}),
     "exchangeable": ("MixedModel", "y ~ x1 + x2", {"residual": pm.residual.Exchangeable()}),
-}  # fmt: skip
+}
 every = pytest.mark.parametrize("name", LEAST_SQUARES)
 FRAME = make_frame(np.random.default_rng(8), 30, 7, 0.15)
 # Multiples of 2^-10 stay exact beside a level of up to 2^42.

@@ -53,13 +53,19 @@ BASIS = MixedBasis(np.eye(4)[[2, 3, 1, 0, 2]], np.array([0.5, 0.1, -0.2]), 2)
 PERIODS = AbsorbPlan(True, (), (Factor("time", 6, None, 0),))
 START = np.array([3, 4, 99])
 ASSIGNMENT = Assignment(
-    START[np.arange(25) % 3], START,
-    np.array([[-1, -1, -1, 0, 1, 2], [-1, -1, -1, -1, 3, 4], [-1] * 6]), 5, 0,
-)  # fmt: skip
+    START[np.arange(25) % 3],
+    START,
+    np.array([[-1, -1, -1, 0, 1, 2], [-1, -1, -1, -1, 3, 4], [-1] * 6]),
+    5,
+    0,
+)
 IMPUTER = Imputer(
-    np.zeros(5), np.array([1.0, -0.5, 0.2]), np.arange(6.0)[:, None], np.zeros((6, 5)),
+    np.zeros(5),
+    np.array([1.0, -0.5, 0.2]),
+    np.arange(6.0)[:, None],
+    np.zeros((6, 5)),
     np.zeros((3, 5)),
-)  # fmt: skip
+)
 
 
 def products(block: Block) -> SerialProducts:
@@ -116,9 +122,12 @@ def sample_of(seed: int, weights: str | None, units: int = 25) -> Sample:
     frame = make_frame(np.random.default_rng(seed), units, 6, 0.3)
     formula = parse_formula("y ~ x1 + x2")
     return make_sample(
-        pm.Panel(frame, "unit", "time"), formula, parse_weights(weights),
-        (("firm",), ("time",)), ("trend",),
-    )[0]  # fmt: skip
+        pm.Panel(frame, "unit", "time"),
+        formula,
+        parse_weights(weights),
+        (("firm",), ("time",)),
+        ("trend",),
+    )[0]
 
 
 def blocks(sample: Sample, rows: int) -> list[Block]:

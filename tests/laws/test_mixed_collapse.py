@@ -42,20 +42,25 @@ def test_the_likelihood_and_what_follows_do_not_change(designs: int, restricted:
     np.testing.assert_allclose(two.gradient, one.gradient, rtol=1e-9, atol=1e-7)
     free, change = np.nonzero(FULL), unit_changes(free_entries(FULL), 2)
     np.testing.assert_allclose(
-        two.hessian(free, restricted=restricted), one.hessian(free, restricted=restricted),
-        rtol=1e-8, atol=1e-6,
-    )  # fmt: skip
+        two.hessian(free, restricted=restricted),
+        one.hessian(free, restricted=restricted),
+        rtol=1e-8,
+        atol=1e-6,
+    )
     for name in ("average_information", "identification"):
         found = getattr(two, name)(change, restricted=restricted)
-        np.testing.assert_allclose(found, getattr(one, name)(change, restricted=restricted),
-                                   rtol=1e-8, atol=1e-8)  # fmt: skip
-    np.testing.assert_allclose(SingleFactor(few).start(FULL), SingleFactor(full).start(FULL),
-                               rtol=1e-8)  # fmt: skip
+        np.testing.assert_allclose(
+            found, getattr(one, name)(change, restricted=restricted), rtol=1e-8, atol=1e-8
+        )
+    np.testing.assert_allclose(
+        SingleFactor(few).start(FULL), SingleFactor(full).start(FULL), rtol=1e-8
+    )
     first = variance_information(full, one, free_entries(FULL), restricted=restricted)
     second = variance_information(few, two, free_entries(FULL), restricted=restricted)
     for name in ("observed", "expected", "first", "second"):
-        np.testing.assert_allclose(getattr(second, name), getattr(first, name),
-                                   rtol=1e-8, atol=1e-8)  # fmt: skip
+        np.testing.assert_allclose(
+            getattr(second, name), getattr(first, name), rtol=1e-8, atol=1e-8
+        )
 
 
 def test_many_designs_are_left_alone() -> None:

@@ -89,8 +89,11 @@ def random_factor(seed: int, structure: np.ndarray, zero: int | None) -> np.ndar
 
 @both
 @pytest.mark.parametrize("zero", [None, 1])
-@pytest.mark.parametrize("structure", [np.ones((1, 1)), np.ones((2, 2)), np.ones((3, 3)),
-                                       np.eye(3)], ids=["1", "2", "3", "3-diagonal"])  # fmt: skip
+@pytest.mark.parametrize(
+    "structure",
+    [np.ones((1, 1)), np.ones((2, 2)), np.ones((3, 3)), np.eye(3)],
+    ids=["1", "2", "3", "3-diagonal"],
+)
 def test_single_factor(structure: np.ndarray, zero: int | None, restricted: bool) -> None:
     structure = structure.astype(bool)
     zero = None if len(structure) == 1 else zero

@@ -178,9 +178,12 @@ def test_random_intercepts_are_random_effects(frame: pd.DataFrame, reml: bool) -
 def test_the_within_part_of_a_within_between_model_is_fixed_effects(frame: pd.DataFrame) -> None:
     means = frame.groupby("a")[["t", "x"]].transform("mean")
     frame = frame.assign(
-        row=frame.groupby("a").cumcount(), t_b=means["t"], x_b=means["x"],
-        t_w=frame["t"] - means["t"], x_w=frame["x"] - means["x"],
-    )  # fmt: skip
+        row=frame.groupby("a").cumcount(),
+        t_b=means["t"],
+        x_b=means["x"],
+        t_w=frame["t"] - means["t"],
+        x_w=frame["x"] - means["x"],
+    )
     mixed = fit(frame, "(1 | a)", fixed="t_w + x_w + t_b + x_b")
     panel = pm.Panel(frame, unit="a", time="row")
     fixed = pm.FixedEffects("y ~ t + x", cov="iid").fit(panel)

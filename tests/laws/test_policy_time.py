@@ -27,14 +27,16 @@ WRITINGS: dict[str, Writing] = {
     "starts of months": (lambda k: STARTS[k], lambda k: STARTS[k]),
     "ends of months, cohorts at their starts": (lambda k: ENDS[k], lambda k: STARTS[k]),
     "starts of months, cohorts the day before": (
-        lambda k: STARTS[k], lambda k: STARTS[k] - pd.Timedelta(days=1),
+        lambda k: STARTS[k],
+        lambda k: STARTS[k] - pd.Timedelta(days=1),
     ),
     "quarters": (
-        lambda k: pd.Period("2018Q3", "Q") + k, lambda k: pd.Period("2018Q3", "Q") + k,
+        lambda k: pd.Period("2018Q3", "Q") + k,
+        lambda k: pd.Period("2018Q3", "Q") + k,
     ),
     "months, cohorts dates": (lambda k: pd.Period(STARTS[k], "M"), lambda k: STARTS[k].date()),
     "a zone": (lambda k: ENDS[k].tz_localize(ZONE), lambda k: STARTS[k].tz_localize(ZONE)),
-}  # fmt: skip
+}
 MODELS: dict[str, Any] = {
     "static": pm.TWFE("y ~ 1", cohort="cohort"),
     "event": pm.EventStudy("y ~ 1", cohort="cohort", window=(-3, 2)),

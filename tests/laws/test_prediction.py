@@ -55,9 +55,11 @@ def agree(result: Results, frame: pd.DataFrame, some: pd.DataFrame, kind: str) -
 @pytest.mark.parametrize("name", ESTIMATORS)
 @settings(max_examples=5)
 @given(
-    frame=frames(**SIZES), seed=st.integers(0, 99), kind=st.sampled_from(list(FRAMES)),
+    frame=frames(**SIZES),
+    seed=st.integers(0, 99),
+    kind=st.sampled_from(list(FRAMES)),
     weights=st.sampled_from([None, "w"]),
-)  # fmt: skip
+)
 def test_of_every_estimator(
     name: str, frame: pd.DataFrame, seed: int, kind: str, weights: str | None
 ) -> None:
@@ -96,9 +98,10 @@ def test_of_split_products(spec: Any, frame: pd.DataFrame, seed: int) -> None:
 
 @settings(max_examples=20)
 @given(
-    frame=frames(**SIZES), seed=st.integers(0, 99),
+    frame=frames(**SIZES),
+    seed=st.integers(0, 99),
     form=st.sampled_from(["number", "year", "quarter end", "week", "business month", "YYYYMM"]),
-)  # fmt: skip
+)
 def test_a_lag_is_the_value_one_period_of_the_fit_earlier(
     frame: pd.DataFrame, seed: int, form: str
 ) -> None:

@@ -37,10 +37,21 @@ FORMULAS = (
 STORAGE: dict[str, Any] = {
     name: lambda frame, name=name: frame.astype(dict.fromkeys(("x1", "x2", "y"), name))
     for name in (
-        "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
-        "float32", "Int8", "UInt8", "Float32",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float16",
+        "float32",
+        "Int8",
+        "UInt8",
+        "Float32",
     )
-}  # fmt: skip
+}
 SMALL = {"int8": "int8", "uint8": "uint8"}
 STORAGE |= {
     f"{kind} {name}": lambda frame, name=name, turn=turn: turn(STORAGE[name](frame))
@@ -96,15 +107,29 @@ def test_storage_does_not_matter_to_policies(name: str) -> None:
     rng = np.random.default_rng(3)
     unit, time = np.repeat(np.arange(40), 8), np.tile(np.arange(2001, 2009), 40)
     cohort = np.where(np.arange(40) % 4 == 0, 0, 2003 + np.arange(40) % 4)[unit]
-    frame = pd.DataFrame({
-        "unit": unit, "time": time, "cohort": cohort, "x": rng.integers(0, 99, 40)[unit],
-        "z": rng.integers(0, 99, unit.size), "w": rng.integers(1, 9, 40)[unit],
-        "half": (unit // 4) % 2, "y": rng.integers(-120, 120, unit.size),
-    })  # fmt: skip
-    small = frame.astype({
-        "time": "int16", "cohort": "uint16", "x": "int8", "z": "uint8", "w": "int8", "half": "int8",
-        "y": "int8",
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "unit": unit,
+            "time": time,
+            "cohort": cohort,
+            "x": rng.integers(0, 99, 40)[unit],
+            "z": rng.integers(0, 99, unit.size),
+            "w": rng.integers(1, 9, 40)[unit],
+            "half": (unit // 4) % 2,
+            "y": rng.integers(-120, 120, unit.size),
+        }
+    )
+    small = frame.astype(
+        {
+            "time": "int16",
+            "cohort": "uint16",
+            "x": "int8",
+            "z": "uint8",
+            "w": "int8",
+            "half": "int8",
+            "y": "int8",
+        }
+    )
     wide = frame.astype({name: float for name in frame if name not in ("unit", "time")})
     found, expected = (POLICIES[name].fit(pm.Panel(f, "unit", "time")) for f in (small, wide))
     np.testing.assert_allclose(found.params, expected.params, rtol=1e-9, atol=1e-9)

@@ -52,9 +52,15 @@ def frame() -> pd.DataFrame:
     post = d["t"] >= first
     x, z = np.where(d["id"] == 7, 0.0, grid(rng.normal(size=n))), grid(rng.normal(size=n))
     return d.assign(
-        x=x, z=z, first=first, post=post.astype(float), w=1.0 + d["id"] % 3, g=d["id"] % 4,
-        f=rng.integers(0, 6, n), y=grid(0.5 * x + z + 3 * effect + 0.3 * post + rng.normal(size=n)),
-    )  # fmt: skip
+        x=x,
+        z=z,
+        first=first,
+        post=post.astype(float),
+        w=1.0 + d["id"] % 3,
+        g=d["id"] % 4,
+        f=rng.integers(0, 6, n),
+        y=grid(0.5 * x + z + 3 * effect + 0.3 * post + rng.normal(size=n)),
+    )
 
 
 FRAME = frame()

@@ -99,8 +99,34 @@ def test_a_polynomial_of_degree_five() -> None:
     """Wampler's fourth problem (NIST): all coefficients are one, the errors enormous."""
     x = np.arange(21.0)
     y = sum(x**power for power in range(6))
-    y += np.array([759, -2048, 2048, -2048, 2523, -2048, 2048, -2048, 1838, -2048, 2048, -2048,
-                   1838, -2048, 2048, -2048, 2523, -2048, 2048, -2048, 759]) * 100.0  # fmt: skip
+    y += (
+        np.array(
+            [
+                759,
+                -2048,
+                2048,
+                -2048,
+                2523,
+                -2048,
+                2048,
+                -2048,
+                1838,
+                -2048,
+                2048,
+                -2048,
+                1838,
+                -2048,
+                2048,
+                -2048,
+                2523,
+                -2048,
+                2048,
+                -2048,
+                759,
+            ]
+        )
+        * 100.0
+    )
     frame = pd.DataFrame({"unit": np.arange(21) // 7, "time": np.arange(21) % 7, "y": y})
     for power in range(1, 6):
         frame[f"p{power}"] = x**power

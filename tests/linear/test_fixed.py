@@ -75,9 +75,17 @@ def test_dropping_singletons_is_fitting_without_them(
 ) -> None:
     """Also those that are alone only once others are gone."""
     chain = pd.DataFrame(
-        {"unit": [900, 901, 901, 902], "time": [2000, 2001, 2002, 2002], "firm": [7, 7, 8, 8],
-         "y": [1.0, 2.0, 4.0, 3.0], "x1": [0.5, 1.0, -1.0, 2.0], "x2": 1.0, "w": 5.0, "n": 2}
-    )  # fmt: skip
+        {
+            "unit": [900, 901, 901, 902],
+            "time": [2000, 2001, 2002, 2002],
+            "firm": [7, 7, 8, 8],
+            "y": [1.0, 2.0, 4.0, 3.0],
+            "x1": [0.5, 1.0, -1.0, 2.0],
+            "x2": 1.0,
+            "w": 5.0,
+            "n": 2,
+        }
+    )
     longer = pd.concat([frame, chain], ignore_index=True)
     spec = pm.FixedEffects("y ~ x1 + x2 | unit + firm", weights=weights, singletons="drop")
     dropped = spec.fit(pm.Panel(longer, "unit", "time"))

@@ -388,12 +388,45 @@ def serial() -> pd.DataFrame:
 MIXED: dict[str, Callable[[], pd.DataFrame]] = {
     function.__name__: function
     for function in (
-        sleepstudy, orthodont, pastes, penicillin, dyestuff, dyestuff2, cake, machines, oxboys,
-        hsb, exam, bdf, egsingle, chem97, scotssec, insteval, munnell, wagepan, growth, zerovar,
-        slope0, corr_plus, corr_minus, two_obs, singletons, huge_icc, three_groups, small_var,
-        quad, collinear, crossed, levels3, scattered, bodyweight, ovary, orthodont_gaps, serial,
+        sleepstudy,
+        orthodont,
+        pastes,
+        penicillin,
+        dyestuff,
+        dyestuff2,
+        cake,
+        machines,
+        oxboys,
+        hsb,
+        exam,
+        bdf,
+        egsingle,
+        chem97,
+        scotssec,
+        insteval,
+        munnell,
+        wagepan,
+        growth,
+        zerovar,
+        slope0,
+        corr_plus,
+        corr_minus,
+        two_obs,
+        singletons,
+        huge_icc,
+        three_groups,
+        small_var,
+        quad,
+        collinear,
+        crossed,
+        levels3,
+        scattered,
+        bodyweight,
+        ovary,
+        orthodont_gaps,
+        serial,
     )
-}  # fmt: skip
+}
 
 
 def write_csv(directory: Path, names: list[str] | None = None) -> None:

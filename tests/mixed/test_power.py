@@ -35,9 +35,15 @@ def within_error(share: float, truth: float, reps: int) -> bool:
 
 def test_power_of_two_arms_is_that_of_the_t_test() -> None:
     found = pm.power(
-        MODEL, arms, params={"treat": 0.5}, variance=VARIANCE, term="treat", reps=600, seed=1,
+        MODEL,
+        arms,
+        params={"treat": 0.5},
+        variance=VARIANCE,
+        term="treat",
+        reps=600,
+        seed=1,
         sizes=[20, 60],
-    )  # fmt: skip
+    )
     for n in (20, 60):
         row = found.loc[n]
         # A variance that is estimated at zero makes the test a little different in few draws.
@@ -50,9 +56,15 @@ def test_power_of_two_arms_is_that_of_the_t_test() -> None:
 
 def test_degrees_of_freedom_set_the_size_right() -> None:
     found = pm.power(
-        MODEL, arms(12), params={"treat": 1.5}, variance=VARIANCE, term="treat", reps=600, seed=3,
+        MODEL,
+        arms(12),
+        params={"treat": 1.5},
+        variance=VARIANCE,
+        term="treat",
+        reps=600,
+        seed=3,
         df=10,
-    )  # fmt: skip
+    )
     critical = float(stats.t(10).ppf(0.975))
     assert within_error(found["type1"].iloc[0], 0.05, 600)
     assert within_error(found["power"].iloc[0], exact(12, 1.5, critical), 600)
@@ -67,12 +79,21 @@ def test_the_same_seed_gives_the_same_power() -> None:
 def test_growth_with_slopes_is_found_by_enough_units() -> None:
     unit, time = np.repeat(np.arange(40), 5), np.tile(np.arange(5), 40)
     frame = pd.DataFrame({"id": unit, "time": time, "treat": unit % 2})
-    variance = {"sd(Intercept | id)": 1.0, "sd(time | id)": 0.3, "sd(residual)": 1.0,
-                "corr(Intercept, time | id)": 0.2}  # fmt: skip
+    variance = {
+        "sd(Intercept | id)": 1.0,
+        "sd(time | id)": 0.3,
+        "sd(residual)": 1.0,
+        "corr(Intercept, time | id)": 0.2,
+    }
     found = pm.power(
-        pm.MixedModel("y ~ treat * time + (1 + time | id)"), frame, params={"treat:time": 0.4},
-        variance=variance, term="treat:time", reps=200, seed=2,
-    ).iloc[0]  # fmt: skip
+        pm.MixedModel("y ~ treat * time + (1 + time | id)"),
+        frame,
+        params={"treat:time": 0.4},
+        variance=variance,
+        term="treat:time",
+        reps=200,
+        seed=2,
+    ).iloc[0]
     error = np.sqrt((0.3**2 + 1 / 10) * 4 / 40)  # of the difference of mean slopes
     expected = stats.nct(38, 0.4 / error).sf(1.959964)
     assert within_error(found["power"], expected, 200)

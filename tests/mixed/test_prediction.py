@@ -27,9 +27,16 @@ def pupils() -> pd.DataFrame:
     lift = random.normal(0, 0.8, (15, 3))[school, (kind == "b") * 1 + 2 * (kind == "c")]
     y = x + np.log(hours) * (0.5 + slope) + room + judge + lift + random.normal(size=n)
     frame = pd.DataFrame(
-        {"y": y, "x": x, "hours": hours, "kind": kind, "school": school, "room": part,
-         "rater": [f"r{i}" for i in rater]}
-    )  # fmt: skip
+        {
+            "y": y,
+            "x": x,
+            "hours": hours,
+            "kind": kind,
+            "school": school,
+            "room": part,
+            "rater": [f"r{i}" for i in rater],
+        }
+    )
     frame.index = pd.Index([f"row {i}" for i in range(n)])
     frame.loc[["row 5", "row 77"], "y"] = np.nan
     frame.loc[["row 6", "row 78"], "x"] = np.nan
@@ -67,10 +74,12 @@ def test_prediction_is_fixed_part_plus_z_times_b(formula: str) -> None:
     frame = pupils()
     result = pm.MixedModel(formula).fit(frame)
     columns: dict[str, object] = {
-        "x": frame["x"], "np.log(hours)": np.log(frame["hours"]),
+        "x": frame["x"],
+        "np.log(hours)": np.log(frame["hours"]),
         "x:hours": frame["x"] * frame["hours"],
-        "I(x > 0)[T.True]": frame["x"] > 0, "I(x > 0)": frame["x"] > 0,
-    }  # fmt: skip
+        "I(x > 0)[T.True]": frame["x"] > 0,
+        "I(x > 0)": frame["x"] > 0,
+    }
     for level in "abc":
         for label in ("C(kind)[{}]", "C(kind)[T.{}]", "kind[{}]", "kind[T.{}]"):
             columns[label.format(level)] = frame["kind"] == level
@@ -101,9 +110,13 @@ def test_outcome_is_fit_plus_residual(formula: str) -> None:
 def test_new_levels_are_missing_or_at_the_mean() -> None:
     result = pm.MixedModel("y ~ x + (1 + x | school) + (1 | rater)").fit(pupils())
     new = pd.DataFrame(
-        {"x": [1.0, 1.0, 1.0, np.nan], "school": [0.0, 99.0, np.nan, 1.0],
-         "rater": ["r1", "r1", "r1", "r1"]}, index=[4, 2, 9, 7],
-    )  # fmt: skip
+        {
+            "x": [1.0, 1.0, 1.0, np.nan],
+            "school": [0.0, 99.0, np.nan, 1.0],
+            "rater": ["r1", "r1", "r1", "r1"],
+        },
+        index=[4, 2, 9, 7],
+    )
     tables = result.random_effects()
     school, rater = tables["school"].loc[0], tables["rater"].loc["r1", "Intercept"]
     fixed = result.params["Intercept"] + result.params["x"]

@@ -17,52 +17,90 @@ from tests.mixed.mixed_data import MIXED
 #: (group, term), and the log-likelihood, each as text so that its digits are known.
 PRINTED: list[Any] = [
     pytest.param(
-        "hsb", "MathAch ~ 1 + (1 | School)", True,
+        "hsb",
+        "MathAch ~ 1 + (1 | School)",
+        True,
         {"Intercept": ("12.636974", "0.244394")},
-        {("School", "Intercept"): "8.614025", ("residual", ""): "39.148322"}, "-23558.3967",
+        {("School", "Intercept"): "8.614025", ("residual", ""): "39.148322"},
+        "-23558.3967",
         id="hsb null",
     ),
     pytest.param(
-        "hsb", "MathAch ~ MEANSES + (1 | School)", True,
+        "hsb",
+        "MathAch ~ MEANSES + (1 | School)",
+        True,
         {"Intercept": ("12.649435", "0.149280"), "MEANSES": ("5.863538", "0.361458")},
-        {("School", "Intercept"): "2.638708"}, "-23480.6424",
+        {("School", "Intercept"): "2.638708"},
+        "-23480.6424",
         id="hsb means as outcomes",
     ),
     pytest.param(
-        "hsb", "MathAch ~ cses + (cses | School)", True,
+        "hsb",
+        "MathAch ~ cses + (cses | School)",
+        True,
         {"Intercept": ("12.649339", "0.244513"), "cses": ("2.193192", "0.128259")},
-        {("School", "Intercept"): "8.681643", ("School", "cses"): "0.693995"}, "-23357.118",
+        {("School", "Intercept"): "8.681643", ("School", "cses"): "0.693995"},
+        "-23357.118",
         id="hsb random coefficients",
     ),
     pytest.param(
-        "hsb", "MathAch ~ MEANSES * cses + cses * catholic + (cses | School)", True,
-        {"MEANSES": ("5.339118", ""), "catholic": ("1.216672", ""),
-         "MEANSES:cses": ("1.038871", ""), "cses:catholic": ("-1.642583", "")},
-        {}, "-23251.834",
+        "hsb",
+        "MathAch ~ MEANSES * cses + cses * catholic + (cses | School)",
+        True,
+        {
+            "MEANSES": ("5.339118", ""),
+            "catholic": ("1.216672", ""),
+            "MEANSES:cses": ("1.038871", ""),
+            "cses:catholic": ("-1.642583", ""),
+        },
+        {},
+        "-23251.834",
         id="hsb intercepts and slopes as outcomes",
     ),
     pytest.param("bdf", "lang ~ 1 + (1 | school)", False, {}, {}, "-8126.6092", id="bdf null"),
-    pytest.param("bdf", "lang ~ iqvc + (1 | school)", False, {}, {}, "-7625.8865",
-                 id="bdf intercepts"),
-    pytest.param("bdf", "lang ~ iqvc + (iqvc | school)", False, {}, {}, "-7615.3887",
-                 id="bdf slopes"),
-    pytest.param("bdf", "lang ~ iqvc * sesc + (iqvc | school)", False,
-                 {"iqvc:sesc": ("-.047062", "")}, {}, "-7607.8383", id="bdf cross-level"),
     pytest.param(
-        "munnell", "gsp ~ private + emp + hwy + water + other + unemp + (1 | region/state)", False,
+        "bdf", "lang ~ iqvc + (1 | school)", False, {}, {}, "-7625.8865", id="bdf intercepts"
+    ),
+    pytest.param(
+        "bdf", "lang ~ iqvc + (iqvc | school)", False, {}, {}, "-7615.3887", id="bdf slopes"
+    ),
+    pytest.param(
+        "bdf",
+        "lang ~ iqvc * sesc + (iqvc | school)",
+        False,
+        {"iqvc:sesc": ("-.047062", "")},
+        {},
+        "-7607.8383",
+        id="bdf cross-level",
+    ),
+    pytest.param(
+        "munnell",
+        "gsp ~ private + emp + hwy + water + other + unemp + (1 | region/state)",
+        False,
         {"private": (".2671485", ".0212591"), "emp": (".7540720", ".0261868")},
         {("region:state", "Intercept"): ".0062757", ("region", "Intercept"): ".0014506"},
         "1430.5016",
         id="Stata manual, productivity",
     ),
     pytest.param(
-        "egsingle", "math ~ year + (year | schoolid/childid)", True,
-        {"Intercept": ("-.779160", ".058302"), "year": (".763125", ".015399")}, {}, "-8168.3697",
+        "egsingle",
+        "math ~ year + (year | schoolid/childid)",
+        True,
+        {"Intercept": ("-.779160", ".058302"), "year": (".763125", ".015399")},
+        {},
+        "-8168.3697",
         id="egsingle growth",
     ),
-    pytest.param("exam", "normexam ~ standLRT + (standLRT | school)", False,
-                 {"standLRT": (".5567304", ".0199368")}, {}, "-4658.43548", id="Goldstein, exams"),
-]  # fmt: skip
+    pytest.param(
+        "exam",
+        "normexam ~ standLRT + (standLRT | school)",
+        False,
+        {"standLRT": (".5567304", ".0199368")},
+        {},
+        "-4658.43548",
+        id="Goldstein, exams",
+    ),
+]
 
 
 def printed(value: float, text: str) -> None:
@@ -74,9 +112,13 @@ def printed(value: float, text: str) -> None:
     ("data", "formula", "reml", "coefficients", "variances", "loglik"), PRINTED
 )
 def test_printed_results(
-    data: str, formula: str, reml: bool, coefficients: dict[str, tuple[str, str]],
-    variances: dict[tuple[str, str], str], loglik: str,
-) -> None:  # fmt: skip
+    data: str,
+    formula: str,
+    reml: bool,
+    coefficients: dict[str, tuple[str, str]],
+    variances: dict[tuple[str, str], str],
+    loglik: str,
+) -> None:
     result = pm.MixedModel(formula, reml=reml).fit(MIXED[data]())
     printed(result.loglik, loglik)
     for name, (value, error) in coefficients.items():
@@ -94,8 +136,12 @@ def test_wooldridge_wages() -> None:
     result = pm.MixedModel(
         f"{formula} + d81 + d82 + d83 + d84 + d85 + d86 + d87 + (1 | nr)", reml=False
     ).fit(_wages_with_years())
-    for name, value, error in [("educ", ".092", ".011"), ("black", "-.139", ".048"),
-                               ("exper", ".106", ".015"), ("union", ".106", ".018")]:  # fmt: skip
+    for name, value, error in [
+        ("educ", ".092", ".011"),
+        ("black", "-.139", ".048"),
+        ("exper", ".106", ".015"),
+        ("union", ".106", ".018"),
+    ]:
         assert result.params[name] == pytest.approx(float(value), abs=0.0015)
         assert result.std_errors[name] == pytest.approx(float(error), abs=0.0015)
 

@@ -79,9 +79,13 @@ def test_a_group_for_each_row(terms: str, reml: bool) -> None:
 @pytest.mark.parametrize(
     ("terms", "rows"),
     [("(t | g)", 2), ("(1 | g) + (1 | k)", 5), ("(1 | g) + (t | g)", 5), ("(t | h) + (x | h)", 5)],
-    ids=["as many coefficients as rows", "two names of one factor", "two intercepts",
-         "two intercepts of two terms"],
-)  # fmt: skip
+    ids=[
+        "as many coefficients as rows",
+        "two names of one factor",
+        "two intercepts",
+        "two intercepts of two terms",
+    ],
+)
 def test_variances_that_cannot_be_told_apart(terms: str, rows: int, reml: bool) -> None:
     frame = data().groupby("g").head(rows)
     frame = frame.assign(k=frame["g"].map(lambda g: f"unit {g}"))

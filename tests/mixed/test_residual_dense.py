@@ -70,27 +70,46 @@ CASES: dict[str, tuple[ResidualStructure, Matrix, int, str, str]] = {
     "ma1": (pm.residual.MA1("t"), ma1, 2, "serial", "y ~ x + t + (1 | id)"),
     "car1": (pm.residual.CAR1("age"), car1, 2, "serial", "y ~ x + t + (1 | id)"),
     "exchangeable": (
-        pm.residual.Exchangeable(by="g", group="id"), exchangeable_by_group, 4, "serial",
+        pm.residual.Exchangeable(by="g", group="id"),
+        exchangeable_by_group,
+        4,
+        "serial",
         "y ~ x + t",
     ),
     "heteroskedastic": (
-        pm.residual.Heteroskedastic("g"), heteroskedastic, 2, "serial", "y ~ x + t + (1 | id)",
+        pm.residual.Heteroskedastic("g"),
+        heteroskedastic,
+        2,
+        "serial",
+        "y ~ x + t + (1 | id)",
     ),
     "loglinear": (
-        pm.residual.Heteroskedastic(covariates=("x", "t")), loglinear, 3, "serial",
+        pm.residual.Heteroskedastic(covariates=("x", "t")),
+        loglinear,
+        3,
+        "serial",
         "y ~ x + t + (1 | id)",
     ),
     "unstructured": (
-        pm.residual.Unstructured("wave", group="Subject"), unstructured, 10, "orthodont_gaps",
+        pm.residual.Unstructured("wave", group="Subject"),
+        unstructured,
+        10,
+        "orthodont_gaps",
         "distance ~ age * male",
     ),
-}  # fmt: skip
+}
 
 
 def negative_twice(
-    matrix: Matrix, frame: pd.DataFrame, group: str, x: np.ndarray, y: np.ndarray, *,
-    random: bool, restricted: bool,
-) -> Callable[[np.ndarray], float]:  # fmt: skip
+    matrix: Matrix,
+    frame: pd.DataFrame,
+    group: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    random: bool,
+    restricted: bool,
+) -> Callable[[np.ndarray], float]:
     """Deviance in the parameters of the residuals and, last, the log random deviation."""
     units = [(rows, frame.index.get_indexer(rows.index)) for _, rows in frame.groupby(group)]
 
@@ -124,8 +143,9 @@ def fixed_variances(
 
     def variances(theta: np.ndarray) -> np.ndarray:
         extra = np.exp(2 * theta[-1]) if random else 0.0
-        parts = [x[at].T @ np.linalg.solve(matrix(theta, rows) + extra, x[at])
-                 for rows, at in units]  # fmt: skip
+        parts = [
+            x[at].T @ np.linalg.solve(matrix(theta, rows) + extra, x[at]) for rows, at in units
+        ]
         return np.diag(np.linalg.inv(np.sum(parts, axis=0)))
 
     return variances
@@ -160,8 +180,9 @@ def test_dense_likelihood(name: str, restricted: bool) -> None:
         x = np.column_stack([np.ones(len(frame)), frame["x"], frame["t"]])
         y = frame["y"].to_numpy()
     else:
-        x = np.column_stack([np.ones(len(frame)), frame["age"], frame["male"],
-                             frame["age"] * frame["male"]])  # fmt: skip
+        x = np.column_stack(
+            [np.ones(len(frame)), frame["age"], frame["male"], frame["age"] * frame["male"]]
+        )
         y = frame["distance"].to_numpy()
     deviance = negative_twice(matrix, frame, group, x, y, random=random, restricted=restricted)
     at = start(fit.residual_structure(), name)

@@ -125,18 +125,36 @@ class Model:
 
 AR1 = pm.residual.AR1("t", group="id")
 MODELS = {
-    "nested": Model("y ~ x + (1 | district) + (1 | id)", AR1, ar1,
-                    (("id", ("1",)), ("district", ("1",)))),
+    "nested": Model(
+        "y ~ x + (1 | district) + (1 | id)", AR1, ar1, (("id", ("1",)), ("district", ("1",)))
+    ),
     "crossed": Model("y ~ x + (1 | id) + (1 | t)", AR1, ar1, (("id", ("1",)), ("t", ("1",)))),
-    "three": Model("y ~ x + (1 | id) + (1 | t) + (1 + x | district)", AR1, ar1,
-                   (("id", ("1",)), ("t", ("1",)), ("district", ("1", "x")))),
-    "above": Model("y ~ x + (1 + x | district)", pm.residual.Exchangeable(group="id"), exchangeable,
-                   (("district", ("1", "x")),)),
-    "variances": Model("y ~ x + (1 | district) + (1 | id)", pm.residual.Heteroskedastic("g"),
-                       heteroskedastic, (("id", ("1",)), ("district", ("1",)))),
-    "weighted": Model("y ~ x + (1 | t) + (1 | district)", AR1, weighted_ar1,
-                      (("t", ("1",)), ("district", ("1",))), weights="w"),
-}  # fmt: skip
+    "three": Model(
+        "y ~ x + (1 | id) + (1 | t) + (1 + x | district)",
+        AR1,
+        ar1,
+        (("id", ("1",)), ("t", ("1",)), ("district", ("1", "x"))),
+    ),
+    "above": Model(
+        "y ~ x + (1 + x | district)",
+        pm.residual.Exchangeable(group="id"),
+        exchangeable,
+        (("district", ("1", "x")),),
+    ),
+    "variances": Model(
+        "y ~ x + (1 | district) + (1 | id)",
+        pm.residual.Heteroskedastic("g"),
+        heteroskedastic,
+        (("id", ("1",)), ("district", ("1",))),
+    ),
+    "weighted": Model(
+        "y ~ x + (1 | t) + (1 | district)",
+        AR1,
+        weighted_ar1,
+        (("t", ("1",)), ("district", ("1",))),
+        weights="w",
+    ),
+}
 
 
 def design() -> tuple[np.ndarray, np.ndarray]:

@@ -124,11 +124,14 @@ def test_satterthwaite_of_exchangeable_residuals_is_that_of_an_intercept(reml: b
 @pytest.mark.parametrize(
     "residual",
     [
-        pm.residual.AR1("t", by="g"), pm.residual.CAR1("age"), pm.residual.MA1("t"),
-        pm.residual.Toeplitz(2, "t"), pm.residual.Heteroskedastic("g"),
+        pm.residual.AR1("t", by="g"),
+        pm.residual.CAR1("age"),
+        pm.residual.MA1("t"),
+        pm.residual.Toeplitz(2, "t"),
+        pm.residual.Heteroskedastic("g"),
     ],
     ids=lambda value: value.kind,
-)  # fmt: skip
+)
 def test_order_of_rows_and_scale_of_outcome(residual: Any) -> None:
     frame = serial()
     first = fit(residual)
@@ -162,8 +165,9 @@ def test_predicted_effects_by_formula() -> None:
     np.testing.assert_allclose(found["sd(Intercept)"], spread, rtol=1e-8)
     np.testing.assert_allclose(
         result.predict(frame, effects=True) - result.predict(frame),
-        np.array(effects)[frame["id"]], rtol=1e-8,
-    )  # fmt: skip
+        np.array(effects)[frame["id"]],
+        rtol=1e-8,
+    )
 
 
 def test_sandwich_by_formula() -> None:

@@ -19,9 +19,15 @@ FORMULAS = {
     "no-constant": "y ~ 0 + x + (0 + x | unit)",
 }
 RESIDUALS = (
-    None, "ar1:time", "car1:time", "heteroskedastic:half", "exchangeable", "unstructured:time",
-    pm.residual.Toeplitz(time="time"), "ma1:time",
-)  # fmt: skip
+    None,
+    "ar1:time",
+    "car1:time",
+    "heteroskedastic:half",
+    "exchangeable",
+    "unstructured:time",
+    pm.residual.Toeplitz(time="time"),
+    "ma1:time",
+)
 
 
 def draw(seed: int) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pytest
 import panelml as pm
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.covariance import HC1, Clustered, CovSpec
-from panelml.random import random
+from panelml.random import gls
 from panelml.results.base import Results
 from tests.golden import Case, assert_close, load
 from tests.panels import PANELS
@@ -79,10 +79,14 @@ def test_reference_values(case: Case) -> None:
         assert abs(variances(fit)["u"] / value["sigma2"]["u"] - 1) > 1e-3
         return
     found: dict[str, Any] = {
-        "params": fit.params, "std_errors": fit.std_errors, "cov": fit.cov,
-        "sigma2": variances(fit), "loglik": fit.loglik, "nobs": fit.nobs,
+        "params": fit.params,
+        "std_errors": fit.std_errors,
+        "cov": fit.cov,
+        "sigma2": variances(fit),
+        "loglik": fit.loglik,
+        "nobs": fit.nobs,
         "std_errors_plm": by_rss(fit),
-    }  # fmt: skip
+    }
     compared = set(found) & set(value)
     assert compared
     for name in compared:
@@ -119,9 +123,16 @@ def panel_frame(units: int, periods: int, seed: int = 0, share: float = 0.8) -> 
     y += draw.normal(size=periods)[time] * 0.7 + noise[0]
     counts = draw.integers(1, 4, unit.size)
     return pd.DataFrame(
-        {"i": unit, "t": time, "y": y, "x": x, "fixed": fixed, "w": np.exp(noise[1] / 2),
-         "count": counts}
-    )  # fmt: skip
+        {
+            "i": unit,
+            "t": time,
+            "y": y,
+            "x": x,
+            "fixed": fixed,
+            "w": np.exp(noise[1] / 2),
+            "count": counts,
+        }
+    )
 
 
 def fit_frame(
@@ -397,6 +408,6 @@ def test_outcomes_without_errors_are_refused(frame: pd.DataFrame, method: str) -
 
 
 def test_too_many_periods_are_refused(frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random, "MOST_PERIODS", 8)
+    monkeypatch.setattr(gls, "MOST_PERIODS", 8)
     with pytest.raises(SpecificationError, match="change places"):
         fit_frame(frame)

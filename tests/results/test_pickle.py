@@ -38,11 +38,14 @@ def frame() -> pd.DataFrame:
     n = UNITS * PERIODS
     frame = pd.DataFrame(
         {
-            "u": np.repeat(np.arange(UNITS), PERIODS), "t": np.tile(np.arange(PERIODS), UNITS),
-            "x": rng.normal(size=n), "z": rng.random(n) + 1, "w": rng.random(n) + 0.1,
+            "u": np.repeat(np.arange(UNITS), PERIODS),
+            "t": np.tile(np.arange(PERIODS), UNITS),
+            "x": rng.normal(size=n),
+            "z": rng.random(n) + 1,
+            "w": rng.random(n) + 0.1,
             "g": rng.choice(list("abc"), n),
         }
-    )  # fmt: skip
+    )
     frame["y"] = frame["x"] + np.repeat(rng.normal(size=UNITS), PERIODS) + rng.normal(size=n)
     return frame
 

@@ -231,12 +231,15 @@ def sorted_units() -> pd.DataFrame:
     [
         (pm.Hybrid("y ~ x"), "within(x)", "between(x)"),
         (pm.RandomEffects("y ~ within(x) + between(x)"), "within(x)", "between(x)"),
-        (pm.MixedModel("y ~ within(x) + between(x) + (1 + within(x) | id)"), "within(x)",
-         "between(x)"),
+        (
+            pm.MixedModel("y ~ within(x) + between(x) + (1 + within(x) | id)"),
+            "within(x)",
+            "between(x)",
+        ),
         (pm.Hybrid("y ~ x", random="1 + x"), "within(x)", "between(x)"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_known_units_keep_their_means_and_new_ones_have_their_own(
     sorted_units: pd.DataFrame, spec: pm.Hybrid, within: str, between: str
 ) -> None:

@@ -113,8 +113,12 @@ class PanelDescription:
         ]
 
     def _rows_per_unit(self) -> Listing:
-        values = {"min": self.t_min, **{f"{p}%": v for p, v in self.t_percentiles.items()},
-                  "max": self.t_max, "mean": self.t_mean}  # fmt: skip
+        values = {
+            "min": self.t_min,
+            **{f"{p}%": v for p, v in self.t_percentiles.items()},
+            "max": self.t_max,
+            "mean": self.t_mean,
+        }
         cells = ("Rows per unit", *(number(value) for value in values.values()))
         return Listing(("", *values), (cells,))
 
@@ -157,16 +161,27 @@ def describe(index: PanelIndex, unit: str, time: str, patterns: int = 9) -> Pane
     quantiles = np.percentile(sizes, PERCENTILES, method="averaged_inverted_cdf")
     table, different = _patterns(index, span, patterns)
     return PanelDescription(
-        unit=unit, time=time, nobs=index.n, n_units=sizes.size, n_periods=index.times.size,
-        first=_plain(index.times[0]), last=_plain(index.times[-1]), span=span, delta=index.delta,
-        remedy=index.remedy, t_min=int(sizes.min()), t_mean=float(sizes.mean()),
+        unit=unit,
+        time=time,
+        nobs=index.n,
+        n_units=sizes.size,
+        n_periods=index.times.size,
+        first=_plain(index.times[0]),
+        last=_plain(index.times[-1]),
+        span=span,
+        delta=index.delta,
+        remedy=index.remedy,
+        t_min=int(sizes.min()),
+        t_mean=float(sizes.mean()),
         t_max=int(sizes.max()),
         t_percentiles=dict(zip(PERCENTILES, map(float, quantiles), strict=True)),
-        balanced=index.n == sizes.size * index.times.size, gaps=int(gap.sum()),
+        balanced=index.n == sizes.size * index.times.size,
+        gaps=int(gap.sum()),
         units_with_gaps=int((per_unit > 0).sum()),
         spells=pd.Series(spells[present], index=pd.Index(present, name="spells"), name="units"),
-        patterns=table, n_patterns=different,
-    )  # fmt: skip
+        patterns=table,
+        n_patterns=different,
+    )
 
 
 def _gaps(index: PanelIndex) -> BoolArray:
@@ -196,13 +211,15 @@ def _patterns(index: PanelIndex, span: int, most: int) -> tuple[pd.DataFrame, in
     top = np.lexsort((example, -units))[: most + (units.size == most + 1)]
     rows = [index.time[index.starts[i] : index.starts[i + 1]] for i in example[top]]
     share = units[top] / index.units.size
-    table = pd.DataFrame({
-        "pattern": [_mark(index.steps[times], span) for times in rows],
-        "periods": [_in_words(index, times) for times in rows],
-        "units": units[top],
-        "share": share,
-        "cumulative": np.cumsum(share),
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "pattern": [_mark(index.steps[times], span) for times in rows],
+            "periods": [_in_words(index, times) for times in rows],
+            "units": units[top],
+            "share": share,
+            "cumulative": np.cumsum(share),
+        }
+    )
     return table, int(units.size)
 
 

@@ -54,8 +54,11 @@ class Listing:
             for row in body
         ]
         rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-        marked = [line for i, row in enumerate(lines[1:])
-                  for line in ([rule, row] if i == 0 or i in self.rules else [row])]  # fmt: skip
+        marked = [
+            line
+            for i, row in enumerate(lines[1:])
+            for line in ([rule, row] if i == 0 or i in self.rules else [row])
+        ]
         return "\n".join([lines[0], *marked])
 
     def __str__(self) -> str:

@@ -95,10 +95,16 @@ class Tabulation:
             for value, rows, share, units, ever, within in self.frame.reset_index().to_numpy(object)
         ]
         between = self.frame["between"].sum()
-        rows.append((
-            "Total", count(self.frame["overall"].sum()), "100.00", count(between),
-            percent(between / self.n_units), percent(self.n_units / between),
-        ))  # fmt: skip
+        rows.append(
+            (
+                "Total",
+                count(self.frame["overall"].sum()),
+                "100.00",
+                count(between),
+                percent(between / self.n_units),
+                percent(self.n_units / between),
+            )
+        )
         heads = (self.column, "Rows", "%", "Units", "%", "Within %")
         return Listing(heads, tuple(rows), rules=frozenset({len(rows) - 1}))
 

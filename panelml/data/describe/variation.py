@@ -99,11 +99,18 @@ class Variation:
             counts = f"N = {count(v.nobs)}", f"n = {count(v.n_units)}", f"T-bar = {v.t_bar:.4g}"
             for i, level in enumerate(_LEVELS):
                 first = i == 0
-                rows.append((
-                    v.name if first else "", level, number(v.mean) if first else "",
-                    number(v.sd[i]), number(v.minimum[i]), number(v.maximum[i]), counts[i],
-                    number(v.icc) if first else "",
-                ))  # fmt: skip
+                rows.append(
+                    (
+                        v.name if first else "",
+                        level,
+                        number(v.mean) if first else "",
+                        number(v.sd[i]),
+                        number(v.minimum[i]),
+                        number(v.maximum[i]),
+                        counts[i],
+                        number(v.icc) if first else "",
+                    )
+                )
         rules = frozenset(range(3, len(rows), 3))
         return Listing(heads, tuple(rows), frozenset({0, 1}), rules)
 
@@ -139,12 +146,16 @@ def variation_of(name: str, values: AnyArray, starts: IntArray) -> VariationOf:
     within = found.values[0]
     squares = float(within @ within), float(rows @ means**2)
     return VariationOf(
-        name, mean,
+        name,
+        mean,
         (_sd(deviation, n), _sd(means, g), _root(squares[0], n - 1)),
         (float(x.min()), float(level.min()), mean + float(within.min())),
         (float(x.max()), float(level.max()), mean + float(within.max())),
-        n, g, n / g, _icc(squares, rows),
-    )  # fmt: skip
+        n,
+        g,
+        n / g,
+        _icc(squares, rows),
+    )
 
 
 def unit_means(values: AnyArray, starts: IntArray) -> FloatArray:

@@ -101,9 +101,12 @@ class Category:
 
 
 def fit_category(
-    text: str, source: str | Expression, arguments: tuple[Any, ...], options: dict[str, Any],
+    text: str,
+    source: str | Expression,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
     whole: Chunk,
-) -> Category:  # fmt: skip
+) -> Category:
     """Find the levels that occur, and their coding.
 
     Raises
@@ -129,9 +132,12 @@ def fit_category(
 
 
 def fit_indicators(
-    text: str, source: str | Expression, arguments: tuple[Any, ...], options: dict[str, Any],
+    text: str,
+    source: str | Expression,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
     whole: Chunk,
-) -> Category:  # fmt: skip
+) -> Category:
     """Find the levels that occur, and give each an indicator but those named as references.
 
     Without a reference they are coded as those of ``C()``.

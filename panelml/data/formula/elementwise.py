@@ -18,13 +18,55 @@ from panelml.errors import ColumnTypeError, shown, suggest
 __all__ = ["CONSTANTS", "ELEMENTWISE", "SCALARS", "no_function"]
 
 # Names of functions and methods of NumPy and pandas that mix rows.
-_SUMMARIES = frozenset((
-    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "average", "corrcoef", "count",
-    "cov", "cummax", "cummin", "cumprod", "cumsum", "ewm", "expanding", "gradient", "groupby",
-    "max", "mean", "median", "min", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile",
-    "nanquantile", "nanstd", "nansum", "nanvar", "percentile", "prod", "ptp", "quantile", "rank",
-    "roll", "rolling", "shift", "size", "sort", "std", "sum", "var",
-))  # fmt: skip
+_SUMMARIES = frozenset(
+    (
+        "all",
+        "amax",
+        "amin",
+        "any",
+        "argmax",
+        "argmin",
+        "argsort",
+        "average",
+        "corrcoef",
+        "count",
+        "cov",
+        "cummax",
+        "cummin",
+        "cumprod",
+        "cumsum",
+        "ewm",
+        "expanding",
+        "gradient",
+        "groupby",
+        "max",
+        "mean",
+        "median",
+        "min",
+        "nanmax",
+        "nanmean",
+        "nanmedian",
+        "nanmin",
+        "nanpercentile",
+        "nanquantile",
+        "nanstd",
+        "nansum",
+        "nanvar",
+        "percentile",
+        "prod",
+        "ptp",
+        "quantile",
+        "rank",
+        "roll",
+        "rolling",
+        "shift",
+        "size",
+        "sort",
+        "std",
+        "sum",
+        "var",
+    )
+)
 _RESIZING = frozenset(("diff", "unique", "histogram", "convolve", "correlate"))
 _OTHER_NAMES = {
     "ln": "log(x)",

@@ -37,16 +37,38 @@ _LOGIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.BitOr: np.logical_or,
 }
 _SIGNS: dict[type[ast.cmpop], str] = {
-    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
-}  # fmt: skip
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+}
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
     ">=": operator.ge,
-}  # fmt: skip
+}
 _ALLOWED = (
-    ast.Name, ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Call, ast.keyword, ast.Attribute,
-    ast.BinOp, ast.UnaryOp, ast.Compare, ast.expr_context, ast.unaryop, ast.operator, ast.cmpop,
-)  # fmt: skip
+    ast.Name,
+    ast.Constant,
+    ast.List,
+    ast.Tuple,
+    ast.Dict,
+    ast.Call,
+    ast.keyword,
+    ast.Attribute,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.expr_context,
+    ast.unaryop,
+    ast.operator,
+    ast.cmpop,
+)
 _REFUSED: dict[type[ast.AST], str] = {
     ast.BoolOp: "'and' and 'or'. Write (a > 0) & (b > 0) for both and (a > 0) | (b > 0) for either",
     ast.Not: "'not'. Write ~(a > 0)",

@@ -32,9 +32,18 @@ _UNITS_OF_TIME = (
     (1, "microsecond"),
 )
 _PERIODS = {
-    "Y": "year", "A": "year", "Q": "quarter", "M": "month", "W": "week", "D": "day",
-    "B": "business day", "H": "hour", "T": "minute", "MIN": "minute", "S": "second",
-}  # fmt: skip
+    "Y": "year",
+    "A": "year",
+    "Q": "quarter",
+    "M": "month",
+    "W": "week",
+    "D": "day",
+    "B": "business day",
+    "H": "hour",
+    "T": "minute",
+    "MIN": "minute",
+    "S": "second",
+}
 _NAMED = {"12 months": "1 year", "3 months": "1 quarter", "7 days": "1 week"}
 _MOST = 2**62
 
@@ -130,8 +139,13 @@ class Period:
         if not written:
             return cls("number", 1, "1")
         found = cls._of_dates(_read_numbers(times, written))
-        return cls("number", found.length, f"{found.name} (read as {written})", found.reading,
-                   written=written)  # fmt: skip
+        return cls(
+            "number",
+            found.length,
+            f"{found.name} (read as {written})",
+            found.reading,
+            written=written,
+        )
 
     @classmethod
     def _of_dates(cls, dates: pd.DatetimeIndex) -> Period:

@@ -84,8 +84,9 @@ def lookup(left: Mapping[str, Codes], table: nw.DataFrame[Any], keys: Sequence[s
     DataError
         If no row fits.
     """
-    right = {key: Codes(codes, (labels,))
-             for key in keys for codes, labels in [factorize(table[key])]}  # fmt: skip
+    right = {
+        key: Codes(codes, (labels,)) for key in keys for codes, labels in [factorize(table[key])]
+    }
     _refuse_repeated(right)
     # Codes of the left, so that equal keys have equal cells; unknown ones come out negative.
     cell, other = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)

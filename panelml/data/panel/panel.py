@@ -87,9 +87,13 @@ class Panel(Store):
         self._fill(read_frame(data), keys, unit, time, delta)
 
     def _fill(
-        self, frame: nw.DataFrame[Any], keys: Keys, unit: str, time: str,
+        self,
+        frame: nw.DataFrame[Any],
+        keys: Keys,
+        unit: str,
+        time: str,
         period: Period | float | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         unit_series, time_series = (key_series(frame, keys, name) for name in (unit, time))
         super().__init__(frame, keys, unit, time, build_index(unit_series, time_series, period))
 

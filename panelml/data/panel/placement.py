@@ -74,8 +74,7 @@ def place(labels: AnyArray, index: PanelIndex, column: str) -> Placement:
     if len(kinds) == 1 and "text" not in kinds:
         [kind] = kinds
         _require_kind(own, kind, times[0], column)
-        scales = [scale for scale in _scales(kind, times, own, index.period, column)
-                  if scale.rises]  # fmt: skip
+        scales = [scale for scale in _scales(kind, times, own, index.period, column) if scale.rises]
     if not scales:
         return _looked_up(own, dict(zip(times, index.steps.tolist(), strict=True)), column)
     chosen = next((scale for scale in scales if scale.is_even(index.steps)), scales[-1])

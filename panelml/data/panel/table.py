@@ -209,9 +209,7 @@ def take(series: Series, places: IntArray, like: Frame) -> Any:
         refuse_nested(series)
     if series.implementation is not backend:
         series = nw.new_series(series.name, series.to_list(), backend=backend)
-    rows = nw.from_dict(
-        {_ROW: np.arange(places.size), _PLACE: places}, backend=backend
-    )  # fmt: skip
+    rows = nw.from_dict({_ROW: np.arange(places.size), _PLACE: places}, backend=backend)
     source = nw.from_dict({_PLACE: np.arange(len(series))}, backend=backend)
     native = series.to_native()
     if isinstance(native, pd.Series):

@@ -119,9 +119,12 @@ def _two_by_two(
 
 
 def compare_cohorts(
-    outcome: FloatArray, treatment: FloatArray, share: FloatArray, first: IntArray,
+    outcome: FloatArray,
+    treatment: FloatArray,
+    share: FloatArray,
+    first: IntArray,
     within: tuple[float, float],
-) -> Comparisons:  # fmt: skip
+) -> Comparisons:
     """Split the coefficient of treatment given regressors, in a balanced panel.
 
     The residual d of treatment on regressors and both effects adds up to zero over units in each

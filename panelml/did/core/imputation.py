@@ -119,9 +119,12 @@ class TreatedSums:
 
     def __add__(self, other: TreatedSums) -> TreatedSums:
         return TreatedSums(
-            self.size + other.size, self.squares + other.squares, self.rows + other.rows,
-            self.z + other.z, self.levels + other.levels,
-        )  # fmt: skip
+            self.size + other.size,
+            self.squares + other.squares,
+            self.rows + other.rows,
+            self.z + other.z,
+            self.levels + other.levels,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,15 +205,24 @@ def solve_effects(
     left = sums.z - coef.T @ sums.levels
     by_z = np.concatenate([np.zeros((1, sums.size.size)), bread @ (left[1:] / sums.size)])
     return Imputer(
-        direction @ left / sums.size, direction, (coef @ direction)[:, None],
-        solved / sums.size - coef @ by_z, by_z,
-    )  # fmt: skip
+        direction @ left / sums.size,
+        direction,
+        (coef @ direction)[:, None],
+        solved / sums.size - coef @ by_z,
+        by_z,
+    )
 
 
 def unit_influence(
-    block: Block, assignment: Assignment, plan: AbsorbPlan, sums: TreatedSums, fit: Imputer,
-    *, centre: FloatArray, leave_out: bool,
-) -> KeyedSums:  # fmt: skip
+    block: Block,
+    assignment: Assignment,
+    plan: AbsorbPlan,
+    sums: TreatedSums,
+    fit: Imputer,
+    *,
+    centre: FloatArray,
+    leave_out: bool,
+) -> KeyedSums:
     """How each unit of a block moved the effects: ``sums`` of shape (m, units).
 
     Parameters

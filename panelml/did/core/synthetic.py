@@ -84,9 +84,13 @@ def noise_level(outcomes: FloatArray) -> float:
 
 
 def weigh(
-    others: FloatArray, treated: FloatArray, before: int, kind: Kind, penalties: Penalties,
+    others: FloatArray,
+    treated: FloatArray,
+    before: int,
+    kind: Kind,
+    penalties: Penalties,
     fixed: tuple[FloatArray, FloatArray] | None = None,
-) -> Weighted:  # fmt: skip
+) -> Weighted:
     """Weight comparison units and periods, and read off the effects.
 
     Parameters

@@ -95,10 +95,14 @@ def match_weights(match: Match, importance: FloatArray) -> FloatArray:
     importance : FloatArray, shape (k,)
         Not negative.
     """
-    return nearest_mix(np.concatenate([
-        np.sqrt(importance)[:, None] * match.predictors,
-        np.sqrt(TIE * importance.max()) * _scaled(match.outcomes),
-    ]))  # fmt: skip
+    return nearest_mix(
+        np.concatenate(
+            [
+                np.sqrt(importance)[:, None] * match.predictors,
+                np.sqrt(TIE * importance.max()) * _scaled(match.outcomes),
+            ]
+        )
+    )
 
 
 def fit_mix(
@@ -129,9 +133,12 @@ def fit_mix(
 
 
 def weigh_by_predictors(
-    others: FloatArray, treated: FloatArray, before: int, predictors: FloatArray,
+    others: FloatArray,
+    treated: FloatArray,
+    before: int,
+    predictors: FloatArray,
     importance: FloatArray | None = None,
-) -> Weighted:  # fmt: skip
+) -> Weighted:
     """Weight comparison units by predictors, and read off the effects.
 
     Parameters
@@ -162,11 +169,16 @@ def _best_importance(match: Match, starts: int, seed: int) -> FloatArray:
     points = np.vstack([informed, _logs(rng.dirichlet(np.ones(k), starts))])
     found = [
         minimize(
-            _loss, point, args=(match,), jac=True, method="L-BFGS-B",
-            bounds=[(-SPAN / 2, SPAN / 2)] * k, options={"maxiter": 100},
+            _loss,
+            point,
+            args=(match,),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-SPAN / 2, SPAN / 2)] * k,
+            options={"maxiter": 100},
         )
         for point in points
-    ]  # fmt: skip
+    ]
     best = min(found, key=lambda trial: float(trial.fun))
     return _values(_polished(np.asarray(best.x), float(best.fun), match))
 
@@ -175,9 +187,12 @@ def _polished(point: FloatArray, height: float, match: Match) -> FloatArray:
     """Walk simplexes from a point, each from where the last one collapsed, until none gains."""
     for _ in range(POLISHES):
         walked = minimize(
-            _height, point, args=(match,), method="Nelder-Mead",
+            _height,
+            point,
+            args=(match,),
+            method="Nelder-Mead",
             options={"maxfev": POLISH_STEPS * point.size, "xatol": 1e-6, "fatol": 1e-14 * height},
-        )  # fmt: skip
+        )
         gain = height - float(walked.fun)
         if gain <= 0:
             break

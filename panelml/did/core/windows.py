@@ -41,9 +41,15 @@ class HorizonEffect:
 
 
 def local_projection(
-    y: FloatArray, x: FloatArray, w: FloatArray, treatment: Treatment, horizon: int, *,
-    equal: bool, mean_before: bool,
-) -> HorizonEffect | None:  # fmt: skip
+    y: FloatArray,
+    x: FloatArray,
+    w: FloatArray,
+    treatment: Treatment,
+    horizon: int,
+    *,
+    equal: bool,
+    mean_before: bool,
+) -> HorizonEffect | None:
     """Regress changes from before adoption on adoption, against clean comparisons.
 
     Parameters
@@ -115,9 +121,14 @@ def _mean(values: FloatArray) -> FloatArray:
 
 
 def stacked(
-    y: FloatArray, x: FloatArray, w: FloatArray, start: IntArray, pre: int, post: int,
+    y: FloatArray,
+    x: FloatArray,
+    w: FloatArray,
+    start: IntArray,
+    pre: int,
+    post: int,
     reference: int,
-) -> tuple[IntArray, list[HorizonEffect], list[int]]:  # fmt: skip
+) -> tuple[IntArray, list[HorizonEffect], list[int]]:
     """Regress stacked windows on horizons and their products with adoption.
 
     Comparisons weigh as the adoptions of their window.
@@ -150,18 +161,23 @@ def stacked(
     """
     periods, there = y.shape[1], np.isfinite(y[0])
     cohorts = [
-        int(g) for g in np.unique(start[(start < periods) & (w > 0)])
-        if g - pre >= 0 and g + post < periods and there[g - pre : g + post + 1].all()
+        int(g)
+        for g in np.unique(start[(start < periods) & (w > 0)])
+        if g - pre >= 0
+        and g + post < periods
+        and there[g - pre : g + post + 1].all()
         and ((start > g + post) & (w > 0)).any()
-    ]  # fmt: skip
+    ]
     horizons = np.array([h for h in range(-pre, post + 1) if h != reference])
     if not cohorts:
         return horizons, [], cohorts
     window = np.append(horizons, reference)
     table = np.concatenate([y[None], x])
     mass = np.array([[w[start == g].sum(), w[start > g + post].sum()] for g in cohorts])
-    stacks = [_stack(table[:, :, g + window], w, start == g, start > g + post, mass.sum(axis=0))
-              for g in cohorts]  # fmt: skip
+    stacks = [
+        _stack(table[:, :, g + window], w, start == g, start > g + post, mass.sum(axis=0))
+        for g in cohorts
+    ]
     squares = np.diag(np.sum([stack.cross() for stack in stacks], axis=0))[1:]
     means = np.sum([stack.sums() for stack in stacks], axis=0)
     stacks = [stack.less(means) for stack in stacks]
@@ -175,8 +191,9 @@ def stacked(
     psi = np.sum([stack.influence(combine, apart[:, 1:] @ inverse) for stack in stacks], axis=0)
     treated = int(np.isin(start[w > 0], cohorts).sum())
     gone = frozenset(solution.dropped)
-    effects = [HorizonEffect(float(e), p, treated, gone)
-               for e, p in zip(apart @ combine, psi, strict=True)]  # fmt: skip
+    effects = [
+        HorizonEffect(float(e), p, treated, gone) for e, p in zip(apart @ combine, psi, strict=True)
+    ]
     return horizons, effects, cohorts
 
 

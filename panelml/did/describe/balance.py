@@ -81,10 +81,13 @@ def balance_table(
     groups = _Groups.of(data, cohort, treatment, control)
     names = _names(columns)
     values = {name: groups.panel.finite(name).astype(np.float64) for name in names}
-    return balance_frame({
-        (label, name): _compare(values[name], treated, others)
-        for label, treated, others in groups for name in names
-    })  # fmt: skip
+    return balance_frame(
+        {
+            (label, name): _compare(values[name], treated, others)
+            for label, treated, others in groups
+            for name in names
+        }
+    )
 
 
 @checked
@@ -220,8 +223,9 @@ def _spread(score: FloatArray, group: BoolArray, trimmed: BoolArray) -> dict[str
     return {
         "units": own.size,
         **dict(zip(("min", "q25", "median", "q75", "max"), parts.tolist(), strict=True)),
-        "outside": beyond, "trimmed": int(trimmed[group].sum()),
-    }  # fmt: skip
+        "outside": beyond,
+        "trimmed": int(trimmed[group].sum()),
+    }
 
 
 def _compare(column: FloatArray, treated: BoolArray, others: BoolArray) -> dict[str, float]:
@@ -238,13 +242,17 @@ def _compare(column: FloatArray, treated: BoolArray, others: BoolArray) -> dict[
         if both.min() < both.max():
             trimmed = int(_scores(both[None], group, [""], "")[1].sum())
     return {
-        "treated": means[0], "comparison": means[1],
-        "sd_treated": spreads[0], "sd_comparison": spreads[1],
+        "treated": means[0],
+        "comparison": means[1],
+        "sd_treated": spreads[0],
+        "sd_comparison": spreads[1],
         "difference": _ratio(means[0] - means[1], width),
         "log_ratio": float(np.log(spreads[0] / spreads[1])) if min(spreads) > 0 else np.nan,
-        "outside": beyond, "n_treated": ours.size, "n_comparison": theirs.size,
+        "outside": beyond,
+        "n_treated": ours.size,
+        "n_comparison": theirs.size,
         "trimmed": trimmed,
-    }  # fmt: skip
+    }
 
 
 def _ratio(gap: float, width: float) -> float:

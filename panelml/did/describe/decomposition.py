@@ -108,17 +108,23 @@ def bacon_decomposition(
         )
     cohorts, share, first = _cohorts(fit, adoption)
     found = _compare(fit, cohorts, share, first)
-    labels = [adoption.label(step) if 0 < start < panel.n_periods else None
-              for step, start in zip(cohorts, first, strict=True)]  # fmt: skip
+    labels = [
+        adoption.label(step) if 0 < start < panel.n_periods else None
+        for step, start in zip(cohorts, first, strict=True)
+    ]
     return BaconDecomposition.of(found, labels, first == 0, fit.coefficient, fit.notes)
 
 
 @checked
 @capped
 def twfe_weights(
-    formula: str, data: Any, *, cohort: str | None = None, treatment: str | None = None,
+    formula: str,
+    data: Any,
+    *,
+    cohort: str | None = None,
+    treatment: str | None = None,
     weights: str | Weights | None = None,
-) -> TwfeWeights:  # fmt: skip
+) -> TwfeWeights:
     """Weigh the effects of cohorts and periods as a two-way coefficient of treatment does.
 
     Parameters
@@ -148,8 +154,9 @@ def twfe_weights(
     start = np.repeat(cohorts, adoption.steps.size)
     at = np.flatnonzero((step >= start) & (cells.weight > 0))
     found = sign_flip(cells.sums[0, at] / cells.weight[at], cells.weight[at], fit.coefficient)
-    labels = [(adoption.label(g), adoption.label(t))
-              for g, t in zip(start[at], step[at], strict=True)]  # fmt: skip
+    labels = [
+        (adoption.label(g), adoption.label(t)) for g, t in zip(start[at], step[at], strict=True)
+    ]
     return TwfeWeights.of(labels, cells.weight[at], found, fit.coefficient, fit.notes)
 
 
@@ -168,16 +175,23 @@ def _two_way(formula: str, panel: Panel, adoption: Adoption, weights: Weights | 
             "the same time, or none does."
         )
     solved = least_squares(
-        sample, absorbed.transform, absorbed.gram,
-        resolution=absorbed.resolution, absorbed="units and periods",
-    )  # fmt: skip
+        sample,
+        absorbed.transform,
+        absorbed.gram,
+        resolution=absorbed.resolution,
+        absorbed="units and periods",
+    )
     direction = np.zeros(1 + len(sample.names))
     kept = 1 + solved.solution.kept
     direction[kept] = solved.solution.bread[0] / solved.solution.bread[0, 0]
     return _TwoWay(
-        sample, absorbed.transform, float(solved.params[0]), direction, start,
+        sample,
+        absorbed.transform,
+        float(solved.params[0]),
+        direction,
+        start,
         (*adoption.notes, *notes, *solved.notes),
-    )  # fmt: skip
+    )
 
 
 def _cohorts(fit: _TwoWay, adoption: Adoption) -> tuple[IntArray, FloatArray, IntArray]:

@@ -114,10 +114,15 @@ def require_reference(grid: CohortGrid, references: tuple[int, ...], sample: Sam
     if not references or grid.shown(references).size:
         return
     there = grid.horizon[(grid.rows > 0) & (grid.cohort != NEVER)]
-    raise IdentificationError(" ".join([
-        f"No cohort has a row at horizon {listing(references)}, from which effects are measured; "
-        f"horizons are {listing(np.unique(there), most=12)}.", *spacing_notes(sample.panel.index),
-    ]))  # fmt: skip
+    raise IdentificationError(
+        " ".join(
+            [
+                f"No cohort has a row at horizon {listing(references)}, from which effects are "
+                f"measured; horizons are {listing(np.unique(there), most=12)}.",
+                *spacing_notes(sample.panel.index),
+            ]
+        )
+    )
 
 
 def unmeasured(

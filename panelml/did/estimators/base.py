@@ -13,8 +13,8 @@ from panelml.data.sample import Sample
 from panelml.did.core.adoption import Adoption
 from panelml.did.core.aggregation import Cells
 from panelml.did.results.averages import horizon_name, label_text
-from panelml.did.results.effect_tie import EffectTie, effect_covariance
-from panelml.did.results.effects import EffectResults, effect_statistics
+from panelml.did.results.effect_tie import EffectTie, effect_covariance, effect_statistics
+from panelml.did.results.effects import EffectResults
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts

@@ -70,9 +70,10 @@ class ClusterCounts:
         found = replace(event, overall=None).with_cov(FewClusters(event.cov_spec, visible))
         # What is made of these effects later has the fewest degrees of freedom of them.
         return replace(
-            found, overall=event.overall and self.on(event.overall),
+            found,
+            overall=event.overall and self.on(event.overall),
             cov_spec=FewClusters(event.cov_spec, visible.worst()),
-        )  # fmt: skip
+        )
 
     def withheld(self, event: EffectResults) -> EffectResults:
         """Leave effects by horizon without standard errors."""
@@ -111,14 +112,20 @@ def count_clusters(fit: EffectResults, adoption: Adoption) -> ClusterCounts:
     everywhere = _Weighed(np.zeros_like(those), cohort[those], cluster[those], weight[those])
     seen = row[treated[row]]
     by_horizon = _Weighed(at, cohort[seen], cluster[seen], weight[seen])
-    others = _Weighed(cohort[compared] * 0, cohort[compared] * 0, cluster[compared],
-                      weight[compared])  # fmt: skip
+    others = _Weighed(
+        cohort[compared] * 0, cohort[compared] * 0, cluster[compared], weight[compared]
+    )
     m = float(others.alike[0])
     return ClusterCounts(
-        name, np.unique(cluster[treated]).size, np.unique(start[treated]).size,
-        np.unique(cluster[compared]).size, (float(everywhere.alike[0]), m),
-        everywhere.visible(m), horizons, by_horizon.visible(m),
-    )  # fmt: skip
+        name,
+        np.unique(cluster[treated]).size,
+        np.unique(start[treated]).size,
+        np.unique(cluster[compared]).size,
+        (float(everywhere.alike[0]), m),
+        everywhere.visible(m),
+        horizons,
+        by_horizon.visible(m),
+    )
 
 
 @dataclass(frozen=True, slots=True)

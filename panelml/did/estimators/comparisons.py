@@ -99,9 +99,13 @@ def planned_cells(
 
 
 def comparable(
-    sample: Sample, adoption: Adoption, control: str, anticipation: int,
-    *, remedy: str = "Compare with units not treated yet: control='not-yet'.",
-) -> tuple[Sample, Adoption, tuple[str, ...]]:  # fmt: skip
+    sample: Sample,
+    adoption: Adoption,
+    control: str,
+    anticipation: int,
+    *,
+    remedy: str = "Compare with units not treated yet: control='not-yet'.",
+) -> tuple[Sample, Adoption, tuple[str, ...]]:
     """Leave out units that are always treated and, without others, periods that all are treated.
 
     Parameters

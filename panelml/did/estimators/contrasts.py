@@ -163,9 +163,14 @@ class SectionRows:
         x[:, 1:] = data.z[1:].T
         _centre(x[:, 1:])
         return cls(
-            names, start, data.z[0], x, data.weights, data.unit,
+            names,
+            start,
+            data.z[0],
+            x,
+            data.weights,
+            data.unit,
             period[data.time],
-        )  # fmt: skip
+        )
 
     @property
     def first(self) -> FloatArray:

@@ -157,9 +157,14 @@ class TwoStageDiD:
 
 
 def _fit(
-    spec: BorusyakJaravelSpiess | TwoStageDiD, data: Any, model: str, level: Level, leads: int,
-    *, leave_out: bool | None,
-) -> EffectResults:  # fmt: skip
+    spec: BorusyakJaravelSpiess | TwoStageDiD,
+    data: Any,
+    model: str,
+    level: Level,
+    leads: int,
+    *,
+    leave_out: bool | None,
+) -> EffectResults:
     panel = require_panel(data)
     adoption = read_adoption(panel, spec.cohort, spec.treatment)
     adoption.require_cohorts()
@@ -179,9 +184,18 @@ def _fit(
     if leads:
         pre = pretrends(free, sample, assignment.start, effects, leads, spec.anticipation)
     return _assemble(
-        spec, model, level, sample, adoption, replace(cells, size=sums.size), imputer.effects,
-        psi, pre, sums.rows == 1, (*adoption.notes, *notes, *more, *first.notes),
-    )  # fmt: skip
+        spec,
+        model,
+        level,
+        sample,
+        adoption,
+        replace(cells, size=sums.size),
+        imputer.effects,
+        psi,
+        pre,
+        sums.rows == 1,
+        (*adoption.notes, *notes, *more, *first.notes),
+    )
 
 
 def _numbered(
@@ -195,9 +209,13 @@ def _numbered(
 
 
 def _influence(
-    sample: Sample, assignment: Assignment, first: FirstStage, sums: TreatedSums,
-    imputer: Imputer, leave_out: bool | None,
-) -> FloatArray:  # fmt: skip
+    sample: Sample,
+    assignment: Assignment,
+    first: FirstStage,
+    sums: TreatedSums,
+    imputer: Imputer,
+    leave_out: bool | None,
+) -> FloatArray:
     """How each unit moved the effects, shape (m, units); ``leave_out`` is None for two stages."""
     plan, centre = first.absorbed.plan, imputer.effects
     if leave_out is not None and sample.weights is not None:
@@ -212,10 +230,18 @@ def _influence(
 
 
 def _assemble(
-    spec: BorusyakJaravelSpiess | TwoStageDiD, model: str, level: Level, sample: Sample,
-    adoption: Adoption, cells: Cells, effects: FloatArray, psi: FloatArray, leads: Leads,
-    lonely: BoolArray, notes: tuple[str, ...],
-) -> EffectResults:  # fmt: skip
+    spec: BorusyakJaravelSpiess | TwoStageDiD,
+    model: str,
+    level: Level,
+    sample: Sample,
+    adoption: Adoption,
+    cells: Cells,
+    effects: FloatArray,
+    psi: FloatArray,
+    leads: Leads,
+    lonely: BoolArray,
+    notes: tuple[str, ...],
+) -> EffectResults:
     labels = {
         "group-time": lambda: cell_labels(adoption, cells),
         "event": lambda: horizon_labels(cells.horizon.tolist(), cells.size),
@@ -229,14 +255,20 @@ def _assemble(
         cells = _with_leads(cells, leads)
     formula = sample.design.formula
     return assemble_effects(
-        model=model, spec=spec, sample=sample, labels=labels,
+        model=model,
+        spec=spec,
+        sample=sample,
+        labels=labels,
         params=np.concatenate([effects, leads.coef]),
         influence=UnitInfluence(sample, np.concatenate([psi, leads.psi])),
         counts=Counts(sample.nobs, len(labels), False, normal=True, rule="asymptotic"),
-        cov=spec.cov, cells=cells if level == "group-time" else None,
-        anticipation=spec.anticipation, absorbed=" + ".join(map(str, formula.effects or ())),
-        notes=notes, start=sample_start(adoption, sample),
-    )  # fmt: skip
+        cov=spec.cov,
+        cells=cells if level == "group-time" else None,
+        anticipation=spec.anticipation,
+        absorbed=" + ".join(map(str, formula.effects or ())),
+        notes=notes,
+        start=sample_start(adoption, sample),
+    )
 
 
 def _with_leads(cells: Cells, leads: Leads) -> Cells:

@@ -57,9 +57,13 @@ class _Indicators:
 
 
 def pretrends(
-    free: Sample, sample: Sample, start: IntArray, effects: tuple[Effect, ...], leads: int,
+    free: Sample,
+    sample: Sample,
+    start: IntArray,
+    effects: tuple[Effect, ...],
+    leads: int,
     anticipation: int,
-) -> Leads:  # fmt: skip
+) -> Leads:
     """Regress untreated outcomes on indicators of the last periods before adoption.
 
     Parameters
@@ -86,9 +90,12 @@ def pretrends(
     absorbed = absorb(extended, effects)
     words = untreated_words(effects)
     solved = least_squares(
-        extended, absorbed.transform, absorbed.gram,
-        resolution=absorbed.resolution, absorbed=words,
-    )  # fmt: skip
+        extended,
+        absorbed.transform,
+        absorbed.gram,
+        resolution=absorbed.resolution,
+        absorbed=words,
+    )
     first = len(free.names)
     kept = solved.solution.kept
     own = kept >= first

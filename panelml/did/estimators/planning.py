@@ -152,13 +152,21 @@ class Plan:
         cells = Cells(cohort, times, member @ weight)
         references, mixed = self._references(found.cells)
         return assemble_effects(
-            model=model, spec=spec, sample=sample, labels=cell_labels(self.adoption, cells),
-            params=found.effects, influence=UnitInfluence(sample, found.psi),
+            model=model,
+            spec=spec,
+            sample=sample,
+            labels=cell_labels(self.adoption, cells),
+            params=found.effects,
+            influence=UnitInfluence(sample, found.psi),
             sizes=UnitInfluence(sample, member * weight),
             counts=Counts(sample.nobs, len(found.cells), False, normal=True, rule="asymptotic"),
-            cov=spec.cov, cells=cells, references=references, anticipation=spec.anticipation,
-            notes=(*notes, *mixed), start=self.start,
-        )  # fmt: skip
+            cov=spec.cov,
+            cells=cells,
+            references=references,
+            anticipation=spec.anticipation,
+            notes=(*notes, *mixed),
+            start=self.start,
+        )
 
     def _lost(self, kept: Sequence[Cell]) -> tuple[str, ...]:
         """Say how many effects of which cohorts were not estimated, if some were."""
@@ -167,8 +175,9 @@ class Plan:
         planned, left = (Counter(cell.cohort for cell in cells) for cells in (self.cells, kept))
         lost = listing(
             f"{n - left[g]} of {n} of cohort {self.label(g)}"
-            for g, n in planned.items() if left[g] < n
-        )  # fmt: skip
+            for g, n in planned.items()
+            if left[g] < n
+        )
         return (
             f"{len(self.cells) - len(kept)} of {len(self.cells)} effects could not be estimated, "
             f"and averages are without them: {lost}.",
@@ -229,9 +238,13 @@ def make_plan(
         np.unique(start[start < NEVER]), steps, base=spec.base, anticipation=spec.anticipation
     )
     notes = (
-        *adoption.notes, *notes, *more, *dropped, *_without(without, adoption),
+        *adoption.notes,
+        *notes,
+        *more,
+        *dropped,
+        *_without(without, adoption),
         *single_units(start, adoption),
-    )  # fmt: skip
+    )
     return Plan(spec, sample, adoption, start, present, steps, cells, notes)
 
 

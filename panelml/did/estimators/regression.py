@@ -75,10 +75,20 @@ class TWFE:
         sample, adoption, notes = _sample(self, data)
         grid = CohortGrid.of(sample, adoption)
         assignment, _ = assign(grid, np.zeros_like(grid.step), grid.step >= grid.cohort)
-        return fit_saturated(Saturated(
-            "Two-way fixed effects", self, sample, _effects(sample), assignment, single_label(),
-            None, (), self.cov, notes,
-        ))  # fmt: skip
+        return fit_saturated(
+            Saturated(
+                "Two-way fixed effects",
+                self,
+                sample,
+                _effects(sample),
+                assignment,
+                single_label(),
+                None,
+                (),
+                self.cov,
+                notes,
+            )
+        )
 
 
 @checked
@@ -155,10 +165,20 @@ class EventStudy:
         assignment, cells = assign(grid, horizon, used)
         horizons = np.unique(horizon[used & (grid.rows > 0)])
         labels = horizon_labels(horizons.tolist(), cells.size)
-        return fit_saturated(Saturated(
-            "Event study", self, sample, _effects(sample), assignment, labels, None,
-            references, self.cov, notes,
-        ))  # fmt: skip
+        return fit_saturated(
+            Saturated(
+                "Event study",
+                self,
+                sample,
+                _effects(sample),
+                assignment,
+                labels,
+                None,
+                references,
+                self.cov,
+                notes,
+            )
+        )
 
 
 @checked
@@ -294,9 +314,12 @@ def _effects(sample: Sample) -> tuple[Any, ...]:
 
 
 def _by_cell(
-    spec: SunAbraham | ExtendedTWFE, data: Any, model: str,
-    wanted: Callable[[CohortGrid], BoolArray], references: tuple[int, ...],
-) -> EffectResults:  # fmt: skip
+    spec: SunAbraham | ExtendedTWFE,
+    data: Any,
+    model: str,
+    wanted: Callable[[CohortGrid], BoolArray],
+    references: tuple[int, ...],
+) -> EffectResults:
     """Estimate an effect for each wanted cohort and period."""
     sample, adoption, notes = _sample(spec, data)
     sample, adoption, more = comparable(sample, adoption, "not-yet", 0)
@@ -307,10 +330,21 @@ def _by_cell(
     assignment, cells = assign(grid, number, (grid.cohort != NEVER) & wanted(grid))
     if not assignment.count:
         raise IdentificationError("No cohort has a row in a period with an effect.")
-    return fit_saturated(Saturated(
-        model, spec, sample, _effects(sample), assignment, cell_labels(adoption, cells), cells,
-        references, spec.cov, (*notes, *more, *lost, *alone), _moderators(spec),
-    ))  # fmt: skip
+    return fit_saturated(
+        Saturated(
+            model,
+            spec,
+            sample,
+            _effects(sample),
+            assignment,
+            cell_labels(adoption, cells),
+            cells,
+            references,
+            spec.cov,
+            (*notes, *more, *lost, *alone),
+            _moderators(spec),
+        )
+    )
 
 
 def _within_window(

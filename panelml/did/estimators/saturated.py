@@ -89,21 +89,34 @@ def fit_saturated(task: Saturated) -> EffectResults:
     kept = int((np.diag(slopes.bread) > 0).sum())
     count, rank = task.assignment.count, absorbed.rank - task.assignment.count
     counts = Counts(
-        sample.nobs, count + kept, False, task.effects, rank,
+        sample.nobs,
+        count + kept,
+        False,
+        task.effects,
+        rank,
         effects_rank=None if task.moderators else rank,
-    )  # fmt: skip
+    )
     if counts.df_resid <= 0:
         raise IdentificationError(
             f"{counts.nobs} rows are too few for {counts.nobs - counts.df_resid} parameters."
         )
     labels, cells = _sized(task, absorbed)
     return assemble_effects(
-        model=task.model, spec=task.spec, sample=task.sample, labels=labels,
-        params=fit.effects, influence=UnitInfluence(task.sample, psi), counts=counts,
-        cov=task.cov, cells=cells, model_cov=slopes.rss / counts.df_resid * fit.bread,
-        references=task.references, absorbed=" + ".join(map(str, task.effects)),
-        notes=(*task.notes, *slopes.notes), start=task.assignment.start,
-    )  # fmt: skip
+        model=task.model,
+        spec=task.spec,
+        sample=task.sample,
+        labels=labels,
+        params=fit.effects,
+        influence=UnitInfluence(task.sample, psi),
+        counts=counts,
+        cov=task.cov,
+        cells=cells,
+        model_cov=slopes.rss / counts.df_resid * fit.bread,
+        references=task.references,
+        absorbed=" + ".join(map(str, task.effects)),
+        notes=(*task.notes, *slopes.notes),
+        start=task.assignment.start,
+    )
 
 
 def _sized(task: Saturated, absorbed: Absorbed) -> tuple[Any, Cells | None]:
@@ -147,10 +160,11 @@ def _require_identified(task: Saturated, gap: FloatArray) -> None:
     remedy = "A cohort needs rows before and after adoption beside rows of units not treated then."
     if (task.assignment.start < NEVER).all():
         remedy = (
-            "Without never-treated units, another reference period is needed." if task.references
+            "Without never-treated units, another reference period is needed."
+            if task.references
             else "No unit is never treated: rows of units not treated yet are needed beside each "
             "treated row."
-        )  # fmt: skip
+        )
     raise IdentificationError(
         f"{int(lost.sum())} of {lost.size} effects are not identified ({names}): they are {words}. "
         f"{remedy}"

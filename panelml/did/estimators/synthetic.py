@@ -160,8 +160,9 @@ def _fit(spec: Spec, data: Any, model: str, kind: Kind) -> SyntheticResults:
     penalties = penalties_of(outcomes, kind)
     found, effects = compare(outcomes, kind, penalties)
     cohorts = outcomes.cohorts.tolist()
-    known = {g: w.importance for g, w in zip(cohorts, found, strict=True)
-             if w.importance is not None}  # fmt: skip
+    known = {
+        g: w.importance for g, w in zip(cohorts, found, strict=True) if w.importance is not None
+    }
     outcomes = replace(outcomes, importance=known)
     draws = _repeated(spec, outcomes, kind, penalties, found)
     cohort = np.repeat(outcomes.cohorts, steps.size - outcomes.cohorts)
@@ -169,17 +170,26 @@ def _fit(spec: Spec, data: Any, model: str, kind: Kind) -> SyntheticResults:
     size = np.array([(outcomes.start == g).sum() for g in cohort], dtype=np.float64)
     cells = Cells(steps[cohort], steps[time], size)
     base = assemble_effects(
-        model=model, spec=spec, sample=sample, labels=cell_labels(read.adoption, cells),
+        model=model,
+        spec=spec,
+        sample=sample,
+        labels=cell_labels(read.adoption, cells),
         params=effects,
         influence=Replicates.of(sample, draws, jackknife=spec.inference == "jackknife"),
         counts=Counts(sample.nobs, effects.size, False, normal=True, rule="asymptotic"),
-        cov=Replications(spec.inference), cells=cells, notes=read.notes,
-    )  # fmt: skip
+        cov=Replications(spec.inference),
+        cells=cells,
+        notes=read.notes,
+    )
     names = [read.cohort(g) for g in cohorts]
     result = SyntheticResults.of(
-        base, names, found, read.comparison, read.times,
+        base,
+        names,
+        found,
+        read.comparison,
+        read.times,
         [outcomes.y[outcomes.start == g].mean(axis=0) for g in cohorts],
-    )  # fmt: skip
+    )
     return result.with_predictors(names, found, _balances(outcomes)) if known else result
 
 
@@ -217,9 +227,12 @@ def _balances(data: Outcomes) -> list[Balance]:
 
 
 def _repeated(
-    spec: Spec, data: Outcomes, kind: Kind, penalties: dict[int, Penalties],
+    spec: Spec,
+    data: Outcomes,
+    kind: Kind,
+    penalties: dict[int, Penalties],
     found: list[Weighted],
-) -> FloatArray:  # fmt: skip
+) -> FloatArray:
     """Estimate again and again, shape (reps, effects)."""
     periods = data.y.shape[1]
     never, treated = (np.flatnonzero(m) for m in (data.start == periods, data.start < periods))
@@ -236,10 +249,14 @@ def _repeated(
         if treated.size == 1:
             # Each unit once: nothing is left to chance.
             start = _moved(data, never, treated)
-            return np.stack([
-                compare(data.of(np.r_[np.delete(never, i), never[i]], start), kind, penalties)[1]
-                for i in counted(never.size, "Placebos")
-            ])  # fmt: skip
+            return np.stack(
+                [
+                    compare(data.of(np.r_[np.delete(never, i), never[i]], start), kind, penalties)[
+                        1
+                    ]
+                    for i in counted(never.size, "Placebos")
+                ]
+            )
 
         def draw() -> Outcomes:
             order = rng.permutation(never)
@@ -268,9 +285,12 @@ def _moved(data: Outcomes, never: IntArray, treated: IntArray) -> IntArray:
 
 
 def _without_each(
-    data: Outcomes, kind: Kind, penalties: dict[int, Penalties], found: list[Weighted],
+    data: Outcomes,
+    kind: Kind,
+    penalties: dict[int, Penalties],
+    found: list[Weighted],
     treated: IntArray,
-) -> FloatArray:  # fmt: skip
+) -> FloatArray:
     counts = [int((data.start == g).sum()) for g in data.cohorts]
     if min(counts) < 2:
         raise IdentificationError(
@@ -287,8 +307,10 @@ def _without_each(
         for g, w in zip(data.cohorts.tolist(), found, strict=True):
             units = w.units[left]
             total = units.sum()
-            fixed[g] = (units / total if total > 0 else np.full(units.size, 1 / units.size),
-                        w.periods)  # fmt: skip
+            fixed[g] = (
+                units / total if total > 0 else np.full(units.size, 1 / units.size),
+                w.periods,
+            )
         draws.append(compare(data.of(keep), kind, penalties, fixed)[1])
     return np.stack(draws)
 

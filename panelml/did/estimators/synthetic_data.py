@@ -81,9 +81,11 @@ class Outcomes:
     def of(self, units: IntArray, start: IntArray | None = None) -> Outcomes:
         """Return the table of some units, which may be said to adopt at another time."""
         return replace(
-            self, y=self.y[units], start=self.start[units] if start is None else start,
+            self,
+            y=self.y[units],
+            start=self.start[units] if start is None else start,
             table=self.table.of(units) if self.table else None,
-        )  # fmt: skip
+        )
 
     def until(self, stop: int, start: int) -> Outcomes:
         """Return the first periods, as if all treated units adopted at another time."""

@@ -94,9 +94,13 @@ class PredictorTable:
 
 
 def read_predictors(
-    panel: Panel, sample: Sample, wanted: Mapping[str, Any], times: Sequence[Any], first: int,
+    panel: Panel,
+    sample: Sample,
+    wanted: Mapping[str, Any],
+    times: Sequence[Any],
+    first: int,
     adopted: str,
-) -> PredictorTable:  # fmt: skip
+) -> PredictorTable:
     """Read predictors off a panel.
 
     Parameters

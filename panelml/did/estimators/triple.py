@@ -117,9 +117,10 @@ class _Problem:
         start = self.rows.start
         controls = cell.controls(start, self.plan.spec.control)
         found = [
-            pair for g in np.unique(start[controls]).tolist()
+            pair
+            for g in np.unique(start[controls]).tolist()
             if (pair := self._against(cell, g)) is not None
-        ]  # fmt: skip
+        ]
         if not found:
             return None
         effects, psi = np.array([f[0] for f in found]), np.stack([f[1] for f in found])
@@ -137,9 +138,10 @@ class _Problem:
             name = f"{name} against {self.plan.label(other)}"
         effect, psi = 0.0, np.zeros(target.size)
         for sign, group in (
-            (1.0, cohort & ~self.eligible), (1.0, control & self.eligible),
+            (1.0, cohort & ~self.eligible),
+            (1.0, control & self.eligible),
             (-1.0, control & ~self.eligible),
-        ):  # fmt: skip
+        ):
             comparison = fit_contrast(self.rows, cell, target, group, self.plan.spec.method)
             found = contrasted(self.rows, cell, comparison, name, self.remarks)
             if found is None:

@@ -125,8 +125,10 @@ def imputable(
         linked = _linked(sample, untreated, others[0])
         apart = keep & ~linked
         if apart.any():
-            causes.append(f"{int(apart.sum()):,} rows have a unit and {others[0].name} that no "
-                          "untreated rows link")  # fmt: skip
+            causes.append(
+                f"{int(apart.sum()):,} rows have a unit and {others[0].name} that no "
+                "untreated rows link"
+            )
         keep &= linked
     if not (keep & ~untreated).any():
         raise IdentificationError(

@@ -100,10 +100,12 @@ class LocalProjectionsDiD:
         names, x, more = _without_cohorts(sample, z[1:], start)
         low, high = self.window
         found = {
-            h: local_projection(z[0], x, w, treatment, h, equal=self.equal,
-                                mean_before=self.mean_before)
-            for h in range(low, high + 1) if h != -1
-        }  # fmt: skip
+            h: local_projection(
+                z[0], x, w, treatment, h, equal=self.equal, mean_before=self.mean_before
+            )
+            for h in range(low, high + 1)
+            if h != -1
+        }
         lost = [h for h, effect in found.items() if effect is None]
         if lost:
             notes = (*notes, f"No adoption has the horizons {listing(lost)} and a comparison.")
@@ -253,17 +255,28 @@ def _tables(sample: Sample, adoption: Adoption) -> tuple[FloatArray, FloatArray,
 
 
 def _assemble(
-    model: str, spec: Spec, sample: Sample, horizons: list[int], effects: list[HorizonEffect],
-    notes: tuple[str, ...], start: IntArray,
-) -> EffectResults:  # fmt: skip
+    model: str,
+    spec: Spec,
+    sample: Sample,
+    horizons: list[int],
+    effects: list[HorizonEffect],
+    notes: tuple[str, ...],
+    start: IntArray,
+) -> EffectResults:
     size = np.array([effect.treated for effect in effects], dtype=np.float64)
     return assemble_effects(
-        model=model, spec=spec, sample=sample, labels=horizon_labels(horizons, size),
+        model=model,
+        spec=spec,
+        sample=sample,
+        labels=horizon_labels(horizons, size),
         params=np.array([effect.effect for effect in effects]),
         influence=UnitInfluence(sample, np.stack([effect.psi for effect in effects])),
         counts=Counts(sample.nobs, len(effects), False, normal=True, rule="asymptotic"),
-        cov=spec.cov, references=(-1,), notes=notes, start=start,
-    )  # fmt: skip
+        cov=spec.cov,
+        references=(-1,),
+        notes=notes,
+        start=start,
+    )
 
 
 def _dropped(names: Sequence[str], effects: Iterable[HorizonEffect]) -> tuple[str, ...]:
@@ -280,13 +293,16 @@ def _fixed(sample: Sample, x: FloatArray) -> tuple[str, ...]:
     unit, low, high = sample.panel.unit, np.nanmin(x, axis=2), np.nanmax(x, axis=2)
     within, between = (high > low).any(axis=1), high.max(axis=1) > low.min(axis=1)
     fixed = ~within & between
-    words = listing(repr(name) for name, is_fixed in zip(sample.names, fixed, strict=True)
-                    if is_fixed)  # fmt: skip
+    words = listing(
+        repr(name) for name, is_fixed in zip(sample.names, fixed, strict=True) if is_fixed
+    )
     if not fixed.any():
         return ()
     if within.any():
-        return (f"{words}: no variation within {unit}, which moves effects by way of the slopes of "
-                "the other covariates alone.",)  # fmt: skip
+        return (
+            f"{words}: no variation within {unit}, which moves effects by way of the slopes of "
+            "the other covariates alone.",
+        )
     return (f"Dropped {words}: no variation within {unit}, which moves no effect.",)
 
 

@@ -26,9 +26,14 @@ MOST_DATES = 20
 
 
 def make_page(
-    question: Question, timing: Timing, found: Findings, skipped: Mapping[str, str],
-    bacon: BaconDecomposition | None, notes: tuple[str, ...], fits: Mapping[str, EffectResults],
-) -> Page:  # fmt: skip
+    question: Question,
+    timing: Timing,
+    found: Findings,
+    skipped: Mapping[str, str],
+    bacon: BaconDecomposition | None,
+    notes: tuple[str, ...],
+    fits: Mapping[str, EffectResults],
+) -> Page:
     """Put everything on one page."""
     level = found.level
     averages: list[Part] = [effects_listing(found.table, level)]
@@ -40,14 +45,21 @@ def make_page(
         Section("What may be concluded", (Prose(conclusions(found)),)),
         Section("Who is treated when", _timing_parts(timing, question.outcome)),
         Section("Average effects", tuple(averages)),
-    ]  # fmt: skip
+    ]
     if found.events:
         shown = any(np.isfinite(event.std_errors).any() for event in found.events.values())
         words = "intervals for each effect on its own" if shown else "no standard errors hold"
-        sections.append(Section("Effects by horizon", (Picture(
-            f"Event studies; {words}",
-            lambda: event_study_plot(level=level, band=False, ax=None, **found.events),
-        ),)))  # fmt: skip
+        sections.append(
+            Section(
+                "Effects by horizon",
+                (
+                    Picture(
+                        f"Event studies; {words}",
+                        lambda: event_study_plot(level=level, band=False, ax=None, **found.events),
+                    ),
+                ),
+            )
+        )
     sections += _two_way(found, bacon)
     if found.sensitivity is not None:
         picture = Picture("Intervals that allow for departures", found.sensitivity.plot)

@@ -110,10 +110,13 @@ class Question:
         reasons = dict.fromkeys(skipped.values())
         if isinstance(self.cov, str) and self.cov == "cluster":
             return " ".join(["No estimator can be run.", *reasons])
-        return " ".join([
-            f"No estimator can be run with cov={shown(self.cov)}.", *reasons,
-            "All of them take 'cluster', and 'cluster:column' with groups of units.",
-        ])  # fmt: skip
+        return " ".join(
+            [
+                f"No estimator can be run with cov={shown(self.cov)}.",
+                *reasons,
+                "All of them take 'cluster', and 'cluster:column' with groups of units.",
+            ]
+        )
 
     def otherwise(self, name: str) -> tuple[str, ...]:
         """Note that an estimator compares with others than those asked for."""

@@ -70,13 +70,18 @@ class Findings:
 def conclusions(found: Findings) -> tuple[str, ...]:
     """Say what the numbers allow, and no more, beginning with what they do not allow."""
     return (
-        *_too_few(found), *_randomised(found.dealt), *found.codings, *_agreement(found),
-        *_few(found), *_pretrends(found), *_negative(found.weights),
+        *_too_few(found),
+        *_randomised(found.dealt),
+        *found.codings,
+        *_agreement(found),
+        *_few(found),
+        *_pretrends(found),
+        *_negative(found.weights),
         *_robustness(found.sensitivity),
         "All of this rests on parallel trends and on the policy having no effect "
         f"{_before(found)}, neither of which data can prove.",
         *_window_words(found.window),
-    )  # fmt: skip
+    )
 
 
 def _before(found: Findings) -> str:
@@ -187,8 +192,10 @@ def _pretrends(found: Findings) -> tuple[str, ...]:
     if not tests:
         if not found.known:
             return ()
-        return ("Equal trends before adoption are not tested: too few periods before adoption, or "
-                "too few units in them.",)  # fmt: skip
+        return (
+            "Equal trends before adoption are not tested: too few periods before adoption, or "
+            "too few units in them.",
+        )
     words = {
         name: f"{name}, {_tested(found.events[name])}: {test.distribution}, {test.pvalue_text}"
         for name, test in tests.items()
@@ -240,8 +247,10 @@ def _robustness(found: Sensitivity | None) -> tuple[str, ...]:
     if found is None:
         return ()
     if np.isnan(found.breakdown):
-        return ("The effect in the period of adoption cannot be told from zero even under "
-                "parallel trends.",)  # fmt: skip
+        return (
+            "The effect in the period of adoption cannot be told from zero even under "
+            "parallel trends.",
+        )
     start = "The effect in the period of adoption can be told from zero under parallel trends,"
     if np.isinf(found.breakdown):
         return (f"{start} and for all departures from them that were tried.",)
@@ -280,9 +289,11 @@ def small_cohorts(timing: Timing) -> tuple[str, ...]:
 
 
 def merged_notes(
-    fits: Mapping[str, EffectResults], averages: Mapping[str, EffectResults], question: Question,
+    fits: Mapping[str, EffectResults],
+    averages: Mapping[str, EffectResults],
+    question: Question,
     timing: Timing,
-) -> tuple[str, ...]:  # fmt: skip
+) -> tuple[str, ...]:
     """Collect what estimators say of themselves, rows and units that are left out first."""
     said: dict[str, list[str]] = {}
     for name, fit in fits.items():

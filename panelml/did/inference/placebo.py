@@ -86,8 +86,10 @@ def placebo_in_time(
     found = replace(cast(Any, spec), cohort=None, treatment=MADE_UP).fit(made_up)
     late = [label_text(adoption.label(g)) for g in adoption.cohorts if g - earlier >= first]
     periods = "period" if earlier == 1 else "periods"
-    notes = [f"Placebo: adoption {earlier} {periods} earlier, on the periods before "
-             f"{label_text(adoption.label(first))}, in which nobody is treated."]  # fmt: skip
+    notes = [
+        f"Placebo: adoption {earlier} {periods} earlier, on the periods before "
+        f"{label_text(adoption.label(first))}, in which nobody is treated."
+    ]
     if late:
         notes.append(f"Cohorts that count as never treated: {listing(late)}.")
     return cast(

@@ -71,10 +71,15 @@ def placebo_in_space(fit: SyntheticResults) -> PlacebosInSpace:
         found.append(compare(data.of(never, start), kind, penalties)[0][0])
     return PlacebosInSpace.of(
         [read.sample.unit_labels[treated[0]], *read.comparison],
-        np.stack([_gap(w) for w in found]), np.array([w.effects.mean() for w in found]),
-        read.times, before, unit=read.sample.panel.unit, time=read.sample.panel.time,
-        depvar=fit.depvar, rounding=_rounding(data.y[:, :before]),
-    )  # fmt: skip
+        np.stack([_gap(w) for w in found]),
+        np.array([w.effects.mean() for w in found]),
+        read.times,
+        before,
+        unit=read.sample.panel.unit,
+        time=read.sample.panel.time,
+        depvar=fit.depvar,
+        rounding=_rounding(data.y[:, :before]),
+    )
 
 
 @capped
@@ -160,14 +165,23 @@ def leave_one_out(fit: SyntheticResults) -> LeaveOneOut:
     used = [i for i in np.argsort(-whole.units, kind="stable") if whole.units[i] >= LEAST_WEIGHT]
     if never.size < 2:
         raise IdentificationError("There is a single comparison unit: none can be left out.")
-    found = [_without(data, int(never[used[k]]), kind, penalties)
-             for k in counted(len(used), "Leave one out")]  # fmt: skip
+    found = [
+        _without(data, int(never[used[k]]), kind, penalties)
+        for k in counted(len(used), "Leave one out")
+    ]
     labels = [read.comparison[i] for i in used]
     return LeaveOneOut.of(
-        labels, whole.units[used], np.array([w.effects.mean() for w in found]), read.times,
-        np.stack([_gap(w) for w in (whole, *found)], axis=1), before, float(whole.effects.mean()),
-        unit=read.sample.panel.unit, time=read.sample.panel.time, depvar=fit.depvar,
-    )  # fmt: skip
+        labels,
+        whole.units[used],
+        np.array([w.effects.mean() for w in found]),
+        read.times,
+        np.stack([_gap(w) for w in (whole, *found)], axis=1),
+        before,
+        float(whole.effects.mean()),
+        unit=read.sample.panel.unit,
+        time=read.sample.panel.time,
+        depvar=fit.depvar,
+    )
 
 
 def _without(data: Outcomes, unit: int, kind: Kind, penalties: dict[int, Penalties]) -> Weighted:

@@ -56,9 +56,13 @@ class Averages:
 
 
 def averages_of(
-    cells: Cells, labels: pd.DataFrame, effects: FloatArray, by: Any, balance: int | None,
+    cells: Cells,
+    labels: pd.DataFrame,
+    effects: FloatArray,
+    by: Any,
+    balance: int | None,
     window: tuple[int | None, int | None],
-) -> Averages:  # fmt: skip
+) -> Averages:
     """Choose and weight the effects of each average; see ``EffectResults.aggregate``.
 
     Raises
@@ -108,9 +112,13 @@ def _by_label(
 
 
 def _overall(
-    by: str, linear: LinearMap, effects: FloatArray, cells: Cells, values: IntArray,
+    by: str,
+    linear: LinearMap,
+    effects: FloatArray,
+    cells: Cells,
+    values: IntArray,
     masks: BoolArray,
-) -> LinearMap | None:  # fmt: skip
+) -> LinearMap | None:
     """Average over cohorts by their mean size; over periods and horizons from 0 on equally."""
     if by == "group":
         by_size = masks / masks.sum(axis=1, keepdims=True)
@@ -151,8 +159,9 @@ def _named(
     names = [str(name) for name in dict.fromkeys(values[kept])]
     if not names:
         raise SpecificationError("by() left every effect out.")
-    masks = np.array([[k and str(v) == name for v, k in zip(values, kept, strict=True)]
-                      for name in names])  # fmt: skip
+    masks = np.array(
+        [[k and str(v) == name for v, k in zip(values, kept, strict=True)] for name in names]
+    )
     linear = average(effects, cells.size, masks)
     return Averages(names, label_frame(names, {}), linear, None, "custom averages")
 

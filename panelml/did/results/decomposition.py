@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["BaconDecomposition", "TwfeWeights"]
 
 KINDS = (
-    "earlier vs later", "later vs earlier", "treated vs never", "later vs always treated",
-    "both cohorts, all periods", "within cohorts and periods",
-)  # fmt: skip
+    "earlier vs later",
+    "later vs earlier",
+    "treated vs never",
+    "later vs always treated",
+    "both cohorts, all periods",
+    "within cohorts and periods",
+)
 
 
 @checked_methods
@@ -47,22 +51,28 @@ class BaconDecomposition(Listed):
 
     @classmethod
     def of(
-        cls, found: Comparisons, labels: Sequence[Any], always: BoolArray, coefficient: float,
+        cls,
+        found: Comparisons,
+        labels: Sequence[Any],
+        always: BoolArray,
+        coefficient: float,
         notes: tuple[str, ...],
-    ) -> BaconDecomposition:  # fmt: skip
+    ) -> BaconDecomposition:
         """Name the cohorts of comparisons."""
         names = [
             label_text(label) if label is not None else "always" if first else "never"
             for label, first in zip(labels, always, strict=True)
         ]
         shown = [*names, ""]
-        frame = pd.DataFrame({
-            "kind": [KINDS[k] for k in found.kind],
-            "treated": [shown[k] for k in found.treated],
-            "control": [shown[k] for k in found.control],
-            "weight": found.weight,
-            "estimate": found.estimate,
-        })  # fmt: skip
+        frame = pd.DataFrame(
+            {
+                "kind": [KINDS[k] for k in found.kind],
+                "treated": [shown[k] for k in found.treated],
+                "control": [shown[k] for k in found.control],
+                "weight": found.weight,
+                "estimate": found.estimate,
+            }
+        )
         return cls(frame, coefficient, notes)
 
     def by_kind(self) -> pd.DataFrame:
@@ -134,9 +144,13 @@ class TwfeWeights(Listed):
 
     @classmethod
     def of(
-        cls, labels: Sequence[tuple[Any, Any]], size: FloatArray, found: SignFlip,
-        coefficient: float, notes: tuple[str, ...],
-    ) -> TwfeWeights:  # fmt: skip
+        cls,
+        labels: Sequence[tuple[Any, Any]],
+        size: FloatArray,
+        found: SignFlip,
+        coefficient: float,
+        notes: tuple[str, ...],
+    ) -> TwfeWeights:
         """Label weights by cohort and period."""
         frame = pd.DataFrame(labels, columns=["cohort", "time"])
         frame["size"], frame["weight"] = size, found.weights

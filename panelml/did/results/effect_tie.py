@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +17,9 @@ from panelml.inference.covariance import Clustered, Covariance, CovLike, estimat
 from panelml.inference.few import FewClusters
 from panelml.inference.influence import UnitInfluence
 from panelml.inference.replications import Jackknife
-from panelml.results.fitted import Attached
+from panelml.results.fitted import Attached, FitStatistics
 
-__all__ = ["EffectTie", "effect_covariance"]
+__all__ = ["EffectTie", "effect_covariance", "effect_statistics"]
 
 # Fewer units or clusters than this make an effect uncertain beyond its standard error.
 FEW = 5
@@ -112,3 +113,18 @@ def _dimensions(sample: Sample, cov: CovLike) -> list[Columns]:
     unit = (sample.panel.unit,)
     found = [columns for columns in read_dimensions(names) if sample.panel.time not in columns]
     return found or [unit]
+
+
+def effect_statistics(sample: Sample, extras: Mapping[str, float] | None = None) -> FitStatistics:
+    """Count the rows, units and periods of a sample; effects have no R-squared."""
+    rows = sample.unit_rows
+    rows = rows[rows > 0]
+    periods = sample.level_rows((sample.panel.time,)) > 0
+    return FitStatistics(
+        sample.nobs,
+        rows.size,
+        int(periods.sum()),
+        (int(rows.min()), float(rows.mean()), int(rows.max())),
+        *(float("nan"),) * 6,
+        extras=dict(extras or {}),
+    )

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from panelml.arguments import checked, checked_methods
-from panelml.data.sample import Sample
 from panelml.did.core.aggregation import Cells, LinearMap
 from panelml.did.results.averages import Averages, averages_of, label_text
 from panelml.did.results.effect_tie import EffectTie, effect_covariance
@@ -24,7 +23,7 @@ from panelml.inference.replications import Jackknife
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
 from panelml.results.adapters.maketables import MaketablesPlugin
-from panelml.results.fitted import Attached, FitStatistics, named
+from panelml.results.fitted import Attached, named
 from panelml.results.show.display import Shown
 from panelml.results.show.formats import number
 from panelml.results.show.summary import Summary, summarize
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EffectResults",
-    "effect_statistics",
     "event_study_plot",
     "require_effects",
 ]
@@ -123,8 +121,11 @@ class EffectResults(Shown, MaketablesPlugin):
         window = (min_horizon, max_horizon)
         found = averages_of(self.cells, self.labels, self._estimates, by, balance, window)
         asked = {
-            "by": by, "balance": balance, "min_horizon": min_horizon, "max_horizon": max_horizon
-        }  # fmt: skip
+            "by": by,
+            "balance": balance,
+            "min_horizon": min_horizon,
+            "max_horizon": max_horizon,
+        }
         overall = None
         if found.overall is not None:
             overall = self._averaged(found.single(), None)
@@ -175,10 +176,15 @@ class EffectResults(Shown, MaketablesPlugin):
         if not early:
             raise SpecificationError(f"{self.model} estimates no effects before adoption.")
         return wald_test(
-            np.eye(len(self.params))[early], list(self.params.index), self._estimates,
-            self.covariance.matrix, self.df_t, name="Test of pre-trends",
-            null=f"the {len(early)} effects before adoption are zero", rule=self.covariance.rule,
-        )  # fmt: skip
+            np.eye(len(self.params))[early],
+            list(self.params.index),
+            self._estimates,
+            self.covariance.matrix,
+            self.df_t,
+            name="Test of pre-trends",
+            null=f"the {len(early)} effects before adoption are zero",
+            rule=self.covariance.rule,
+        )
 
     def model_test(self) -> TestResult | None:
         """Test pre-trends; None where no effect before adoption is estimated."""
@@ -271,16 +277,21 @@ class EffectResults(Shown, MaketablesPlugin):
         """
         if "horizon" not in self.labels.columns or self.cells is not None:
             remedy = (
-                "take aggregate('event') first" if self.cells is not None
+                "take aggregate('event') first"
+                if self.cells is not None
                 else "take a fit of EventStudy, or aggregate('event') of SunAbraham or "
                 "CallawaySantAnna"
-            )  # fmt: skip
+            )
             raise SpecificationError(f"{self.model} has no effects by horizon: {remedy}.")
         ends = self.conf_int(level)
-        frame = pd.DataFrame({
-            "horizon": self.labels["horizon"], "estimate": self.params, "low": ends["lower"],
-            "high": ends["upper"],
-        })  # fmt: skip
+        frame = pd.DataFrame(
+            {
+                "horizon": self.labels["horizon"],
+                "estimate": self.params,
+                "low": ends["lower"],
+                "high": ends["upper"],
+            }
+        )
         if band:
             wide = self.conf_band(level)
             frame = frame.assign(band_low=wide["lower"], band_high=wide["upper"])
@@ -289,18 +300,26 @@ class EffectResults(Shown, MaketablesPlugin):
     def _averaged(self, found: Averages, overall: EffectResults | None) -> EffectResults:
         tie = _averaged_tie(self.attached, found)
         return replace(
-            self, params=named(found.map.weights @ self._estimates, found.names, "param"),
-            model=f"{self.model}, {found.words}", labels=found.labels, cells=None,
+            self,
+            params=named(found.map.weights @ self._estimates, found.names, "param"),
+            model=f"{self.model}, {found.words}",
+            labels=found.labels,
+            cells=None,
             references=self.references if found.by_horizon else (),
-            covariance=effect_covariance(tie, self.cov_spec), overall=overall, _attached=tie,
-        )  # fmt: skip
+            covariance=effect_covariance(tie, self.cov_spec),
+            overall=overall,
+            _attached=tie,
+        )
 
 
 @checked
 def event_study_plot(
-    *results: EffectResults, level: float = 0.95, band: bool = True, ax: Axes | None = None,
+    *results: EffectResults,
+    level: float = 0.95,
+    band: bool = True,
+    ax: Axes | None = None,
     **named: EffectResults,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw event studies of several estimators on common axes, side by side at each horizon.
 
     Parameters
@@ -330,9 +349,10 @@ def event_study_plot(
         )
     frames = {name: result.event_frame(level, band=band) for name, result in everything.items()}
     references = {
-        h for name, result in everything.items()
+        h
+        for name, result in everything.items()
         for h in set(result.references) - set(frames[name]["horizon"])
-    }  # fmt: skip
+    }
     outcomes = ", ".join(dict.fromkeys(result.depvar for result in everything.values()))
     return plot_horizons(
         frames, references=sorted(references), level=level, label=f"Effect on {outcomes}", ax=ax
@@ -371,15 +391,3 @@ def _averaged_tie(tie: Attached, found: Averages) -> EffectTie:
     model_cov = None if cov is None else linear.weights @ cov @ linear.weights.T
     estimate = Estimate(tuple(found.names), influence, model_cov, old.counts)
     return EffectTie(estimate, None, start=start)
-
-
-def effect_statistics(sample: Sample, extras: Mapping[str, float] | None = None) -> FitStatistics:
-    """Count the rows, units and periods of a sample; effects have no R-squared."""
-    rows = sample.unit_rows
-    rows = rows[rows > 0]
-    periods = sample.level_rows((sample.panel.time,)) > 0
-    return FitStatistics(
-        sample.nobs, rows.size, int(periods.sum()),
-        (int(rows.min()), float(rows.mean()), int(rows.max())),
-        *(float("nan"),) * 6, extras=dict(extras or {}),
-    )  # fmt: skip

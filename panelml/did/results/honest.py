@@ -61,10 +61,16 @@ class Sensitivity(Listed):
 
     @classmethod
     def of(
-        cls, method: str, sizes: Sequence[float], found: Sequence[tuple[float, float]],
-        estimate: float, original: tuple[float, float], breakdown: float, level: float,
+        cls,
+        method: str,
+        sizes: Sequence[float],
+        found: Sequence[tuple[float, float]],
+        estimate: float,
+        original: tuple[float, float],
+        breakdown: float,
+        level: float,
         parameter: str,
-    ) -> Sensitivity:  # fmt: skip
+    ) -> Sensitivity:
         """Tabulate intervals."""
         frame = pd.DataFrame(found, columns=["lower", "upper"])
         frame.insert(0, "m", list(sizes))

@@ -57,9 +57,18 @@ class PlacebosInSpace(Listed):
 
     @classmethod
     def of(
-        cls, units: Sequence[Any], gaps: FloatArray, effects: FloatArray, times: Sequence[Any],
-        before: int, *, unit: str, time: str, depvar: str, rounding: float,
-    ) -> Self:  # fmt: skip
+        cls,
+        units: Sequence[Any],
+        gaps: FloatArray,
+        effects: FloatArray,
+        times: Sequence[Any],
+        before: int,
+        *,
+        unit: str,
+        time: str,
+        depvar: str,
+        rounding: float,
+    ) -> Self:
         """Compare gaps, shape (units, T), of which the first is the treated one's."""
         sizes = root_mean_square(gaps[:, :before]), root_mean_square(gaps[:, before:])
         early, late = (np.where(size > rounding, size, 0.0) for size in sizes)
@@ -68,7 +77,7 @@ class PlacebosInSpace(Listed):
         frame = pd.DataFrame(
             {"before": early, "after": late, "ratio": ratio, "effect": effects},
             index=pd.Index(list(units), name=unit),
-        )  # fmt: skip
+        )
         table = pd.DataFrame(gaps.T, index=pd.Index(list(times), name=time), columns=frame.index)
         order = np.lexsort((-late, -ratio))
         pvalue = float((ratio >= ratio[0]).mean())
@@ -87,11 +96,16 @@ class PlacebosInSpace(Listed):
         keep[0] = True
         units = [unit for unit, kept in zip(self.gaps.columns, keep, strict=True) if kept]
         return type(self).of(
-            units, self.gaps[units].to_numpy(np.float64).T,
-            self.ratios.loc[units, "effect"].to_numpy(np.float64), list(self.gaps.index),
-            self.before, unit=str(self.ratios.index.name), time=str(self.gaps.index.name),
-            depvar=self.depvar, rounding=self.rounding,
-        )  # fmt: skip
+            units,
+            self.gaps[units].to_numpy(np.float64).T,
+            self.ratios.loc[units, "effect"].to_numpy(np.float64),
+            list(self.gaps.index),
+            self.before,
+            unit=str(self.ratios.index.name),
+            time=str(self.gaps.index.name),
+            depvar=self.depvar,
+            rounding=self.rounding,
+        )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the gaps over time, the treated unit's in colour.
@@ -103,9 +117,14 @@ class PlacebosInSpace(Listed):
         """
         named = self.gaps.set_axis([label_text(unit) for unit in self.gaps.columns], axis=1)
         return plot_gaps(
-            named, [label_text(self.treated)], self.before, name=label_text(self.treated),
-            others="placebos", label=f"Gap in {self.depvar}", ax=ax,
-        )  # fmt: skip
+            named,
+            [label_text(self.treated)],
+            self.before,
+            name=label_text(self.treated),
+            others="placebos",
+            label=f"Gap in {self.depvar}",
+            ax=ax,
+        )
 
     def plot_ratios(self, ax: Axes | None = None) -> Axes:
         """Draw the ratio of each unit.
@@ -183,16 +202,29 @@ class PlaceboInTime(Listed):
 
     @classmethod
     def of(
-        cls, start: Any, times: Sequence[Any], treated: FloatArray, gap: FloatArray,
-        shown: FloatArray, before: int, effect: float, depvar: str,
-    ) -> Self:  # fmt: skip
+        cls,
+        start: Any,
+        times: Sequence[Any],
+        treated: FloatArray,
+        gap: FloatArray,
+        shown: FloatArray,
+        before: int,
+        effect: float,
+        depvar: str,
+    ) -> Self:
         """Tabulate the comparison; ``shown`` is the gap less its weighted mean before."""
-        lines = pd.DataFrame({
-            "time": list(times), "treated": treated, "synthetic": treated - gap, "gap": shown,
-        })  # fmt: skip
+        lines = pd.DataFrame(
+            {
+                "time": list(times),
+                "treated": treated,
+                "synthetic": treated - gap,
+                "gap": shown,
+            }
+        )
         spread = (
-            float(root_mean_square(shown[:before])), float(root_mean_square(shown[before:])),
-        )  # fmt: skip
+            float(root_mean_square(shown[:before])),
+            float(root_mean_square(shown[before:])),
+        )
         return cls(start, lines, before, effect, spread, depvar)
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -246,9 +278,19 @@ class LeaveOneOut(Listed):
 
     @classmethod
     def of(
-        cls, units: Sequence[Any], weights: FloatArray, effects: FloatArray, times: Sequence[Any],
-        gaps: FloatArray, before: int, effect: float, *, unit: str, time: str, depvar: str,
-    ) -> Self:  # fmt: skip
+        cls,
+        units: Sequence[Any],
+        weights: FloatArray,
+        effects: FloatArray,
+        times: Sequence[Any],
+        gaps: FloatArray,
+        before: int,
+        effect: float,
+        *,
+        unit: str,
+        time: str,
+        depvar: str,
+    ) -> Self:
         """Tabulate effects, and gaps of shape (T, 1 + units), the first with all units."""
         frame = pd.DataFrame(
             {"weight": weights, "effect": effects}, index=pd.Index(list(units), name=unit)
@@ -267,9 +309,14 @@ class LeaveOneOut(Listed):
             If matplotlib is not installed.
         """
         return plot_gaps(
-            self.gaps, [""], self.before, name="all units", others="one left out",
-            label=f"Gap in {self.depvar}", ax=ax,
-        )  # fmt: skip
+            self.gaps,
+            [""],
+            self.before,
+            name="all units",
+            others="one left out",
+            label=f"Gap in {self.depvar}",
+            ax=ax,
+        )
 
     @property
     def _title(self) -> str:

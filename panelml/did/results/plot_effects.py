@@ -32,9 +32,13 @@ MOST_NUMBERS = 120
 
 
 def plot_horizons(
-    frames: Mapping[str, pd.DataFrame], *, references: Sequence[int], level: float, label: str,
+    frames: Mapping[str, pd.DataFrame],
+    *,
+    references: Sequence[int],
+    level: float,
+    label: str,
     ax: Axes | None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw effects by horizon with their intervals, estimators side by side.
 
     Parameters
@@ -66,8 +70,15 @@ def plot_horizons(
         axes.vlines(at, *ends, color=colour, linewidth=2.4)
         axes.plot(at, middle, MARKS[i % len(MARKS)], color=colour, markersize=5, label=name)
     if references:
-        axes.plot(list(references), np.zeros(len(references)), "o", color="white",
-                  markeredgecolor="0.3", markersize=5, zorder=3)  # fmt: skip
+        axes.plot(
+            list(references),
+            np.zeros(len(references)),
+            "o",
+            color="white",
+            markeredgecolor="0.3",
+            markersize=5,
+            zorder=3,
+        )
     if len(frames) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     axes.locator_params(axis="x", integer=True)
@@ -106,8 +117,9 @@ def plot_grid(labels: pd.DataFrame, values: FloatArray, *, label: str, ax: Axes 
         for (i, j), value in np.ndenumerate(table.to_numpy()):
             if np.isfinite(value):
                 shade = "white" if abs(value) > 0.6 * top else "black"
-                axes.text(j, i, f"{value:.2g}", ha="center", va="center", color=shade,
-                          fontsize="small")  # fmt: skip
+                axes.text(
+                    j, i, f"{value:.2g}", ha="center", va="center", color=shade, fontsize="small"
+                )
     return axes
 
 
@@ -130,9 +142,13 @@ def plot_weights(weights: pd.DataFrame, ax: Axes | None) -> Axes:
 
 
 def plot_sensitivity(
-    intervals: pd.DataFrame, original: tuple[float, float], estimate: float, *, level: float,
+    intervals: pd.DataFrame,
+    original: tuple[float, float],
+    estimate: float,
+    *,
+    level: float,
     ax: Axes | None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw intervals by the size of departures from parallel trends.
 
     Parameters
@@ -178,12 +194,18 @@ def plot_missed_trend(
     axes.axvline(-0.5, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
     axes.vlines(at, table["estimate"] - half, table["estimate"] + half, color="C0", linewidth=2.4)
     axes.plot(at, table["estimate"], "o", color="C0", markersize=5, label="estimate")
-    whole = pd.concat([table, pd.DataFrame({"horizon": [reference], "trend": [0.0],
-                                            "if_passed": [0.0]})])  # fmt: skip
+    whole = pd.concat(
+        [table, pd.DataFrame({"horizon": [reference], "trend": [0.0], "if_passed": [0.0]})]
+    )
     whole = whole.sort_values("horizon")
     axes.plot(whole["horizon"], whole["trend"], color="C1", label="departure")
-    axes.plot(whole["horizon"], whole["if_passed"], "--", color="C3",
-              label="expected if the test is passed")  # fmt: skip
+    axes.plot(
+        whole["horizon"],
+        whole["if_passed"],
+        "--",
+        color="C3",
+        label="expected if the test is passed",
+    )
     axes.plot([reference], [0.0], "o", color="white", markeredgecolor="0.3", markersize=5, zorder=3)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     axes.locator_params(axis="x", integer=True)

@@ -24,9 +24,14 @@ SHADES = ("white", "#cfd8e3", "#1f5a94")
 
 
 def plot_status(
-    status: IntArray, units: Sequence[str], periods: Sequence[str], *, unit: str, time: str,
+    status: IntArray,
+    units: Sequence[str],
+    periods: Sequence[str],
+    *,
+    unit: str,
+    time: str,
     ax: Axes | None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw each unit's status over time.
 
     Parameters
@@ -45,9 +50,13 @@ def plot_status(
     rows = np.linspace(0, len(status) - 1, min(len(status), MOST_UNITS)).astype(int)
     axes = new_axes(8, min(1.5 + 0.14 * rows.size, 8)) if ax is None else ax
     axes.imshow(
-        status[rows], cmap=ListedColormap(SHADES), vmin=0, vmax=2, aspect="auto",
+        status[rows],
+        cmap=ListedColormap(SHADES),
+        vmin=0,
+        vmax=2,
+        aspect="auto",
         interpolation="nearest",
-    )  # fmt: skip
+    )
     few = rows.size <= MOST_LABELS
     axes.set_yticks(range(rows.size) if few else [], [units[i] for i in rows] if few else [])
     axes.tick_params(axis="y", labelsize="small")
@@ -113,8 +122,14 @@ def plot_trajectories(
     axes.axvline(before - 0.5, color="0.6", linewidth=0.8, linestyle=":")
     low, high = axes.get_ylim()
     if weights.max() > 0:
-        axes.bar(at[:before], 0.15 * (high - low) * weights / weights.max(), bottom=low,
-                 color="C0", alpha=0.25, label="weights of periods")  # fmt: skip
+        axes.bar(
+            at[:before],
+            0.15 * (high - low) * weights / weights.max(),
+            bottom=low,
+            color="C0",
+            alpha=0.25,
+            label="weights of periods",
+        )
         axes.set_ylim(low, high)
     label_some(axes, at, lines["time"])
     axes.set_ylabel(label)

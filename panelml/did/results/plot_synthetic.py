@@ -38,9 +38,15 @@ def plot_weights(units: Sequence[str], weights: FloatArray, *, ax: Axes | None) 
 
 
 def plot_gaps(
-    gaps: pd.DataFrame, treated: Sequence[str], before: int, *, name: str, others: str,
-    label: str, ax: Axes | None,
-) -> Axes:  # fmt: skip
+    gaps: pd.DataFrame,
+    treated: Sequence[str],
+    before: int,
+    *,
+    name: str,
+    others: str,
+    label: str,
+    ax: Axes | None,
+) -> Axes:
     """Draw gaps over time, those of the treated above the others.
 
     Parameters
@@ -91,8 +97,14 @@ def plot_ratios(
     top = 1.2 * float(ratios[finite].max(initial=0.0)) or 1.0
     ratios = np.where(finite, ratios, top)
     for y in at[~finite]:
-        axes.annotate("fitted exactly", (top, y), va="center", fontsize="small",
-                      xytext=(6, 0), textcoords="offset points")  # fmt: skip
+        axes.annotate(
+            "fitted exactly",
+            (top, y),
+            va="center",
+            fontsize="small",
+            xytext=(6, 0),
+            textcoords="offset points",
+        )
     axes.hlines(at, 0, ratios, color=OTHERS, linewidth=1, zorder=1)
     axes.scatter(ratios[~treated], at[~treated], color="0.5", s=18, zorder=2, label="placebos")
     axes.scatter(ratios[treated], at[treated], color=TREATED, s=40, zorder=2, label="treated")

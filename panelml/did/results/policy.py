@@ -134,10 +134,17 @@ def effects_table(
     for name, found in averages.items():
         [(low, high)] = found.conf_int(level).to_numpy().tolist()
         test = events[name].model_test() if name in events else None
-        rows.append((
-            name, float(found.params.iloc[0]), float(found.std_errors.iloc[0]), low, high,
-            float(found.pvalues.iloc[0]), test.pvalue if test else np.nan,
-        ))  # fmt: skip
+        rows.append(
+            (
+                name,
+                float(found.params.iloc[0]),
+                float(found.std_errors.iloc[0]),
+                low,
+                high,
+                float(found.pvalues.iloc[0]),
+                test.pvalue if test else np.nan,
+            )
+        )
     names = ["estimator", "effect", "std_error", "conf_low", "conf_high", "p_value", "pretrend_p"]
     return pd.DataFrame(rows, columns=names).set_index("estimator")
 
@@ -146,10 +153,14 @@ def effects_listing(table: pd.DataFrame, level: float) -> Listing:
     """Write average effects as a small table."""
     ends = (f"{100 * level:g}% low", f"{100 * level:g}% high")
     rows = tuple(
-        (str(name), number(values[0]), *(_known(value, number) for value in values[1:4]),
-         *(_known(value, pvalue) for value in values[4:]))
+        (
+            str(name),
+            number(values[0]),
+            *(_known(value, number) for value in values[1:4]),
+            *(_known(value, pvalue) for value in values[4:]),
+        )
         for name, values in zip(table.index, table.to_numpy(np.float64).tolist(), strict=True)
-    )  # fmt: skip
+    )
     return Listing(("Estimator", "Effect", "Std. error", *ends, "P", "P, pre-trends"), rows)
 
 

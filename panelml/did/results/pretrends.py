@@ -57,19 +57,36 @@ class PretrendsPower(Listed):
 
     @classmethod
     def of(
-        cls, horizons: IntArray, beta: FloatArray, sigma: FloatArray, trend: FloatArray,
-        found: PassedTest, slopes: Mapping[float, float], level: float, reference: int,
-    ) -> PretrendsPower:  # fmt: skip
+        cls,
+        horizons: IntArray,
+        beta: FloatArray,
+        sigma: FloatArray,
+        trend: FloatArray,
+        found: PassedTest,
+        slopes: Mapping[float, float],
+        level: float,
+        reference: int,
+    ) -> PretrendsPower:
         """Tabulate a hypothesised departure."""
-        table = pd.DataFrame({
-            "horizon": horizons, "estimate": beta, "std_error": np.sqrt(sigma.diagonal()),
-            "trend": trend, "if_passed": found.mean,
-        })  # fmt: skip
+        table = pd.DataFrame(
+            {
+                "horizon": horizons,
+                "estimate": beta,
+                "std_error": np.sqrt(sigma.diagonal()),
+                "trend": trend,
+                "if_passed": found.mean,
+            }
+        )
         by_power = pd.Series(slopes, name="slope").rename_axis("power")
         return cls(
-            table, by_power, found.power, found.bayes_factor, found.likelihood_ratio, level,
+            table,
+            by_power,
+            found.power,
+            found.bayes_factor,
+            found.likelihood_ratio,
+            level,
             reference,
-        )  # fmt: skip
+        )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the estimates with the hypothesised departure, and what is expected if it passes.

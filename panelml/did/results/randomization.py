@@ -201,8 +201,12 @@ class RandomizationTest(Listed):
     @property
     def _listing(self) -> Listing:
         heads = ["Effect", "t" if self.studentized else "Statistic", "Draws", "P"]
-        row = [number(self.estimate), number(self.statistic), f"{self.draws.size:,}",
-               f"{self.pvalue:.4f}"]  # fmt: skip
+        row = [
+            number(self.estimate),
+            number(self.statistic),
+            f"{self.draws.size:,}",
+            f"{self.pvalue:.4f}",
+        ]
         if self.shifted.linear:
             heads += ["95% low", "95% high"]
             row += [number(end) for end in self.conf_int()]

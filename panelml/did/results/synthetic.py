@@ -53,9 +53,14 @@ class SyntheticResults(EffectResults):
 
     @classmethod
     def of(
-        cls, base: EffectResults, cohorts: Sequence[Any], found: Sequence[Weighted],
-        units: Sequence[Any], times: Sequence[Any], treated: Sequence[FloatArray],
-    ) -> SyntheticResults:  # fmt: skip
+        cls,
+        base: EffectResults,
+        cohorts: Sequence[Any],
+        found: Sequence[Weighted],
+        units: Sequence[Any],
+        times: Sequence[Any],
+        treated: Sequence[FloatArray],
+    ) -> SyntheticResults:
         """Complete effects with their weights."""
         names = [label_text(cohort) for cohort in cohorts]
         own = {f.name: getattr(base, f.name) for f in fields(EffectResults)}
@@ -67,27 +72,35 @@ class SyntheticResults(EffectResults):
             periods[: w.periods.size, j] = w.periods
         by_time = pd.DataFrame(periods, index=list(times), columns=names).dropna(how="all")
         lines = [
-            pd.DataFrame({"cohort": name, "time": list(times), "treated": mean,
-                          "synthetic": mean - w.gap})
+            pd.DataFrame(
+                {"cohort": name, "time": list(times), "treated": mean, "synthetic": mean - w.gap}
+            )
             for name, w, mean in zip(names, found, treated, strict=True)
-        ]  # fmt: skip
+        ]
         return cls(
-            **own, unit_weights=by_unit, time_weights=by_time,
+            **own,
+            unit_weights=by_unit,
+            time_weights=by_time,
             trajectories=pd.concat(lines, ignore_index=True),
-        )  # fmt: skip
+        )
 
     def with_predictors(
         self, cohorts: Sequence[Any], found: Sequence[Weighted], balances: Sequence[Balance]
     ) -> SyntheticResults:
         """Add how well predictors are matched."""
         parts = [
-            pd.DataFrame({
-                "cohort": label_text(cohort), "predictor": list(names), "treated": treated,
-                "synthetic": others @ w.units, "average": others.mean(axis=1),
-                "importance": w.importance,
-            })
+            pd.DataFrame(
+                {
+                    "cohort": label_text(cohort),
+                    "predictor": list(names),
+                    "treated": treated,
+                    "synthetic": others @ w.units,
+                    "average": others.mean(axis=1),
+                    "importance": w.importance,
+                }
+            )
             for cohort, w, (names, treated, others) in zip(cohorts, found, balances, strict=True)
-        ]  # fmt: skip
+        ]
         return replace(self, predictors=pd.concat(parts, ignore_index=True))
 
     def plot_weights(self, cohort: Any = None, *, most: int = 20, ax: Axes | None = None) -> Axes:

@@ -54,9 +54,13 @@ class Timing(Listed):
     __slots__ = ("adoption", "panel")
 
     def __init__(
-        self, panel: Any, cohort: str | None = None, treatment: str | None = None,
-        *, absorbing: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        panel: Any,
+        cohort: str | None = None,
+        treatment: str | None = None,
+        *,
+        absorbing: bool = True,
+    ) -> None:
         self.panel: Panel = require_panel(panel)
         self.adoption: Adoption = read_adoption(self.panel, cohort, treatment, absorbing=absorbing)
 
@@ -82,12 +86,13 @@ class Timing(Listed):
         for value in np.unique(start):
             rows = by_row == value
             found[self._name(int(value))] = {
-                "units": int((start == value).sum()), "rows": int(rows.sum()),
+                "units": int((start == value).sum()),
+                "rows": int(rows.sum()),
                 "treated_rows": int((rows & (step >= value)).sum()),
                 "share": float((start == value).mean()),
                 "before": int((adoption.steps < value).sum()),
                 "after": int((adoption.steps >= value).sum()),
-            }  # fmt: skip
+            }
         return pd.DataFrame.from_dict(found, orient="index").rename_axis("cohort")
 
     def comparisons(self, anticipation: int = 0, *, base: Base = "varying") -> pd.DataFrame:
@@ -120,10 +125,15 @@ class Timing(Listed):
             after = last_adoption(cohort, adoption.steps, base=base, anticipation=anticipation)
             for j, last in enumerate(after):
                 later = (starts > last) & (starts != cohort)
-                rows.append((
-                    adoption.label(cohort), index.times[j], int(table[starts == cohort, j].sum()),
-                    int(table[starts == NEVER, j].sum()), int(table[later, j].sum()),
-                ))  # fmt: skip
+                rows.append(
+                    (
+                        adoption.label(cohort),
+                        index.times[j],
+                        int(table[starts == cohort, j].sum()),
+                        int(table[starts == NEVER, j].sum()),
+                        int(table[later, j].sum()),
+                    )
+                )
         names = ["cohort", "time", "treated", "never", "not_yet"]
         return pd.DataFrame(rows, columns=names)
 
@@ -143,10 +153,15 @@ class Timing(Listed):
         values, counts = np.unique(since, return_counts=True)
         present = {int(v) for v, n in zip(values, counts, strict=True) if n >= units}
         if -1 not in present or 0 not in present:
-            raise SpecificationError(" ".join([
-                f"Fewer than {units} units are observed in the period before adoption and in the "
-                "period of adoption.", *spacing_notes(index),
-            ]))  # fmt: skip
+            raise SpecificationError(
+                " ".join(
+                    [
+                        f"Fewer than {units} units are observed in the period before adoption and "
+                        "in the period of adoption.",
+                        *spacing_notes(index),
+                    ]
+                )
+            )
         low, high = -1, 0
         while low - 1 in present:
             low -= 1
@@ -158,10 +173,13 @@ class Timing(Listed):
         """Average a variable by cohort (columns) and period (rows)."""
         values = self.panel.numbers(column).astype(np.float64)
         start = self.adoption.known_start
-        cells = pd.DataFrame({
-            "time": self.panel.index.times[self.panel.index.time],
-            "start": start[self.panel.index.unit], "value": values,
-        })  # fmt: skip
+        cells = pd.DataFrame(
+            {
+                "time": self.panel.index.times[self.panel.index.time],
+                "start": start[self.panel.index.unit],
+                "value": values,
+            }
+        )
         table = cells.pivot_table(index="time", columns="start", values="value", aggfunc="mean")
         table.columns = pd.Index([self._name(int(value)) for value in table.columns], name="cohort")
         return table.rename_axis(self.panel.time)
@@ -180,10 +198,13 @@ class Timing(Listed):
         status[index.unit, index.time] = 1 + treated
         order = np.argsort(adoption.start, kind="stable")
         return plot_status(
-            status[order], [label_text(label) for label in index.units[order]],
-            [label_text(label) for label in index.times], unit=self.panel.unit,
-            time=self.panel.time, ax=ax,
-        )  # fmt: skip
+            status[order],
+            [label_text(label) for label in index.units[order]],
+            [label_text(label) for label in index.times],
+            unit=self.panel.unit,
+            time=self.panel.time,
+            ax=ax,
+        )
 
     def plot_means(self, column: str, ax: Axes | None = None) -> Axes:
         """Draw the means of a variable over time by cohort.
@@ -217,10 +238,17 @@ class Timing(Listed):
     def _listing(self) -> Listing:
         heads = ("Cohort", "Units", "Share, %", "Rows", "Treated rows", "Periods before", "After")
         rows = tuple(
-            (str(name), count(row["units"]), percent(row["share"]), count(row["rows"]),
-             count(row["treated_rows"]), count(row["before"]), count(row["after"]))
+            (
+                str(name),
+                count(row["units"]),
+                percent(row["share"]),
+                count(row["rows"]),
+                count(row["treated_rows"]),
+                count(row["before"]),
+                count(row["after"]),
+            )
             for name, row in self.cohorts().iterrows()
-        )  # fmt: skip
+        )
         return Listing(heads, rows)
 
     @property

@@ -74,9 +74,12 @@ class AroundReference:
 
 
 def around_reference(
-    result: EffectResults | None, betahat: ArrayLike | None,
-    sigma: ArrayLike | None, horizons: ArrayLike | None, reference: int,
-) -> AroundReference:  # fmt: skip
+    result: EffectResults | None,
+    betahat: ArrayLike | None,
+    sigma: ArrayLike | None,
+    horizons: ArrayLike | None,
+    reference: int,
+) -> AroundReference:
     """Read effects by horizon from a result, or from arrays.
 
     Raises
@@ -172,8 +175,10 @@ def _check(found: AroundReference) -> None:
         common = int(np.gcd.reduce(number))
         remedy = (
             f" All are multiples of {common}: count them in such periods, as Panel(..., "
-            f"delta={common}) does." if common > 1 else ""
-        )  # fmt: skip
+            f"delta={common}) does."
+            if common > 1
+            else ""
+        )
         raise SpecificationError(
             "Horizons must be a row without gaps around the reference, with at least one before "
             f"and one after it; from the reference they are {number.tolist()}.{remedy}"

@@ -78,9 +78,12 @@ class _EventStudy:
         after = a[:, self.pre :]
         unit = self.weights / (self.weights @ self.weights)
         return Inequalities.of(
-            a @ self.beta - bounds, after @ unit, after @ orthogonal(self.weights),
-            a @ self.sigma @ a.T, self.level,
-        )  # fmt: skip
+            a @ self.beta - bounds,
+            after @ unit,
+            after @ orthogonal(self.weights),
+            a @ self.sigma @ a.T,
+            self.level,
+        )
 
 
 @checked
@@ -155,17 +158,25 @@ def honest_did(
     chosen, words = _parameter(found, horizon, weights)
     study = _read(found, chosen, method, level)
     shape = shape_rows(
-        study.pre, study.post, sign=_direction(bias, "positive", "negative", "bias"),
+        study.pre,
+        study.post,
+        sign=_direction(bias, "positive", "negative", "bias"),
         monotone=_direction(trend, "increasing", "decreasing", "trend"),
-    )  # fmt: skip
+    )
     sizes = _sizes(m, method, study)
     sets = _Sets(study, method, shape)
     half = normal_critical(level) * study.error
     original = (study.estimate - half, study.estimate + half)
     return Sensitivity.of(
-        method, sizes, [sets.interval(size) for size in sizes], study.estimate, original,
-        _breakdown(sets, original), level, words,
-    )  # fmt: skip
+        method,
+        sizes,
+        [sets.interval(size) for size in sizes],
+        study.estimate,
+        original,
+        _breakdown(sets, original),
+        level,
+        words,
+    )
 
 
 @dataclass(frozen=True, slots=True)

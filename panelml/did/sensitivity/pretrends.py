@@ -84,9 +84,15 @@ def pretrends_power(
     departure = _departure(study, slopes[0] if slope is None else slope, trend, slope is not None)
     found = passed_test(study.beta, study.sigma, study.tested, departure, 1 - level)
     return PretrendsPower.of(
-        study.horizons, study.beta, study.sigma, departure, found,
-        dict(zip(wanted.tolist(), slopes, strict=True)), level, study.reference,
-    )  # fmt: skip
+        study.horizons,
+        study.beta,
+        study.sigma,
+        departure,
+        found,
+        dict(zip(wanted.tolist(), slopes, strict=True)),
+        level,
+        study.reference,
+    )
 
 
 def _departure(

@@ -123,10 +123,20 @@ class CrossedModel:
         gradient = self._gradient(parts, scores, phi if restricted else None, sigma2)
         average, scale = self._average(parts, scores, left, solved, phi, sigma2)
         return CrossedCriterion(
-            found.deviance, factor, found.coef, sigma2, phi, gradient, average, scale, self.free,
-            scores, tuple(g for _, g, _ in parts), tuple(random for random, _, _ in parts),
+            found.deviance,
+            factor,
+            found.coef,
+            sigma2,
+            phi,
+            gradient,
+            average,
+            scale,
+            self.free,
+            scores,
+            tuple(g for _, g, _ in parts),
+            tuple(random for random, _, _ in parts),
             found.df,
-        )  # fmt: skip
+        )
 
     def between_coefficients(self, factor: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
         """Return which random regressor each coefficient has, ``Z' V^-1 Z`` and ``Z' V^-1 X``.
@@ -181,10 +191,15 @@ class CrossedModel:
             right -= part.T @ b[a].T
         logdet = sum(2 * float(np.log(lower[a, a]).sum()) for a in range(len(root)))
         return _Eliminated(
-            u, b, units.s - transposed_multiply(us, us), units.c - transposed_multiply(us, b),
-            logdet, tuple(combined(drop[a], cross) for a in range(len(root))),
-            own, right,
-        )  # fmt: skip
+            u,
+            b,
+            units.s - transposed_multiply(us, us),
+            units.c - transposed_multiply(us, b),
+            logdet,
+            tuple(combined(drop[a], cross) for a in range(len(root))),
+            own,
+            right,
+        )
 
     def _solve(self, left: _Eliminated, factor: FloatArray) -> _Solved:
         system = self._sandwich(factor.T, left.own)
@@ -220,9 +235,13 @@ class CrossedModel:
         return result
 
     def _level_sum(
-        self, other: OtherFactor, factor: FloatArray, own: FloatArray, lower: FloatArray,
+        self,
+        other: OtherFactor,
+        factor: FloatArray,
+        own: FloatArray,
+        lower: FloatArray,
         inverse: FloatArray,
-    ) -> FloatArray:  # fmt: skip
+    ) -> FloatArray:
         """Sum over a factor's levels of Z_j' V^-1 Z_j, shape (q, q).
 
         With A = I + L' M L it is M - M L A^-1 L' M, and L' of it L is I - A^-1, which needs no
@@ -259,9 +278,12 @@ class CrossedModel:
         return parts
 
     def _gradient(
-        self, parts: list[tuple[IntArray, FloatArray, FloatArray]], scores: tuple[FloatArray, ...],
-        phi: FloatArray | None, sigma2: float,
-    ) -> FloatArray:  # fmt: skip
+        self,
+        parts: list[tuple[IntArray, FloatArray, FloatArray]],
+        scores: tuple[FloatArray, ...],
+        phi: FloatArray | None,
+        sigma2: float,
+    ) -> FloatArray:
         q = sum(random.size for random, _, _ in parts)
         gradient = np.zeros((q, q))
         for (random, g, h), score in zip(parts, scores, strict=True):
@@ -274,9 +296,14 @@ class CrossedModel:
         return gradient
 
     def _average(
-        self, parts: list[tuple[IntArray, FloatArray, FloatArray]], scores: tuple[FloatArray, ...],
-        left: _Eliminated, solved: _Solved, phi: FloatArray, sigma2: float,
-    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+        self,
+        parts: list[tuple[IntArray, FloatArray, FloatArray]],
+        scores: tuple[FloatArray, ...],
+        left: _Eliminated,
+        solved: _Solved,
+        phi: FloatArray,
+        sigma2: float,
+    ) -> tuple[FloatArray, FloatArray]:
         change = unit_changes(self.free, sum(random.size for random, _, _ in parts))
         v = [
             np.einsum("tab,bj->taj", change[:, random[:, None], random], score)

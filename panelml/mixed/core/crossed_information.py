@@ -47,7 +47,17 @@ def crossed_information(
                 expected[k, j] += np.vdot(projected[there], projected[np.ix_(rows[a], rows[d])])
                 second[k, j] += h[rows[a]].T @ g[there] @ h[rows[d]]
     return joint_information(
-        at.free, at.factor, at.gradient, average=at.average, scale=at.scale,
-        expected=expected, trace=trace, first=first, second=second, phi=at.phi,
-        sigma2=at.sigma2, df=at.df, rank=model.products.units.n - (p if restricted else 0),
-    )  # fmt: skip
+        at.free,
+        at.factor,
+        at.gradient,
+        average=at.average,
+        scale=at.scale,
+        expected=expected,
+        trace=trace,
+        first=first,
+        second=second,
+        phi=at.phi,
+        sigma2=at.sigma2,
+        df=at.df,
+        rank=model.products.units.n - (p if restricted else 0),
+    )

@@ -12,9 +12,11 @@ __all__ = ["moment_start"]
 
 
 def moment_start(
-    products: CrossedProducts, first: IntArray, others: tuple[OtherFactor, ...],
+    products: CrossedProducts,
+    first: IntArray,
+    others: tuple[OtherFactor, ...],
     free: tuple[IntArray, IntArray],
-) -> FloatArray:  # fmt: skip
+) -> FloatArray:
     """Estimate the relative covariance, shape (q, q), from products of least squares residuals.
 
     MINQUE(0) as if the residuals r had the covariance of the errors, V = s I + sum_k psi_k V_k:

@@ -29,9 +29,16 @@ from panelml.core.batched import (
 from panelml.mixed.core.unit_products import MixedMoments
 
 __all__ = [
-    "Criterion", "Curvature", "bending", "covariance_changes", "evaluate", "information",
-    "least_share", "shares", "unit_changes",
-]  # fmt: skip
+    "Criterion",
+    "Curvature",
+    "bending",
+    "covariance_changes",
+    "evaluate",
+    "information",
+    "least_share",
+    "shares",
+    "unit_changes",
+]
 
 # So many units at a time stay in a core's cache.
 UNITS = 8192
@@ -286,9 +293,12 @@ def _slice(moments: MixedMoments, factor: FloatArray, units: slice) -> _Slice:
     u, b = solve_lower(root, r), solve_lower(root, c)
     logdet = 2 * sum(float(np.log(root[a, a]) @ count) for a in range(len(factor)))
     return _Slice(
-        count, transposed_multiply(u, u), transposed_multiply(u, b), logdet,
+        count,
+        transposed_multiply(u, u),
+        transposed_multiply(u, b),
+        logdet,
         np.einsum("akg,alg->kl", b, b, optimize=True),
-    )  # fmt: skip
+    )
 
 
 def _curvature(slices: list[_Slice], coef: FloatArray, inverse: FloatArray) -> Curvature:

@@ -21,9 +21,17 @@ from panelml.mixed.core.mixed_criterion import Criterion, evaluate, unit_changes
 from panelml.mixed.core.unit_products import MixedMoments
 
 __all__ = [
-    "FittedState", "MixedOptimum", "MixedProblem", "MixedState", "SingleFactor", "StartedAt",
-    "Watched", "free_entries", "maximise_mixed", "start_factor",
-]  # fmt: skip
+    "FittedState",
+    "MixedOptimum",
+    "MixedProblem",
+    "MixedState",
+    "SingleFactor",
+    "StartedAt",
+    "Watched",
+    "free_entries",
+    "maximise_mixed",
+    "start_factor",
+]
 
 DECREMENT = 1e-10
 MOST_STEPS = 100
@@ -240,9 +248,13 @@ def free_entries(structure: BoolArray) -> tuple[IntArray, IntArray]:
 
 
 def _polished(
-    problem: MixedProblem[State], at: State, step: FloatArray, structure: BoolArray,
-    restricted: bool, steps: int,
-) -> State:  # fmt: skip
+    problem: MixedProblem[State],
+    at: State,
+    step: FloatArray,
+    structure: BoolArray,
+    restricted: bool,
+    steps: int,
+) -> State:
     """Take the last steps, which the certificate has found too small to be worth a search."""
     for left in reversed(range(steps)):
         ahead = problem.evaluate(at.factor + step, restricted=restricted)

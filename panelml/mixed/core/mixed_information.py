@@ -92,9 +92,12 @@ class Tangent:
 
     @classmethod
     def of(
-        cls, factor: FloatArray, gradient: FloatArray, free: tuple[IntArray, IntArray],
+        cls,
+        factor: FloatArray,
+        gradient: FloatArray,
+        free: tuple[IntArray, IntArray],
         sigma2: float,
-    ) -> Tangent:  # fmt: skip
+    ) -> Tangent:
         """Find them.
 
         Parameters
@@ -231,19 +234,38 @@ def variance_information(
     hx = at.curvature.hh[:, :p, :, :p]
     total = at.left() if restricted else at.curvature.g
     return joint_information(
-        free, at.factor, at.gradient, average=average, scale=scale, expected=expected,
+        free,
+        at.factor,
+        at.gradient,
+        average=average,
+        scale=scale,
+        expected=expected,
         trace=np.einsum("kab,ab->k", basis, total),
-        first=np.einsum("axby,kab->kxy", hx, basis), second=_second(moments, at, basis),
-        phi=at.phi, sigma2=at.sigma2, df=float(at.df), rank=n - p if restricted else n,
-    )  # fmt: skip
+        first=np.einsum("axby,kab->kxy", hx, basis),
+        second=_second(moments, at, basis),
+        phi=at.phi,
+        sigma2=at.sigma2,
+        df=float(at.df),
+        rank=n - p if restricted else n,
+    )
 
 
 def joint_information(
-    free: tuple[IntArray, IntArray], factor: FloatArray, gradient: FloatArray, *,
-    average: FloatArray, scale: FloatArray,
-    expected: FloatArray, trace: FloatArray, first: FloatArray, second: FloatArray,
-    phi: FloatArray, sigma2: float, df: float, rank: int,
-) -> VarianceInformation:  # fmt: skip
+    free: tuple[IntArray, IntArray],
+    factor: FloatArray,
+    gradient: FloatArray,
+    *,
+    average: FloatArray,
+    scale: FloatArray,
+    expected: FloatArray,
+    trace: FloatArray,
+    first: FloatArray,
+    second: FloatArray,
+    phi: FloatArray,
+    sigma2: float,
+    df: float,
+    rank: int,
+) -> VarianceInformation:
     """Add the residual variance to what is known of the entries of the relative covariance.
 
     Parameters
@@ -271,10 +293,14 @@ def joint_information(
     inverse = np.linalg.inv(phi)
     first = np.concatenate([(inverse - np.einsum("k,kxy->xy", d, first))[None], first])
     return VarianceInformation(
-        *free, Tangent.of(factor, gradient, free, sigma2),
-        (2 * average - expected) / (2 * sigma2**2), expected / (2 * sigma2**2),
-        sigma2 * phi, first / sigma2**2, _second_with_residual(second, first, d) / sigma2**3,
-    )  # fmt: skip
+        *free,
+        Tangent.of(factor, gradient, free, sigma2),
+        (2 * average - expected) / (2 * sigma2**2),
+        expected / (2 * sigma2**2),
+        sigma2 * phi,
+        first / sigma2**2,
+        _second_with_residual(second, first, d) / sigma2**3,
+    )
 
 
 def _with_residual(table: FloatArray, single: FloatArray, rank: float, d: FloatArray) -> FloatArray:

@@ -212,9 +212,10 @@ def _changed(problem: Problem, change: FloatArray) -> Problem:
         return SingleFactor(replace(moments, c=c, within=change.T @ moments.within @ change))
     products = problem.products
     units = replace(
-        products.units, c=np.einsum("akg,kl->alg", products.units.c, change),
+        products.units,
+        c=np.einsum("akg,kl->alg", products.units.c, change),
         m=change.T @ products.units.m @ change,
-    )  # fmt: skip
+    )
     return replace(problem, products=replace(products, units=units, right=products.right @ change))
 
 

@@ -76,9 +76,16 @@ class WorkingRows:
         x, z = columns[:place], columns[place + 1 :]
         design = level_design(block, z, others) if others else None
         return cls(
-            x, z, base, root, np.diff(block.starts), level_codes(block, others), design,
-            whitening, patterns,
-        )  # fmt: skip
+            x,
+            z,
+            base,
+            root,
+            np.diff(block.starts),
+            level_codes(block, others),
+            design,
+            whitening,
+            patterns,
+        )
 
     def __add__(self, other: WorkingRows) -> WorkingRows:
         def join(name: str) -> FloatArray:
@@ -89,11 +96,16 @@ class WorkingRows:
         if self.design is not None and other.design is not None:
             design = sparse.csr_array(sparse.vstack([self.design, other.design], format="csr"))
         return WorkingRows(
-            join("x"), join("z"), join("base"), join("root"),
+            join("x"),
+            join("z"),
+            join("base"),
+            join("root"),
             np.concatenate([self.sizes, other.sizes]),
-            np.concatenate([self.codes, other.codes], axis=1), design, self.whitening,
+            np.concatenate([self.codes, other.codes], axis=1),
+            design,
+            self.whitening,
             self.patterns + other.patterns if self.patterns and other.patterns else None,
-        )  # fmt: skip
+        )
 
     @property
     def starts(self) -> IntArray:

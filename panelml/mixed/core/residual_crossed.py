@@ -84,17 +84,28 @@ class CrossedResidualProblem:
 
     @classmethod
     def of(
-        cls, rows: UnitRows, form: ResidualForm, first: IntArray, others: tuple[OtherFactor, ...],
+        cls,
+        rows: UnitRows,
+        form: ResidualForm,
+        first: IntArray,
+        others: tuple[OtherFactor, ...],
         free: tuple[IntArray, IntArray],
-    ) -> CrossedResidualProblem:  # fmt: skip
+    ) -> CrossedResidualProblem:
         """Sort units by their number of rows, and lay their regressors out by level."""
         classes = size_classes(rows.starts, rows.patterns, absolute=form.kind == "unstructured")
         n_fixed = len(rows.columns) - 1 - first.size - sum(o.random.size for o in others)
         parts = tuple(_laid_out(rows, part, n_fixed, first, others) for part in classes)
         return cls(
-            form, parts, first, others, free, rows.sizes.size, n_fixed, int(rows.sizes.sum()),
+            form,
+            parts,
+            first,
+            others,
+            free,
+            rows.sizes.size,
+            n_fixed,
+            int(rows.sizes.sum()),
             rows.log_weight,
-        )  # fmt: skip
+        )
 
     def whiten(self, theta: FloatArray) -> WhiteLevels:
         """Whiten the units by the covariance at some parameters.
@@ -191,9 +202,14 @@ class WhiteLevels:
         return crossed_information(model, at, restricted=restricted)
 
     def _weights(
-        self, part: LevelUnits, rows: FloatArray, solved: CrossedInverse, at: FittedState, *,
+        self,
+        part: LevelUnits,
+        rows: FloatArray,
+        solved: CrossedInverse,
+        at: FittedState,
+        *,
         restricted: bool,
-    ) -> FloatArray:  # fmt: skip
+    ) -> FloatArray:
         """Derivative of the deviance in each unit's whitened covariance, shape (g, T, T)."""
         w, z, levels = self.problem.split(rows)
         k = np.einsum("gtb,abg->gta", z, solved.u[:, :, part.unit])
@@ -251,9 +267,13 @@ def _laid_out(
         touched.append(np.repeat(present, q, axis=1))
     unit = np.searchsorted(rows.starts, part.at[:, 0], side="right") - 1
     return LevelUnits(
-        unit[order], np.concatenate(found, axis=2), np.concatenate(columns, axis=1),
-        np.concatenate(touched, axis=1), part.patterns, part.pattern[order],
-    )  # fmt: skip
+        unit[order],
+        np.concatenate(found, axis=2),
+        np.concatenate(columns, axis=1),
+        np.concatenate(touched, axis=1),
+        part.patterns,
+        part.pattern[order],
+    )
 
 
 def _onto(part: LevelUnits, products: FloatArray, m: int) -> sparse.csr_array:

@@ -28,9 +28,12 @@ from panelml.mixed.core.mixed_information import Sensitivity, VarianceInformatio
 from panelml.mixed.core.residual_forms import ResidualForm
 
 __all__ = [
-    "ResidualLikelihood", "ResidualOptimum", "WhiteRows", "maximise_residual",
+    "ResidualLikelihood",
+    "ResidualOptimum",
+    "WhiteRows",
+    "maximise_residual",
     "residual_sensitivity",
-]  # fmt: skip
+]
 
 DECREMENT = 1e-7
 # Steps are cheap beside what they tell: they go on until rounding is all that is left to gain.
@@ -185,9 +188,13 @@ class _Profile:
 
 
 def maximise_residual(
-    problem: ResidualLikelihood, structure: BoolArray, *, restricted: bool,
-    starts: Sequence[FloatArray] | None = None, said: Callable[[], None] = lambda: None,
-) -> ResidualOptimum:  # fmt: skip
+    problem: ResidualLikelihood,
+    structure: BoolArray,
+    *,
+    restricted: bool,
+    starts: Sequence[FloatArray] | None = None,
+    said: Callable[[], None] = lambda: None,
+) -> ResidualOptimum:
     """Fit the residuals' covariance and the random part.
 
     Parameters
@@ -227,9 +234,14 @@ def maximise_residual(
     cov: FloatArray = np.asarray(2 * np.linalg.pinv(bend, hermitian=True), dtype=np.float64)
     certain = bool(decrement < DECREMENT) and at.mixed.converged
     return ResidualOptimum(
-        at.theta, cov, at.mixed, _parameter_cov(profile, at, pairs, cov), decrement, certain,
+        at.theta,
+        cov,
+        at.mixed,
+        _parameter_cov(profile, at, pairs, cov),
+        decrement,
+        certain,
         float(values[0]) if values.size else np.inf,
-    )  # fmt: skip
+    )
 
 
 def residual_sensitivity(

@@ -131,9 +131,13 @@ class ResidualForm:
         return np.asarray(s[:, :, None] * s[:, None] * self._correlations(theta, patterns)[0])
 
     def variances(
-        self, theta: FloatArray, time: FloatArray, level: IntArray, covariates: FloatArray,
+        self,
+        theta: FloatArray,
+        time: FloatArray,
+        level: IntArray,
+        covariates: FloatArray,
         stratum: IntArray,
-    ) -> FloatArray:  # fmt: skip
+    ) -> FloatArray:
         """Variances of single rows over the residual variance, shape (n,); covariates (k, n)."""
         each = Patterns(time[:, None], level[:, None], covariates.T[:, None], stratum)
         return self.matrices(theta, each)[:, 0, 0]

@@ -24,9 +24,15 @@ from panelml.mixed.core.unit_products import RANK_TOLERANCE, MixedBasis, MixedMo
 from panelml.mixed.core.whitening import RowFacts, RowPatterns, SizeClass, size_classes
 
 __all__ = [
-    "Patterned", "ResidualProblem", "UnitRows", "WhiteUnits", "pulled", "residual_problem", "roots",
+    "Patterned",
+    "ResidualProblem",
+    "UnitRows",
+    "WhiteUnits",
+    "pulled",
+    "residual_problem",
+    "roots",
     "spread_over",
-]  # fmt: skip
+]
 
 # Random regressors of units count as equal if they agree to so many digits of the largest.
 DIGITS = 10
@@ -55,9 +61,12 @@ class UnitRows:
 
     @classmethod
     def of(
-        cls, block: Block, basis: MixedBasis, facts: RowFacts,
+        cls,
+        block: Block,
+        basis: MixedBasis,
+        facts: RowFacts,
         others: tuple[OtherFactor, ...] = (),
-    ) -> UnitRows:  # fmt: skip
+    ) -> UnitRows:
         """Collect the rows of one block, by a basis that leaves them as they are."""
         weight = 0.0 if block.weights is None else float(np.log(block.weights).sum())
         return cls(
@@ -133,14 +142,20 @@ class ResidualProblem:
             spread_over(inverse, part.pattern) @ part.rows
             for inverse, part in zip(inverses, self.units, strict=True)
         )
-        products = [_products(rows, part.count, self.n_random)
-                    for rows, part in zip(white, self.units, strict=True)]  # fmt: skip
+        products = [
+            _products(rows, part.count, self.n_random)
+            for rows, part in zip(white, self.units, strict=True)
+        ]
         r, c, within = zip(*products, strict=True)
         moments = MixedMoments(
-            np.concatenate(r, axis=2), np.concatenate(c, axis=2),
-            np.concatenate([part.count for part in self.units]), np.sum(within, axis=0),
-            self.n, self.log_weight - log_det, False,
-        )  # fmt: skip
+            np.concatenate(r, axis=2),
+            np.concatenate(c, axis=2),
+            np.concatenate([part.count for part in self.units]),
+            np.sum(within, axis=0),
+            self.n,
+            self.log_weight - log_det,
+            False,
+        )
         return WhiteUnits(self, theta, moments, white, inverses)
 
 

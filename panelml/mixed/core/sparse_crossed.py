@@ -75,10 +75,20 @@ class SparseCrossedModel:
             gradient[place, place] = slope
         average, scale = self._average(at, h, scores, phi, sigma2)
         return CrossedCriterion(
-            found.deviance, factor, found.coef, sigma2, phi, gradient, average, scale, self.free,
-            tuple(score[None] for score in scores), tuple(np.array([[g]]) for g in traces),
-            tuple(np.array([place]) for place in self._places), found.df,
-        )  # fmt: skip
+            found.deviance,
+            factor,
+            found.coef,
+            sigma2,
+            phi,
+            gradient,
+            average,
+            scale,
+            self.free,
+            tuple(score[None] for score in scores),
+            tuple(np.array([[g]]) for g in traces),
+            tuple(np.array([place]) for place in self._places),
+            found.df,
+        )
 
     @property
     def _places(self) -> list[int]:
@@ -114,9 +124,13 @@ class SparseCrossedModel:
         return found
 
     def _average(
-        self, at: _Factorised, h: list[FloatArray], scores: list[FloatArray], phi: FloatArray,
+        self,
+        at: _Factorised,
+        h: list[FloatArray],
+        scores: list[FloatArray],
+        phi: FloatArray,
         sigma2: float,
-    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    ) -> tuple[FloatArray, FloatArray]:
         t = len(scores)
         order = np.argsort(self._places)
         applied = [at.apply([scores[i] if i == k else None for i in range(t)]) for k in range(t)]
@@ -163,10 +177,15 @@ class _Eliminated:
         weight = variance / inner
         scaled = sparse.csr_array(sparse.diags_array(weight) @ cross)
         return cls(
-            s, 1 - weight * s, c, cross, sparse.csr_array(products.own - cross.T @ scaled),
-            products.right - scaled.T @ c.T, units.m - (c * weight) @ c.T,
+            s,
+            1 - weight * s,
+            c,
+            cross,
+            sparse.csr_array(products.own - cross.T @ scaled),
+            products.right - scaled.T @ c.T,
+            units.m - (c * weight) @ c.T,
             float(np.log(inner).sum()),
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +220,11 @@ class _Factorised:
         places = np.concatenate([row, place]), column
         system = sparse.csc_array((data, places), shape=own.shape)
         lu = splu(
-            system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+            system,
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
             options={"SymmetricMode": True},
-        )  # fmt: skip
+        )
         pivots = lu.U.diagonal()
         if pivots.min(initial=1.0) <= 0:
             raise np.linalg.LinAlgError("the system of the grouping factors lost its digits")
@@ -226,10 +247,12 @@ class _Factorised:
         """Multiply a vector of coefficients, by factor and zero where None, by Z' V^-1 Z."""
         left = self.left
         v1 = np.zeros(left.s.size) if v[0] is None else v[0]
-        v2 = np.concatenate([
-            np.zeros(span.stop - span.start) if part is None else part
-            for part, span in zip(v[1:], self.spans, strict=True)
-        ])[:, None]  # fmt: skip
+        v2 = np.concatenate(
+            [
+                np.zeros(span.stop - span.start) if part is None else part
+                for part, span in zip(v[1:], self.spans, strict=True)
+            ]
+        )[:, None]
         inside = left.own @ v2 + left.cross.T @ (left.drop * v1)[:, None]
         solved = self.solve(inside)
         first = left.drop * (left.s * v1 + (left.cross @ (v2 - solved))[:, 0])

@@ -122,13 +122,22 @@ class Toeplitz(ResidualStructure):
     lags: int | None = None
 
     def __init__(
-        self, order: int | None = None, time: str | None = None, by: str | None = None,
-        variance_by: str | None = None, group: str | None = None,
+        self,
+        order: int | None = None,
+        time: str | None = None,
+        by: str | None = None,
+        variance_by: str | None = None,
+        group: str | None = None,
         covariates: str | tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
-        for name, value in (("time", time), ("by", by), ("variance_by", variance_by),
-                            ("group", group), ("covariates", covariates),
-                            ("lags", order)):  # fmt: skip
+    ) -> None:
+        for name, value in (
+            ("time", time),
+            ("by", by),
+            ("variance_by", variance_by),
+            ("group", group),
+            ("covariates", covariates),
+            ("lags", order),
+        ):
             object.__setattr__(self, name, value)
         ResidualStructure.__post_init__(self)
         if order is not None and (not isinstance(order, int) or order < 1):
@@ -188,11 +197,18 @@ class Heteroskedastic(ResidualStructure):
     timed: ClassVar[bool] = False
 
     def __init__(
-        self, by: str | None = None, group: str | None = None,
+        self,
+        by: str | None = None,
+        group: str | None = None,
         covariates: str | tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
-        for name, value in (("time", None), ("by", None), ("variance_by", by), ("group", group),
-                            ("covariates", covariates)):  # fmt: skip
+    ) -> None:
+        for name, value in (
+            ("time", None),
+            ("by", None),
+            ("variance_by", by),
+            ("group", group),
+            ("covariates", covariates),
+        ):
             object.__setattr__(self, name, value)
         if not (by or covariates):
             raise SpecificationError(

@@ -148,9 +148,14 @@ class UnitProducts:
         left = within[-1, -1] - within[-1, :-1] @ coef
         imprecise = bool(left < LOST_DIGITS * self.m[-1, -1])
         return MixedMoments(
-            root.swapaxes(0, 1), c, np.ones(self.n_units), within, self.n, self.log_weight,
+            root.swapaxes(0, 1),
+            c,
+            np.ones(self.n_units),
+            within,
+            self.n,
+            self.log_weight,
             imprecise,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,9 +137,11 @@ def size_classes(starts: IntArray, rows: RowPatterns, *, absolute: bool) -> list
         at = order[starts[units][:, None] + np.arange(size)]
         when = rows.time[at] if absolute else rows.time[at] - rows.time[at[:, :1]]
         facts = Patterns(
-            when, rows.level[at], np.moveaxis(rows.covariates[:, at], 0, 2),
+            when,
+            rows.level[at],
+            np.moveaxis(rows.covariates[:, at], 0, 2),
             rows.stratum[at[:, 0]],
-        )  # fmt: skip
+        )
         _, first, inverse = np.unique(facts.key(), axis=0, return_index=True, return_inverse=True)
         found.append(SizeClass(at, facts.take(first), inverse.ravel()))
     return found
@@ -169,9 +171,12 @@ class Whitening:
         known = np.minimum(np.minimum(rows.level, rows.stratum), rows.time) >= 0
         found = np.full(known.size, np.nan)
         found[known] = self.form.variances(
-            self.theta, rows.time[known], rows.level[known], rows.covariates[:, known],
+            self.theta,
+            rows.time[known],
+            rows.level[known],
+            rows.covariates[:, known],
             rows.stratum[known],
-        )  # fmt: skip
+        )
         return found
 
     def roots(

@@ -89,9 +89,12 @@ class MultilevelFit:
 
 
 def fit_sample(
-    sample: Sample, groups: tuple[tuple[str, ...], ...], *, restricted: bool,
+    sample: Sample,
+    groups: tuple[tuple[str, ...], ...],
+    *,
+    restricted: bool,
     plan: ResidualPlan | None = None,
-) -> MultilevelFit:  # fmt: skip
+) -> MultilevelFit:
     """Maximise the likelihood of the model whose random regressors stand last in the blocks.
 
     Parameters
@@ -125,9 +128,14 @@ def fit_sample(
             levels = fit_levels(sample, columns, layout.factors, restricted=restricted)
         else:
             levels, columns, residual = fit_residual(
-                sample, columns, layout.factors, plan, groups[0],
-                intercept=layout.has_intercept(groups[0]), restricted=restricted,
-            )  # fmt: skip
+                sample,
+                columns,
+                layout.factors,
+                plan,
+                groups[0],
+                intercept=layout.has_intercept(groups[0]),
+                restricted=restricted,
+            )
     except np.linalg.LinAlgError as error:
         raise ConvergenceError(
             "The likelihood grows without bound, or a covariance became singular: rows are too "

@@ -56,9 +56,11 @@ class MixedLeverage:
 
 
 def _adjusted(
-    influence: Influence, prediction: UnitPrediction | CrossedPrediction, columns: Columns,
+    influence: Influence,
+    prediction: UnitPrediction | CrossedPrediction,
+    columns: Columns,
     power: Power,
-) -> tuple[Adjusted, FloatArray]:  # fmt: skip
+) -> tuple[Adjusted, FloatArray]:
     """Adjust the scores of the clusters of a mixed model."""
     factors = _factors(influence, prediction, columns, power)
     p, q = influence.kept.size, prediction.basis.n_random
@@ -120,9 +122,11 @@ def _noise(
 
 
 def _factors(
-    influence: Influence, prediction: UnitPrediction | CrossedPrediction, columns: Columns,
+    influence: Influence,
+    prediction: UnitPrediction | CrossedPrediction,
+    columns: Columns,
     power: Power,
-) -> list[tuple[IntArray, IntArray]]:  # fmt: skip
+) -> list[tuple[IntArray, IntArray]]:
     """Level of each row, and positions of the random regressors, of each grouping factor."""
     unit: Columns = (influence.sample.panel.unit,)
     if isinstance(prediction, UnitPrediction):

@@ -38,9 +38,16 @@ from panelml.mixed.core.sparse_crossed import SparseCrossedModel
 from panelml.mixed.core.unit_products import MixedMoments, UnitProducts, residual_products
 
 __all__ = [
-    "FactorLayout", "LevelCurvature", "LevelsFit", "crossed_model", "fit_levels", "fitted_model",
-    "other_factors", "require_dense", "single_moments",
-]  # fmt: skip
+    "FactorLayout",
+    "LevelCurvature",
+    "LevelsFit",
+    "crossed_model",
+    "fit_levels",
+    "fitted_model",
+    "other_factors",
+    "require_dense",
+    "single_moments",
+]
 
 # Coefficients of the factors beside the first whose system can be held densely.
 MOST_DENSE = 15_000
@@ -210,9 +217,10 @@ def fitted_model(model: CrossedModel) -> CrossedModel | SparseCrossedModel:
     if size <= MOST_DENSE:
         return model
     why = (
-        "Random slopes of several grouping factors take" if slopes
+        "Random slopes of several grouping factors take"
+        if slopes
         else "These grouping factors are so interwoven that they take"
-    )  # fmt: skip
+    )
     raise SpecificationError(
         f"{why} a dense system of the coefficients of all but the largest; here are {size:,}, "
         f"more than {MOST_DENSE:,}. Absorb some of the factors as fixed effects (FixedEffects with "

@@ -67,16 +67,24 @@ class Refit:
 
     @classmethod
     def of(
-        cls, at: FittedState, columns: WorkingColumns, *, restricted: bool,
+        cls,
+        at: FittedState,
+        columns: WorkingColumns,
+        *,
+        restricted: bool,
         converged: bool,
-    ) -> Refit:  # fmt: skip
+    ) -> Refit:
         """Return to the user's terms."""
         back = columns.fixed_back
         deviance = at.deviance + (2 * columns.log_scale if restricted else 0.0)
         return cls(
-            back @ at.coef + columns.offset, at.sigma2 * back @ at.phi @ back.T,
-            at.factor @ at.factor.T, at.sigma2, -deviance / 2, converged,
-        )  # fmt: skip
+            back @ at.coef + columns.offset,
+            at.sigma2 * back @ at.phi @ back.T,
+            at.factor @ at.factor.T,
+            at.sigma2,
+            -deviance / 2,
+            converged,
+        )
 
     @classmethod
     def failed(cls, columns: WorkingColumns) -> Refit:
@@ -109,9 +117,14 @@ class Refitter:
 
     @classmethod
     def of(
-        cls, sample: Sample, columns: WorkingColumns, factors: tuple[FactorLayout, ...],
-        relative: FloatArray, *, restricted: bool,
-    ) -> Refitter:  # fmt: skip
+        cls,
+        sample: Sample,
+        columns: WorkingColumns,
+        factors: tuple[FactorLayout, ...],
+        relative: FloatArray,
+        *,
+        restricted: bool,
+    ) -> Refitter:
         """Pass over the rows of a sample.
 
         Parameters
@@ -156,9 +169,11 @@ class Refitter:
         except np.linalg.LinAlgError:
             return Refit.failed(self.columns)
         return Refit.of(
-            optimum.criterion, self.columns, restricted=self.restricted,
+            optimum.criterion,
+            self.columns,
+            restricted=self.restricted,
             converged=optimum.converged,
-        )  # fmt: skip
+        )
 
     def draw(
         self, truth: Truth, seed: int, rep: int, given: tuple[FloatArray, ...] | None = None

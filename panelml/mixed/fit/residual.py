@@ -131,9 +131,15 @@ class ResidualFit:
 
 
 def fit_residual(
-    sample: Sample, columns: WorkingColumns, factors: tuple[FactorLayout, ...], plan: ResidualPlan,
-    group: tuple[str, ...], *, intercept: bool, restricted: bool,
-) -> tuple[LevelsFit, WorkingColumns, ResidualFit]:  # fmt: skip
+    sample: Sample,
+    columns: WorkingColumns,
+    factors: tuple[FactorLayout, ...],
+    plan: ResidualPlan,
+    group: tuple[str, ...],
+    *,
+    intercept: bool,
+    restricted: bool,
+) -> tuple[LevelsFit, WorkingColumns, ResidualFit]:
     """Maximise the likelihood over the residuals' covariance too.
 
     Parameters
@@ -186,9 +192,11 @@ def fit_residual(
 
 
 def _layout(
-    sample: Sample, columns: WorkingColumns, factors: tuple[FactorLayout, ...],
+    sample: Sample,
+    columns: WorkingColumns,
+    factors: tuple[FactorLayout, ...],
     group: tuple[str, ...],
-) -> ResidualLayout:  # fmt: skip
+) -> ResidualLayout:
     first: IntArray = np.zeros(0, dtype=np.int64)
     for factor in factors:
         if factor.group == group:
@@ -199,9 +207,12 @@ def _layout(
 
 
 def _predicted(
-    problem: CrossedResidualProblem, optimum: ResidualOptimum, columns: WorkingColumns, *,
+    problem: CrossedResidualProblem,
+    optimum: ResidualOptimum,
+    columns: WorkingColumns,
+    *,
     restricted: bool,
-) -> CrossedPrediction:  # fmt: skip
+) -> CrossedPrediction:
     model, factor = problem.whiten(optimum.theta).likelihood, optimum.mixed.criterion.factor
     units, levels = model.coefficients(model.evaluate(factor, restricted=restricted))
     pairs = tuple(zip(model.others, levels, strict=True))

@@ -74,9 +74,11 @@ class ResidualCurvature:
         assert whitening is not None
         rows = fold(self.sample, lambda b: UnitRows.of(b, basis.plain, whitening.facts, others))
         found = residual_sensitivity(
-            self.layout.likelihood(rows, whitening.form), self.optimum, self.columns.structure,
+            self.layout.likelihood(rows, whitening.form),
+            self.optimum,
+            self.columns.structure,
             restricted=self.restricted,
-        )  # fmt: skip
+        )
         if found is None:
             raise SpecificationError(
                 "Degrees of freedom by Satterthwaite take a dense system of all random "

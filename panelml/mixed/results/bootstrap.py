@@ -70,9 +70,10 @@ def replicate(
     return Replicate(
         pd.Series(refit.params, index=names, name="param"),
         pd.DataFrame(refit.cov, index=names, columns=names),
-        pd.Series(extras, name="component"), pd.Series(moved.icc(), dtype=float),
+        pd.Series(extras, name="component"),
+        pd.Series(moved.icc(), dtype=float),
         refit.loglik,
-    )  # fmt: skip
+    )
 
 
 @checked_methods
@@ -145,9 +146,13 @@ class Bootstrap:
 
 
 def draw_bootstrap(
-    refitter: AnyRefitter, simulated: Callable[[int], FloatArray], reps: int,
-    named: Callable[[Refit], Replicate], estimate: Replicate, statistic: Statistic | None,
-) -> Bootstrap:  # fmt: skip
+    refitter: AnyRefitter,
+    simulated: Callable[[int], FloatArray],
+    reps: int,
+    named: Callable[[Refit], Replicate],
+    estimate: Replicate,
+    statistic: Statistic | None,
+) -> Bootstrap:
     """Refit a model to simulated outcomes.
 
     Parameters

@@ -148,6 +148,10 @@ def delete_levels(
     index = readable(levels, ":".join(group))
     columns = [str(name) for name in full.index if str(name) not in names]
     return UnitInfluence(
-        ":".join(group), pd.DataFrame(np.array(params), index=index, columns=names),
-        pd.DataFrame(components, index=index).reindex(columns=columns), full, cov, notes,
-    )  # fmt: skip
+        ":".join(group),
+        pd.DataFrame(np.array(params), index=index, columns=names),
+        pd.DataFrame(components, index=index).reindex(columns=columns),
+        full,
+        cov,
+        notes,
+    )

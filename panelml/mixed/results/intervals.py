@@ -91,8 +91,13 @@ def interval_table(
     """
     z = normal_critical(level)
     half, wide = z * np.sqrt(error), z * np.sqrt(error + around)
-    return pd.DataFrame({
-        "prediction": values, "std_error": np.sqrt(error),
-        "conf_low": values - half, "conf_high": values + half,
-        "pred_low": values - wide, "pred_high": values + wide,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "prediction": values,
+            "std_error": np.sqrt(error),
+            "conf_low": values - half,
+            "conf_high": values + half,
+            "pred_low": values - wide,
+            "pred_high": values + wide,
+        }
+    )

@@ -22,7 +22,6 @@ from panelml.mixed.results.residual import ResidualPart, residual_table
 from panelml.mixed.results.variance import (
     ComponentErrors,
     component_errors,
-    correlation_interval,
     share_interval,
     variance_interval,
 )
@@ -88,22 +87,8 @@ class MixedResults(LevelResults):
             factors have too many coefficients for the information.
         """
         errors = self._component_errors()
-        rows: list[tuple[object, ...]] = []
-        whole = self.random.cov
-        for part in self.random.parts:
-            at = part.random
-            for a, label in enumerate(part.labels):
-                value = float(part.cov[a, a])
-                error = errors.single[at[a], at[a]] if errors and value > 0 else np.nan
-                bounds = variance_interval(value, error, level)
-                rows.append((part.name, label, "", value, part.deviations[a], error, *bounds))
-            for (a, b), correlation in part.correlations().items():
-                error, bounds = np.nan, (np.nan, np.nan)
-                if errors and np.isfinite(correlation):
-                    error = errors.single[at[a], at[b]]
-                    bounds = correlation_interval(errors, whole, (at[a], at[b]), level)[1:]
-                pair = (part.labels[a], part.labels[b])
-                rows.append((part.name, *pair, part.cov[a, b], correlation, error, *bounds))
+        cov = self.random.cov
+        rows = [row for part in self.random.parts for row in part.rows(errors, cov, level)]
         error = errors.residual if errors else np.nan
         bounds = variance_interval(self.sigma2, error, level)
         rows.append(("residual", "", "", self.sigma2, self.sigma2**0.5, error, *bounds))
@@ -141,9 +126,12 @@ class MixedResults(LevelResults):
         return found
 
     def predict(
-        self, data: Any = None, *, effects: bool = False,
+        self,
+        data: Any = None,
+        *,
+        effects: bool = False,
         new_levels: NewLevels = "missing",
-    ) -> pd.Series[float]:  # fmt: skip
+    ) -> pd.Series[float]:
         """Predict the outcome in the user's row order; missing where a regressor is.
 
         Parameters
@@ -205,8 +193,9 @@ class MixedResults(LevelResults):
         errors = self._component_errors()
         places = {
             part.name: int(part.random[part.labels.index("Intercept")])
-            for part in self.random.parts if part.name in variances
-        }  # fmt: skip
+            for part in self.random.parts
+            if part.name in variances
+        }
         rows = []
         for name, value in variances.items():
             around = [variances[other] for other in variances if groups[other] <= groups[name]]
@@ -251,9 +240,13 @@ class MixedResults(LevelResults):
         return table.assign(residual=residual, total=sum(found.values()) + residual)
 
     def plot_effects(
-        self, group: str | None = None, term: str = "Intercept", *, level: float = 0.95,
+        self,
+        group: str | None = None,
+        term: str = "Intercept",
+        *,
+        level: float = 0.95,
         ax: Axes | None = None,
-    ) -> Axes:  # fmt: skip
+    ) -> Axes:
         """Plot the predicted coefficients of levels in order of size: a caterpillar.
 
         Intervals are conditional on the variances and the fixed effects. Those that leave out
@@ -285,9 +278,12 @@ class MixedResults(LevelResults):
             terms = list(table.columns[: len(table.columns) // 2])
             raise UnknownNameError(f"No random coefficient {shown(term)}.{suggest(term, terms)}")
         return plot_caterpillar(
-            table[term], table[f"sd({term})"].to_numpy(), half=normal_critical(level),
-            label=f"{term}, with {100 * level:g}% intervals", ax=ax,
-        )  # fmt: skip
+            table[term],
+            table[f"sd({term})"].to_numpy(),
+            half=normal_critical(level),
+            label=f"{term}, with {100 * level:g}% intervals",
+            ax=ax,
+        )
 
     def plot_growth(self, x: str, *, units: int = 12, ax: Axes | None = None) -> Axes:
         """Plot trajectories of some units (dotted), the curves fitted to each, and the mean one.
@@ -316,9 +312,15 @@ class MixedResults(LevelResults):
         present = np.flatnonzero(self._sample.unit_rows > 0)
         shown = present[np.unique(np.linspace(0, present.size - 1, units).round().astype(int))]
         return plot_curves(
-            values, fitted + left, fitted, mean, panel.index.unit, shown.tolist(),
-            labels=(x, self.depvar), ax=ax,
-        )  # fmt: skip
+            values,
+            fitted + left,
+            fitted,
+            mean,
+            panel.index.unit,
+            shown.tolist(),
+            labels=(x, self.depvar),
+            ax=ax,
+        )
 
     def plot_variance(self, x: str, *, ax: Axes | None = None) -> Axes:
         """Plot the variance function over a random regressor, by level.
@@ -377,9 +379,8 @@ class MixedResults(LevelResults):
         return explained_shares(fixed, random, ratio * self.sigma2)
 
     def _intercept_variances(self) -> dict[str, float]:
-        found = {}
-        for part in self.random.parts:
-            if "Intercept" in part.labels:
-                a = part.labels.index("Intercept")
-                found[part.name] = float(part.cov[a, a])
-        return found
+        return {
+            part.name: float(np.diag(part.cov)[part.labels.index("Intercept")])
+            for part in self.random.parts
+            if "Intercept" in part.labels
+        }

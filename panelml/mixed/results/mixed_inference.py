@@ -180,9 +180,13 @@ class MixedInference(Results):
         outcome = fold(self._sample, lambda block: RowValues(block.z[:1])).values[0]
         refitter = replace(refitter_of(self, "A profile"), restricted=False)
         curves = profile_curves(
-            refitter, outcome, self.random, [str(name) for name in self.params.index], parameters,
+            refitter,
+            outcome,
+            self.random,
+            [str(name) for name in self.params.index],
+            parameters,
             normal_critical(level),
-        )  # fmt: skip
+        )
         return Profile(curves, level)
 
     @capped
@@ -246,9 +250,12 @@ def refitter_of(fit: MixedInference, what: str = "This") -> Refitter:
     require_independent(fit, what)
     random = fit.random
     return Refitter.of(
-        fit._sample, random.columns, factors_of(random), random.relative,
+        fit._sample,
+        random.columns,
+        factors_of(random),
+        random.relative,
         restricted=random.restricted,
-    )  # fmt: skip
+    )
 
 
 def require_independent(fit: MixedInference, what: str) -> None:
@@ -288,8 +295,10 @@ def truth_of(fit: MixedInference) -> Truth:
     return Truth(
         random.columns.to_working(fit.params.to_numpy().astype(np.float64)),
         tuple(covariance_root(random.relative[np.ix_(own, own)]) for own in randoms),
-        float(np.sqrt(random.sigma2)), randoms, levels,
-    )  # fmt: skip
+        float(np.sqrt(random.sigma2)),
+        randoms,
+        levels,
+    )
 
 
 def _own(fit: MixedInference) -> Replicate:

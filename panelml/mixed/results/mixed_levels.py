@@ -60,9 +60,12 @@ class LevelResults(MixedInference):
             )
         part = self.random.parts[0]
         return variance_sources(
-            self._sample, self.predictor, basis,
-            self.random.sigma2 * part.relative, self.random.sigma2,
-        ).table()  # fmt: skip
+            self._sample,
+            self.predictor,
+            basis,
+            self.random.sigma2 * part.relative,
+            self.random.sigma2,
+        ).table()
 
     def plot_rsquared(self, ax: Axes | None = None) -> Axes:
         """Plot the table of ``rsquared_decomposition`` as stacked bars.
@@ -206,10 +209,11 @@ class LevelResults(MixedInference):
         basis, names = self.random.prediction.basis, list(self._sample.names)
         source = basis.source[: -basis.n_random - 1]
         columns = [
-            source[:, 0] - source[:, 1:] @ basis.centre if name == "Intercept"
+            source[:, 0] - source[:, 1:] @ basis.centre
+            if name == "Intercept"
             else source[:, 2 + names.index(str(name))]
             for name in self.params.index
-        ]  # fmt: skip
+        ]
         half = np.linalg.solve(np.array(columns), self.cov.to_numpy(np.float64))
         return np.asarray(np.linalg.solve(np.array(columns), half.T))
 

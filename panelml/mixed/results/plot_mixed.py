@@ -46,9 +46,14 @@ def plot_caterpillar(
     for mask, colour in ((~away, "0.6"), (away, "C0")):
         if mask.any():
             axes.errorbar(
-                sizes[mask], rows[mask], xerr=reach[mask], fmt="o", markersize=3, elinewidth=0.9,
+                sizes[mask],
+                rows[mask],
+                xerr=reach[mask],
+                fmt="o",
+                markersize=3,
+                elinewidth=0.9,
                 color=colour,
-            )  # fmt: skip
+            )
     axes.axvline(0, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
     axes.set_yticks(rows if few else [], [str(values.index[i]) for i in order] if few else [])
     axes.set_ylabel(str(values.index.name))
@@ -57,9 +62,16 @@ def plot_caterpillar(
 
 
 def plot_curves(
-    x: FloatArray, outcome: FloatArray, fitted: FloatArray, mean: FloatArray, unit: IntArray,
-    shown: Sequence[int], *, labels: tuple[str, str], ax: Axes | None,
-) -> Axes:  # fmt: skip
+    x: FloatArray,
+    outcome: FloatArray,
+    fitted: FloatArray,
+    mean: FloatArray,
+    unit: IntArray,
+    shown: Sequence[int],
+    *,
+    labels: tuple[str, str],
+    ax: Axes | None,
+) -> Axes:
     """Draw the trajectories of some units, the curves fitted to them, and the mean curve.
 
     Parameters

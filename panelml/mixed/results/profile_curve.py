@@ -111,9 +111,13 @@ class _Parameter:
 
 
 def profile_curves(
-    refitter: Refitter, outcome: FloatArray, random: RandomCoefficients, names: list[str],
-    chosen: list[str] | None, size: float,
-) -> dict[str, ProfileCurve]:  # fmt: skip
+    refitter: Refitter,
+    outcome: FloatArray,
+    random: RandomCoefficients,
+    names: list[str],
+    chosen: list[str] | None,
+    size: float,
+) -> dict[str, ProfileCurve]:
     """Profile the likelihood of a model.
 
     Parameters
@@ -181,22 +185,29 @@ def _components(
         for a, label in enumerate(part.labels):
             deviation = float(part.deviations[a])
             yield _Parameter(
-                f"sd({label} | {part.name})", deviation,
-                0.1 * max(deviation, 0.1 * float(natural[where[a]])), (0.0, np.inf),
+                f"sd({label} | {part.name})",
+                deviation,
+                0.1 * max(deviation, 0.1 * float(natural[where[a]])),
+                (0.0, np.inf),
                 solver(partial(hold_deviation, int(where[a]), structure, natural)),
-            )  # fmt: skip
+            )
         for (a, b), correlation in part.correlations().items():
             pair = (int(where[a]), int(where[b]))
             if np.isfinite(correlation):
                 yield _Parameter(
                     f"corr({part.labels[a]}, {part.labels[b]} | {part.name})",
-                    min(max(correlation, -1.0), 1.0), 0.05, (-1.0, 1.0),
+                    min(max(correlation, -1.0), 1.0),
+                    0.05,
+                    (-1.0, 1.0),
                     solver(partial(hold_correlation, pair, structure, natural)),
-                )  # fmt: skip
+                )
     yield _Parameter(
-        "sd(residual)", sigma, 0.3 * sigma / np.sqrt(outcome.size), (0.0, np.inf),
+        "sd(residual)",
+        sigma,
+        0.3 * sigma / np.sqrt(outcome.size),
+        (0.0, np.inf),
         solver(partial(hold_residual, structure, natural)),
-    )  # fmt: skip
+    )
 
 
 def _fixed(
@@ -207,9 +218,12 @@ def _fixed(
 
         def solve(value: float, start: FloatArray | None, j: int = j) -> Held:
             return hold_fixed(
-                problem, columns.fixed_back[j], value - columns.offset[j], columns.structure,
+                problem,
+                columns.fixed_back[j],
+                value - columns.offset[j],
+                columns.structure,
                 refitter.factor.ravel() if start is None else start,
-            )  # fmt: skip
+            )
 
         error = float(np.sqrt(best.cov[j, j]))
         yield _Parameter(name, float(best.params[j]), STEP * error, (-np.inf, np.inf), solve)
@@ -222,9 +236,15 @@ def _trace(parameter: _Parameter, deviance: float, size: float) -> ProfileCurve:
     points = [*reversed(sides[0]), (parameter.estimate, 0.0, None), *sides[1]]
     values, zeta, states = zip(*points, strict=True)
     return ProfileCurve(
-        parameter.name, parameter.estimate, np.array(values), np.array(zeta), parameter.limits,
-        deviance, parameter.solve, states,
-    )  # fmt: skip
+        parameter.name,
+        parameter.estimate,
+        np.array(values),
+        np.array(zeta),
+        parameter.limits,
+        deviance,
+        parameter.solve,
+        states,
+    )
 
 
 def _side(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,11 @@ from panelml.mixed.core.blup import CrossedPrediction, UnitPrediction
 from panelml.mixed.core.mixed_basis import WorkingColumns
 from panelml.mixed.fit.mixed import MultilevelFit
 from panelml.mixed.fit.multilevel import require_dense
+from panelml.mixed.results.variance import (
+    ComponentErrors,
+    correlation_interval,
+    variance_interval,
+)
 from panelml.results.levels_of import by_code, readable, sample_levels, unit_levels
 from panelml.results.prediction import sample_values
 
@@ -99,6 +104,27 @@ class RandomPart:
             if self.structure[a, b]
         }
 
+    def rows(
+        self, errors: ComponentErrors | None, whole: FloatArray, level: float
+    ) -> Iterator[tuple[object, ...]]:
+        """Rows of a table of variances and covariances, with their standard errors and intervals.
+
+        ``whole`` is the covariance of all random coefficients, shape (q, q).
+        """
+        at = self.random
+        for a, label in enumerate(self.labels):
+            value = float(self.cov[a, a])
+            error = errors.single[at[a], at[a]] if errors and value > 0 else np.nan
+            bounds = variance_interval(value, error, level)
+            yield (self.name, label, "", value, self.deviations[a], error, *bounds)
+        for (a, b), correlation in self.correlations().items():
+            error, bounds = np.nan, (np.nan, np.nan)
+            if errors and np.isfinite(correlation):
+                error = errors.single[at[a], at[b]]
+                bounds = correlation_interval(errors, whole, (at[a], at[b]), level)[1:]
+            pair = (self.labels[a], self.labels[b])
+            yield (self.name, *pair, self.cov[a, b], correlation, error, *bounds)
+
     def note(self) -> str:
         """Boundaries in words; empty inside."""
         zero = [self.labels[a] for a in np.flatnonzero(np.diag(self.cov) == 0)]
@@ -157,20 +183,26 @@ class RandomCoefficients:
         cov = at.sigma2 * _without_zeros(back @ relative @ back.T, back)
         parts = tuple(
             RandomPart(
-                factor.group, tuple(layout.labels[j] for j in factor.random), factor.random,
+                factor.group,
+                tuple(layout.labels[j] for j in factor.random),
+                factor.random,
                 cov[np.ix_(factor.random, factor.random)],
                 columns.structure[np.ix_(factor.random, factor.random)],
                 relative[np.ix_(factor.random, factor.random)],
                 back[np.ix_(factor.random, factor.random)],
             )
             for factor in layout.factors
-        )  # fmt: skip
+        )
         deviance = at.deviance + (2 * columns.log_scale if fit.restricted else 0.0)
         return cls(
-            parts, fit.levels.prediction, at.sigma2, -deviance / 2,
+            parts,
+            fit.levels.prediction,
+            at.sigma2,
+            -deviance / 2,
             Certificate(optimum.converged, optimum.decrement, optimum.cone, optimum.evaluations),
-            columns, fit.restricted,
-        )  # fmt: skip
+            columns,
+            fit.restricted,
+        )
 
     def moved(self, relative: FloatArray, sigma2: float, loglik: float) -> RandomCoefficients:
         """Return the same terms at other variances.
@@ -185,11 +217,12 @@ class RandomCoefficients:
         cov = sigma2 * _without_zeros(back @ relative @ back.T, back)
         parts = tuple(
             replace(
-                part, cov=cov[np.ix_(part.random, part.random)],
+                part,
+                cov=cov[np.ix_(part.random, part.random)],
                 relative=relative[np.ix_(part.random, part.random)],
             )
             for part in self.parts
-        )  # fmt: skip
+        )
         return replace(self, parts=parts, sigma2=sigma2, loglik=loglik)
 
     @property

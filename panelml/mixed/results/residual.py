@@ -57,9 +57,11 @@ class ResidualPart(ResidualFit):
         labels, natural, slope = _natural(names)
         half = normal_critical(level) * errors
         return labels.assign(
-            estimate=natural(values), std_error=slope(values) * errors,
-            conf_low=natural(values - half), conf_high=natural(values + half),
-        )  # fmt: skip
+            estimate=natural(values),
+            std_error=slope(values) * errors,
+            conf_low=natural(values - half),
+            conf_high=natural(values + half),
+        )
 
     def extras(self) -> dict[str, float]:
         """Estimates by readable names, where they are few."""
@@ -100,10 +102,12 @@ class ResidualPart(ResidualFit):
         """
         facts, panel = fitted.facts, rows.panel
         other = RowFacts(
-            None, _numbered(panel, facts.period, self.periods),
+            None,
+            _numbered(panel, facts.period, self.periods),
             _numbered(panel, facts.level, self.levels),
-            _numbered(panel, facts.stratum, self.strata), facts.covariates,
-        )  # fmt: skip
+            _numbered(panel, facts.stratum, self.strata),
+            facts.covariates,
+        )
         keys = ((r.key,) for r in (facts.period, facts.level, facts.stratum) if r is not None)
         names = tuple(name for name, _, _ in facts.covariates)
         carried = replace(rows.with_keys(*keys), slopes=names)
@@ -122,8 +126,9 @@ class ResidualPart(ResidualFit):
         slopes = []
         for j in range(centre.size):
             move = STEP * np.eye(1, centre.size, j)[0]
-            ends = [np.array([v for _, v in self._quantities(centre + sign * move)])
-                    for sign in (1, -1)]  # fmt: skip
+            ends = [
+                np.array([v for _, v in self._quantities(centre + sign * move)]) for sign in (1, -1)
+            ]
             slopes.append((ends[0] - ends[1]) / (2 * STEP))
         jacobian = np.array(slopes).T
         variance = np.einsum("ij,jk,ik->i", jacobian, found.joint_cov, jacobian)

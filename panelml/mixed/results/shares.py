@@ -91,7 +91,10 @@ def variance_sources(
     within, between = np.split(fold(sample, rows).values, 2)
     mean = between[1:].mean(axis=1)
     return VarianceSources(
-        float(np.var(within[0], ddof=1)), float(np.var(between[0], ddof=1)),
-        float((cov * np.cov(within[1:])).sum()), float((cov * np.cov(between[1:])).sum()),
-        float(mean @ cov @ mean), residual,
-    )  # fmt: skip
+        float(np.var(within[0], ddof=1)),
+        float(np.var(between[0], ddof=1)),
+        float((cov * np.cov(within[1:])).sum()),
+        float((cov * np.cov(between[1:])).sum()),
+        float(mean @ cov @ mean),
+        residual,
+    )

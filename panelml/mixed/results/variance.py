@@ -98,9 +98,13 @@ def correlation_interval(
 
 
 def share_interval(
-    errors: ComponentErrors, value: float, rest: float, place: int, others: Sequence[int],
+    errors: ComponentErrors,
+    value: float,
+    rest: float,
+    place: int,
+    others: Sequence[int],
     level: float,
-) -> tuple[float, float, float]:  # fmt: skip
+) -> tuple[float, float, float]:
     """Standard error and interval of value / (value + rest), symmetric for its logit.
 
     Parameters

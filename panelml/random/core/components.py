@@ -146,9 +146,12 @@ def estimate_components(
         sigma2_e, sigma2_u, loglik = maximise(design, restricted=method == "reml")
         return Components(sigma2_e, sigma2_u, sigma2_u, loglik)
     rule = {
-        "swamy-arora": _swamy_arora, "baltagi-chang": _baltagi_chang,
-        "wallace-hussain": _wallace_hussain, "amemiya": _amemiya, "nerlove": _nerlove,
-    }[method]  # fmt: skip
+        "swamy-arora": _swamy_arora,
+        "baltagi-chang": _baltagi_chang,
+        "wallace-hussain": _wallace_hussain,
+        "amemiya": _amemiya,
+        "nerlove": _nerlove,
+    }[method]
     try:
         sigma2_e, sigma2_u = rule(design)
     except np.linalg.LinAlgError:
@@ -193,10 +196,12 @@ def _wallace_hussain(design: MeanDesign) -> tuple[float, float]:
         return _by_degrees_of_freedom(q_within, q_between, n, g)
     a, w, b = pooled.bread, within[1:, 1:], between[1:, 1:]
     z = design.products(design.weight**2)[1:, 1:]
-    system = np.array([
-        [n - g - np.trace(a @ w), np.trace(a @ w @ a @ z)],
-        [g - np.trace(a @ b), n - 2 * np.trace(a @ z) + np.trace(a @ b @ a @ z)],
-    ])  # fmt: skip
+    system = np.array(
+        [
+            [n - g - np.trace(a @ w), np.trace(a @ w @ a @ z)],
+            [g - np.trace(a @ b), n - 2 * np.trace(a @ z) + np.trace(a @ b @ a @ z)],
+        ]
+    )
     sigma2_e, sigma2_u = np.linalg.solve(system, [q_within, q_between])
     return float(sigma2_e), float(sigma2_u)
 

@@ -79,9 +79,13 @@ class Profile:
 
 
 def profile_deviance(
-    gram: FloatArray, slopes: FloatArray, logdet: float, logdet_slopes: FloatArray, n: float,
+    gram: FloatArray,
+    slopes: FloatArray,
+    logdet: float,
+    logdet_slopes: FloatArray,
+    n: float,
     restricted: bool,
-) -> tuple[float, FloatArray, float]:  # fmt: skip
+) -> tuple[float, FloatArray, float]:
     """Minus twice the (restricted) log-likelihood at the best sigma2_e, given ratios of variances.
 
     Parameters

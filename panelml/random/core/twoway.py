@@ -202,10 +202,15 @@ def _units(block: Block, first: int, stop: int) -> Block:
     rows = slice(int(block.starts[first]), int(block.starts[stop]))
     weights = None if block.weights is None else block.weights[rows]
     return replace(
-        block, z=block.z[:, rows], starts=block.starts[first : stop + 1] - rows.start,
-        first_unit=block.first_unit + first, time=block.time[rows], weights=weights,
-        keys={}, slopes={},
-    )  # fmt: skip
+        block,
+        z=block.z[:, rows],
+        starts=block.starts[first : stop + 1] - rows.start,
+        first_unit=block.first_unit + first,
+        time=block.time[rows],
+        weights=weights,
+        keys={},
+        slopes={},
+    )
 
 
 def _columns(block: Block, centre: FloatArray, constant: bool) -> FloatArray:

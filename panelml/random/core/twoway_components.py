@@ -144,19 +144,32 @@ class TwoWayDesign:
         n = float(period_weight.sum())
         share = np.divide(np.diag(shared), period_weight, out=np.zeros(t), where=used)
         units = Projection(
-            moments.units, between[t:, t:], (n, float(np.trace(between[:t, :t]))),
-            (outer[0], on_units.T @ sums), (outer[0], on_units.T @ on_units),
-        )  # fmt: skip
+            moments.units,
+            between[t:, t:],
+            (n, float(np.trace(between[:t, :t]))),
+            (outer[0], on_units.T @ sums),
+            (outer[0], on_units.T @ on_units),
+        )
         times = Projection(
-            int(used.sum()), sums.T @ mean, (float(share.sum()), n),
-            (mean.T @ squared[:t, t:], outer[1]), (mean.T @ shared @ mean, outer[1]),
-        )  # fmt: skip
+            int(used.sum()),
+            sums.T @ mean,
+            (float(share.sum()), n),
+            (mean.T @ squared[:t, t:], outer[1]),
+            (mean.T @ shared @ mean, outer[1]),
+        )
         within, solution, effects = _within(moments, between, n)
         return cls(
-            n, within, units, times, everything[t:, t:], outer,
+            n,
+            within,
+            units,
+            times,
+            everything[t:, t:],
+            outer,
             (float(shared.sum()), float(period_weight @ period_weight)),
-            sums.sum(axis=0), solution, effects,
-        )  # fmt: skip
+            sums.sum(axis=0),
+            solution,
+            effects,
+        )
 
     @property
     def balanced(self) -> bool:
@@ -223,9 +236,11 @@ def estimate_two_way(
         )
         return TwoWayComponents(e, u, time, u, time, loglik)
     rule = {
-        "swamy-arora": _swamy_arora, "wallace-hussain": _wallace_hussain, "amemiya": _amemiya,
+        "swamy-arora": _swamy_arora,
+        "wallace-hussain": _wallace_hussain,
+        "amemiya": _amemiya,
         "nerlove": _nerlove,
-    }[method]  # fmt: skip
+    }[method]
     e, u, time = (float(value) for value in rule(design))
     if e <= 0:
         raise IdentificationError(
@@ -271,9 +286,9 @@ def _amemiya(design: TwoWayDesign) -> FloatArray:
     coef[kept] = design.solution.coef
     overall = float(design.total[0] - coef @ design.total[1:]) ** 2 / design.n
     both = (design.units, design.times)
-    forms = np.array([
-        design.solution.rss, *(projection.residual_form(coef) - overall for projection in both)
-    ])  # fmt: skip
+    forms = np.array(
+        [design.solution.rss, *(projection.residual_form(coef) - overall for projection in both)]
+    )
     if design.balanced:
         return _by_degrees_of_freedom(forms, design)
     chosen = np.ix_(kept + 1, kept + 1)

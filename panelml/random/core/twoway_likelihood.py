@@ -67,10 +67,12 @@ class TwoWayProfile:
         whitened = system.cross * shrink[:, None]
         slopes = np.stack([left.T @ table @ left, -whitened.T @ whitened])
         rotated = ((table[:t, :t] @ system.vectors) * system.vectors).sum(axis=0)
-        changes = np.array([
-            self.count @ (self.weight / (1 + unit * self.weight)) + period * (shrink @ rotated),
-            system.values @ shrink,
-        ])  # fmt: skip
+        changes = np.array(
+            [
+                self.count @ (self.weight / (1 + unit * self.weight)) + period * (shrink @ rotated),
+                system.values @ shrink,
+            ]
+        )
         return self.at(ratios, system, slopes, changes)
 
     def grid(self, units: FloatArray, periods: FloatArray) -> FloatArray:
@@ -142,9 +144,13 @@ def _climb(profile: TwoWayProfile, start: FloatArray, scale: FloatArray) -> Floa
 
     bounds = [(np.log(1e-9 * scale[i]), np.log(1e12 * scale[i])) for i in free]
     near = optimize.minimize(
-        criterion, np.log(start[free]), jac=True, method="L-BFGS-B", bounds=bounds,
+        criterion,
+        np.log(start[free]),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
         options={"ftol": 1e-15, "gtol": 1e-9},
-    ).x  # fmt: skip
+    ).x
 
     def slope(logs: FloatArray) -> FloatArray:
         return criterion(logs)[1]

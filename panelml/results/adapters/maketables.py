@@ -44,19 +44,29 @@ class MaketablesPlugin(FittedModel):
         "theta": "theta",
     }
     __maketables_default_stat_keys__: ClassVar[list[str]] = [
-        "N", "n_units", "r2_within", "r2_between", "r2_overall", "se_type",
-    ]  # fmt: skip
+        "N",
+        "n_units",
+        "r2_within",
+        "r2_between",
+        "r2_overall",
+        "se_type",
+    ]
 
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
         wide, narrow = self.conf_int(0.95), self.conf_int(0.90)
         return pd.DataFrame(
             {
-                "b": self.params, "se": self.std_errors, "t": self.tstats, "p": self.pvalues,
-                "ci95l": wide["lower"], "ci95u": wide["upper"],
-                "ci90l": narrow["lower"], "ci90u": narrow["upper"],
+                "b": self.params,
+                "se": self.std_errors,
+                "t": self.tstats,
+                "p": self.pvalues,
+                "ci95l": wide["lower"],
+                "ci95u": wide["upper"],
+                "ci90l": narrow["lower"],
+                "ci90u": narrow["upper"],
             }
-        ).rename_axis("Coefficient")  # fmt: skip
+        ).rename_axis("Coefficient")
 
     def __maketables_stat__(self, key: str) -> int | float | str | None:
         if key == "se_type":

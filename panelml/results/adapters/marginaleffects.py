@@ -121,11 +121,14 @@ class MarginalModel(ModelAbstract):  # type: ignore[misc]
             fitted,
             ModelVault(
                 formula="outcome ~ " + (" + ".join(f"`{name}`" for name in variables) or "1"),
-                modeldata=rows, package="panelml", coef=fitted.params.to_numpy(np.float64),
+                modeldata=rows,
+                package="panelml",
+                coef=fitted.params.to_numpy(np.float64),
                 coefnames=np.array([str(name) for name in fitted.params.index]),
-                vcov=fitted.covariance.matrix, variable_names=["outcome", *variables],
+                vcov=fitted.covariance.matrix,
+                variable_names=["outcome", *variables],
             ),
-        )  # fmt: skip
+        )
 
     def get_vcov(self, vcov: bool | CovLike = True) -> FloatArray | None:
         """Return the covariance in use, another one, or None for False."""

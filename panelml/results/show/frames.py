@@ -27,8 +27,14 @@ class TermRow(NamedTuple):
 def term_rows(model: FittedModel, level: float) -> list[TermRow]:
     """Return the parameters in order."""
     interval = model.conf_int(level)
-    columns = (model.params, model.std_errors, model.tstats, model.pvalues,
-               interval["lower"], interval["upper"])  # fmt: skip
+    columns = (
+        model.params,
+        model.std_errors,
+        model.tstats,
+        model.pvalues,
+        interval["lower"],
+        interval["upper"],
+    )
     values = zip(*(column.tolist() for column in columns), strict=True)
     return [TermRow(str(name), *row) for name, row in zip(model.params.index, values, strict=True)]
 

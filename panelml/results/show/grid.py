@@ -23,10 +23,20 @@ _GAP = "  "
 Row: TypeAlias = tuple[str, ...]
 
 _LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +145,12 @@ class _LabelColumn:
 def wrap(text: str, mark: str = "") -> list[str]:
     """Break a text into lines that fit, the first after a mark."""
     return textwrap.wrap(
-        text, WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark),
+        text,
+        WIDTH,
+        initial_indent=mark,
+        subsequent_indent=" " * len(mark),
         break_on_hyphens=False,
-    )  # fmt: skip
+    )
 
 
 def html_notes(notes: Sequence[str]) -> str:

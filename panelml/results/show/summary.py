@@ -170,10 +170,17 @@ def _coefficients(model: FittedModel, level: float) -> Grid:
     ends = (f"{100 * level:g}% low", f"{100 * level:g}% high")
     heads: Row = ("", "Estimate", "Std. error", letter, f"P>|{letter}|", *ends)
     rows: tuple[Row, ...] = tuple(
-        (row.term, number(row.estimate), number(row.std_error), fixed(row.statistic),
-         pvalue(row.p_value), number(row.conf_low), number(row.conf_high))
+        (
+            row.term,
+            number(row.estimate),
+            number(row.std_error),
+            fixed(row.statistic),
+            pvalue(row.p_value),
+            number(row.conf_low),
+            number(row.conf_high),
+        )
         for row in term_rows(model, level)
-    )  # fmt: skip
+    )
     if _own_df(model):
         heads = (*heads, "df")
         rows = tuple(

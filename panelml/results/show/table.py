@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,10 +14,8 @@ import pandas as pd
 from panelml.arguments import checked, checked_methods
 from panelml.errors import (
     SpecificationError,
-    UnknownNameError,
     check_choice,
     check_share,
-    suggest,
 )
 from panelml.results.fitted import FittedModel
 from panelml.results.plot.intervals import plot_intervals
@@ -28,6 +25,14 @@ from panelml.results.show.grid import Grid, Row, html_notes, latex_text, markdow
 
 if TYPE_CHECKING:
     from panelml.results.plot.intervals import Axes
+from panelml.results.show.table_texts import (
+    cluster_counts,
+    covariance_name,
+    effect_names,
+    number_or_empty,
+    numbered,
+    terms_of,
+)
 
 __all__ = ["Below", "Comparison", "compare"]
 
@@ -138,9 +143,12 @@ class Comparison:
         """
         notes = [latex_text(note) + r"\par" for note in (f"{self.title}.", *self.notes)]
         lines = [
-            self.grid().latex(), r"\par\smallskip",
-            r"\begin{minipage}{0.95\linewidth}\footnotesize", *notes, r"\end{minipage}",
-        ]  # fmt: skip
+            self.grid().latex(),
+            r"\par\smallskip",
+            r"\begin{minipage}{0.95\linewidth}\footnotesize",
+            *notes,
+            r"\end{minipage}",
+        ]
         if caption is None and label is None:
             return saved("\n".join(lines), path)
         above = [r"\begin{table}", r"\centering"]
@@ -167,8 +175,10 @@ class Comparison:
         model its ``r_squared_*``, ``nobs``, ``n_units`` and what only some models have, with an
         empty ``term``.
         """
-        columns = {name: self._numbers(result)
-                   for name, result in zip(self.names, self.results, strict=True)}  # fmt: skip
+        columns = {
+            name: self._numbers(result)
+            for name, result in zip(self.names, self.results, strict=True)
+        }
         keys = dict.fromkeys(key for column in columns.values() for key in column)
         order = sorted(keys, key=lambda key: self._place(key[0]))
         frame = pd.DataFrame(order, columns=["term", "quantity"])
@@ -192,9 +202,12 @@ class Comparison:
         terms = [term for term in self.terms if term != "Intercept"] or list(self.terms)
         frames = [tidy(result, self.level).set_index("term") for result in self.results]
         return plot_intervals(
-            terms, dict(zip(self.names, frames, strict=True)), level=self.level, ax=ax,
+            terms,
+            dict(zip(self.names, frames, strict=True)),
+            level=self.level,
+            ax=ax,
             title=self.title,
-        )  # fmt: skip
+        )
 
     def _coefficients(self) -> tuple[Row, ...]:
         pairs = [self._estimates(result) for result in self.results]
@@ -223,13 +236,15 @@ class Comparison:
             name for result in self.results for name in result.extras if in_comparisons(name)
         )
         return tuple(
-            (name, *(_number_or_empty(result.extras.get(name), self.digits)
-                     for result in self.results))
+            (
+                name,
+                *(number_or_empty(result.extras.get(name), self.digits) for result in self.results),
+            )
             for name in names
-        )  # fmt: skip
+        )
 
     def _effects(self) -> tuple[Row, ...]:
-        absorbed = [_effect_names(result.effects_absorbed) for result in self.results]
+        absorbed = [effect_names(result.effects_absorbed) for result in self.results]
         names = dict.fromkeys(name for effects in absorbed for name in effects)
         return tuple(
             (f"Effects: {name}", *("yes" if name in effects else "" for effects in absorbed))
@@ -237,26 +252,35 @@ class Comparison:
         )
 
     def _fit(self) -> tuple[Row, ...]:
-        have = [not np.isnan(result.rsquared_overall) or not np.isnan(result.rsquared)
-                for result in self.results]  # fmt: skip
+        have = [
+            not np.isnan(result.rsquared_overall) or not np.isnan(result.rsquared)
+            for result in self.results
+        ]
         return tuple(
-            (label, *(number(getattr(result, name), self.digits) if fitted else ""
-                      for result, fitted in zip(self.results, have, strict=True)))
-            for label, name in _RSQUARED.items() if any(have)
-        )  # fmt: skip
+            (
+                label,
+                *(
+                    number(getattr(result, name), self.digits) if fitted else ""
+                    for result, fitted in zip(self.results, have, strict=True)
+                ),
+            )
+            for label, name in _RSQUARED.items()
+            if any(have)
+        )
 
     def _sizes(self) -> tuple[Row, ...]:
         results = self.results
         rows: list[Row] = [
             ("Observations", *(count(result.nobs) for result in results)),
             ("Units", *(count(result.n_units) for result in results)),
-            ("Standard errors", *(_covariance_name(result) for result in results)),
+            ("Standard errors", *(covariance_name(result) for result in results)),
         ]
         if any(result.counts.nobs != result.nobs for result in results):
-            rows.insert(1, ("Rows of the regression",
-                            *(count(result.counts.nobs) for result in results)))  # fmt: skip
+            rows.insert(
+                1, ("Rows of the regression", *(count(result.counts.nobs) for result in results))
+            )
         if any(result.covariance.clusters for result in results):
-            rows.append(("Clusters", *(_cluster_counts(result) for result in results)))
+            rows.append(("Clusters", *(cluster_counts(result) for result in results)))
         if any(result.weights for result in results):
             rows.append(("Weights", *(result.weights for result in results)))
         if len({result.depvar for result in results}) > 1:
@@ -266,11 +290,14 @@ class Comparison:
     def _numbers(self, result: FittedModel) -> dict[tuple[str, str], float]:
         cells = {
             (row.term, name): value
-            for row in term_rows(result, self.level) if row.term in self.terms
+            for row in term_rows(result, self.level)
+            if row.term in self.terms
             for name, value in zip(row._fields[1:], row[1:], strict=True)
-        }  # fmt: skip
-        whole = {name.replace("rsquared", "r_squared"): getattr(result, name)
-                 for name in _RSQUARED.values()}  # fmt: skip
+        }
+        whole = {
+            name.replace("rsquared", "r_squared"): getattr(result, name)
+            for name in _RSQUARED.values()
+        }
         whole |= {"nobs": result.nobs, "n_units": result.n_units, **result.extras}
         return {**cells, **{("", name): float(value) for name, value in whole.items()}}
 
@@ -324,9 +351,14 @@ def compare(
         raise SpecificationError(f"{len(names)} names do not fit {len(results)} results.")
     heads = [result.model for result in results] if names is None else [str(n) for n in names]
     return Comparison(
-        everything, _unique([*heads, *named]), _terms(everything, terms), stars, below, digits,
+        everything,
+        numbered([*heads, *named]),
+        terms_of(everything, terms),
+        stars,
+        below,
+        digits,
         level,
-    )  # fmt: skip
+    )
 
 
 def _check(results: tuple[object, ...], below: str, digits: int) -> None:
@@ -339,44 +371,3 @@ def _check(results: tuple[object, ...], below: str, digits: int) -> None:
                 "stars= are given by name."
             )
     check_choice("below", below, Below)
-
-
-def _terms(results: tuple[FittedModel, ...], asked: str | Sequence[str] | None) -> tuple[str, ...]:
-    found = dict.fromkeys(str(name) for result in results for name in result.params.index)
-    if asked is None:
-        return (*(name for name in found if name != "Intercept"),
-                *(name for name in found if name == "Intercept"))  # fmt: skip
-    wanted = [asked] if isinstance(asked, str) else asked
-    for name in wanted:
-        if name not in found:
-            raise UnknownNameError(f"No result has a parameter {name!r}.{suggest(name, found)}")
-    return tuple(dict.fromkeys(wanted))
-
-
-def _unique(names: Sequence[str]) -> tuple[str, ...]:
-    """Number the names that repeat."""
-    total, seen = Counter(names), Counter[str]()
-    result = []
-    for name in names:
-        seen[name] += 1
-        result.append(name if total[name] == 1 else f"{name} ({seen[name]})")
-    return tuple(result)
-
-
-def _number_or_empty(value: float | None, digits: int) -> str:
-    return "" if value is None else number(value, digits)
-
-
-def _effect_names(absorbed: str) -> list[str]:
-    return absorbed.split(" + ") if absorbed else []
-
-
-def _cluster_counts(result: FittedModel) -> str:
-    return ", ".join(map(count, result.covariance.clusters.values()))
-
-
-def _covariance_name(result: FittedModel) -> str:
-    """Shorten the covariance to the width of a column."""
-    if result.covariance.clusters:
-        return f"by {', '.join(result.covariance.clusters)}"
-    return result.covariance.description.partition(":")[0].partition(",")[0]

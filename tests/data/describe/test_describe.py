@@ -31,8 +31,10 @@ def test_counts_agree_with_pandas(name: str) -> None:
     sizes = groups.map(len)
     assert (found.nobs, found.n_units) == (len(frame), len(groups))
     assert (found.n_periods, found.first, found.last) == (
-        frame[period].nunique(), frame[period].min(), frame[period].max(),
-    )  # fmt: skip
+        frame[period].nunique(),
+        frame[period].min(),
+        frame[period].max(),
+    )
     assert (found.t_min, found.t_mean, found.t_max) == (sizes.min(), sizes.mean(), sizes.max())
     assert found.balanced == (frame.groupby(period)[unit].count() == len(groups)).all()
     spells = groups.map(spells_of)

@@ -25,8 +25,9 @@ from tests.panels import wage
 def panel_frame(missing: bool = False, seed: int = 5) -> pd.DataFrame:
     """Make an unbalanced panel of 12 units with variables of all kinds, in shuffled rows."""
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame([(u, t) for u in range(12) for t in range(2000, 2008)],
-                         columns=["unit", "time"])  # fmt: skip
+    frame = pd.DataFrame(
+        [(u, t) for u in range(12) for t in range(2000, 2008)], columns=["unit", "time"]
+    )
     n = len(frame)
     frame["y"] = rng.normal(size=n)
     frame["x"] = rng.normal(size=n)
@@ -245,9 +246,10 @@ def test_every_kind_of_frame(backend: str) -> None:
 def test_columns_of_numbers_stored_as_objects() -> None:
     frame = panel_frame()
     objects = frame.assign(
-        x=frame["x"].astype(object), count=frame["count"].astype(object),
+        x=frame["x"].astype(object),
+        count=frame["count"].astype(object),
         flag=frame["flag"].astype(object),
-    )  # fmt: skip
+    )
     objects.loc[3, "x"] = None
     expected = evaluated("y ~ x + count + flag", frame)
     found = evaluated("y ~ x + count + flag", objects)
@@ -296,71 +298,92 @@ def test_contrasts_are_named_with_or_without_parentheses(name: str) -> None:
 def refused() -> dict[str, tuple[str, type[Exception], str]]:
     return {
         "unknown regressor": (
-            "y ~ xx", UnknownNameError,
+            "y ~ xx",
+            UnknownNameError,
             "The formula names 'xx', which is no column. Did you mean 'x'?",
         ),
         "a level for contrasts": (
-            "y ~ C(code, 2)", FormulaError, "2 names no contrasts. Write C(x, Treatment(level))",
+            "y ~ C(code, 2)",
+            FormulaError,
+            "2 names no contrasts. Write C(x, Treatment(level))",
         ),
         "a list for contrasts": ("y ~ C(g, [1, 2])", FormulaError, "names no contrasts"),
         "a level for levels": ("y ~ C(g, levels=3)", FormulaError, "levels is a list of levels"),
         "levels twice": ("y ~ C(g, levels=['a', 'a'])", FormulaError, "of levels, each once"),
         "unknown in a call": (
-            "y ~ np.log(zz)", UnknownNameError,
+            "y ~ np.log(zz)",
+            UnknownNameError,
             "The formula names 'zz', which is no column. Did you mean 'z'?",
         ),
         "unknown outcome": ("yy ~ x", UnknownNameError, "The formula names 'yy', which is no col"),
         "unknown function": (
-            "y ~ centre(x)", UnknownNameError,
+            "y ~ centre(x)",
+            UnknownNameError,
             "The formula names 'centre', which is no function. Did you mean 'center'?",
         ),
         "unknown in C": ("y ~ C(gg)", UnknownNameError, "Did you mean 'g'?"),
         "shifting rows": (
-            "y ~ lag(x)", FormulaError, "Write L(x, 1) for the value of the same unit one period",
+            "y ~ lag(x)",
+            FormulaError,
+            "Write L(x, 1) for the value of the same unit one period",
         ),
         "text outcome": (
-            "g ~ x", ColumnTypeError, "The outcome 'g' must be numeric, but holds text or categ",
+            "g ~ x",
+            ColumnTypeError,
+            "The outcome 'g' must be numeric, but holds text or categ",
         ),
         "number texts": (
-            "y ~ typed", ColumnTypeError,
+            "y ~ typed",
+            ColumnTypeError,
             "Column 'typed' holds numbers written as text, such as '1.5' (row 0, 1, 2, 3, 4 and "
             "78 more). Convert it with pandas.to_numeric, or write C(typed) if these are names.",
         ),
         "mixed": (
-            "y ~ mixed", ColumnTypeError,
+            "y ~ mixed",
+            ColumnTypeError,
             "Column 'mixed' must be numeric, but holds values of several kinds, such as 'n/a' "
             "(row 2). Convert it with pandas.to_numeric, or write C(mixed) for a category.",
         ),
         "mixed outcome": (
-            "mixed ~ x", ColumnTypeError,
+            "mixed ~ x",
+            ColumnTypeError,
             "The outcome 'mixed' must be numeric, but holds values of several kinds, such as "
             "'n/a' (row 2).",
         ),
         "complex": (
-            "y ~ root", ColumnTypeError,
+            "y ~ root",
+            ColumnTypeError,
             "Column 'root' must be numeric, but holds complex numbers, such as",
         ),
         "dates": (
-            "y ~ day", ColumnTypeError,
+            "y ~ day",
+            ColumnTypeError,
             "Column 'day' must be numeric, but holds dates or spans of time, such as 2000-01-01",
         ),
         "date outcome": ("day ~ x", ColumnTypeError, "The outcome 'day' must be numeric, but hol"),
         "spans": ("y ~ I(day - day)", ColumnTypeError, "which are no numbers"),
         "text result": (
-            "y ~ I(g + 'x')", ColumnTypeError, "which are no numbers. Write C(I(g + 'x')) for a",
+            "y ~ I(g + 'x')",
+            ColumnTypeError,
+            "which are no numbers. Write C(I(g + 'x')) for a",
         ),
         "outcome as regressor": ("y ~ x + y", FormulaError, "The outcome 'y' is also a regressor."),
         "wide outcome": (
-            "poly(y, 2) ~ x", FormulaError, "The outcome 'poly(y, 2)' must be one variable; it g",
+            "poly(y, 2) ~ x",
+            FormulaError,
+            "The outcome 'poly(y, 2)' must be one variable; it g",
         ),
         "summary": (
-            "y ~ I(x - x.mean())", FormulaError,
+            "y ~ I(x - x.mean())",
+            FormulaError,
             "'I(x - x.mean())' gives a row a value that depends on the other units' rows. Add it "
             "to the data as a column, or use center(), scale() or between().",
         ),
         "running sum": ("y ~ np.cumsum(x)", FormulaError, "depends on the other units' rows"),
         "sum from the end": (
-            "y ~ np.cumsum(x[::-1])[::-1]", FormulaError, "depends on the other units' rows",
+            "y ~ np.cumsum(x[::-1])[::-1]",
+            FormulaError,
+            "depends on the other units' rows",
         ),
         "summary within a lag": ("y ~ L(x / np.std(x))", FormulaError, "on the other units' rows"),
         "one number": ("y ~ np.mean(x)", FormulaError, "depends on the other units' rows"),
@@ -369,14 +392,20 @@ def refused() -> dict[str, tuple[str, type[Exception], str]]:
         "C of nothing": ("y ~ C()", FormulaError, "'C()' names no variable: write C(variable)."),
         "C with more": ("y ~ C(g, ref='low')", FormulaError, "C takes a variable, contrasts= and"),
         "no such base": (
-            "y ~ C(g, contr.treatment(base='none'))", FormulaError, "Cannot code the levels of",
+            "y ~ C(g, contr.treatment(base='none'))",
+            FormulaError,
+            "Cannot code the levels of",
         ),
         "lag of nothing": ("y ~ L()", FormulaError, "'L()': L() names no variable."),
         "lag of two": (
-            "y ~ L(poly(x, 2))", FormulaError, "'poly(x, 2)' gives 2 variables where one is need",
+            "y ~ L(poly(x, 2))",
+            FormulaError,
+            "'poly(x, 2)' gives 2 variables where one is need",
         ),
         "lag by a half": (
-            "y ~ L(x, 0.5)", FormulaError, "The number of periods must be a whole number, not 0.5.",
+            "y ~ L(x, 0.5)",
+            FormulaError,
+            "The number of periods must be a whole number, not 0.5.",
         ),
         "lag by a variable": ("y ~ L(x, z)", FormulaError, "must be a whole number"),
         "within text": ("y ~ within(g)", ColumnTypeError, "within() needs numbers, not values su"),
@@ -384,7 +413,7 @@ def refused() -> dict[str, tuple[str, type[Exception], str]]:
         "failing call": ("y ~ np.log(x, 1, 2, 3)", FormulaError, "Cannot evaluate 'np.log(x, 1, 2"),
         "no such method": ("y ~ np.lgo(x)", FormulaError, "Cannot evaluate 'np.lgo(x)'"),
         "empty category": ("y ~ C(nothing)", FormulaError, "'C(nothing)' is missing in every com"),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("case", refused())
@@ -392,9 +421,12 @@ def test_refused_with_a_reason(case: str) -> None:
     frame = panel_frame()
     n = len(frame)
     frame = frame.assign(
-        typed=["1.5"] * n, mixed=[1, 2.5, "n/a"] + [3] * (n - 3), root=frame["x"] + 1j,
-        day=pd.to_datetime("2000-01-01"), nothing=pd.Series([None] * n, dtype=object),
-    )  # fmt: skip
+        typed=["1.5"] * n,
+        mixed=[1, 2.5, "n/a"] + [3] * (n - 3),
+        root=frame["x"] + 1j,
+        day=pd.to_datetime("2000-01-01"),
+        nothing=pd.Series([None] * n, dtype=object),
+    )
     formula, error, words = refused()[case]
     with pytest.raises(error, match=re.escape(words)):
         pm.PooledOLS(formula).fit(pm.Panel(frame, "unit", "time"))

@@ -20,12 +20,20 @@ def frame() -> pd.DataFrame:
     rng = np.random.default_rng(8)
     unit, time = np.repeat(np.arange(12), 5), np.tile(np.arange(5), 12)
     n = unit.size
-    return pd.DataFrame({
-        "unit": unit, "time": time, "y": rng.normal(size=n), "x": rng.normal(size=n),
-        "z": rng.uniform(0.5, 2.0, n), "k": rng.integers(0, 4, n), "d": rng.integers(0, 2, n),
-        "f": rng.random(n) < 0.5, "g": np.array(["a", "b'c", 'd"e'])[rng.integers(0, 3, n)],
-        "day": pd.Timestamp("2000-01-01") + pd.to_timedelta(rng.integers(0, 9, n), unit="D"),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "unit": unit,
+            "time": time,
+            "y": rng.normal(size=n),
+            "x": rng.normal(size=n),
+            "z": rng.uniform(0.5, 2.0, n),
+            "k": rng.integers(0, 4, n),
+            "d": rng.integers(0, 2, n),
+            "f": rng.random(n) < 0.5,
+            "g": np.array(["a", "b'c", 'd"e'])[rng.integers(0, 3, n)],
+            "day": pd.Timestamp("2000-01-01") + pd.to_timedelta(rng.integers(0, 9, n), unit="D"),
+        }
+    )
 
 
 def slope(formula: str, data: Any = None) -> np.ndarray:
@@ -82,7 +90,7 @@ COMPUTED: dict[str, Any] = {
     "I(x * np.float64(2.5) + np.int64(3))": F.x * 2.5 + 3,
     "I(day > '2000-01-04')": F.day > "2000-01-04",
     "I((day - np.datetime64('2000-01-01')) / np.timedelta64(1, 'D'))": F.day.dt.day - 1,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -97,8 +105,10 @@ def test_levels_of_computed_categories() -> None:
     fit = pm.PooledOLS("y ~ C(k // 2) + C(x > 0) + C(np.where(z > 1, 'hi', 'lo'))")
     found = fit.fit(pm.Panel(frame(), "unit", "time")).params
     assert list(found.index[1:]) == [
-        "C(k // 2)[T.1]", "C(x > 0)[T.True]", "C(np.where(z > 1, 'hi', 'lo'))[T.lo]",
-    ]  # fmt: skip
+        "C(k // 2)[T.1]",
+        "C(x > 0)[T.True]",
+        "C(np.where(z > 1, 'hi', 'lo'))[T.lo]",
+    ]
     np.testing.assert_allclose(found, by_hand(F.k // 2, F.x > 0, F.z <= 1), rtol=1e-9)
 
 
@@ -124,26 +134,89 @@ def test_functions_are_of_single_rows() -> None:
 
 
 REACHING = [
-    "np.load('{}')", "np.save('{}', x)", "np.savetxt('{}', x)", "np.fromfile('{}')",
-    "np.genfromtxt('{}')", "np.memmap('{}')", "x.tofile('{}')", "np.ndarray.tofile(x, '{}')",
-    "np.lib.npyio.DataSource()", "np.ctypeslib.load_library('{}', '.')", "np.show_config()",
-    "np.add.reduce(x)", "np.log.__call__(x)", "np.random.normal(x)", "np.vectorize(x)",
-    "np.frompyfunc(x, 1, 1)", "np.array(x)", "np.put(x, 0, 1)", "np.copyto(x, z)",
-    "x.__class__", "I(x.__class__)", "I(().__class__)", "I('a'.format(x))", "g.str.upper()",
-    "C(g.str.len())", "I(x.fill(0))", "x.sort()", "__import__('os')", "eval('1')", "open('{}')",
-    "exec('1')", "getattr(x, 'T')", "globals()", "I(__builtins__)", "print(x)", "C(open('{}'))",
-    "C(g, open('{}'))", "C(g, contrasts=np.load('{}'))", "C(g, contr.__class__)",
-    "C(g, Treatment.__init__)", "C(g, Treatment(np.load('{}')))", "C(g, levels=np.load('{}'))",
-    "i(g, ref=np.load('{}'))", "i(g, open('{}'))", "L(x, np.load('{}'))", "L(np.load('{}'))",
-    "D(x, __import__('os'))", "within(np.load('{}'))", "poly(x, np.load('{}'))",
-    "poly(np.load('{}'))", "bs(x, knots=np.load('{}'))", "cr(x, constraints=open('{}'))",
+    "np.load('{}')",
+    "np.save('{}', x)",
+    "np.savetxt('{}', x)",
+    "np.fromfile('{}')",
+    "np.genfromtxt('{}')",
+    "np.memmap('{}')",
+    "x.tofile('{}')",
+    "np.ndarray.tofile(x, '{}')",
+    "np.lib.npyio.DataSource()",
+    "np.ctypeslib.load_library('{}', '.')",
+    "np.show_config()",
+    "np.add.reduce(x)",
+    "np.log.__call__(x)",
+    "np.random.normal(x)",
+    "np.vectorize(x)",
+    "np.frompyfunc(x, 1, 1)",
+    "np.array(x)",
+    "np.put(x, 0, 1)",
+    "np.copyto(x, z)",
+    "x.__class__",
+    "I(x.__class__)",
+    "I(().__class__)",
+    "I('a'.format(x))",
+    "g.str.upper()",
+    "C(g.str.len())",
+    "I(x.fill(0))",
+    "x.sort()",
+    "__import__('os')",
+    "eval('1')",
+    "open('{}')",
+    "exec('1')",
+    "getattr(x, 'T')",
+    "globals()",
+    "I(__builtins__)",
+    "print(x)",
+    "C(open('{}'))",
+    "C(g, open('{}'))",
+    "C(g, contrasts=np.load('{}'))",
+    "C(g, contr.__class__)",
+    "C(g, Treatment.__init__)",
+    "C(g, Treatment(np.load('{}')))",
+    "C(g, levels=np.load('{}'))",
+    "i(g, ref=np.load('{}'))",
+    "i(g, open('{}'))",
+    "L(x, np.load('{}'))",
+    "L(np.load('{}'))",
+    "D(x, __import__('os'))",
+    "within(np.load('{}'))",
+    "poly(x, np.load('{}'))",
+    "poly(np.load('{}'))",
+    "bs(x, knots=np.load('{}'))",
+    "cr(x, constraints=open('{}'))",
     "np.where(np.load('{}'), x, z)",
-    "I((lambda: x)())", "I([x for x in [1]])", "I({k: 1 for k in [1]})", "I(f'{x}')", "I((y := x))",
-    "I(x if 1 else z)", "I(x and z)", "I(not x)", "I(x is z)", "I(x in [1])", "I(x @ z)",
-    "I(x << 2)", "I(x[0])", "x[0]", "I(x[::-1])", "log(*[x])", "log(**x)", "I(1j * x)", "I(b'a')",
-    "np.log(x, out=x)", "np.log(x, x)", "np.add(x, z, x)", "np.log(x, where=f)",
-    "np.log(x, dtype='float16')", "np.log", "I(np)", "I(np.log)", "Q('x')", "hashed(x)",
-]  # fmt: skip
+    "I((lambda: x)())",
+    "I([x for x in [1]])",
+    "I({k: 1 for k in [1]})",
+    "I(f'{x}')",
+    "I((y := x))",
+    "I(x if 1 else z)",
+    "I(x and z)",
+    "I(not x)",
+    "I(x is z)",
+    "I(x in [1])",
+    "I(x @ z)",
+    "I(x << 2)",
+    "I(x[0])",
+    "x[0]",
+    "I(x[::-1])",
+    "log(*[x])",
+    "log(**x)",
+    "I(1j * x)",
+    "I(b'a')",
+    "np.log(x, out=x)",
+    "np.log(x, x)",
+    "np.add(x, z, x)",
+    "np.log(x, where=f)",
+    "np.log(x, dtype='float16')",
+    "np.log",
+    "I(np)",
+    "I(np.log)",
+    "Q('x')",
+    "hashed(x)",
+]
 
 
 @pytest.mark.parametrize("text", REACHING)

@@ -17,8 +17,10 @@ def test_sides_and_effects() -> None:
     assert [str(term) for term in formula.terms()] == ["x1", "x2", "L(x, 1)", "x1:x2"]
     assert formula.intercept
     assert formula.effects == (
-        Effect(("unit",)), Effect(("state", "year")), Effect(("unit",), ("trend", "x")),
-    )  # fmt: skip
+        Effect(("unit",)),
+        Effect(("state", "year")),
+        Effect(("unit",), ("trend", "x")),
+    )
     assert [str(effect) for effect in formula.effects] == ["unit", "state^year", "unit[trend, x]"]
 
 
@@ -84,8 +86,14 @@ def test_only_texts_are_formulas() -> None:
 
 def test_powers_of_sums_and_calls_are_fine() -> None:
     assert [str(t) for t in read_terms("(a + b)**2 + I(a**2) + {b^3} + D(a**2)")] == [
-        "1", "a", "b", "I(a ** 2)", "b ^ 3", "D(a ** 2)", "a:b",
-    ]  # fmt: skip
+        "1",
+        "a",
+        "b",
+        "I(a ** 2)",
+        "b ^ 3",
+        "D(a ** 2)",
+        "a:b",
+    ]
 
 
 def test_effects_by_themselves() -> None:

@@ -30,17 +30,64 @@ def estimates(formula: str, data: pd.DataFrame) -> np.ndarray:
 
 
 NAMES = [
-    "class", "lambda", "None", "in", "1", "0", "2x", "x²", "µg", "μg", "ﬁx", "naïve", "价格",
-    "my var", "a:b", "a^b", "a - b", "a*b", "a|b", "a~b", "x.y", "np.log", "np", "e", "log",
-    "L", "I", "C", "i", "D(x)", "L (x)", "log(x)", "it's", 'q"q', "%", "{k}", "[s]", "(s)", "x**2",
-    "masked_0_", "panel_call_0", "0:2", "#", "$x", "\\", "f'x'", "_", "__x__",
-]  # fmt: skip
+    "class",
+    "lambda",
+    "None",
+    "in",
+    "1",
+    "0",
+    "2x",
+    "x²",
+    "µg",
+    "μg",
+    "ﬁx",
+    "naïve",
+    "价格",
+    "my var",
+    "a:b",
+    "a^b",
+    "a - b",
+    "a*b",
+    "a|b",
+    "a~b",
+    "x.y",
+    "np.log",
+    "np",
+    "e",
+    "log",
+    "L",
+    "I",
+    "C",
+    "i",
+    "D(x)",
+    "L (x)",
+    "log(x)",
+    "it's",
+    'q"q',
+    "%",
+    "{k}",
+    "[s]",
+    "(s)",
+    "x**2",
+    "masked_0_",
+    "panel_call_0",
+    "0:2",
+    "#",
+    "$x",
+    "\\",
+    "f'x'",
+    "_",
+    "__x__",
+]
 FORMULAS = [
-    "y ~ {} * z + I({}**2) + np.exp({})", "y ~ log(abs({})) + I(L(z) * {}) + D({}, 2)",
-    "y ~ within({}) + between({}) + C({} > 0)", "y ~ poly({}, 2) + L(I({} + z), 1)",
-    "I({} - z) ~ L(z)", "{} ~ z + i(time, z, ref=2)",
+    "y ~ {} * z + I({}**2) + np.exp({})",
+    "y ~ log(abs({})) + I(L(z) * {}) + D({}, 2)",
+    "y ~ within({}) + between({}) + C({} > 0)",
+    "y ~ poly({}, 2) + L(I({} + z), 1)",
+    "I({} - z) ~ L(z)",
+    "{} ~ z + i(time, z, ref=2)",
     "y ~ L({}, 0:1) + C(time, Treatment(3)):{} | unit",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -128,8 +175,9 @@ def test_a_regressor_named_as_the_constant() -> None:
             spec.fit(panel)
     without = pm.PooledOLS("y ~ 0 + Intercept + z").fit(panel)
     np.testing.assert_array_equal(without.params, estimates("y ~ 0 + x + z", frame()))
-    np.testing.assert_array_equal(without.predict(data), pm.PooledOLS("y ~ 0 + x + z").fit(plain)
-                                  .predict(frame()))  # fmt: skip
+    np.testing.assert_array_equal(
+        without.predict(data), pm.PooledOLS("y ~ 0 + x + z").fit(plain).predict(frame())
+    )
 
 
 def test_columns_whose_names_are_numbers() -> None:

@@ -18,11 +18,19 @@ def frame() -> pd.DataFrame:
     rng = np.random.default_rng(2)
     unit, time = np.repeat(np.arange(20), 6), np.tile(np.arange(2001, 2007), 20)
     n = unit.size
-    return pd.DataFrame({
-        "unit": unit, "time": time, "y": rng.normal(size=n), "x": rng.normal(size=n),
-        "z": rng.normal(size=n), "v": rng.normal(size=20)[unit], "my time": time,
-        "g": np.where(unit % 2, "a", "b"), "text": np.char.add("p", time.astype(str)),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "unit": unit,
+            "time": time,
+            "y": rng.normal(size=n),
+            "x": rng.normal(size=n),
+            "z": rng.normal(size=n),
+            "v": rng.normal(size=20)[unit],
+            "my time": time,
+            "g": np.where(unit % 2, "a", "b"),
+            "text": np.char.add("p", time.astype(str)),
+        }
+    )
 
 
 def panel() -> pm.Panel:
@@ -56,7 +64,7 @@ def panel() -> pm.Panel:
         ("i(t, x, ref=[3, 4])", ["i(t, ref=[3, 4]):x"]),
         ("i(`b c`, L(x, 1:2), ref=3)", ["i(`b c`, ref=3):L(x, 1)", "i(`b c`, ref=3):L(x, 2)"]),
     ],
-)  # fmt: skip
+)
 def test_what_a_call_stands_for(text: str, terms: list[str]) -> None:
     assert [str(term) for term in read_terms(text)[1:]] == terms
 
@@ -116,8 +124,10 @@ def test_references_of_texts_and_categories() -> None:
     for table in (data, pl.from_pandas(data)):
         whole = pm.Panel(table, "unit", "time")
         for formula in (
-            "i(text, v, ref='p2003')", "i(ordered, v, 'p2003')", "C(text, Treatment('p2003')):v",
-        ):  # fmt: skip
+            "i(text, v, ref='p2003')",
+            "i(ordered, v, 'p2003')",
+            "C(text, Treatment('p2003')):v",
+        ):
             fit = pm.FixedEffects(f"y ~ {formula} | unit + time").fit(whole)
             np.testing.assert_allclose(fit.params, expected, rtol=1e-8)
 

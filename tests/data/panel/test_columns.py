@@ -22,9 +22,14 @@ N = 180
 RNG = np.random.default_rng(0)
 LEVELS = ["lo", "mid", "hi"]
 FRAME = pd.DataFrame(
-    {"id": np.repeat(np.arange(30), 6), "t": np.tile(np.arange(6), 30),
-     "g": RNG.choice(LEVELS, N), "x": RNG.integers(0, 9, N), "y": RNG.normal(size=N)}
-)  # fmt: skip
+    {
+        "id": np.repeat(np.arange(30), 6),
+        "t": np.tile(np.arange(6), 30),
+        "g": RNG.choice(LEVELS, N),
+        "x": RNG.integers(0, 9, N),
+        "y": RNG.normal(size=N),
+    }
+)
 TABLE = pa.Table.from_pandas(FRAME, preserve_index=False)
 POLARS = pl.from_pandas(FRAME)
 
@@ -147,20 +152,37 @@ def test_a_missing_level_of_a_dictionary_is_a_missing_value(pandas: bool) -> Non
 
 
 NESTED: dict[str, tuple[Any, str, str]] = {
-    "records as units": (POLARS.with_columns(pl.struct("id").alias("id")), "id",
-                         "Column 'id' holds records or lists, such as {'id': 0}, not single"),
-    "lists as units": (POLARS.with_columns(pl.concat_list("id").alias("id")), "id",
-                       "Column 'id' holds records or lists, such as [0], not single values."),
-    "records as time": (put("t", pa.array([{"a": k} for k in FRAME["t"]])), "t",
-                        "Column 't' holds records or lists, such as {'a': 0}, not single"),
-    "maps as units": (put("id", pa.array([[("a", 1)]] * N, pa.map_(pa.string(), pa.int64()))), "id",
-                      "Column 'id' holds records or lists, such as [('a', 1)], not single"),
-    "lists in a dictionary": (put("id", pa.DictionaryArray.from_arrays(
-        pa.array([0] * N, pa.int8()), pa.array([[1, 2]]))), "id",
-        "Column 'id' holds records or lists, such as [1, 2], not single"),
-    "records as regressor": (POLARS.with_columns(pl.struct("x").alias("x")), "x",
-                             "Column 'x' must be numeric, but holds records or lists, such as"),
-}  # fmt: skip
+    "records as units": (
+        POLARS.with_columns(pl.struct("id").alias("id")),
+        "id",
+        "Column 'id' holds records or lists, such as {'id': 0}, not single",
+    ),
+    "lists as units": (
+        POLARS.with_columns(pl.concat_list("id").alias("id")),
+        "id",
+        "Column 'id' holds records or lists, such as [0], not single values.",
+    ),
+    "records as time": (
+        put("t", pa.array([{"a": k} for k in FRAME["t"]])),
+        "t",
+        "Column 't' holds records or lists, such as {'a': 0}, not single",
+    ),
+    "maps as units": (
+        put("id", pa.array([[("a", 1)]] * N, pa.map_(pa.string(), pa.int64()))),
+        "id",
+        "Column 'id' holds records or lists, such as [('a', 1)], not single",
+    ),
+    "lists in a dictionary": (
+        put("id", pa.DictionaryArray.from_arrays(pa.array([0] * N, pa.int8()), pa.array([[1, 2]]))),
+        "id",
+        "Column 'id' holds records or lists, such as [1, 2], not single",
+    ),
+    "records as regressor": (
+        POLARS.with_columns(pl.struct("x").alias("x")),
+        "x",
+        "Column 'x' must be numeric, but holds records or lists, such as",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", NESTED)

@@ -48,10 +48,14 @@ PERIODS: dict[str, tuple[Any, str]] = {
     "month ends": (pd.to_datetime(["2020-01-31", "2020-02-29", "2020-04-30"]), "1 month"),
     "quarters": (pd.to_datetime(["2020-01-01", "2020-04-01", "2020-10-01"]), "1 quarter"),
     "weeks": (pd.to_datetime(["2020-01-06", "2020-01-13", "2020-01-27"]), "1 week"),
-    "hours": (pd.to_datetime(["2020-01-01 00:00", "2020-01-01 06:00", "2020-01-01 18:00"]),
-              "6 hours"),
-    "zoned days": (pd.to_datetime(["2020-03-28", "2020-03-29", "2020-03-31"])
-                   .tz_localize("Europe/Berlin"), "1 day"),
+    "hours": (
+        pd.to_datetime(["2020-01-01 00:00", "2020-01-01 06:00", "2020-01-01 18:00"]),
+        "6 hours",
+    ),
+    "zoned days": (
+        pd.to_datetime(["2020-03-28", "2020-03-29", "2020-03-31"]).tz_localize("Europe/Berlin"),
+        "1 day",
+    ),
     "date objects": ([dt.date(1999, 5, 1), dt.date(2000, 5, 1), dt.date(2002, 5, 1)], "1 year"),
     "Period": (pd.PeriodIndex(["2000Q1", "2000Q2", "2000Q4"], freq="Q"), "1 quarter"),
     "timedelta": (pd.to_timedelta([0, 1, 3], unit="D"), "1 day"),
@@ -64,13 +68,19 @@ PERIODS: dict[str, tuple[Any, str]] = {
     "six months": (pd.PeriodIndex(["2000-01", "2000-07", "2001-07"], freq="6M"), "6 months"),
     "two weeks": (pd.PeriodIndex(["2000-01-03", "2000-01-17", "2000-02-14"], freq="2W"), "2 weeks"),
     "last business days": (pd.to_datetime(["2001-11-30", "2001-12-31", "2002-02-28"]), "1 month"),
-    "last moments of months": (pd.PeriodIndex(["2001-11", "2001-12", "2002-02"],
-                                              freq="M").to_timestamp(how="end"), "1 month"),
-    "noons of ends of quarters": (pd.to_datetime(["2001-03-31 12:00", "2001-06-30 12:00",
-                                                  "2001-12-31 12:00"]), "1 quarter"),
+    "last moments of months": (
+        pd.PeriodIndex(["2001-11", "2001-12", "2002-02"], freq="M").to_timestamp(how="end"),
+        "1 month",
+    ),
+    "noons of ends of quarters": (
+        pd.to_datetime(["2001-03-31 12:00", "2001-06-30 12:00", "2001-12-31 12:00"]),
+        "1 quarter",
+    ),
     "last Fridays": (pd.to_datetime(["2001-09-28", "2001-10-26", "2001-12-28"]), "1 month"),
-    "first business days": (pd.to_datetime(["2002-01-01", "2002-04-01", "2002-10-01"]),
-                            "1 quarter"),
+    "first business days": (
+        pd.to_datetime(["2002-01-01", "2002-04-01", "2002-10-01"]),
+        "1 quarter",
+    ),
     "ends of fiscal years": (pd.to_datetime(["2001-06-29", "2002-06-28", "2004-06-30"]), "1 year"),
     "Stata's weeks": (pd.to_datetime(["2009-12-17", "2009-12-24", "2010-01-08"]), "1 week"),
     "YYYYMM": ([200111, 200112, 200202], "1 month (read as YYYYMM)"),
@@ -82,7 +92,7 @@ PERIODS: dict[str, tuple[Any, str]] = {
     "YYYYMMDD": ([20011231, 20020101, 20020103], "1 day (read as YYYYMMDD)"),
     "no month": ([200100, 200101, 200103], "1"),
     "months of a year": ([200101, 200102, 200104], "1"),
-}  # fmt: skip
+}
 
 
 def crossed(units: Any, times: Any) -> pd.DataFrame:
@@ -121,8 +131,9 @@ def test_units_that_cannot_be_compared_come_as_they_appear() -> None:
 def test_categories_as_units(kind: str) -> None:
     frame: Any = crossed(["b", "a", "c"], [1, 2])
     if kind in ("category", "ordered"):
-        values = pd.Categorical(frame["unit"], categories=["z", "c", "b", "a"],
-                                ordered=kind == "ordered")  # fmt: skip
+        values = pd.Categorical(
+            frame["unit"], categories=["z", "c", "b", "a"], ordered=kind == "ordered"
+        )
         frame = frame.assign(unit=values)
     else:
         dtype = pl.Enum(["z", "c", "b", "a"]) if kind == "enum" else pl.Categorical()
@@ -189,8 +200,11 @@ def test_selected_rows_keep_the_step(name: str) -> None:
     frame = pd.DataFrame({"u": 1, "t": times, "x": np.arange(5.0)})
     panel = pm.Panel(frame, "u", "t")
     second = np.arange(5) % 2 == 0
-    for selected in (panel.filter(second), panel.select(["x"]).filter(second),
-                     panel.assign(z=1).filter(second)):  # fmt: skip
+    for selected in (
+        panel.filter(second),
+        panel.select(["x"]).filter(second),
+        panel.assign(z=1).filter(second),
+    ):
         assert selected.index.steps.tolist() == steps
         assert selected.index.delta == panel.index.delta
         assert selected.lag("x").isna().all()
@@ -206,8 +220,9 @@ def test_times_without_neighbours_are_said_and_what_to_do() -> None:
         "step."
     )
     assert remedy([2000, 2001, 2005]) == ""
-    assert "no common step but 1 day" in remedy(pd.to_datetime(["2001-01-05", "2001-03-17",
-                                                                "2001-04-02"]))  # fmt: skip
+    assert "no common step but 1 day" in remedy(
+        pd.to_datetime(["2001-01-05", "2001-03-17", "2001-04-02"])
+    )
     assert "no common step but 1: turn them" in remedy([2000, 2003, 2005])
     yearly = pd.PeriodIndex(["2000Q1", "2001Q1", "2003Q1"], freq="Q")
     assert "All periods are 4 times 1 quarter apart" in remedy(yearly)
@@ -277,16 +292,26 @@ def categories(frame: pd.DataFrame, kind: str) -> Any:
 @pytest.mark.parametrize(
     ("kind", "order"),
     [
-        ("texts", ["hi", "lo", "mid"]), ("polars Categorical", ["hi", "lo", "mid"]),
-        ("arrow", ["hi", "lo", "mid"]), ("pandas", ["lo", "mid", "hi"]),
-        ("pandas ranked", ["lo", "mid", "hi"]), ("polars Enum", ["lo", "mid", "hi"]),
-        ("arrow ranked", ["lo", "mid", "hi"]), ("arrow under pandas", ["lo", "mid", "hi"]),
+        ("texts", ["hi", "lo", "mid"]),
+        ("polars Categorical", ["hi", "lo", "mid"]),
+        ("arrow", ["hi", "lo", "mid"]),
+        ("pandas", ["lo", "mid", "hi"]),
+        ("pandas ranked", ["lo", "mid", "hi"]),
+        ("polars Enum", ["lo", "mid", "hi"]),
+        ("arrow ranked", ["lo", "mid", "hi"]),
+        ("arrow under pandas", ["lo", "mid", "hi"]),
     ],
-)  # fmt: skip
+)
 def test_levels_do_not_follow_the_order_of_rows(kind: str, order: list[str]) -> None:
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"id": np.repeat(np.arange(30), 6), "t": np.tile(np.arange(6), 30),
-                          "g": rng.choice(order, 180), "y": rng.normal(size=180)})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "id": np.repeat(np.arange(30), 6),
+            "t": np.tile(np.arange(6), 30),
+            "g": rng.choice(order, 180),
+            "y": rng.normal(size=180),
+        }
+    )
     means = frame.groupby("g")["y"].mean()
     for seed in range(3):
         shuffled = frame.sample(frac=1, random_state=seed).reset_index(drop=True)
@@ -441,7 +466,9 @@ def refusals() -> dict[str, tuple[Callable[[], object], type[Exception], str]]:
         "delta of dates": (
             lambda: pm.Panel(
                 frame.assign(time=pd.to_datetime((frame["time"] + 2000).astype(str), format="%Y")),
-                "unit", "time", delta=2,
+                "unit",
+                "time",
+                delta=2,
             ),
             SpecificationError,
             "delta is the length of a period where times are numbers.",
@@ -508,7 +535,7 @@ def refusals() -> dict[str, tuple[Callable[[], object], type[Exception], str]]:
             EmptyDataError,
             "The data have no rows.",
         ),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("case", refusals())
@@ -550,8 +577,10 @@ def test_codes_of_a_panel_follow_its_rows() -> None:
     ordered = small().sort_values(["unit", "time"])
     labels = panel.labels(("g", "unit"))
     made = [labels[c] if c >= 0 else None for c in panel.codes(("g", "unit"))]
-    expected = [None if g is None or g != g else f"{g}^{u}"
-                for g, u in zip(ordered["g"], ordered["unit"], strict=True)]  # fmt: skip
+    expected = [
+        None if g is None or g != g else f"{g}^{u}"
+        for g, u in zip(ordered["g"], ordered["unit"], strict=True)
+    ]
     assert made == expected
     assert panel.levels(("g", "unit")) == len(set(expected) - {None})
     assert panel.codes(("unit", "time")).tolist() == list(range(9))

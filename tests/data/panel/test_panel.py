@@ -57,8 +57,12 @@ def test_new_columns_are_series_of_the_users_kind(backend: str) -> None:
     assert {type(series) for series in made} == {KINDS[backend.split("-")[0]]}
     if backend == "polars":
         assert [series.name for series in made] == [
-            "L(x)", "F(g)", "D(x)", "within(x)", "between(x)",
-        ]  # fmt: skip
+            "L(x)",
+            "F(g)",
+            "D(x)",
+            "within(x)",
+            "between(x)",
+        ]
         assert panel.lag("x").null_count() == 5 and not panel.lag("x").is_nan().any()
 
 
@@ -278,48 +282,68 @@ def test_joins_that_cannot_be_right() -> None:
     panel = pm.Panel(small(), "unit", "time")
     cases: list[tuple[Any, Any, type[Exception], str]] = [
         (
-            pd.DataFrame({"unit": ["a", "b", "a"], "v": [1, 2, 3]}), None, DuplicateIndexError,
+            pd.DataFrame({"unit": ["a", "b", "a"], "v": [1, 2, 3]}),
+            None,
+            DuplicateIndexError,
             "The table to join has unit = a in rows 0, 2; 1 keys occur more than once.",
         ),
         (
-            pd.DataFrame({"unit": ["a", "a", "a"], "time": [1, 2, 1], "v": [1, 2, 3]}), None,
-            DuplicateIndexError, "The table to join has unit^time = a^1 in rows 0, 2;",
+            pd.DataFrame({"unit": ["a", "a", "a"], "time": [1, 2, 1], "v": [1, 2, 3]}),
+            None,
+            DuplicateIndexError,
+            "The table to join has unit^time = a^1 in rows 0, 2;",
         ),
         (
-            pd.DataFrame({"unit": ["z", "z", "a"], "v": [1, 2, 3]}), None, DuplicateIndexError,
+            pd.DataFrame({"unit": ["z", "z", "a"], "v": [1, 2, 3]}),
+            None,
+            DuplicateIndexError,
             "The table to join has unit = z in rows 0, 1",
         ),
         (
-            pd.DataFrame({"unit": ["a", None], "v": [1, 2]}), None, MissingValueError,
+            pd.DataFrame({"unit": ["a", None], "v": [1, 2]}),
+            None,
+            MissingValueError,
             "The key 'unit' of the table to join is missing in row 1.",
         ),
         (
-            pd.DataFrame({"unit": ["a"], "x": [1]}), None, DataError,
+            pd.DataFrame({"unit": ["a"], "x": [1]}),
+            None,
+            DataError,
             "Both sides have the columns x. Rename or drop them.",
         ),
         (
-            pd.DataFrame({"unit": ["A"], "v": [1]}), None, DataError,
+            pd.DataFrame({"unit": ["A"], "v": [1]}),
+            None,
+            DataError,
             "No row of the table fits a row of the panel by unit. Compare values and types of "
             "'unit': a, b, c in the panel, A in the table.",
         ),
         (
-            pd.DataFrame({"time": ["1"], "v": [1]}), None, DataError,
+            pd.DataFrame({"time": ["1"], "v": [1]}),
+            None,
+            DataError,
             "No row of the table fits a row of the panel by time.",
         ),
         (
-            pd.DataFrame({"firm": ["a"], "v": [1]}), None, SpecificationError,
+            pd.DataFrame({"firm": ["a"], "v": [1]}),
+            None,
+            SpecificationError,
             "The table has neither 'unit' nor 'time': name the columns to join by, on=...",
         ),
         (
-            pd.DataFrame({"unti": ["a"], "v": [1]}), "unit", UnknownNameError,
+            pd.DataFrame({"unti": ["a"], "v": [1]}),
+            "unit",
+            UnknownNameError,
             "The table to join has no column 'unit'. Did you mean 'unti'?",
         ),
         (
-            pd.DataFrame({"state": ["a"], "v": [1]}), "state", UnknownNameError,
+            pd.DataFrame({"state": ["a"], "v": [1]}),
+            "state",
+            UnknownNameError,
             "No column 'state'.",
         ),
         ({"unit": ["a"]}, None, ColumnTypeError, "not as builtins.dict."),
-    ]  # fmt: skip
+    ]
     for table, on, error, words in cases:
         with pytest.raises(error, match=re.escape(words)):
             panel.join(table, on=on)

@@ -67,11 +67,13 @@ def test_a_cohort_between_periods_counts_from_the_later_one() -> None:
 @pytest.mark.parametrize(
     ("times", "first"),
     [
-        (pd.to_datetime(["2000-01-01", "2001-01-01", "2003-01-01", "2004-01-01"]),
-         pd.Timestamp("2003-01-01")),
+        (
+            pd.to_datetime(["2000-01-01", "2001-01-01", "2003-01-01", "2004-01-01"]),
+            pd.Timestamp("2003-01-01"),
+        ),
         (pd.PeriodIndex(["2000", "2001", "2003", "2004"], freq="Y"), pd.Period("2003", freq="Y")),
     ],
-)  # fmt: skip
+)
 def test_dates_with_missing_ones_for_never(times: pd.Index, first: object) -> None:
     data = frame({"a": first, "b": pd.NaT}, list(times))
     assert starts(data, cohort="first") == [3, NEVER]
@@ -173,12 +175,18 @@ def _built(data: pd.DataFrame, backend: str) -> object:
 @pytest.mark.parametrize(
     "freq",
     [
-        pd.offsets.MonthEnd(), pd.offsets.MonthBegin(), pd.offsets.QuarterEnd(),
-        pd.offsets.QuarterBegin(), pd.offsets.YearEnd(), pd.offsets.Week(weekday=2),
-        pd.offsets.Day(), pd.offsets.BMonthEnd(), pd.offsets.Day(15),
+        pd.offsets.MonthEnd(),
+        pd.offsets.MonthBegin(),
+        pd.offsets.QuarterEnd(),
+        pd.offsets.QuarterBegin(),
+        pd.offsets.YearEnd(),
+        pd.offsets.Week(weekday=2),
+        pd.offsets.Day(),
+        pd.offsets.BMonthEnd(),
+        pd.offsets.Day(15),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_date_counts_from_the_first_period_that_is_not_before_it(freq: Any, backend: str) -> None:
     times = pd.date_range("2019-11-01", periods=9, freq=freq)
     span = pd.date_range(times[1], times[-1], periods=40).normalize().unique()
@@ -191,11 +199,15 @@ def test_a_date_counts_from_the_first_period_that_is_not_before_it(freq: Any, ba
 @pytest.mark.parametrize(
     "freq",
     [
-        pd.offsets.MonthEnd(), pd.offsets.MonthBegin(), pd.offsets.QuarterEnd(),
-        pd.offsets.Week(weekday=2), pd.offsets.Day(), pd.offsets.Hour(),
+        pd.offsets.MonthEnd(),
+        pd.offsets.MonthBegin(),
+        pd.offsets.QuarterEnd(),
+        pd.offsets.Week(weekday=2),
+        pd.offsets.Day(),
+        pd.offsets.Hour(),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_date_counts_from_a_period_that_nobody_is_observed_in(freq: Any) -> None:
     times = pd.date_range("2020-01-02", periods=10, freq=freq)
     span = pd.date_range(times[1], times[-1], periods=57).floor("60min").unique()

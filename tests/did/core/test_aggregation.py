@@ -36,8 +36,11 @@ def overall(size):
 
 def test_averages_are_weighted_means() -> None:
     means = by_group(SIZE).weights @ EFFECTS
-    expected = [np.average(EFFECTS[:2], weights=SIZE[:2]), EFFECTS[2],
-                np.average(EFFECTS[4:], weights=SIZE[4:])]  # fmt: skip
+    expected = [
+        np.average(EFFECTS[:2], weights=SIZE[:2]),
+        EFFECTS[2],
+        np.average(EFFECTS[4:], weights=SIZE[4:]),
+    ]
     np.testing.assert_allclose(means, expected, rtol=1e-14)
     sizes = [SIZE[:2].mean(), SIZE[2], SIZE[4:].mean()]
     np.testing.assert_allclose(

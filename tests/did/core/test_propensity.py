@@ -17,11 +17,12 @@ def widest(rows: np.ndarray, equal: np.ndarray) -> np.ndarray:
     n, k = rows.shape
     found = linprog(
         np.r_[np.zeros(k), -np.ones(n)],
-        A_ub=np.hstack([rows, np.eye(n)]), b_ub=np.zeros(n),
+        A_ub=np.hstack([rows, np.eye(n)]),
+        b_ub=np.zeros(n),
         A_eq=np.hstack([equal, np.zeros((len(equal), n))]) if len(equal) else None,
         b_eq=np.zeros(len(equal)) if len(equal) else None,
         bounds=[(None, None)] * k + [(0, 1)] * n,
-    )  # fmt: skip
+    )
     return np.asarray(found.x[k:] > 0.5)
 
 
@@ -31,11 +32,13 @@ def problem(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     n, k = int(rng.integers(12, 60)), int(rng.integers(1, 5))
     columns = [
         [
-            rng.standard_normal(n), rng.random(n) < 0.25, rng.integers(0, 3, n),
+            rng.standard_normal(n),
+            rng.random(n) < 0.25,
+            rng.integers(0, 3, n),
             rng.standard_normal(n) ** 3 * 10,
         ][rng.integers(0, 4)]
         for _ in range(k)
-    ]  # fmt: skip
+    ]
     x = np.column_stack([np.ones(n), *columns])
     treated = rng.random(n) < rng.choice([0.1, 0.3, 0.5])
     if rng.random() < 0.6:

@@ -37,10 +37,13 @@ def test_no_weight_can_be_moved_for_the_better(
 def test_another_solver_finds_the_same() -> None:
     a, b = problem(12, 5)
     found = minimize(
-        lambda x: ((a @ x - b) ** 2).mean() + 0.3**2 * (x**2).sum(), np.full(5, 0.2),
-        bounds=[(0, 1)] * 5, constraints={"type": "eq", "fun": lambda x: x.sum() - 1},
-        method="SLSQP", options={"ftol": 1e-14},
-    )  # fmt: skip
+        lambda x: ((a @ x - b) ** 2).mean() + 0.3**2 * (x**2).sum(),
+        np.full(5, 0.2),
+        bounds=[(0, 1)] * 5,
+        constraints={"type": "eq", "fun": lambda x: x.sum() - 1},
+        method="SLSQP",
+        options={"ftol": 1e-14},
+    )
     x = simplex_weights(a, b, 0.3, intercept=False)
     np.testing.assert_allclose(x, found.x, atol=1e-6)
 

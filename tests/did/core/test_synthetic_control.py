@@ -46,9 +46,13 @@ def test_another_solver_finds_the_same_distance() -> None:
         return float(importance @ (match.predictors @ w) ** 2)
 
     found = minimize(
-        distance, np.full(6, 1 / 6), bounds=[(0, 1)] * 6, method="SLSQP",
-        constraints={"type": "eq", "fun": lambda w: w.sum() - 1}, options={"ftol": 1e-15},
-    )  # fmt: skip
+        distance,
+        np.full(6, 1 / 6),
+        bounds=[(0, 1)] * 6,
+        method="SLSQP",
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+        options={"ftol": 1e-15},
+    )
     weights = match_weights(match, importance)
     assert distance(weights) <= found.fun + 1e-10
     np.testing.assert_allclose(importance @ (match.predictors @ weights) ** 2, found.fun, atol=1e-7)
@@ -63,10 +67,13 @@ def test_gradient_is_that_of_differences(seed: int) -> None:
     assert value == pytest.approx(root_mean_square(match.outcomes @ weights) ** 2, rel=1e-12)
     step = 1e-5
     numeric = [
-        (synthetic_control._loss(point + step * e, match)[0]
-         - synthetic_control._loss(point - step * e, match)[0]) / (2 * step)
+        (
+            synthetic_control._loss(point + step * e, match)[0]
+            - synthetic_control._loss(point - step * e, match)[0]
+        )
+        / (2 * step)
         for e in np.eye(4)
-    ]  # fmt: skip
+    ]
     np.testing.assert_allclose(slope, numeric, rtol=1e-5, atol=1e-7 * value)
 
 
@@ -99,11 +106,16 @@ def test_outcomes_decide_where_predictors_do_not() -> None:
     assert abs(match.predictors @ weights).max() < 1e-6
     n = weights.size
     found = minimize(
-        lambda w: ((match.outcomes @ w) ** 2).sum(), np.full(n, 1 / n), bounds=[(0, 1)] * n,
-        constraints=[{"type": "eq", "fun": lambda w: w.sum() - 1},
-                     {"type": "eq", "fun": lambda w: (match.predictors @ w)[0]}],
-        method="SLSQP", options={"ftol": 1e-14, "maxiter": 500},
-    )  # fmt: skip
+        lambda w: ((match.outcomes @ w) ** 2).sum(),
+        np.full(n, 1 / n),
+        bounds=[(0, 1)] * n,
+        constraints=[
+            {"type": "eq", "fun": lambda w: w.sum() - 1},
+            {"type": "eq", "fun": lambda w: (match.predictors @ w)[0]},
+        ],
+        method="SLSQP",
+        options={"ftol": 1e-14, "maxiter": 500},
+    )
     np.testing.assert_allclose(weights, found.x, atol=1e-4)
 
 

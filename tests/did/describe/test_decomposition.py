@@ -21,8 +21,9 @@ COHORTS = {4: 0.2, 5: 0.2, 7: 0.3}
 def draw(**options: Any) -> pm.Panel:
     frame = pm.simulate.staggered(60, 9, COHORTS, covariate=0.5, seed=4, **options)
     rng = np.random.default_rng(1)
-    return pm.Panel(frame.assign(z=rng.standard_normal(len(frame)) + frame["treated"]), "unit",
-                    "time")  # fmt: skip
+    return pm.Panel(
+        frame.assign(z=rng.standard_normal(len(frame)) + frame["treated"]), "unit", "time"
+    )
 
 
 def two_way(formula: str, panel: pm.Panel) -> float:
@@ -125,8 +126,14 @@ def test_spreads_solve_their_problems() -> None:
     start = found.weights / (found.weights @ found.weights) * 0.5
     least = minimize(spread, start, constraints=[adds, zero], options=options, method="SLSQP")
     assert found.any == pytest.approx(np.sqrt(least.fun), rel=1e-5)
-    flipped = minimize(spread, np.minimum(start, 0), constraints=[adds], bounds=[(None, 0)] * 8,
-                       options=options, method="SLSQP")  # fmt: skip
+    flipped = minimize(
+        spread,
+        np.minimum(start, 0),
+        constraints=[adds],
+        bounds=[(None, 0)] * 8,
+        options=options,
+        method="SLSQP",
+    )
     assert found.all == pytest.approx(np.sqrt(flipped.fun), rel=1e-5)
 
 
@@ -142,8 +149,9 @@ def test_what_is_not_there_is_refused() -> None:
 
 def test_tables_and_pictures() -> None:
     panel = draw()
-    found, weights = (f("y ~ 1", panel, cohort="cohort")
-                      for f in (pm.bacon_decomposition, pm.twfe_weights))  # fmt: skip
+    found, weights = (
+        f("y ~ 1", panel, cohort="cohort") for f in (pm.bacon_decomposition, pm.twfe_weights)
+    )
     assert "of the weight is on comparisons with units that are treated" in str(found)
     assert "<table" in found._repr_html_()
     assert "<table" in weights._repr_html_()
@@ -154,10 +162,13 @@ def test_tables_and_pictures() -> None:
 def test_weights_of_zero_are_not_negative() -> None:
     """Cohorts of 13, 14 and 13 units adopt in the third to fifth of six periods."""
     start = np.repeat([3, 4, 5], [13, 14, 13])
-    frame = pd.DataFrame([
-        {"unit": i, "time": t, "start": g, "y": float((7 * i + 3 * t) % 11)}
-        for i, g in enumerate(start) for t in range(1, 7)
-    ])  # fmt: skip
+    frame = pd.DataFrame(
+        [
+            {"unit": i, "time": t, "start": g, "y": float((7 * i + 3 * t) % 11)}
+            for i, g in enumerate(start)
+            for t in range(1, 7)
+        ]
+    )
     found = pm.twfe_weights("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="start")
     rows = frame.assign(d=(frame["time"] >= frame["start"]).astype(float))
     left = rows["d"] - rows.groupby("unit")["d"].transform("mean")

@@ -134,10 +134,12 @@ def test_delete_one_errors_of_repeated_cross_sections() -> None:
     spec = pm.CallawaySantAnna("y ~ x", cohort="cohort", panel=False)
     fit = spec.fit(pm.Panel(frame, "unit", "time")).params
     n = len(frame)
-    left = np.array([
-        spec.fit(pm.Panel(frame.drop(index=i), "unit", "time")).params["att(3, 3)"]
-        for i in range(0, n, 7)
-    ])  # fmt: skip
+    left = np.array(
+        [
+            spec.fit(pm.Panel(frame.drop(index=i), "unit", "time")).params["att(3, 3)"]
+            for i in range(0, n, 7)
+        ]
+    )
     psi = spec.fit(pm.Panel(frame, "unit", "time")).attached.estimate.influence.sums(("unit",))
     own = psi.sums[list(fit.index).index("att(3, 3)")][::7]
     gap = own - (fit["att(3, 3)"] - left)

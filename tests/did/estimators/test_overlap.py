@@ -43,11 +43,13 @@ def draw(**names: str) -> pd.DataFrame:
         apart=never & ((unit % 2 == 0) | (unit % 5 == 0)),
         region=np.select(
             [never & (unit % 2 == 0), never & (unit % 5 == 0), unit % 3 == 0],
-            [names["north"], names["arctic"], names["east"]], names["south"],
+            [names["north"], names["arctic"], names["east"]],
+            names["south"],
         ),
-        z=rng.standard_normal(151)[unit], w=rng.uniform(0.5, 2, 151)[unit],
+        z=rng.standard_normal(151)[unit],
+        w=rng.uniform(0.5, 2, 151)[unit],
         elig=(unit // 2 % 2).astype(int),
-    )  # fmt: skip
+    )
 
 
 def fitted(model: Any, formula: str, frame: pd.DataFrame, **options: Any) -> pm.EffectResults:
@@ -172,9 +174,9 @@ def test_a_treated_unit_that_hardly_anybody_resembles_is_told() -> None:
     frame["z"] += (frame["cohort"] == 3) + 40.0 * (frame["unit"] == lone)
     found = fitted(pm.CallawaySantAnna, "y ~ z", frame, method="ipw")
     assert any(
-        note.startswith("Hardly anybody is like treated rows whose probability") for note in
-        found.notes
-    )  # fmt: skip
+        note.startswith("Hardly anybody is like treated rows whose probability")
+        for note in found.notes
+    )
     assert len(found.params) == 10
 
 
@@ -205,9 +207,10 @@ def test_gun_laws_given_density() -> None:
     """The District of Columbia, with a density of 11, is no reason to leave effects out."""
     guns = pm.datasets.load("gun_laws")
     guns = guns.assign(
-        law=(guns["law"] == "yes").astype(int), year=guns["year"].astype(int),
+        law=(guns["law"] == "yes").astype(int),
+        year=guns["year"].astype(int),
         l_violent=np.log(guns["violent"]),
-    )  # fmt: skip
+    )
     spec = pm.CallawaySantAnna("l_violent ~ density", treatment="law", control="not-yet")
     whole = spec.fit(pm.Panel(guns, "state", "year"))
     assert len(whole.params) == 216

@@ -21,11 +21,16 @@ FOUR = ["log_income", "price", "age_15_to_24", "beer"]
 def panel() -> pm.Panel:
     data = json.loads((Path(__file__).parent / "prop99.json").read_text())
     rows = [
-        {"state": state, "year": year, "packs": packs, **{name: values[name] for name in FOUR},
-         "banned": int(state == "California" and year >= 1989)}
+        {
+            "state": state,
+            "year": year,
+            "packs": packs,
+            **{name: values[name] for name in FOUR},
+            "banned": int(state == "California" and year >= 1989),
+        }
         for state, values in data["states"].items()
         for year, packs in zip(data["years"], values["packs"], strict=True)
-    ]  # fmt: skip
+    ]
     return pm.Panel(pd.DataFrame(rows), "state", "year")
 
 
@@ -80,8 +85,12 @@ def test_synthetic_control_with_the_predictors_of_the_paper() -> None:
     found = fit("SyntheticControl", predictors=True)
     weights = found.unit_weights["1989"]
     published = {
-        "Utah": 0.334, "Nevada": 0.234, "Montana": 0.199, "Colorado": 0.164, "Connecticut": 0.069,
-    }  # fmt: skip
+        "Utah": 0.334,
+        "Nevada": 0.234,
+        "Montana": 0.199,
+        "Colorado": 0.164,
+        "Connecticut": 0.069,
+    }
     assert set(weights.index[weights > 5e-4]) == set(published)
     for state, weight in published.items():
         assert weights[state] == pytest.approx(weight, abs=5e-3)

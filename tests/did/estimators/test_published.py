@@ -41,9 +41,13 @@ def test_minimum_wages_by_horizon() -> None:
         assert event[f"horizon {horizon}"] == pytest.approx(value, abs=6e-7)
 
 
-@pytest.mark.parametrize(("covariate", "statistic", "pvalue"), [
-    ("1", 7.791, 0.16812), ("lpop", 6.842, 0.23267),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("covariate", "statistic", "pvalue"),
+    [
+        ("1", 7.791, 0.16812),
+        ("lpop", 6.842, 0.23267),
+    ],
+)
 def test_minimum_wages_pass_the_test_of_pre_trends(
     covariate: str, statistic: float, pvalue: float
 ) -> None:
@@ -55,10 +59,15 @@ def test_minimum_wages_pass_the_test_of_pre_trends(
     assert test.statistic == pytest.approx(statistic, abs=6e-4)
 
 
-@pytest.mark.parametrize(("method", "effect", "error"), [
-    ("dr-improved", -901.2703, 393.6127), ("dr", -871.3271, 396.0211),
-    ("reg", -1300.645, 349.826), ("ipw", -1021.609, 397.520),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "effect", "error"),
+    [
+        ("dr-improved", -901.2703, 393.6127),
+        ("dr", -871.3271, 396.0211),
+        ("reg", -1300.645, 349.826),
+        ("ipw", -1021.609, 397.520),
+    ],
+)
 def test_trainees_against_the_population_survey(method: Any, effect: float, error: float) -> None:
     """Table of DRDID 1.2.3's documentation, after LaLonde (1986)."""
     covariates = "age + educ + black + married + nodegree + hisp + re74"

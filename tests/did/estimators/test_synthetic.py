@@ -21,10 +21,14 @@ def factor_panel(seed: int = 1, treated: int = 2, sigma: float = 0.05) -> pd.Dat
     y = loadings @ factors + sigma * rng.standard_normal((units, periods))
     y[:treated, first - 1 :] += 1
     unit, time = np.divmod(np.arange(y.size), periods)
-    return pd.DataFrame({
-        "unit": unit, "time": time + 1, "y": y.ravel(),
-        "cohort": np.where(unit < treated, first, np.nan),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "unit": unit,
+            "time": time + 1,
+            "y": y.ravel(),
+            "cohort": np.where(unit < treated, first, np.nan),
+        }
+    )
 
 
 def fit(frame: pd.DataFrame, kind: str = "SyntheticDiD", **options: object):

@@ -21,9 +21,11 @@ from tests.golden import assert_close, load
 
 CASES = {case.spec["importance"]: case for case in load("did_synthetic")}
 PREDICTORS = {
-    "price_real": (80, 88), "log(income)": (80, 88), "I(pop16 / pop)": (80, 88),
+    "price_real": (80, 88),
+    "log(income)": (80, 88),
+    "I(pop16 / pop)": (80, 88),
     "sales": [75, 80, 88],
-}  # fmt: skip
+}
 
 
 @functools.cache
@@ -49,9 +51,11 @@ def table() -> tuple[np.ndarray, np.ndarray]:
     frame = cigarettes()
     wide = frame.pivot(index="state", columns="year", values="sales")
     late = frame[frame["year"].between(80, 88)]
-    means = late.assign(
-        income=np.log(late["income"]), share=late["pop16"] / late["pop"]
-    ).groupby("state")[["price_real", "income", "share"]].mean()  # fmt: skip
+    means = (
+        late.assign(income=np.log(late["income"]), share=late["pop16"] / late["pop"])
+        .groupby("state")[["price_real", "income", "share"]]
+        .mean()
+    )
     order = [5, *(state for state in wide.index if state != 5)]
     predictors = np.concatenate([means.loc[order].to_numpy(), wide.loc[order, [75, 80, 88]]], 1)
     return wide.loc[order].to_numpy(), predictors.T
@@ -95,9 +99,13 @@ def test_predictors_by_hand() -> None:
     np.testing.assert_allclose(found.params, (outcomes[0] - weights @ outcomes[1:])[26:], rtol=1e-9)
     balance = found.predictors
     assert list(balance["predictor"]) == [
-        "price_real 80-88", "log(income) 80-88", "I(pop16 / pop) 80-88", "sales 75", "sales 80",
+        "price_real 80-88",
+        "log(income) 80-88",
+        "I(pop16 / pop) 80-88",
+        "sales 75",
+        "sales 80",
         "sales 88",
-    ]  # fmt: skip
+    ]
     np.testing.assert_allclose(balance["treated"], predictors[:, 0], rtol=1e-12)
     np.testing.assert_allclose(balance["synthetic"], predictors[:, 1:] @ weights, rtol=1e-9)
     np.testing.assert_allclose(balance["average"], predictors[:, 1:].mean(axis=1), rtol=1e-12)
@@ -151,8 +159,9 @@ def test_placebo_in_space_by_hand() -> None:
 def test_placebo_in_time_is_a_fit_without_later_periods(kind: str) -> None:
     found = pm.placebo_in_time(fit(kind=kind), 84)
     frame = cigarettes()
-    frame = frame[frame["year"] < 89].assign(adopted=np.where(frame["state"] == 5, 84, 0)[
-        frame["year"].to_numpy() < 89])  # fmt: skip
+    frame = frame[frame["year"] < 89].assign(
+        adopted=np.where(frame["state"] == 5, 84, 0)[frame["year"].to_numpy() < 89]
+    )
     again = fit(frame, kind)
     assert found.effect == pytest.approx(again.aggregate().params["att"], rel=1e-10)
     np.testing.assert_allclose(
@@ -236,8 +245,9 @@ def test_what_cannot_be_done_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'price'"):
         fit(predictors={"prise": None})
     with pytest.raises(SpecificationError, match="Give a result of SyntheticDiD"):
-        pm.placebo_in_space(pm.TWFE("sales ~ 1", cohort="adopted").fit(
-            pm.Panel(cigarettes(), "state", "year")))  # fmt: skip
+        pm.placebo_in_space(
+            pm.TWFE("sales ~ 1", cohort="adopted").fit(pm.Panel(cigarettes(), "state", "year"))
+        )
 
 
 def test_dates_serve_as_periods() -> None:

@@ -63,12 +63,15 @@ def test_influence_is_the_derivative_by_each_units_weight(method: str) -> None:
     psi = fit.attached.estimate.influence.sums(("unit",)).sums
     for unit in (3, 50, 111, 200):
         moved = [
-            spec.fit(pm.Panel(
-                frame.assign(w=frame["w"] * np.where(frame["unit"] == unit, 1 + h, 1)),
-                "unit", "time",
-            )).params
+            spec.fit(
+                pm.Panel(
+                    frame.assign(w=frame["w"] * np.where(frame["unit"] == unit, 1 + h, 1)),
+                    "unit",
+                    "time",
+                )
+            ).params
             for h in (1e-5, -1e-5)
-        ]  # fmt: skip
+        ]
         slope = (moved[0] - moved[1]) / 2e-5
         np.testing.assert_allclose(psi[:, unit - 1], slope, rtol=1e-4, atol=1e-7)
 

@@ -58,8 +58,15 @@ def test_local_projections_equal_regressions_on_rows(
             continue
         before = table[range(1, t)].mean(axis=1) if mean_before else table[t - 1]
         seen = table[t - 1].notna()
-        found = pd.DataFrame({"dy": table[t + horizon] - before, "adopts": first == t, "x": x,
-                              "t": t, "later": first > t + max(horizon, 0)})  # fmt: skip
+        found = pd.DataFrame(
+            {
+                "dy": table[t + horizon] - before,
+                "adopts": first == t,
+                "x": x,
+                "t": t,
+                "later": first > t + max(horizon, 0),
+            }
+        )
         rows.append(found[(found["adopts"] | found["later"]) & seen].dropna())
     stack = pd.concat([r for r in rows if r["adopts"].any() and not r["adopts"].all()])
     share = stack.groupby("t")["adopts"].transform("mean")
@@ -95,9 +102,10 @@ def test_stacks_equal_a_weighted_regression_on_stacked_rows(
     for g in (4, 6):
         window = frame[frame["time"].between(g - 2, g + 3)]
         used = window[(window["cohort"] == g) | ~(window["cohort"] <= g + 3)].assign(
-            stack=g, adopts=lambda d, g=g: (d["cohort"] == g).astype(float),
+            stack=g,
+            adopts=lambda d, g=g: (d["cohort"] == g).astype(float),
             since=lambda d, g=g: d["time"] - g,
-        )  # fmt: skip
+        )
         pieces.append(used)
     stack = pd.concat(pieces)
     units = stack.drop_duplicates(["stack", "unit"])

@@ -15,8 +15,14 @@ import panelml as pm
 from panelml.did.results.policy import PolicyEvaluation
 from panelml.errors import PanelmlError
 
-NAMES = ("Two-way fixed effects", "Sun-Abraham", "Callaway-Sant'Anna", "Imputation", "Two-stage",
-         "Extended two-way")  # fmt: skip
+NAMES = (
+    "Two-way fixed effects",
+    "Sun-Abraham",
+    "Callaway-Sant'Anna",
+    "Imputation",
+    "Two-stage",
+    "Extended two-way",
+)
 NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?"
 
 
@@ -51,11 +57,18 @@ def draw_design(seed: int) -> Design:
     clusters = int(units // rng.integers(2, 5)) if rng.random() < 0.2 else None
     anticipates = bool(rng.random() < 0.15)
     frame = pm.simulate.staggered(
-        units, periods, shares, effect=0.0 if null else 1.0, seed=seed,
-        trend=0.0 if parallel else 0.8, rho=float(rng.choice([0.0, 0.5])), n_clusters=clusters,
-        sigma_c=0.5 if clusters else 0.0, unbalanced=float(rng.choice([0.0, 0.03, 0.1])),
+        units,
+        periods,
+        shares,
+        effect=0.0 if null else 1.0,
+        seed=seed,
+        trend=0.0 if parallel else 0.8,
+        rho=float(rng.choice([0.0, 0.5])),
+        n_clusters=clusters,
+        sigma_c=0.5 if clusters else 0.0,
+        unbalanced=float(rng.choice([0.0, 0.03, 0.1])),
         anticipation=() if null or not anticipates else (0.5,),
-    )  # fmt: skip
+    )
     if rng.random() < 0.15:
         few = frame.loc[frame["cohort"].notna(), "unit"].unique()[: int(rng.integers(1, 5))]
         frame = frame[frame["cohort"].isna() | frame["unit"].isin(few)]
@@ -113,8 +126,9 @@ class Report:
             name = next((n for n in NAMES if line.startswith(n + "  ")), None)
             if name is not None:
                 cells = [line[a:b].strip() for a, b in pairwise(ends)]
-                rows[name] = [float(c.replace("<", "").replace(",", "")) if c else np.nan
-                              for c in cells]  # fmt: skip
+                rows[name] = [
+                    float(c.replace("<", "").replace(",", "")) if c else np.nan for c in cells
+                ]
         columns = ["effect", "error", "low", "high", "p", "pre"]
         return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
@@ -166,8 +180,9 @@ def _false_counts(report: Report) -> Iterator[str]:
     periods = frame.loc[frame["y"].notna(), "time"].nunique()
     rows = frame[frame["y"].notna()].groupby("unit").size()
     whole = report.cohort.index.isin(rows.index[rows == periods])
-    for count, span in numbers(r"Left out (\d+) units that are not observed in all (\d+)",
-                               report.text):  # fmt: skip
+    for count, span in numbers(
+        r"Left out (\d+) units that are not observed in all (\d+)", report.text
+    ):
         short = rows[(rows < periods) & (report.cohort[rows.index] > frame["time"].min())]
         never = np.isinf(report.cohort).any()
         if never and (int(count), int(span)) != (short.size, periods):
@@ -196,8 +211,9 @@ def _false_agreement(report: Report) -> Iterator[str]:
         if (float(low), float(high)) != (table["effect"].min(), table["effect"].max()):
             yield f"range {low} to {high}"
     alike = np.sign(table["effect"]).nunique() == 1
-    if ("not all of one sign" in text and alike) or (" all of one sign" in text and not (
-        alike or "not all of one sign" in text)):  # fmt: skip
+    if ("not all of one sign" in text and alike) or (
+        " all of one sign" in text and not (alike or "not all of one sign" in text)
+    ):
         yield "signs"
 
 
@@ -230,8 +246,10 @@ def _clusters(report: Report, whole: bool, measured: bool) -> tuple[dict[float, 
 def _false_withholding(report: Report) -> Iterator[str]:
     possible = [_clusters(report, *ways) for ways in product((False, True), repeat=2)]
     sizes = {(sum(by.values()), len(by), m) for by, m in possible}
-    said = numbers(r"(\d+) treated clusters? \(\w+\) in (\d+) cohorts?, (\d+) comparison clusters?",
-                   report.text)  # fmt: skip
+    said = numbers(
+        r"(\d+) treated clusters? \(\w+\) in (\d+) cohorts?, (\d+) comparison clusters?",
+        report.text,
+    )
     ends = np.sort(np.array(sorted(sizes)), axis=0)[[0, -1]]
     for counts in said:
         values = np.array(counts, dtype=int)
@@ -245,8 +263,9 @@ def _false_withholding(report: Report) -> Iterator[str]:
         yield "withheld, and not said first"
     if not blank.any() and "Too few clusters" in report.text:
         yield "said to be withheld, and is not"
-    if blank.all() and (report.found.sensitivity or re.search("rejects? equal trends|Pre-trends",
-                                                               report.text)):  # fmt: skip
+    if blank.all() and (
+        report.found.sensitivity or re.search("rejects? equal trends|Pre-trends", report.text)
+    ):
         yield "a verdict without standard errors"
 
 
@@ -278,9 +297,9 @@ def _false_weights(report: Report) -> Iterator[str]:
     d = (rows["time"].to_numpy() >= cohort).astype(float)
     dummies = np.column_stack([pd.get_dummies(rows[c]).to_numpy(float) for c in ("unit", "time")])
     left = d - dummies @ np.linalg.lstsq(dummies, d, rcond=None)[0]
-    cell = pd.DataFrame({
-        "g": np.maximum(cohort, frame["time"].min()), "t": rows["time"].to_numpy(), "w": left
-    })[d == 1]  # fmt: skip
+    cell = pd.DataFrame(
+        {"g": np.maximum(cohort, frame["time"].min()), "t": rows["time"].to_numpy(), "w": left}
+    )[d == 1]
     sums = cell.groupby(["g", "t"])["w"].sum()
     negative = int((sums < -1e-9).sum())
     wanted = [(str(negative), str(sums.size))] if negative else []
@@ -301,8 +320,11 @@ def _false_rest(report: Report) -> Iterator[str]:
         yield "control that does not reach imputation"
     told = "cannot be told from zero" in text
     if found.sensitivity is not None:
-        study = next(found.events[n] for n in ("Sun-Abraham", "Callaway-Sant'Anna", "Event study")
-                     if n in found.events)  # fmt: skip
+        study = next(
+            found.events[n]
+            for n in ("Sun-Abraham", "Callaway-Sant'Anna", "Event study")
+            if n in found.events
+        )
         ends = study.conf_int().loc["horizon 0"]
         if told != bool(ends["lower"] <= 0 <= ends["upper"]):
             yield "the effect in the period of adoption"

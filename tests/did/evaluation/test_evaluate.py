@@ -26,10 +26,12 @@ def evaluation() -> PolicyEvaluation:
 def test_castle_doctrine_as_published_by_each_package() -> None:
     found = pm.evaluate_policy("l_homicide ~ 1", castle(), cohort="adopted").table()
     printed = {
-        "Two-way fixed effects": ("0.08181", "0.05887"), "Sun-Abraham": ("0.110383", "0.041317"),
-        "Callaway-Sant'Anna": ("0.110383", "0.038724"), "Imputation": ("0.079802", "0.060884"),
+        "Two-way fixed effects": ("0.08181", "0.05887"),
+        "Sun-Abraham": ("0.110383", "0.041317"),
+        "Callaway-Sant'Anna": ("0.110383", "0.038724"),
+        "Imputation": ("0.079802", "0.060884"),
         "Two-stage": ("0.079802", "0.060979"),
-    }  # fmt: skip
+    }
     for name, (effect, error) in printed.items():
         digits = len(effect) - 2
         assert f"{found.loc[name, 'effect']:.{digits}f}" == effect

@@ -22,9 +22,12 @@ def draw(**changes: Any) -> pd.DataFrame:
     )
     rng = np.random.default_rng(0)
     return frame.assign(
-        x=rng.normal(size=80)[frame["unit"] - 1], z=rng.normal(size=len(frame)),
-        w=rng.uniform(0.5, 2, 80)[frame["unit"] - 1], half=frame["unit"] % 2, **changes,
-    )  # fmt: skip
+        x=rng.normal(size=80)[frame["unit"] - 1],
+        z=rng.normal(size=len(frame)),
+        w=rng.uniform(0.5, 2, 80)[frame["unit"] - 1],
+        half=frame["unit"] % 2,
+        **changes,
+    )
 
 
 def panel(frame: pd.DataFrame) -> pm.Panel:
@@ -35,10 +38,12 @@ def by_hand(fit: Any, without: Any) -> np.ndarray:
     """CV3 of MacKinnon, Nielsen and Webb, written out."""
     whole = fit(draw())
     frame = draw()
-    moved = np.array([
-        without(fit(frame[frame["cluster"] != c])).to_numpy() - without(whole).to_numpy()
-        for c in frame["cluster"].unique()
-    ])  # fmt: skip
+    moved = np.array(
+        [
+            without(fit(frame[frame["cluster"] != c])).to_numpy() - without(whole).to_numpy()
+            for c in frame["cluster"].unique()
+        ]
+    )
     return (CLUSTERS - 1) / CLUSTERS * moved.T @ moved
 
 
@@ -110,12 +115,23 @@ def test_bands_and_sensitivity_use_it() -> None:
     assert pm.honest_did(few, method="smoothness").breakdown is not None
 
 
-@pytest.mark.parametrize(("change", "error", "words"), [
-    ({"cluster": 1}, IdentificationError, "cluster has a single cluster"),
-    ({"cluster": lambda d: d["time"]}, SpecificationError, "unit 1, .* belong to several values"),
-    ({"cluster": lambda d: d["cluster"].where(d["unit"] != 4)}, MissingValueError, "is missing in"),
-    ({"cluster": lambda d: (d["cohort"] == 3) * 1}, IdentificationError, "Without cluster 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"cluster": 1}, IdentificationError, "cluster has a single cluster"),
+        (
+            {"cluster": lambda d: d["time"]},
+            SpecificationError,
+            "unit 1, .* belong to several values",
+        ),
+        (
+            {"cluster": lambda d: d["cluster"].where(d["unit"] != 4)},
+            MissingValueError,
+            "is missing in",
+        ),
+        ({"cluster": lambda d: (d["cohort"] == 3) * 1}, IdentificationError, "Without cluster 0"),
+    ],
+)
 def test_refusals(change: dict[str, Any], error: type, words: str) -> None:
     fit = pm.TWFE("y ~ 1", cohort="cohort").fit(panel(draw().assign(**change)))
     with pytest.raises(error, match=words):

@@ -110,10 +110,15 @@ def in_hull(points: np.ndarray, point: np.ndarray) -> bool:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda y: y, lambda y: y / 1000, lambda y: 7 * y, lambda y: -y, lambda y: y + 1e4,
-        lambda y: 1e6 * y, lambda y: y + 1e7,
+        lambda y: y,
+        lambda y: y / 1000,
+        lambda y: 7 * y,
+        lambda y: -y,
+        lambda y: y + 1e4,
+        lambda y: 1e6 * y,
+        lambda y: y + 1e7,
     ],
-)  # fmt: skip
+)
 def test_units_fitted_exactly_tie_in_any_unit_of_measurement(change: Any) -> None:
     frame = exact_frame()
     frame["y"] = change(frame["y"])

@@ -147,9 +147,14 @@ def test_what_cannot_be_listed_is_refused() -> None:
     horizons = [-3, -2, *range(14)]
     with pytest.raises(SpecificationError, match="take fewer horizons"):
         pm.honest_did(
-            betahat=np.ones(16), sigma=np.eye(16), horizons=horizons, method="smoothness",
-            bias="positive", m=[0.1], weights=np.full(14, 1 / 14),
-        )  # fmt: skip
+            betahat=np.ones(16),
+            sigma=np.eye(16),
+            horizons=horizons,
+            method="smoothness",
+            bias="positive",
+            m=[0.1],
+            weights=np.full(14, 1 / 14),
+        )
 
 
 def test_what_is_no_covariance_is_refused() -> None:
@@ -310,9 +315,11 @@ def test_a_singular_covariance_is_refused(method: Any) -> None:
     scores = np.random.default_rng(1).standard_normal((3, 4))
     with pytest.raises(IdentificationError, match="4 effects by horizon is singular"):
         pm.honest_did(
-            betahat=[0.1, 0.0, 0.5, 0.6], sigma=(scores.T @ scores).tolist(),
-            horizons=[-3, -2, 0, 1], method=method,
-        )  # fmt: skip
+            betahat=[0.1, 0.0, 0.5, 0.6],
+            sigma=(scores.T @ scores).tolist(),
+            horizons=[-3, -2, 0, 1],
+            method=method,
+        )
 
 
 def staggered() -> pm.Panel:
@@ -329,10 +336,11 @@ def staggered() -> pm.Panel:
         lambda p: pm.SunAbraham("y ~ 1", cohort="cohort", reference=-2).fit(p).aggregate("event"),
         lambda p: (
             pm.CallawaySantAnna("y ~ 1", cohort="cohort", base="universal", anticipation=1)
-            .fit(p).aggregate("event")
+            .fit(p)
+            .aggregate("event")
         ),
     ],
-)  # fmt: skip
+)
 def test_the_effect_is_that_of_the_period_of_adoption(study: Any) -> None:
     event = study(staggered())
     found = pm.honest_did(event, m=[0])
@@ -377,8 +385,11 @@ def test_the_row_of_the_reference_is_left_out(call: Any) -> None:
     whole = call(betahat=[0.1, 0.2, 0, 0.5], sigma=sigma, horizons=[-3, -2, -1, 0])
     missing = np.where(sigma == 0, sigma, sigma)
     missing[2] = missing[:, 2] = np.nan
-    unknown = call(betahat=pd.Series([0.1, 0.2, np.nan, 0.5]), sigma=pd.DataFrame(missing),
-                   horizons=pl.Series([-3, -2, -1, 0]))  # fmt: skip
+    unknown = call(
+        betahat=pd.Series([0.1, 0.2, np.nan, 0.5]),
+        sigma=pd.DataFrame(missing),
+        horizons=pl.Series([-3, -2, -1, 0]),
+    )
     kept = np.diag([1.0, 2.0, 1.5])
     without = call(betahat=[0.1, 0.2, 0.5], sigma=kept, horizons=[-3, -2, 0])
     assert str(whole) == str(without) == str(unknown)

@@ -99,15 +99,18 @@ def test_one_period_before_is_in_closed_form() -> None:
 
 
 def test_shown_and_drawn() -> None:
-    found = pm.pretrends_power(**STUDIES["medicaid"], trend=dict.fromkeys(
-        STUDIES["medicaid"]["horizons"], 0.01))  # fmt: skip
+    found = pm.pretrends_power(
+        **STUDIES["medicaid"], trend=dict.fromkeys(STUDIES["medicaid"]["horizons"], 0.01)
+    )
     assert (found.table["trend"] == 0.01).all()
     assert "is detected with probability" in str(found)
     assert "<table" in found._repr_html_()
     axes = found.plot()
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        "estimate", "departure", "expected if the test is passed",
-    ]  # fmt: skip
+        "estimate",
+        "departure",
+        "expected if the test is passed",
+    ]
 
 
 def test_results_are_taken_and_power_grows_with_the_slope() -> None:

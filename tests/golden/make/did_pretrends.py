@@ -19,15 +19,24 @@ EHEC = Path(__file__).parents[2] / "did" / "sensitivity" / "ehec.json"
 def minimum_wages():
     """Effects of minimum wages on teen employment by event time."""
     found = moderndid.att_gt(
-        data=moderndid.load_mpdta(), yname="lemp", tname="year", gname="first.treat",
-        idname="countyreal", est_method="dr", boot=False, base_period="universal",
-    )  # fmt: skip
+        data=moderndid.load_mpdta(),
+        yname="lemp",
+        tname="year",
+        gname="first.treat",
+        idname="countyreal",
+        est_method="dr",
+        boot=False,
+        base_period="universal",
+    )
     events = moderndid.aggte(found, type="dynamic")
     keep = events.event_times != -1
     influence = np.asarray(events.influence_func)[:, keep]
     sigma = influence.T @ influence / len(influence) ** 2
-    return {"horizons": events.event_times[keep].astype(int).tolist(),
-            "betahat": events.att_by_event[keep].tolist(), "sigma": sigma.tolist()}  # fmt: skip
+    return {
+        "horizons": events.event_times[keep].astype(int).tolist(),
+        "betahat": events.att_by_event[keep].tolist(),
+        "sigma": sigma.tolist(),
+    }
 
 
 def powers(data, study):

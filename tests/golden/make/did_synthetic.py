@@ -22,10 +22,15 @@ def main(folder: str) -> None:
     for method in ("custom", "nested"):
         spec = {"v_method": method, "custom_v": [1.0] * 6} if method == "custom" else {}
         found = diff_diff.SyntheticControl(**spec, seed=1).fit(
-            frame, outcome="sales", treatment="treated", unit="state", time="year",
-            predictors=["price_real", "income", "share"], predictor_window=WINDOW,
+            frame,
+            outcome="sales",
+            treatment="treated",
+            unit="state",
+            time="year",
+            predictors=["price_real", "income", "share"],
+            predictor_window=WINDOW,
             pre_period_outcomes=[75, 80, 88],
-        )  # fmt: skip
+        )
         cases.append(
             {
                 "id": f"diff-diff-{method}",

@@ -82,8 +82,11 @@ def pyfixest_case(
     _, unit, time = PANELS[data]
     clusters = {"cluster": unit, "cluster:time": time, "cluster:unit+time": f"{unit} + {time}"}
     kinds: dict[str, Any] = {
-        "iid": "iid", "HC1": "hetero", "driscoll-kraay": "DK", "newey-west": "NW",
-    }  # fmt: skip
+        "iid": "iid",
+        "HC1": "hetero",
+        "driscoll-kraay": "DK",
+        "newey-west": "NW",
+    }
     vcov = kinds.get(cov)
     ssc = {key: item for key, item in more.items() if key != "lags"}
     fit = pyfixest_fit(

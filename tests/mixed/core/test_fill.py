@@ -19,10 +19,15 @@ def chain(m: int) -> FloatArray:
     return np.eye(m, k=1)
 
 
-@pytest.mark.parametrize("pattern", [
-    np.zeros((0, 0)), np.zeros((9, 9)), chain(500),
-    sparse.block_diag([np.ones((20, 20))] * 40).toarray(),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        np.zeros((0, 0)),
+        np.zeros((9, 9)),
+        chain(500),
+        sparse.block_diag([np.ones((20, 20))] * 40).toarray(),
+    ],
+)
 def test_nothing_is_left_of_what_hangs_loosely_together(pattern: FloatArray) -> None:
     assert dense_core(system(pattern)) <= 20
 
@@ -49,9 +54,11 @@ def test_the_factor_is_no_fuller_than_the_core_says(reach: int) -> None:
     whole[row, (row + rng.integers(1, reach + 1, 2400)) % 800] = 1.0
     a = system(whole) + 800 * sparse.eye_array(800)
     lower = splu(
-        sparse.csc_array(a), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+        sparse.csc_array(a),
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
         options={"SymmetricMode": True},
-    ).L  # fmt: skip
+    ).L
     core = dense_core(sparse.csr_array(a))
     assert (core > 100) is (reach == 400)
     assert core**2 / 4 <= lower.nnz <= core**2 + 20 * 800

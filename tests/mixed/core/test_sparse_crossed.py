@@ -32,9 +32,10 @@ def draw() -> pd.DataFrame:
     effects = rng.normal(size=200)[worker] + 0.6 * rng.normal(size=60)[firm]
     frame = pd.DataFrame({"worker": worker, "firm": firm, "region": firm % 7})
     return frame.assign(
-        x=rng.normal(size=1200), w=rng.uniform(0.5, 2, 1200),
+        x=rng.normal(size=1200),
+        w=rng.uniform(0.5, 2, 1200),
         y=lambda d: 1 + 0.5 * d["x"] + effects + rng.normal(size=1200),
-    )  # fmt: skip
+    )
 
 
 FORMULAS = {
@@ -66,9 +67,13 @@ def test_equals_the_dense_system(
 
 
 def intercepts() -> list[Any]:
-    cases = [case for case in load("mixed") if set(case.value["random"]) and all(
-        list(part) == ["Intercept"] for part in case.value["random"].values()
-    ) and len(case.value["random"]) > 1]  # fmt: skip
+    cases = [
+        case
+        for case in load("mixed")
+        if set(case.value["random"])
+        and all(list(part) == ["Intercept"] for part in case.value["random"].values())
+        and len(case.value["random"]) > 1
+    ]
     assert cases
     return [pytest.param(case, id=case.id) for case in cases]
 
@@ -105,9 +110,13 @@ def test_levels_without_rows_change_nothing() -> None:
     np.testing.assert_allclose(found.std_errors, expected.std_errors, rtol=1e-7)
 
 
-@pytest.mark.parametrize(("core", "dense", "expected"), [
-    (10**6, 0, SparseCrossedModel), (0, 10**6, CrossedModel),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("core", "dense", "expected"),
+    [
+        (10**6, 0, SparseCrossedModel),
+        (0, 10**6, CrossedModel),
+    ],
+)
 def test_the_system_is_sparse_where_its_factor_is(
     core: int, dense: int, expected: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:

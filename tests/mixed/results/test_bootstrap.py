@@ -37,8 +37,9 @@ def test_a_draw_is_the_fit_to_the_simulated_outcome(name: str, reml: bool) -> No
         frame = MIXED[name]().assign(**{fit.depvar: outcomes[f"y{rep}"].to_numpy()})
         again = pm.MixedModel(FORMULAS[name], reml=reml).fit(frame)
         scale = np.abs(again.params).max()
-        assert np.allclose(draws.loc[rep, list(again.params.index)], again.params, rtol=1e-7,
-                           atol=1e-8 * scale)  # fmt: skip
+        assert np.allclose(
+            draws.loc[rep, list(again.params.index)], again.params, rtol=1e-7, atol=1e-8 * scale
+        )
         assert draws.loc[rep, "loglik"] == pytest.approx(again.loglik, rel=1e-10)
         for key, value in again.random.extras().items():
             assert draws.loc[rep, key] == pytest.approx(value, rel=1e-5, abs=1e-5, nan_ok=True)

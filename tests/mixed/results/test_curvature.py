@@ -50,9 +50,10 @@ def test_one_factor_by_the_dense_system() -> None:
     both = both[both["group"] == "school"].reset_index(drop=True)
     pd.testing.assert_frame_equal(both, alone[alone["group"] == "school"], rtol=1e-4)
     np.testing.assert_allclose(
-        two.with_cov("kenward-roger").std_errors, one.with_cov("kenward-roger").std_errors,
+        two.with_cov("kenward-roger").std_errors,
+        one.with_cov("kenward-roger").std_errors,
         rtol=1e-2,
-    )  # fmt: skip
+    )
 
 
 def test_icc_of_several_levels_by_differences() -> None:

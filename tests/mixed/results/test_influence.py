@@ -14,13 +14,31 @@ SLEEP = "Reaction ~ Days + (1 + Days | Subject)"
 # lme4 1.1-31 with tight limits on sleepstudy without one subject: intercept and slope of Days,
 # their standard deviations and correlation, residual standard deviation.
 LME4 = {
-    308: (251.829365775402, 9.802732049911, 26.34625760223979, 5.52035785063486,
-          0.05597219403218, 23.64696241593140),
-    309: (254.13158481283, 10.94996245989, 22.596647761488, 5.735268642957, -0.118428566444,
-          26.245646516740),
-    335: (250.72101144385, 11.25248124777, 25.3941490458190, 5.0590646275735, 0.1551331346233,
-          26.1885005270650),
-}  # fmt: skip
+    308: (
+        251.829365775402,
+        9.802732049911,
+        26.34625760223979,
+        5.52035785063486,
+        0.05597219403218,
+        23.64696241593140,
+    ),
+    309: (
+        254.13158481283,
+        10.94996245989,
+        22.596647761488,
+        5.735268642957,
+        -0.118428566444,
+        26.245646516740,
+    ),
+    335: (
+        250.72101144385,
+        11.25248124777,
+        25.3941490458190,
+        5.0590646275735,
+        0.1551331346233,
+        26.1885005270650,
+    ),
+}
 # Cook's distances by their formula on lme4's fits.
 COOK = {308: 0.09241704451522, 309: 0.14852478069584, 310: 0.11052209707395}
 
@@ -49,14 +67,32 @@ def test_changes_are_from_the_whole_fit() -> None:
 @pytest.mark.parametrize(
     ("name", "formula", "group", "level", "expected"),
     [
-        ("pastes", "strength ~ 1 + (1 | batch/cask)", "batch", "A",
-         {"Intercept": 59.80740740741, "sd(Intercept | batch:cask)": 3.0531101605894,
-          "sd(Intercept | batch)": 1.1210113748925, "sd(residual)": 0.8124038385934}),
-        ("penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)", "sample", "A",
-         {"Intercept": 22.53333333334, "sd(Intercept | plate)": 0.8546547687166,
-          "sd(Intercept | sample)": 1.7949707395925, "sd(residual)": 0.5542980958044}),
+        (
+            "pastes",
+            "strength ~ 1 + (1 | batch/cask)",
+            "batch",
+            "A",
+            {
+                "Intercept": 59.80740740741,
+                "sd(Intercept | batch:cask)": 3.0531101605894,
+                "sd(Intercept | batch)": 1.1210113748925,
+                "sd(residual)": 0.8124038385934,
+            },
+        ),
+        (
+            "penicillin",
+            "diameter ~ 1 + (1 | plate) + (1 | sample)",
+            "sample",
+            "A",
+            {
+                "Intercept": 22.53333333334,
+                "sd(Intercept | plate)": 0.8546547687166,
+                "sd(Intercept | sample)": 1.7949707395925,
+                "sd(residual)": 0.5542980958044,
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_levels_of_other_factors(
     name: str, formula: str, group: str, level: str, expected: dict[str, float]
 ) -> None:

@@ -85,9 +85,11 @@ class Growth:
 
         found = optimize.minimize(of, start[free] / scale, method="BFGS")
         polished = optimize.minimize(
-            of, found.x, method="Nelder-Mead",
+            of,
+            found.x,
+            method="Nelder-Mead",
             options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 4000},
-        )  # fmt: skip
+        )
         return float(polished.fun)
 
 
@@ -96,8 +98,14 @@ def test_endpoints_solve_the_dense_likelihood() -> None:
     model = Growth(frame["Reaction"], frame["Days"], frame["Subject"])
     fit = pm.MixedModel("Reaction ~ Days + (1 + Days | Subject)").fit(frame)
     found = fit.profile().conf_int()
-    order = ["sd(Intercept | Subject)", "sd(Days | Subject)", "corr(Intercept, Days | Subject)",
-             "sd(residual)", "Intercept", "Days"]  # fmt: skip
+    order = [
+        "sd(Intercept | Subject)",
+        "sd(Days | Subject)",
+        "corr(Intercept, Days | Subject)",
+        "sd(residual)",
+        "Intercept",
+        "Days",
+    ]
     best = found.loc[order, "estimate"].to_numpy(float)
     least = model.deviance(best[:2], best[2], best[3], best[4:])
     ml = pm.MixedModel("Reaction ~ Days + (1 + Days | Subject)", reml=False).fit(frame)
@@ -127,8 +135,9 @@ def test_dyestuff_endpoints_to_eight_digits() -> None:
 
     def inner(of: Callable[[float], float], low: float, high: float) -> float:
         bounds, options = (low, high), {"xatol": 1e-9}
-        return float(optimize.minimize_scalar(of, bounds=bounds, method="bounded",
-                                              options=options).fun)  # fmt: skip
+        return float(
+            optimize.minimize_scalar(of, bounds=bounds, method="bounded", options=options).fun
+        )
 
     least = dyestuff_deviance(*found["estimate"].iloc[:2])
 

@@ -29,9 +29,10 @@ def pupils() -> pd.DataFrame:
     frame = hsb()
     school = frame.groupby("School")["SES"]
     return frame.assign(
-        cses=frame["SES"] - school.transform("mean"), mean=school.transform("mean"),
+        cses=frame["SES"] - school.transform("mean"),
+        mean=school.transform("mean"),
         product=lambda d: d["cses"] * d["catholic"],
-    )  # fmt: skip
+    )
 
 
 def test_measures_of_rights_and_sterba_where_regressors_are_centred() -> None:
@@ -64,8 +65,13 @@ def test_regressors_that_are_not_centred_are_divided() -> None:
     t = fit.random.parts[0].cov
     v_within, v_between = (t[1, 1] * frame[name].var() for name in ("cses", "mean"))
     first = np.array([1.0, frame["SES"].mean()])
-    parts = {"f1": (xb - means).var(), "f2": means.var(), "v": v_within + v_between,
-             "m": first @ t @ first, "residual": fit.sigma2}  # fmt: skip
+    parts = {
+        "f1": (xb - means).var(),
+        "f2": means.var(),
+        "v": v_within + v_between,
+        "m": first @ t @ first,
+        "residual": fit.sigma2,
+    }
     total = sum(parts.values())
     for name, part in parts.items():
         assert table.loc[name, "total"] == pytest.approx(part / total, rel=1e-9)

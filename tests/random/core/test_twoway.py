@@ -104,9 +104,11 @@ def test_balanced_rows_have_a_closed_form() -> None:
     one, two = 1 - (1 + PERIODS * unit) ** -0.5, 1 - (1 + units * period) ** -0.5
     both = one + two - 1 + (1 + PERIODS * unit + units * period) ** -0.5
     expected = (
-        z - one * z.mean(axis=2, keepdims=True) - two * z.mean(axis=1, keepdims=True)
+        z
+        - one * z.mean(axis=2, keepdims=True)
+        - two * z.mean(axis=1, keepdims=True)
         + both * z.mean(axis=(1, 2), keepdims=True)
-    )  # fmt: skip
+    )
     rows = transform_of(block, unit, period)(block)
     assert np.allclose(rows.z[[0, 2, 3]], expected.reshape(3, -1), rtol=0, atol=1e-12)
     assert np.allclose(rows.z[1], 1 - one - two + both, rtol=0, atol=1e-12)

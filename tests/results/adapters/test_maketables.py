@@ -50,8 +50,13 @@ def test_statistics_and_their_labels(fits: dict[str, Results]) -> None:
     frame = table(fits["fe"], fits["re"])
     stats = frame.loc["stats"]
     assert list(stats.index) == [
-        "Observations", "Units", "R2 within", "R2 between", "R2 overall", "S.E. type",
-    ]  # fmt: skip
+        "Observations",
+        "Units",
+        "R2 within",
+        "R2 between",
+        "R2 overall",
+        "S.E. type",
+    ]
     assert list(stats.loc["Observations"]) == ["4,360", "4,360"]
     assert list(stats.loc["Units"]) == ["545", "545"]
     assert list(stats.loc["S.E. type"]) == ["by: nr", "by: nr"]

@@ -69,9 +69,10 @@ def test_average_slopes(random: Results) -> None:
     found = me.avg_slopes(random.to_marginaleffects(), **EXACT)
     slope = read(found, term="exper")
     expected = weighted(
-        random, exper=1.0,
+        random,
+        exper=1.0,
         **{"I(exper ** 2)": 2 * rows["exper"].mean(), "union:exper": rows["union"].mean()},
-    )  # fmt: skip
+    )
     assert (slope["estimate"], slope["std_error"]) == pytest.approx(expected, rel=1e-4)
     union = read(found, term="union")
     expected = weighted(random, union=1.0, **{"union:exper": rows["exper"].mean()})
@@ -108,10 +109,15 @@ def test_predictions_are_those_of_the_result(random: Results) -> None:
     np.testing.assert_allclose(found["estimate"], random.predict(new), rtol=1e-12)
     first = new.iloc[0]
     names = {
-        "Intercept": 1.0, "union": first["union"], "exper": first["exper"], "educ": first["educ"],
-        "I(exper ** 2)": first["exper"] ** 2, "union:exper": first["union"] * first["exper"],
-        "C(block)[T.1]": 1.0, "region[T.south]": 1.0,
-    }  # fmt: skip
+        "Intercept": 1.0,
+        "union": first["union"],
+        "exper": first["exper"],
+        "educ": first["educ"],
+        "I(exper ** 2)": first["exper"] ** 2,
+        "union:exper": first["union"] * first["exper"],
+        "C(block)[T.1]": 1.0,
+        "region[T.south]": 1.0,
+    }
     assert found["std_error"][0] == pytest.approx(weighted(random, **names)[1], rel=1e-5)
 
 
@@ -212,9 +218,14 @@ def test_contrasts_are_against_the_reference_of_the_fit(name: str) -> None:
     rng = np.random.default_rng(0)
     k = rng.integers(0, 3, 240)
     frame = pd.DataFrame(
-        {"id": np.repeat(np.arange(40), 6), "t": np.tile(np.arange(6), 40), "k": k + 1,
-         "g": np.array(["lo", "mid", "hi"])[k], "y": k + 0.1 * rng.normal(size=240)}
-    )  # fmt: skip
+        {
+            "id": np.repeat(np.arange(40), 6),
+            "t": np.tile(np.arange(6), 40),
+            "k": k + 1,
+            "g": np.array(["lo", "mid", "hi"])[k],
+            "y": k + 0.1 * rng.normal(size=240),
+        }
+    )
     column = "k" if term == "k" else "g"
     frame[column] = frame[column].astype(dtype)
     result = pm.PooledOLS(f"y ~ {term}").fit(pm.Panel(frame, "id", "t"))

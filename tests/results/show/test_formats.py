@@ -48,17 +48,29 @@ def test_fixed_has_no_negative_zero(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.04999, "0.0500"), (0.00005, "0.0001"), (0.0000499, "<0.0001"), (0.0, "<0.0001"),
-     (1.0, "1.0000"), (math.nan, "n/a")],
-)  # fmt: skip
+    [
+        (0.04999, "0.0500"),
+        (0.00005, "0.0001"),
+        (0.0000499, "<0.0001"),
+        (0.0, "<0.0001"),
+        (1.0, "1.0000"),
+        (math.nan, "n/a"),
+    ],
+)
 def test_pvalue_is_never_shown_as_zero(value: float, text: str) -> None:
     assert pvalue(value) == text
 
 
 def test_stars_mark_ten_five_and_one_percent() -> None:
     assert [stars(p) for p in (0.1, 0.099, 0.05, 0.049, 0.01, 0.009, math.nan)] == [
-        "", "*", "*", "**", "**", "***", "",
-    ]  # fmt: skip
+        "",
+        "*",
+        "*",
+        "**",
+        "**",
+        "***",
+        "",
+    ]
 
 
 def test_count_separates_thousands() -> None:
@@ -67,9 +79,19 @@ def test_count_separates_thousands() -> None:
 
 @pytest.mark.parametrize(
     ("cell", "expected"),
-    [("0.1", True), ("(0.02)", True), ("-1.2e-05***", True), ("4,360", True), ("<0.0001", True),
-     ("by nr", False), ("", False), ("n/a", False), ("1998Q1", False), ("[0.1, 0.2]", False)],
-)  # fmt: skip
+    [
+        ("0.1", True),
+        ("(0.02)", True),
+        ("-1.2e-05***", True),
+        ("4,360", True),
+        ("<0.0001", True),
+        ("by nr", False),
+        ("", False),
+        ("n/a", False),
+        ("1998Q1", False),
+        ("[0.1, 0.2]", False),
+    ],
+)
 def test_what_counts_as_a_number(cell: str, expected: bool) -> None:
     assert is_number(cell) is expected
 

@@ -20,8 +20,14 @@ def test_tidy_has_the_columns_of_broom(fits: dict[str, Results]) -> None:
     assert list(frame.index) == [0, 1, 2, 3]
     assert list(frame["term"]) == ["Intercept", "union", "married", "educ"]
     interval = result.conf_int(0.9)
-    expected = (result.params, result.std_errors, result.tstats, result.pvalues,
-                interval["lower"], interval["upper"])  # fmt: skip
+    expected = (
+        result.params,
+        result.std_errors,
+        result.tstats,
+        result.pvalues,
+        interval["lower"],
+        interval["upper"],
+    )
     for name, values in zip(TIDY[1:], expected, strict=True):
         np.testing.assert_array_equal(frame[name], values)
 

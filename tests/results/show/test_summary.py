@@ -69,8 +69,10 @@ def test_sizes_covariance_and_notes_are_said(panel: pm.Panel) -> None:
     assert row(text, "Units (nr)")[0] == "545"
     assert row(text, "Periods (year)")[0] == "8"
     assert [row(text, f"Rows per unit: {k}")[0] for k in ("least", "mean", "most")] == [
-        "8", "8.00", "8",
-    ]  # fmt: skip
+        "8",
+        "8.00",
+        "8",
+    ]
     assert "Absorbed effects: nr\n" in text
     assert (
         "Standard errors: clustered by nr (545 clusters) and year (8 clusters); t with 7 df\n"

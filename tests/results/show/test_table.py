@@ -34,11 +34,27 @@ def test_rows_and_columns(fits: dict[str, Results]) -> None:
     assert table.terms == ("union", "married", "educ", "Intercept")
     labels = [row[0] for row in table.grid().rows]
     assert labels == [
-        "union", "", "married", "", "educ", "", "Intercept", "",
-        "sigma_u", "sigma_e", "rho", "theta", "Effects: nr",
-        "R-squared within", "R-squared between", "R-squared overall",
-        "Observations", "Units", "Standard errors", "Clusters",
-    ]  # fmt: skip
+        "union",
+        "",
+        "married",
+        "",
+        "educ",
+        "",
+        "Intercept",
+        "",
+        "sigma_u",
+        "sigma_e",
+        "rho",
+        "theta",
+        "Effects: nr",
+        "R-squared within",
+        "R-squared between",
+        "R-squared overall",
+        "Observations",
+        "Units",
+        "Standard errors",
+        "Clusters",
+    ]
     fe = fits["fe"]
     assert float(cells(table, "union")[1]) == pytest.approx(fe.params["union"], rel=1e-3)
     shown = re.fullmatch(r"\((.*)\)", below(table, "union")[1])
@@ -55,9 +71,15 @@ def test_rows_and_columns(fits: dict[str, Results]) -> None:
 def test_terms_appear_in_order_with_the_constant_last(fits: dict[str, Results]) -> None:
     table = pm.compare(fits["re"], fits["hybrid"])
     assert table.terms == (
-        "union", "married", "educ", "within(union)", "within(married)", "between(union)",
-        "between(married)", "Intercept",
-    )  # fmt: skip
+        "union",
+        "married",
+        "educ",
+        "within(union)",
+        "within(married)",
+        "between(union)",
+        "between(married)",
+        "Intercept",
+    )
 
 
 def test_terms_can_be_chosen(fits: dict[str, Results]) -> None:
@@ -72,8 +94,10 @@ def test_names(fits: dict[str, Results]) -> None:
     assert pm.compare(fe=fe, re=re_).names == ("fe", "re")
     assert pm.compare(fe, names=["one"], two=re_).names == ("one", "two")
     assert pm.compare(fe, re_, tw).names == (
-        "Fixed effects (1)", "Random effects", "Fixed effects (2)",
-    )  # fmt: skip
+        "Fixed effects (1)",
+        "Random effects",
+        "Fixed effects (2)",
+    )
     assert pm.compare(fe, tw, names=["a", "a"]).names == ("a (1)", "a (2)")
 
 
@@ -121,8 +145,12 @@ def test_other_covariances_are_named(panel: pm.Panel, fits: dict[str, Results]) 
     specs = ("iid", "HC1", "cluster:nr+year", "DK", "NW:2")
     table = pm.compare(*(fe.with_cov(spec) for spec in specs))
     assert cells(table, "Standard errors") == [
-        "iid", "HC1", "by nr, year", "Driscoll-Kraay", "Newey-West within units",
-    ]  # fmt: skip
+        "iid",
+        "HC1",
+        "by nr, year",
+        "Driscoll-Kraay",
+        "Newey-West within units",
+    ]
     assert cells(table, "Clusters") == ["", "", "545, 8", "", ""]
     assert "Clusters" not in str(pm.compare(fe.with_cov("iid")))
 

@@ -1,0 +1,184 @@
+"""Within-between models: Mundlak's, and the hybrid form, with random slopes too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from panelml._typing import InteractionCentring, VarianceMethod
+from panelml.arguments import checked
+from panelml.data.formula.random_terms import RandomTerm
+from panelml.data.panel.grouping import group_rows, refuse_panel_functions
+from panelml.data.panel.weights import Weights, parse_weights
+from panelml.engine.fold import capped
+from panelml.engine.sampling import make_sample, require_panel
+from panelml.engine.splitting import split_means
+from panelml.errors import SpecificationError, shown
+from panelml.inference.covariance import CovLike
+from panelml.mixed.assemble import fit_mixed
+from panelml.mixed.core.structures import ResidualLike
+from panelml.mixed.fit.residual import ResidualPlan
+from panelml.random.gls import fit_random
+from panelml.results.assemble import (
+    plain_formula,
+)
+from panelml.results.base import Results
+
+__all__ = ["Hybrid", "Mundlak"]
+
+
+@checked
+@dataclass(frozen=True, slots=True)
+class Mundlak:
+    """Random effects with the unit means of all regressors that vary within units.
+
+    The coefficient of ``x`` is its effect within units, the one of ``mean(x)`` by how much the
+    effect between units differs. A regressor that is collinear with others within units, as
+    experience is with period dummies, has the coefficient that fixed effects give it, and a note.
+
+    Parameters
+    ----------
+    formula : str
+    method : str
+        Estimator of the variance components, as in RandomEffects.
+    cov : str or covariance
+        By default clustered by unit.
+    weights : str or Weights, optional
+
+    Notes
+    -----
+    Source: Mundlak (1978), *Econometrica* 46, 69-85.
+    """
+
+    formula: str
+    method: VarianceMethod = "swamy-arora"
+    cov: CovLike = "cluster"
+    weights: str | Weights | None = None
+
+    @capped
+    def fit(self, data: Any) -> Results:
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
+        return _fit(self, "Mundlak", "mundlak", data)
+
+
+@checked
+@dataclass(frozen=True, slots=True)
+class Hybrid:
+    """Random effects with each regressor split into ``within(x)`` and ``between(x)``.
+
+    Regressors that vary within units are found from the estimation sample; the others stay as
+    they are. The within part equals fixed effects, on unbalanced panels too.
+
+    Parameters
+    ----------
+    formula : str
+    method : str
+        Estimator of the variance components, as in RandomEffects.
+    cov : str or covariance
+        By default clustered by unit.
+    weights : str or Weights, optional
+    random : str, optional
+        Random regressors of the units, as ``"1 + x"``: a mixed model by REML, or by ML with
+        ``method="ml"``. They too are deviations from unit means, where they vary within units.
+        ``"1 + x | school"`` names the units of a data frame without a time column.
+    interactions : {"double-demeaned", "demeaned", "raw"}, optional
+        What is the within part of ``x:z``: the product of deviations from unit means, itself
+        made a deviation; the deviation of the product, which differs if both vary within units;
+        or the product as it is, not split. By default "double-demeaned" with ``random``, and
+        "demeaned" without; the first note says which, where it makes a difference.
+    residual : str or residual structure, optional
+        With ``random``, as for MixedModel: ``pm.residual.Heteroskedastic(covariates="x")`` lets
+        the variance within units depend on x.
+
+    Notes
+    -----
+    Source: Allison (2009), *Fixed Effects Regression Models*, chapter 2; Bell and Jones (2015),
+    *Political Science Research and Methods* 3, 133-153; for interactions Giesselmann and
+    Schmidt-Catran (2022), *Sociological Methods & Research* 51, 1100-1127.
+    """
+
+    formula: str
+    method: VarianceMethod = "swamy-arora"
+    cov: CovLike = "cluster"
+    weights: str | Weights | None = None
+    random: str | None = None
+    interactions: InteractionCentring | None = None
+    residual: ResidualLike = None
+
+    @property
+    def reml(self) -> bool:
+        """Whether the likelihood, of a mixed model, is the restricted one."""
+        return self.method != "ml"
+
+    @capped
+    def fit(self, data: Any) -> Results:
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex.
+
+        With ``random`` the results are MixedResults, and see MixedModel for the errors.
+        """
+        if self.interactions not in (None, *get_args(InteractionCentring)):
+            raise SpecificationError(
+                f"interactions is one of {', '.join(map(repr, get_args(InteractionCentring)))}, "
+                f"not {shown(self.interactions)}."
+            )
+        if self.random is None:
+            if self.residual is not None:
+                raise SpecificationError(
+                    "A structure of residuals goes with a likelihood: add random='1'."
+                )
+            model, centring = "Hybrid (within-between)", self.interactions or "demeaned"
+            return _fit(self, model, "within-between", data, centring)
+        return _fit_slopes(self, self.random, data)
+
+
+def _fit_slopes(spec: Hybrid, random: str, data: Any) -> Results:
+    """Fit the within-between model with random slopes, as a mixed model."""
+    if spec.method not in ("swamy-arora", "reml", "ml"):
+        raise SpecificationError(
+            f"With random slopes the method is 'reml' or 'ml', not {shown(spec.method)}."
+        )
+    correlated = "||" not in random
+    regressors, _, group = (t.strip() for t in random.replace("||", "|").partition("|"))
+    panel = group_rows(data, (group,)) if group else require_panel(data)
+    if panel is not data and group:
+        refuse_panel_functions(f"{spec.formula} {random}", group)
+    fixed = plain_formula(spec.formula, "Hybrid")
+    term = RandomTerm(regressors, (panel.unit,), correlated)
+    text = f"{fixed.text} + ({regressors} {'|' if correlated else '||'} {panel.unit})"
+    formula = replace(fixed, text=text, random=(term,))
+    plan = ResidualPlan.parse(spec.residual, data, panel)
+    keys, slopes = (plan.keys, plan.slopes) if plan else ((), ())
+    sample, notes = make_sample(panel, formula, parse_weights(spec.weights), keys, slopes)
+    centring = spec.interactions or "double-demeaned"
+    split, said = split_means(sample, "within-between", centring)
+    return fit_mixed(
+        spec,
+        "Hybrid (within-between)",
+        formula,
+        split,
+        (term.group,),
+        restricted=spec.reml,
+        cov=spec.cov,
+        notes=(*said, *notes),
+        plan=plan,
+    )
+
+
+def _fit(
+    spec: Mundlak | Hybrid,
+    model: str,
+    form: Literal["within-between", "mundlak"],
+    data: Any,
+    interactions: InteractionCentring = "demeaned",
+) -> Results:
+    formula = plain_formula(spec.formula, type(spec).__name__)
+    sample, notes = make_sample(require_panel(data), formula, parse_weights(spec.weights))
+    # The estimated effects of these methods, mean(y) - mean(x) b, need x itself.
+    by_effects = spec.method in ("amemiya", "nerlove")
+    levels = split_means(sample, "levels")[0] if by_effects else None
+    split, said = split_means(sample, form, interactions)
+    notes = (*said, *notes)
+    mundlak = form == "mundlak"
+    return fit_random(
+        spec, model, formula, split, spec.method, spec.cov, notes, levels, mundlak=mundlak
+    )
