@@ -12,6 +12,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -272,6 +273,17 @@ def long_functions(package: Package) -> list[str]:
     ]
 
 
+def repeated_class_names(package: Package) -> list[str]:
+    """Names that more than one class of the package has."""
+    names = Counter(
+        node.name
+        for module in package.values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef)
+    )
+    return [f"{name} is the name of {n} classes" for name, n in names.items() if n > 1]
+
+
 Rule = Callable[[Package], list[str]]
 
 FOLD = {"engine.fold": "def fold(source):\n    for chunk in source.chunks():\n        pass"}
@@ -310,6 +322,10 @@ BROKEN: dict[Rule, list[dict[str, str]]] = {
     ],
     long_files: [{"core.a": "\n" * (MAX_FILE_LINES + 1)}],
     long_functions: [{"core.a": "def f():\n" + "    pass\n" * MAX_FUNCTION_LINES}],
+    repeated_class_names: [
+        {"core.a": "class Pair:\n    pass", "did.b": "class Pair:\n    pass"},
+        {"core.a": "class Pair:\n    pass\ndef f():\n    class Pair:\n        pass"},
+    ],
 }
 
 

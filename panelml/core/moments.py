@@ -11,7 +11,15 @@ from panelml.core.block import Block
 from panelml.core.groups import ROUNDING, demean_twice, group_means, group_sums, is_constant, spread
 from panelml.core.transforms import Rows
 
-__all__ = ["CONSTANT", "FAINT", "CrossProducts", "Gram", "PanelMoments", "Resolution", "UnitMeans"]
+__all__ = [
+    "CONSTANT",
+    "FAINT",
+    "CrossProducts",
+    "Gram",
+    "PanelMoments",
+    "Resolution",
+    "UnitRecords",
+]
 
 # A mean is accurate to about 1e-15, so that squared deviations from it, relative to its square,
 # are rounding below this.
@@ -143,7 +151,7 @@ class Gram:
 
 
 @dataclass(frozen=True, slots=True)
-class UnitMeans:
+class UnitRecords:
     """One record per unit, in the order of units.
 
     Attributes
@@ -160,8 +168,8 @@ class UnitMeans:
     rows: IntArray
     weight: FloatArray
 
-    def __add__(self, other: UnitMeans) -> UnitMeans:
-        return UnitMeans(
+    def __add__(self, other: UnitRecords) -> UnitRecords:
+        return UnitRecords(
             np.concatenate([self.mean, other.mean], axis=1),
             np.concatenate([self.rows, other.rows]),
             np.concatenate([self.weight, other.weight]),
@@ -189,7 +197,7 @@ class PanelMoments:
         Of all rows.
     within : FloatArray, shape (p, p)
         Cross-products of the deviations from unit means.
-    means : UnitMeans
+    means : UnitRecords
         One record per unit.
     level : FloatArray, shape (p,)
         Sum of squared unit means over the rows of units in which a variable varies: its digits
@@ -203,7 +211,7 @@ class PanelMoments:
     n: int
     overall: CrossProducts
     within: FloatArray
-    means: UnitMeans
+    means: UnitRecords
     level: FloatArray
     lost: IntArray
     log_weight: float = 0.0
@@ -237,7 +245,7 @@ class PanelMoments:
             between = CrossProducts.of(mean, weight)
         overall = CrossProducts(between.weight, between.mean, between.centred + within)
         log_weight = 0.0 if w is None else float(np.log(w).sum())
-        means = UnitMeans(mean, rows, weight)
+        means = UnitRecords(mean, rows, weight)
         return cls(block.n, overall, within, means, level, lost, log_weight)
 
     def __add__(self, other: PanelMoments) -> PanelMoments:

@@ -12,7 +12,7 @@ from panelml.core.block import Block
 from panelml.core.groups import demean, demean_twice, group_means, group_sums, spread
 from panelml.errors import SpecificationError
 
-__all__ = ["Between", "Difference", "Level", "QuasiDemean", "Rows", "Transform", "Within"]
+__all__ = ["BetweenTransform", "Difference", "Level", "QuasiDemean", "Rows", "Transform", "Within"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class QuasiDemean:
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
+class BetweenTransform:
     """One row for each unit: its means.
 
     Attributes

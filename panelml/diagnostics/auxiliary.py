@@ -13,7 +13,7 @@ from panelml.core.linalg import Solution, solve_normal
 from panelml.core.moments import Gram
 from panelml.core.transforms import Level, QuasiDemean, Within
 from panelml.diagnostics.estimable import canonical
-from panelml.diagnostics.pairs import Pair
+from panelml.diagnostics.pairs import FitPair
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import Counts
@@ -62,12 +62,12 @@ class Auxiliary:
     notes: tuple[str, ...]
 
 
-def auxiliary_regression(pair: Pair, cov: CovSpec) -> Auxiliary:
+def auxiliary_regression(pair: FitPair, cov: CovSpec) -> Auxiliary:
     """Add deviations from unit means to the efficient regression.
 
     Parameters
     ----------
-    pair : Pair
+    pair : FitPair
         Fixed effects of the units, and random effects or pooled OLS.
     cov : CovSpec
         Covariance of the auxiliary regression.
@@ -130,7 +130,7 @@ def auxiliary_regression(pair: Pair, cov: CovSpec) -> Auxiliary:
     return Auxiliary(names, solution.coef[at], tested, covariance, (*notes, *covariance.notes))
 
 
-def _left_out(pair: Pair, solution: Solution, first: int) -> tuple[str, ...]:
+def _left_out(pair: FitPair, solution: Solution, first: int) -> tuple[str, ...]:
     """Say which deviations are not tested: those that other columns of the regression make up."""
     gone = {j - first: others for j, others in solution.dropped.items() if j >= first}
     constant = int(first > 0 and solution.kept[0] == 0)

@@ -20,7 +20,7 @@ from panelml.diagnostics.contrasts import (
     joint_form,
 )
 from panelml.diagnostics.estimable import canonical
-from panelml.diagnostics.pairs import TWO_WAY, Pair, make_pair
+from panelml.diagnostics.pairs import TWO_WAY, FitPair, make_pair
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.clusters import (
@@ -113,7 +113,7 @@ def hausman(
     return _classical(pair, method)
 
 
-def _automatic(pair: Pair, cov: CovLike | None) -> TestResult:
+def _automatic(pair: FitPair, cov: CovLike | None) -> TestResult:
     iid = all(_is_iid(fit) for fit in (pair.first, pair.second)) and cov is None
     if not iid:
         why = "robust, because the fits are not both iid" if cov is None else "robust, as cov= asks"
@@ -129,7 +129,7 @@ def _automatic(pair: Pair, cov: CovLike | None) -> TestResult:
     return replace(found, notes=(*found.notes, f"Method: {why}."))
 
 
-def _by_model_covariances(pair: Pair) -> tuple[TestResult | None, str]:
+def _by_model_covariances(pair: FitPair) -> tuple[TestResult | None, str]:
     """Test by the covariances of iid fits, and say why; None if they do not give a clear answer.
 
     In directions in which the fits are nearly the same, the difference of their covariances is
@@ -152,7 +152,7 @@ def _by_model_covariances(pair: Pair) -> tuple[TestResult | None, str]:
     return found, f"classical, {iid}"
 
 
-def _classical(pair: Pair, method: str) -> TestResult:
+def _classical(pair: FitPair, method: str) -> TestResult:
     first, second = pair.model_cov(pair.first), pair.model_cov(pair.second)
     if pair.relation == "unranked" or (method != "classical" and pair.relation != "efficient"):
         raise SpecificationError(
@@ -180,14 +180,14 @@ def _classical(pair: Pair, method: str) -> TestResult:
     return _result(pair, method, form, (note, *_agreement(form)))
 
 
-def _nothing_to_test(pair: Pair) -> IdentificationError:
+def _nothing_to_test(pair: FitPair) -> IdentificationError:
     return IdentificationError(
         f"{' and '.join(pair.titles)} give the same {pair.words} by construction: "
         "there is nothing to test." + "".join(f" {note}" for note in pair.notes)
     )
 
 
-def _robust(pair: Pair, cov: CovLike | None) -> TestResult:
+def _robust(pair: FitPair, cov: CovLike | None) -> TestResult:
     spec = _shared_cov(pair, cov, Clustered())
     if not isinstance(spec, Clustered):
         raise SpecificationError(
@@ -222,7 +222,7 @@ def _robust(pair: Pair, cov: CovLike | None) -> TestResult:
     return _result(pair, title, undefined, notes, found.clusters)
 
 
-def _distinct_form(pair: Pair, variance: FloatArray, size: FloatArray) -> QuadraticForm:
+def _distinct_form(pair: FitPair, variance: FloatArray, size: FloatArray) -> QuadraticForm:
     """Measure the difference by its joint covariance where the estimators are not the same."""
     basis = _distinct(pair)
     if not len(basis):
@@ -232,14 +232,14 @@ def _distinct_form(pair: Pair, variance: FloatArray, size: FloatArray) -> Quadra
     return replace(form, size=len(pair.basis))
 
 
-def _distinct(pair: Pair) -> FloatArray:
+def _distinct(pair: FitPair) -> FloatArray:
     """Combinations of the compared functions in which the estimators are not the same."""
     if pair.relation == "efficient" and pair.first.model == "Fixed effects":
         return distinct_directions(pair.bread(pair.first), pair.bread(pair.second))
     return np.eye(len(pair.basis))
 
 
-def _auxiliary(pair: Pair, cov: CovLike | None) -> TestResult:
+def _auxiliary(pair: FitPair, cov: CovLike | None) -> TestResult:
     found = auxiliary_regression(pair, _shared_cov(pair, cov, Iid()))
     statistic, notes = quadratic_form(found.params, found.cov)
     size = len(found.names)
@@ -254,7 +254,7 @@ def _auxiliary(pair: Pair, cov: CovLike | None) -> TestResult:
 
 
 def _result(
-    pair: Pair,
+    pair: FitPair,
     method: str,
     form: QuadraticForm,
     notes: tuple[str, ...],
@@ -277,7 +277,7 @@ def _result(
     return replace(found, advice=_advice(pair, judged), notes=notes, judged=better)
 
 
-def _advice(pair: Pair, pvalue: float) -> str:
+def _advice(pair: FitPair, pvalue: float) -> str:
     if np.isnan(pvalue):
         return "No conclusion: see the note."
     other = pair.titles[1]
@@ -300,7 +300,7 @@ def _advice(pair: Pair, pvalue: float) -> str:
     )
 
 
-def _within_against_between(pair: Pair) -> bool:
+def _within_against_between(pair: FitPair) -> bool:
     """Whether one of the fits uses differences between units, and the other does so less.
 
     Not where they differ in other ways too: in effects of periods, trends, or regressors that
@@ -344,7 +344,7 @@ def _agreement(form: QuadraticForm) -> tuple[str, ...]:
     )
 
 
-def _shared_cov(pair: Pair, cov: CovLike | None, if_iid: CovSpec) -> CovSpec:
+def _shared_cov(pair: FitPair, cov: CovLike | None, if_iid: CovSpec) -> CovSpec:
     """Return the covariance that was asked for, or the one the fits share."""
     if cov is not None:
         return parse(cov)
@@ -360,7 +360,7 @@ def _shared_cov(pair: Pair, cov: CovLike | None, if_iid: CovSpec) -> CovSpec:
     return Clustered(*(used.pop() if used else ()))
 
 
-def _require_same_rows(pair: Pair, method: str) -> None:
+def _require_same_rows(pair: FitPair, method: str) -> None:
     if not pair.same_rows:
         counts = [f"{fit.model}: {fit.nobs:,}" for fit in (pair.first, pair.second)]
         raise SpecificationError(

@@ -14,8 +14,8 @@ from panelml.data.sample import Sample
 from panelml.diagnostics.estimable import canonical
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError
-from panelml.mixed.core.refit import Truth
 from panelml.mixed.core.structures import ResidualStructure
+from panelml.mixed.core.working_rows import Truth
 from panelml.mixed.fit.refit import AnyRefitter
 from panelml.mixed.results.mixed import MixedResults
 from panelml.mixed.results.mixed_inference import any_refitter, truth_of

@@ -15,7 +15,7 @@ from panelml.diagnostics.estimable import Directions, canonical, directions_of, 
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.results.base import Results
 
-__all__ = ["Pair", "make_pair", "require_regression"]
+__all__ = ["FitPair", "make_pair", "require_regression"]
 
 Relation: TypeAlias = Literal["efficient", "independent", "unranked"]
 
@@ -25,7 +25,7 @@ ORDER = ("Fixed effects", "Between", "Random effects", TWO_WAY, "Pooled OLS")
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FitPair:
     """Two fits, and the functions of their common coefficients that both of them identify.
 
     Attributes
@@ -117,7 +117,7 @@ class Pair:
         return " and ".join([*own, f"{count} of {listing(tied, most=8)}"])
 
 
-def make_pair(a: Results, b: Results) -> Pair:
+def make_pair(a: Results, b: Results) -> FitPair:
     """Pair two fits.
 
     Raises
@@ -176,7 +176,7 @@ def require_regression(fit: object) -> None:
         )
 
 
-def _compare(first: Results, second: Results, relation: Relation) -> Pair:
+def _compare(first: Results, second: Results, relation: Relation) -> FitPair:
     """Find the functions of common coefficients that both fits identify."""
     fits = (first, second)
     found = [directions_of(fit) for fit in fits]
@@ -206,7 +206,7 @@ def _compare(first: Results, second: Results, relation: Relation) -> Pair:
             f"{listing(second.params.index, most=8)}."
             + "".join(f" {note}" for note in notes if names or changed)
         )
-    return Pair(first, second, names, basis, alone, relation, notes)
+    return FitPair(first, second, names, basis, alone, relation, notes)
 
 
 def _not_compared(

@@ -15,7 +15,7 @@ from panelml.errors import PanelmlError, listing
 from panelml.inference.testing import TestResult
 from panelml.results.base import Results
 from panelml.results.show.formats import number
-from panelml.results.show.page import Page, Part, Prose, Section
+from panelml.results.show.page import Page, Printable, Prose, Section
 from panelml.results.show.table import compare
 
 __all__ = ["make_report"]
@@ -55,7 +55,7 @@ def make_report(
     )
 
 
-def _variation(panel: Panel, formula: str) -> tuple[Part, ...]:
+def _variation(panel: Panel, formula: str) -> tuple[Printable, ...]:
     found = {
         name: re.search(rf"(?<!\w){re.escape(name)}(?!\w)", formula)
         for name in panel.columns
@@ -71,7 +71,7 @@ def _variation(panel: Panel, formula: str) -> tuple[Part, ...]:
     return (reading, panel.variation(sorted(named, key=named.__getitem__)))
 
 
-def _fits(fits: Mapping[str, Results], left_out: Mapping[str, str]) -> tuple[Part, ...]:
+def _fits(fits: Mapping[str, Results], left_out: Mapping[str, str]) -> tuple[Printable, ...]:
     reading = Prose(
         (
             "Pooled OLS compares all rows, Between compares units, First differences and Fixed "
@@ -107,7 +107,7 @@ def _hausman_tests(fits: Mapping[str, Results]) -> Tests:
     return tests
 
 
-def _tests(tests: Tests) -> tuple[Part, ...]:
+def _tests(tests: Tests) -> tuple[Printable, ...]:
     if not tests:
         return (Prose(("None: fixed effects or random effects could not be fitted.",)),)
     reading = Prose(
@@ -118,7 +118,7 @@ def _tests(tests: Tests) -> tuple[Part, ...]:
             "robust one does not.",
         )
     )
-    parts: list[Part] = [reading]
+    parts: list[Printable] = [reading]
     for (one, other, method), test in tests.items():
         if isinstance(test, str):
             parts.append(Prose((f"{one} against {other} ({method}): {test}",)))
@@ -136,7 +136,7 @@ def _within_between(fits: Mapping[str, Results]) -> tuple[WithinBetween | None, 
         return None, str(error)
 
 
-def _effects(both: WithinBetween | None, without: str) -> tuple[Part, ...]:
+def _effects(both: WithinBetween | None, without: str) -> tuple[Printable, ...]:
     if both is None:
         return (Prose((without,)),)
     reading = Prose(

@@ -150,7 +150,7 @@ def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class EffectContrasts:
     """What of within and between effects a fit can tell apart.
 
     Attributes
@@ -174,7 +174,7 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def _pairs(fit: Results) -> Comparison:
+def _pairs(fit: Results) -> EffectContrasts:
     """Find regressors with both effects, and the differences of these that are estimable."""
     found = directions_of(fit)
     place = {name: j for j, name in enumerate(found.names)}
@@ -214,7 +214,7 @@ def _pairs(fit: Results) -> Comparison:
     words, notes = _words(names, alone, basis, found)
     if left_out:
         notes += (_centred_note(left_out),)
-    return Comparison(alone, own_places, contrasts, words, notes)
+    return EffectContrasts(alone, own_places, contrasts, words, notes)
 
 
 def _centred_products(fit: Results) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.core.keyed import KeyedSums
 from panelml.core.row_values import RowValues
-from panelml.core.transforms import Between, Rows, Transform
+from panelml.core.transforms import BetweenTransform, Rows, Transform
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import MissingValueError, SpecificationError, listing
@@ -102,7 +102,7 @@ class Influence:
     @property
     def by_unit(self) -> bool:
         """Whether each row of the fit is the mean of a unit."""
-        return isinstance(self.transform, Between)
+        return isinstance(self.transform, BetweenTransform)
 
     def mapped(self, matrix: FloatArray) -> Influence:
         """Return the influence on linear functions of the parameters, ``matrix`` (m, k)."""

@@ -11,17 +11,17 @@ from panelml._typing import FloatArray, IntArray
 from panelml.errors import SpecificationError
 
 __all__ = [
+    "ContrastDegrees",
     "ContrastRule",
     "Curvature",
     "KenwardRogerRule",
     "SatterthwaiteRule",
-    "Sensitivity",
-    "VarianceInformation",
+    "SmallSampleInformation",
     "approximate_hotelling",
 ]
 
 
-class Sensitivity(Protocol):
+class ContrastDegrees(Protocol):
     """How the covariance of fixed effects moves with variance parameters."""
 
     def degrees(self, contrast: FloatArray) -> float:
@@ -29,7 +29,7 @@ class Sensitivity(Protocol):
         ...
 
 
-class VarianceInformation(Protocol):
+class SmallSampleInformation(Protocol):
     """Information on the variance parameters of a likelihood."""
 
     @property
@@ -68,11 +68,11 @@ class Curvature(Protocol):
         """Whether the information can be computed."""
         ...
 
-    def information(self) -> VarianceInformation:
+    def information(self) -> SmallSampleInformation:
         """Compute the information, in a pass over the data."""
         ...
 
-    def sensitivity(self) -> Sensitivity:
+    def sensitivity(self) -> ContrastDegrees:
         """Compute what degrees of freedom by Satterthwaite take, in a pass over the data."""
         ...
 
@@ -102,11 +102,11 @@ class SatterthwaiteRule:
 
     Attributes
     ----------
-    moved : Sensitivity
+    moved : ContrastDegrees
     back : FloatArray, shape (k, p)
     """
 
-    moved: Sensitivity
+    moved: ContrastDegrees
     back: FloatArray
 
     def f_statistic(self, contrast: FloatArray, statistic: float) -> tuple[float, float]:
@@ -123,11 +123,11 @@ class KenwardRogerRule:
 
     Attributes
     ----------
-    info : VarianceInformation
+    info : SmallSampleInformation
     back : FloatArray, shape (k, p)
     """
 
-    info: VarianceInformation
+    info: SmallSampleInformation
     back: FloatArray
 
     def f_statistic(self, contrast: FloatArray, statistic: float) -> tuple[float, float]:

@@ -11,8 +11,7 @@ from panelml._typing import FloatArray
 from panelml.arguments import checked
 from panelml.core.moments import CrossProducts, Gram, PanelMoments, Resolution
 from panelml.core.pair import Pair
-from panelml.core.transforms import Between as BetweenTransform
-from panelml.core.transforms import Difference, Level
+from panelml.core.transforms import BetweenTransform, Difference, Level
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import least_squares

@@ -12,11 +12,11 @@ from panelml.engine.least_squares import LeastSquares, dropped_notes, parameter_
 from panelml.errors import SpecificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
-from panelml.mixed.fit.mixed import MultilevelFit, fit_sample
-from panelml.mixed.fit.mixed_leverage import MixedLeverage
+from panelml.mixed.fit.cluster_leverage import MixedLeverage
 from panelml.mixed.fit.multilevel import LevelCurvature
-from panelml.mixed.fit.residual import ResidualPlan
 from panelml.mixed.fit.residual_curvature import ResidualCurvature
+from panelml.mixed.fit.residual_fit import ResidualPlan
+from panelml.mixed.fit.sample_fit import MultilevelFit, fit_sample
 from panelml.mixed.results.mixed import MixedResults
 from panelml.mixed.results.random_part import RandomCoefficients
 from panelml.mixed.results.residual import ResidualPart
@@ -32,7 +32,7 @@ def fit_mixed(
 ) -> MixedResults:  # fmt: skip
     """Fit a mixed model to a sample, and put its results together.
 
-    See ``panelml.mixed.fit.mixed.fit_sample`` for the parameters and the errors.
+    See ``panelml.mixed.fit.sample_fit.fit_sample`` for the parameters and the errors.
 
     Raises
     ------

@@ -17,8 +17,8 @@ from panelml.inference.covariance import CovLike
 from panelml.mixed.assemble import fit_mixed
 from panelml.mixed.core.structures import ResidualLike, ResidualStructure
 from panelml.mixed.core.structures import parse as parse_residual
-from panelml.mixed.fit.mixed import ordered_groups
-from panelml.mixed.fit.residual import ResidualPlan
+from panelml.mixed.fit.residual_fit import ResidualPlan
+from panelml.mixed.fit.sample_fit import ordered_groups
 from panelml.mixed.results.mixed import MixedResults
 
 __all__ = ["MixedModel"]

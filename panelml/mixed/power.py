@@ -22,7 +22,7 @@ from panelml.errors import (
     suggest,
 )
 from panelml.inference.distributions import normal_quantile, t_quantile
-from panelml.mixed.core.refit import Truth
+from panelml.mixed.core.working_rows import Truth
 from panelml.mixed.fit.refit import Refitter
 from panelml.mixed.results.mixed import MixedResults
 from panelml.mixed.results.mixed_inference import refitter_of, truth_of

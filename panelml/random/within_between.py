@@ -17,7 +17,7 @@ from panelml.errors import SpecificationError, shown
 from panelml.inference.covariance import CovLike
 from panelml.mixed.assemble import fit_mixed
 from panelml.mixed.core.structures import ResidualLike
-from panelml.mixed.fit.residual import ResidualPlan
+from panelml.mixed.fit.residual_fit import ResidualPlan
 from panelml.random.gls import fit_random
 from panelml.results.assemble import (
     plain_formula,

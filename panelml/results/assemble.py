@@ -6,7 +6,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.core.moments import CrossProducts, PanelMoments, Resolution
-from panelml.core.transforms import Between, Transform
+from panelml.core.transforms import BetweenTransform, Transform
 from panelml.data.formula.formula import Formula, parse_formula
 from panelml.data.sample import Sample
 from panelml.engine.least_squares import LeastSquares
@@ -197,7 +197,7 @@ def assemble(
 
 def _counts_rows(sample: Sample, transform: Transform) -> bool:
     """Whether weights say how many equal rows of the fit there are: means of units are one each."""
-    return sample.weighting == "frequency" and not isinstance(transform, Between)
+    return sample.weighting == "frequency" and not isinstance(transform, BetweenTransform)
 
 
 def _squared_correlation(c: FloatArray, slopes: FloatArray, floor: FloatArray) -> float:

@@ -11,7 +11,7 @@ from panelml.core.augment import SplitMeans
 from panelml.core.block import Block
 from panelml.core.groups import demean, group_means, group_sums, spread
 from panelml.core.keyed import KeyedSums
-from panelml.core.transforms import Between, Difference, Level, QuasiDemean, Within
+from panelml.core.transforms import BetweenTransform, Difference, Level, QuasiDemean, Within
 
 
 def block_of(
@@ -130,7 +130,7 @@ def test_quasi_demeaning_lies_between_levels_and_deviations(weights: list[float]
 
 def test_between_has_one_row_for_each_unit() -> None:
     block, centre = block_of([2, 1, 3]), np.array([0.3, -0.2, 0.1])
-    rows = Between(centre, weighted=True, scale=0.5)(block)
+    rows = BetweenTransform(centre, weighted=True, scale=0.5)(block)
     assert rows.weights is not None
     assert rows.weights == pytest.approx([1.0, 0.5, 1.5])
     assert rows.z[[0, 2, 3]] == pytest.approx(

@@ -23,7 +23,7 @@ from panelml.core.block import Block
 from panelml.core.groups import group_sums
 from panelml.core.keyed import KeyedSums
 from panelml.core.linalg import TriangularFactor
-from panelml.core.moments import CrossProducts, Gram, PanelMoments, UnitMeans
+from panelml.core.moments import CrossProducts, Gram, PanelMoments, UnitRecords
 from panelml.core.pair import Pair
 from panelml.core.row_values import RowValues
 from panelml.core.transforms import Difference, Within
@@ -40,10 +40,10 @@ from panelml.engine.sampling import Completeness, make_sample
 from panelml.inference.influence import SerialProducts
 from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.mixed.core.prediction_error import UnitErrors
-from panelml.mixed.core.refit import WorkingRows
 from panelml.mixed.core.residual_rows import UnitRows
 from panelml.mixed.core.unit_products import MixedBasis, UnitProducts
 from panelml.mixed.core.whitening import RowFacts, RowPatterns
+from panelml.mixed.core.working_rows import WorkingRows
 from panelml.random.core.twoway import TwoWayMoments
 from tests.laws.panels import make_frame
 
@@ -98,7 +98,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     TriangularFactor: lambda b: TriangularFactor.of(b.z),
     TwoWayMoments: partial(TwoWayMoments.of, centre=np.zeros(3), constant=True),
     UnitErrors: lambda b: UnitErrors(group_sums(b.z, b.starts)),
-    UnitMeans: lambda b: PanelMoments.of(b).means,
+    UnitRecords: lambda b: PanelMoments.of(b).means,
     UnitProducts: partial(UnitProducts.of, basis=BASIS),
     UnitRows: partial(UnitRows.of, basis=BASIS, facts=RowFacts("", None, None, None)),
     WorkingRows: partial(

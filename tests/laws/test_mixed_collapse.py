@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from panelml.mixed.core.collapse import collapse
-from panelml.mixed.core.mixed_criterion import evaluate, unit_changes
-from panelml.mixed.core.mixed_fit import SingleFactor, free_entries
-from panelml.mixed.core.mixed_information import variance_information
+from panelml.mixed.core.criterion import evaluate, unit_changes
+from panelml.mixed.core.information import variance_information
+from panelml.mixed.core.optimum import SingleFactor, free_entries
 from panelml.mixed.core.unit_products import MixedMoments, UnitProducts
 
 FULL = np.ones((2, 2), dtype=bool)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from panelml.core.block import Block
+from panelml.mixed.core.criterion import evaluate, unit_changes
 from panelml.mixed.core.crossed_criterion import CrossedModel
 from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
-from panelml.mixed.core.mixed_criterion import evaluate, unit_changes
-from panelml.mixed.core.mixed_fit import MixedProblem, SingleFactor, free_entries
+from panelml.mixed.core.optimum import MixedProblem, SingleFactor, free_entries
 from panelml.mixed.core.unit_products import (
     MixedBasis,
     MixedMoments,

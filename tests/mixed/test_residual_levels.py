@@ -15,7 +15,7 @@ import panelml as pm
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.mixed.results.mixed import MixedResults
 from panelml.mixed.results.mixed_inference import any_refitter
-from tests.mixed.fit.test_mixed_leverage import written_out
+from tests.mixed.fit.test_cluster_leverage import written_out
 from tests.mixed.test_residual_dense import curvature
 
 

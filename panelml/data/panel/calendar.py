@@ -20,7 +20,7 @@ _YEARS = (1800, 2199)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DateNumbering:
     """A numbering of dates.
 
     Attributes
@@ -185,9 +185,9 @@ def _skip_weekends(dates: pd.DatetimeIndex) -> bool:
 
 # In the order of preference.
 READINGS = {
-    "month": Reading("month", _months, _same_day_of_month),
-    "month of the calendar": Reading("month", _months, _same_week_of_month),
-    "week of the year": Reading("week", _weeks_of_year, _across_new_year),
-    "business day": Reading("business day", _business_days, _skip_weekends),
-    "span": Reading("microsecond", _microseconds, lambda dates: True),
+    "month": DateNumbering("month", _months, _same_day_of_month),
+    "month of the calendar": DateNumbering("month", _months, _same_week_of_month),
+    "week of the year": DateNumbering("week", _weeks_of_year, _across_new_year),
+    "business day": DateNumbering("business day", _business_days, _skip_weekends),
+    "span": DateNumbering("microsecond", _microseconds, lambda dates: True),
 }

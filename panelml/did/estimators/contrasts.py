@@ -18,7 +18,7 @@ from panelml.errors import ConvergenceError, listing
 
 __all__ = [
     "BalancedRows",
-    "Comparison",
+    "ComparedRows",
     "Estimates",
     "Remarks",
     "SectionRows",
@@ -229,7 +229,7 @@ Data: TypeAlias = BalancedRows | SectionRows
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ComparedRows:
     """Who is compared, and how.
 
     Attributes
@@ -306,7 +306,7 @@ def _key(data: Data, cell: Cell, control: str) -> tuple[object, ...]:
 
 def fit_contrast(
     data: Data, cell: Cell, target: BoolArray, group: BoolArray, method: str
-) -> Comparison:
+) -> ComparedRows:
     """Make some units comparable with others.
 
     Parameters
@@ -321,7 +321,7 @@ def fit_contrast(
     treated = target[data.unit(rows)]
     x, w = data.covariates(cell, rows), data.weights(rows)
     if not all(some.any() for some in data.groups(cell, rows, treated)):
-        return Comparison(rows, None, (("Nobody to compare: left out", ""),))
+        return ComparedRows(rows, None, (("Nobody to compare: left out", ""),))
     remarks: list[tuple[str, str]] = []
     try:
         columns = comparable_columns(x, treated, w, data.names)
@@ -331,16 +331,16 @@ def fit_contrast(
             x = x[:, columns]
         contrast = Contrast.of(x, treated, w, method)
     except ConvergenceError as error:
-        return Comparison(rows, None, (*remarks, (f"Left out because {error}", "")))
+        return ComparedRows(rows, None, (*remarks, (f"Left out because {error}", "")))
     lonely = contrast.certain & treated
     for kind, apart in ((TRIMMED, contrast.trimmed), (UNLIKE, contrast.unlike), (LONELY, lonely)):
         if apart.any():
             remarks.append((kind, f": {int(apart.sum()):,}"))
-    return Comparison(rows, contrast, tuple(remarks))
+    return ComparedRows(rows, contrast, tuple(remarks))
 
 
 def contrasted(
-    data: Data, cell: Cell, comparison: Comparison, name: str, remarks: Remarks
+    data: Data, cell: Cell, comparison: ComparedRows, name: str, remarks: Remarks
 ) -> tuple[float, FloatArray] | None:
     """Estimate an effect, and how each row moved it; None where that cannot be done."""
     for kind, count in comparison.remarks:

@@ -17,11 +17,11 @@ from panelml.engine.collect import collect
 from panelml.engine.sampling import make_sample
 from panelml.errors import IdentificationError, MissingValueError, SpecificationError, listing
 
-__all__ = ["Predictor", "PredictorTable", "read_predictors"]
+__all__ = ["PredictorMean", "PredictorTable", "read_predictors"]
 
 
 @dataclass(frozen=True, slots=True)
-class Predictor:
+class PredictorMean:
     """A mean of one variable.
 
     Attributes
@@ -51,14 +51,14 @@ class PredictorTable:
 
     Attributes
     ----------
-    predictors : tuple of Predictor
+    predictors : tuple of PredictorMean
     values : FloatArray, shape (p, units, T)
         Missing where not observed.
     units : AnyArray, shape (units,)
         Labels, for messages.
     """
 
-    predictors: tuple[Predictor, ...]
+    predictors: tuple[PredictorMean, ...]
     values: FloatArray
     units: AnyArray
 
@@ -66,7 +66,7 @@ class PredictorTable:
         """Return the table of some units."""
         return replace(self, values=self.values[:, units], units=self.units[units])
 
-    def known(self, before: int) -> tuple[Predictor, ...]:
+    def known(self, before: int) -> tuple[PredictorMean, ...]:
         """Predictors with a period among the first ones."""
         return tuple(p for p in self.predictors if p.until(before).size)
 
@@ -126,7 +126,7 @@ def read_predictors(
     """
     units = np.flatnonzero(sample.unit_rows > 0)
     present = np.flatnonzero(sample.level_rows((panel.time,)) > 0)
-    predictors: list[Predictor] = []
+    predictors: list[PredictorMean] = []
     tables = []
     for number, (text, windows) in enumerate(wanted.items()):
         tables.append(_values(panel, text)[np.ix_(units, present)])
@@ -151,9 +151,9 @@ def _values(panel: Panel, text: str) -> FloatArray:
     return table
 
 
-def _predictor(text: str, number: int, window: Any, times: Sequence[Any]) -> Predictor:
+def _predictor(text: str, number: int, window: Any, times: Sequence[Any]) -> PredictorMean:
     if window is None:
-        return Predictor(text, number, None)
+        return PredictorMean(text, number, None)
     low, high = window if isinstance(window, tuple) and len(window) == 2 else (window, window)
     try:
         inside = [i for i, time in enumerate(times) if low <= time <= high]
@@ -168,4 +168,4 @@ def _predictor(text: str, number: int, window: Any, times: Sequence[Any]) -> Pre
             f"from {label_text(times[0])} to {label_text(times[-1])}."
         )
     ends = label_text(low) if low == high else f"{label_text(low)}-{label_text(high)}"
-    return Predictor(f"{text} {ends}", number, np.array(inside))
+    return PredictorMean(f"{text} {ends}", number, np.array(inside))

@@ -16,7 +16,7 @@ from panelml.did.results.policy import effects_listing, not_run
 from panelml.did.results.timing import Timing
 from panelml.errors import listing
 from panelml.results.plot.picture import Picture
-from panelml.results.show.page import Page, Part, Prose, Section
+from panelml.results.show.page import Page, Printable, Prose, Section
 from panelml.results.show.summary import Summary
 
 __all__ = ["make_page"]
@@ -36,7 +36,7 @@ def make_page(
 ) -> Page:
     """Put everything on one page."""
     level = found.level
-    averages: list[Part] = [effects_listing(found.table, level)]
+    averages: list[Printable] = [effects_listing(found.table, level)]
     if skipped or notes:
         averages.append(Prose((*not_run(skipped), *notes)))
     if found.dealt is not None:
@@ -70,7 +70,7 @@ def make_page(
 
 
 def _two_way(found: Findings, bacon: BaconDecomposition | None) -> list[Section]:
-    parts: list[Part] = []
+    parts: list[Printable] = []
     if bacon is not None:
         parts += [bacon, Picture("Comparisons of cohorts in the two-way coefficient", bacon.plot)]
     weights = found.weights
@@ -93,8 +93,8 @@ def _opening(timing: Timing) -> str:
     return f"{adopting:,} of {timing.panel.n_units:,} units adopt the policy, in: {dates}.{more}"
 
 
-def _timing_parts(timing: Timing, outcome: str) -> tuple[Part, ...]:
-    parts: list[Part] = [timing, Picture("Treatment status", timing.plot)]
+def _timing_parts(timing: Timing, outcome: str) -> tuple[Printable, ...]:
+    parts: list[Printable] = [timing, Picture("Treatment status", timing.plot)]
     if outcome in timing.panel.columns:
         parts.append(Picture("Means by cohort", lambda: timing.plot_means(outcome)))
     few = small_cohorts(timing)

@@ -22,11 +22,11 @@ from panelml.core.batched import (
     solve_lower,
     transposed_multiply,
 )
+from panelml.mixed.core.criterion import profile, unit_changes
 from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.mixed.core.crossed_start import moment_start
 from panelml.mixed.core.crossed_state import CrossedCriterion, level_coefficients
-from panelml.mixed.core.mixed_criterion import profile, unit_changes
-from panelml.mixed.core.mixed_fit import start_factor
+from panelml.mixed.core.optimum import start_factor
 from panelml.mixed.core.sparse_units import combined, gram, traces
 
 __all__ = ["CrossedInverse", "CrossedModel"]
@@ -36,7 +36,7 @@ LEAST_ROOT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class _Eliminated:
+class _UnitsOut:
     """What is left when the first factor is eliminated."""
 
     u: FloatArray
@@ -174,7 +174,7 @@ class CrossedModel:
         """Predict the working random coefficients: (q_1, g), and (q, levels) for each other."""
         return level_coefficients(at, self.first, self.others)
 
-    def _eliminate(self, root: FloatArray) -> _Eliminated:
+    def _eliminate(self, root: FloatArray) -> _UnitsOut:
         units, cross = self.products.units, self.products.cross
         inner = congruence(root, units.s)
         inner[np.diag_indices(len(root))] += 1.0
@@ -190,7 +190,7 @@ class CrossedModel:
             own -= gram(part, part)
             right -= part.T @ b[a].T
         logdet = sum(2 * float(np.log(lower[a, a]).sum()) for a in range(len(root)))
-        return _Eliminated(
+        return _UnitsOut(
             u,
             b,
             units.s - transposed_multiply(us, us),
@@ -201,7 +201,7 @@ class CrossedModel:
             right,
         )
 
-    def _solve(self, left: _Eliminated, factor: FloatArray) -> _Solved:
+    def _solve(self, left: _UnitsOut, factor: FloatArray) -> _Solved:
         system = self._sandwich(factor.T, left.own)
         system[np.diag_indices(len(system))] += 1.0
         lower = linalg.cholesky(system.T, lower=True, overwrite_a=True, check_finite=False)
@@ -268,7 +268,7 @@ class CrossedModel:
         return np.asarray(np.einsum("jajb->ab", other.blocks(own)) - taken)
 
     def _parts(
-        self, left: _Eliminated, solved: _Solved, h1: FloatArray
+        self, left: _UnitsOut, solved: _Solved, h1: FloatArray
     ) -> list[tuple[IntArray, FloatArray, FloatArray]]:
         """For each factor: its random regressors, the sum of G over levels, and H, (q, p1, J)."""
         parts = [(self.first, left.g.sum(axis=2) - traces(left.k, solved.p), h1)]
@@ -299,7 +299,7 @@ class CrossedModel:
         self,
         parts: list[tuple[IntArray, FloatArray, FloatArray]],
         scores: tuple[FloatArray, ...],
-        left: _Eliminated,
+        left: _UnitsOut,
         solved: _Solved,
         phi: FloatArray,
         sigma2: float,
@@ -322,7 +322,7 @@ class CrossedModel:
 
 
 def _apply(
-    left: _Eliminated, solved: _Solved, v1: FloatArray, v2: FloatArray
+    left: _UnitsOut, solved: _Solved, v1: FloatArray, v2: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Multiply coefficients (t, q_1, g) and (m, t) by Z' V^-1 Z."""
     inside = left.own @ v2
@@ -335,7 +335,7 @@ def _apply(
     return first, inside - left.own @ (solved.p @ inside)
 
 
-def _first_scores(left: _Eliminated, solved: _Solved) -> FloatArray:
+def _first_scores(left: _UnitsOut, solved: _Solved) -> FloatArray:
     """Z_1' V^-1 [X, y] of the first factor's units, shape (q_1, p + 1, g)."""
     values = solved.p @ left.right
     return np.asarray(left.h - np.reshape([(part @ values).T for part in left.k], left.h.shape))

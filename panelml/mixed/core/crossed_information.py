@@ -6,7 +6,7 @@ import numpy as np
 
 from panelml.mixed.core.crossed_criterion import CrossedModel
 from panelml.mixed.core.crossed_state import CrossedCriterion
-from panelml.mixed.core.mixed_information import VarianceInformation, joint_information
+from panelml.mixed.core.information import VarianceInformation, joint_information
 
 __all__ = ["MOST_COEFFICIENTS", "crossed_information"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
+from panelml.mixed.core.criterion import unit_changes
 from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
-from panelml.mixed.core.mixed_criterion import unit_changes
 
 __all__ = ["moment_start"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
+from panelml.mixed.core.criterion import bending, covariance_changes, least_share, shares
 from panelml.mixed.core.crossed_moments import OtherFactor
-from panelml.mixed.core.mixed_criterion import bending, covariance_changes, least_share, shares
 
 __all__ = ["CrossedCriterion", "level_coefficients"]
 

@@ -16,10 +16,10 @@ from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.mixed.core.crossed_criterion import CrossedInverse, CrossedModel
 from panelml.mixed.core.crossed_information import MOST_COEFFICIENTS, crossed_information
 from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor, by_level
-from panelml.mixed.core.mixed_fit import FittedState, free_entries
-from panelml.mixed.core.mixed_information import VarianceInformation
-from panelml.mixed.core.residual_fit import ResidualLikelihood
+from panelml.mixed.core.information import VarianceInformation
+from panelml.mixed.core.optimum import FittedState, free_entries
 from panelml.mixed.core.residual_forms import Patterns, ResidualForm
+from panelml.mixed.core.residual_optimum import ResidualLikelihood
 from panelml.mixed.core.residual_rows import UnitRows, pulled, residual_problem, roots, spread_over
 from panelml.mixed.core.unit_products import UnitProducts
 from panelml.mixed.core.whitening import SizeClass, size_classes

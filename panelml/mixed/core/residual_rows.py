@@ -17,8 +17,8 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.mixed.core.collapse import fewer
 from panelml.mixed.core.crossed_moments import OtherFactor, level_codes
-from panelml.mixed.core.mixed_fit import FittedState, SingleFactor
-from panelml.mixed.core.mixed_information import VarianceInformation, variance_information
+from panelml.mixed.core.information import VarianceInformation, variance_information
+from panelml.mixed.core.optimum import FittedState, SingleFactor
 from panelml.mixed.core.residual_forms import Patterns, ResidualForm
 from panelml.mixed.core.unit_products import RANK_TOLERANCE, MixedBasis, MixedMoments
 from panelml.mixed.core.whitening import RowFacts, RowPatterns, SizeClass, size_classes

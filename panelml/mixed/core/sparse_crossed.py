@@ -14,10 +14,10 @@ from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
 
 from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.mixed.core.criterion import profile
 from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.mixed.core.crossed_state import CrossedCriterion, level_coefficients
-from panelml.mixed.core.mixed_criterion import profile
-from panelml.mixed.core.mixed_fit import start_factor
+from panelml.mixed.core.optimum import start_factor
 
 __all__ = ["SparseCrossedModel"]
 
@@ -57,7 +57,7 @@ class SparseCrossedModel:
     def evaluate(self, factor: FloatArray, *, restricted: bool) -> CrossedCriterion:
         """Evaluate the criterion, its gradient and its average information."""
         units, variances = self.products.units, np.diag(factor) ** 2
-        left = _Eliminated.of(self.products, variances[self.first[0]])
+        left = _InterceptsOut.of(self.products, variances[self.first[0]])
         at = self._factorised(left, variances)
         total = left.total - left.right.T @ at.solve(left.right)
         found = profile(
@@ -94,7 +94,7 @@ class SparseCrossedModel:
     def _places(self) -> list[int]:
         return [int(self.first[0]), *(int(other.random[0]) for other in self.others)]
 
-    def _factorised(self, left: _Eliminated, variances: FloatArray) -> _Factorised:
+    def _factorised(self, left: _InterceptsOut, variances: FloatArray) -> _Factorised:
         roots = [np.sqrt(variances[other.random[0]]) for other in self.others]
         levels = [other.levels for other in self.others]
         return _Factorised.of(left, np.repeat(roots, levels), tuple(o.span for o in self.others))
@@ -117,7 +117,7 @@ class SparseCrossedModel:
                 moved[place] += move
                 left = at.left
                 if place == self.first[0]:
-                    left = _Eliminated.of(self.products, moved[place])
+                    left = _InterceptsOut.of(self.products, moved[place])
                 logs.append(self._factorised(left, moved).logdet - at.logdet)
             powers = moves[:, None] ** np.arange(1, moves.size + 1)
             found.append(float(np.linalg.solve(powers, np.array(logs))[0]))
@@ -142,7 +142,7 @@ class SparseCrossedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Eliminated:
+class _InterceptsOut:
     """What is left when the first factor is eliminated.
 
     Attributes
@@ -170,7 +170,7 @@ class _Eliminated:
     logdet: float
 
     @classmethod
-    def of(cls, products: CrossedProducts, variance: float) -> _Eliminated:
+    def of(cls, products: CrossedProducts, variance: float) -> _InterceptsOut:
         units, cross = products.units, products.cross[0]
         s, c = units.s[0, 0], units.c[0]
         inner = 1 + variance * s
@@ -194,7 +194,7 @@ class _Factorised:
 
     Attributes
     ----------
-    left : _Eliminated
+    left : _InterceptsOut
     root : FloatArray, shape (m,)
         The diagonal of L.
     spans : tuple of slice
@@ -204,14 +204,14 @@ class _Factorised:
         Of V.
     """
 
-    left: _Eliminated
+    left: _InterceptsOut
     root: FloatArray
     spans: tuple[slice, ...]
     lu: SuperLU
     logdet: float
 
     @classmethod
-    def of(cls, left: _Eliminated, root: FloatArray, spans: tuple[slice, ...]) -> _Factorised:
+    def of(cls, left: _InterceptsOut, root: FloatArray, spans: tuple[slice, ...]) -> _Factorised:
         own = left.own
         place = np.arange(root.size)
         row = np.repeat(place, np.diff(own.indptr))

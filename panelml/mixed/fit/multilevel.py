@@ -15,13 +15,17 @@ from panelml.engine.progress import evaluations
 from panelml.errors import SpecificationError
 from panelml.mixed.core.blup import CrossedPrediction, UnitPrediction
 from panelml.mixed.core.collapse import collapse
+from panelml.mixed.core.criterion import evaluate
 from panelml.mixed.core.crossed_criterion import CrossedModel
 from panelml.mixed.core.crossed_information import MOST_COEFFICIENTS, crossed_information
 from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.mixed.core.fill import dense_core
-from panelml.mixed.core.mixed_basis import WorkingColumns
-from panelml.mixed.core.mixed_criterion import evaluate
-from panelml.mixed.core.mixed_fit import (
+from panelml.mixed.core.information import (
+    CovarianceSensitivity,
+    VarianceInformation,
+    variance_information,
+)
+from panelml.mixed.core.optimum import (
     FittedState,
     MixedOptimum,
     SingleFactor,
@@ -29,13 +33,9 @@ from panelml.mixed.core.mixed_fit import (
     free_entries,
     maximise_mixed,
 )
-from panelml.mixed.core.mixed_information import (
-    Sensitivity,
-    VarianceInformation,
-    variance_information,
-)
 from panelml.mixed.core.sparse_crossed import SparseCrossedModel
 from panelml.mixed.core.unit_products import MixedMoments, UnitProducts, residual_products
+from panelml.mixed.core.working_columns import WorkingColumns
 
 __all__ = [
     "FactorLayout",
@@ -135,7 +135,7 @@ class LevelCurvature:
         free = free_entries(self.columns.structure)
         return variance_information(moments, at, free, restricted=self.restricted)
 
-    def sensitivity(self) -> Sensitivity:
+    def sensitivity(self) -> CovarianceSensitivity:
         """Compute what degrees of freedom by Satterthwaite take; as ``information``."""
         return self.information().sensitivity()
 

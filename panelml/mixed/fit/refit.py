@@ -11,8 +11,7 @@ from panelml._typing import FloatArray
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.mixed.core.crossed_criterion import CrossedModel
-from panelml.mixed.core.mixed_basis import WorkingColumns
-from panelml.mixed.core.mixed_fit import (
+from panelml.mixed.core.optimum import (
     FittedState,
     MixedOptimum,
     MixedProblem,
@@ -21,12 +20,13 @@ from panelml.mixed.core.mixed_fit import (
     maximise_mixed,
     start_factor,
 )
-from panelml.mixed.core.refit import Truth, WorkingRows, crossed_problem, single_problem
 from panelml.mixed.core.residual_crossed import ResidualLayout
-from panelml.mixed.core.residual_fit import FLAT, maximise_residual
 from panelml.mixed.core.residual_forms import ResidualForm
+from panelml.mixed.core.residual_optimum import FLAT, maximise_residual
 from panelml.mixed.core.residual_rows import UnitRows
 from panelml.mixed.core.unit_products import MixedMoments
+from panelml.mixed.core.working_columns import WorkingColumns
+from panelml.mixed.core.working_rows import Truth, WorkingRows, crossed_problem, single_problem
 from panelml.mixed.fit.multilevel import (
     FactorLayout,
     crossed_model,

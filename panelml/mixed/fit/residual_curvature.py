@@ -9,11 +9,11 @@ from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError
 from panelml.mixed.core.crossed_information import MOST_COEFFICIENTS
-from panelml.mixed.core.mixed_basis import WorkingColumns
-from panelml.mixed.core.mixed_information import Sensitivity, VarianceInformation
+from panelml.mixed.core.information import CovarianceSensitivity, VarianceInformation
 from panelml.mixed.core.residual_crossed import ResidualLayout
-from panelml.mixed.core.residual_fit import ResidualOptimum, residual_sensitivity
+from panelml.mixed.core.residual_optimum import ResidualOptimum, residual_sensitivity
 from panelml.mixed.core.residual_rows import UnitRows
+from panelml.mixed.core.working_columns import WorkingColumns
 
 __all__ = ["ResidualCurvature"]
 
@@ -61,7 +61,7 @@ class ResidualCurvature:
             "'iid' or 'cluster'."
         )
 
-    def sensitivity(self) -> Sensitivity:
+    def sensitivity(self) -> CovarianceSensitivity:
         """Compute what degrees of freedom by Satterthwaite take, in a pass over the data.
 
         Raises

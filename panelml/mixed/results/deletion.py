@@ -12,18 +12,18 @@ from panelml.arguments import checked_methods
 from panelml.data.sample import Sample
 from panelml.engine.progress import counted
 from panelml.errors import ConvergenceError, SpecificationError
-from panelml.mixed.fit.mixed import fit_sample
-from panelml.mixed.fit.residual import ResidualPlan
+from panelml.mixed.fit.residual_fit import ResidualPlan
+from panelml.mixed.fit.sample_fit import fit_sample
 from panelml.mixed.results.random_part import RandomCoefficients
 from panelml.mixed.results.residual import ResidualPart
 from panelml.results.levels_of import readable, sample_levels, unit_levels
 
-__all__ = ["Refittable", "UnitInfluence", "delete_levels"]
+__all__ = ["CaseDeletion", "Refittable", "delete_levels"]
 
 
 @checked_methods
 @dataclass(frozen=True, slots=True)
-class UnitInfluence:
+class CaseDeletion:
     """Estimates without each level of a grouping factor.
 
     Attributes
@@ -117,7 +117,7 @@ class Refittable:
 
 def delete_levels(
     model: Refittable, group: tuple[str, ...], full: pd.Series[float], cov: pd.DataFrame
-) -> UnitInfluence:
+) -> CaseDeletion:
     """Fit a mixed model without each level of a grouping factor in turn.
 
     Parameters
@@ -147,7 +147,7 @@ def delete_levels(
     notes = (f"Not estimable without {', '.join(failed)}.",) if failed else ()
     index = readable(levels, ":".join(group))
     columns = [str(name) for name in full.index if str(name) not in names]
-    return UnitInfluence(
+    return CaseDeletion(
         ":".join(group),
         pd.DataFrame(np.array(params), index=index, columns=names),
         pd.DataFrame(components, index=index).reindex(columns=columns),

@@ -23,10 +23,10 @@ from panelml.errors import (
 )
 from panelml.inference.distributions import normal_critical
 from panelml.mixed.core.blup import CrossedPrediction, UnitPrediction
-from panelml.mixed.core.refit import Truth
+from panelml.mixed.core.working_rows import Truth
 from panelml.mixed.fit.multilevel import FactorLayout, require_dense
 from panelml.mixed.fit.refit import AnyRefitter, Refit, Refitter, ResidualRefitter
-from panelml.mixed.fit.residual import ResidualPlan
+from panelml.mixed.fit.residual_fit import ResidualPlan
 from panelml.mixed.results.bootstrap import (
     Bootstrap,
     Replicate,
@@ -34,7 +34,7 @@ from panelml.mixed.results.bootstrap import (
     draw_bootstrap,
     replicate,
 )
-from panelml.mixed.results.deletion import Refittable, UnitInfluence, delete_levels
+from panelml.mixed.results.deletion import CaseDeletion, Refittable, delete_levels
 from panelml.mixed.results.profile import Profile
 from panelml.mixed.results.profile_curve import profile_curves
 from panelml.mixed.results.random_part import RandomCoefficients
@@ -190,7 +190,7 @@ class MixedInference(Results):
         return Profile(curves, level)
 
     @capped
-    def influence(self, group: str | None = None) -> UnitInfluence:
+    def influence(self, group: str | None = None) -> CaseDeletion:
         """Fit the model without each level of a grouping factor in turn.
 
         Parameters

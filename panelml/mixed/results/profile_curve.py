@@ -15,7 +15,7 @@ from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
 from panelml.engine.progress import counted
 from panelml.errors import ConvergenceError, UnknownNameError, suggest
-from panelml.mixed.core.profile import (
+from panelml.mixed.core.constrained import (
     Held,
     Line,
     hold_correlation,

@@ -16,9 +16,9 @@ from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.mixed.core.blup import CrossedPrediction, UnitPrediction
-from panelml.mixed.core.mixed_basis import WorkingColumns
-from panelml.mixed.fit.mixed import MultilevelFit
+from panelml.mixed.core.working_columns import WorkingColumns
 from panelml.mixed.fit.multilevel import require_dense
+from panelml.mixed.fit.sample_fit import MultilevelFit
 from panelml.mixed.results.variance import (
     ComponentErrors,
     correlation_interval,

@@ -14,10 +14,10 @@ from panelml.data.panel.panel import Panel
 from panelml.data.sample import Sample
 from panelml.errors import SpecificationError
 from panelml.inference.distributions import normal_critical
-from panelml.mixed.core.mixed_basis import WorkingColumns
-from panelml.mixed.core.mixed_fit import free_entries
+from panelml.mixed.core.optimum import free_entries
 from panelml.mixed.core.whitening import Ranks, RowFacts, Whitening
-from panelml.mixed.fit.residual import ResidualFit
+from panelml.mixed.core.working_columns import WorkingColumns
+from panelml.mixed.fit.residual_fit import ResidualFit
 from panelml.mixed.results.variance import ComponentErrors, component_errors
 from panelml.results.prediction import sample_values
 

@@ -27,7 +27,7 @@ class Means(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class SumsByWeight:
     """The model's sums by distinct unit weight, all that the likelihood reads.
 
     Attributes
@@ -51,7 +51,7 @@ class Profile:
     restricted: bool
 
     @classmethod
-    def of(cls, design: Means, restricted: bool) -> Profile:
+    def of(cls, design: Means, restricted: bool) -> SumsByWeight:
         """Collapse units of equal weight."""
         weight, group = np.unique(design.weight, return_inverse=True)
         order = np.argsort(group, kind="stable")
@@ -133,7 +133,7 @@ def maximise(design: Means, *, restricted: bool) -> tuple[float, float, float]:
     The grid finds the basin, the root of the analytic derivative the optimum to full precision.
     A derivative that is not negative at zero means that the likelihood is highest there.
     """
-    profile = Profile.of(design, restricted)
+    profile = SumsByWeight.of(design, restricted)
     size = float(profile.weight.mean())
     grid = np.concatenate([[0.0], np.logspace(-6, 8, 71) / size])
     values = [profile.evaluate(ratio) for ratio in grid]

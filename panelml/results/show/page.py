@@ -8,7 +8,7 @@ from typing import Protocol
 
 from panelml.results.show.grid import WIDTH, wrap
 
-__all__ = ["Page", "Part", "Prose", "Section"]
+__all__ = ["Page", "Printable", "Prose", "Section"]
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -32,7 +32,7 @@ p { max-width: 46rem; margin: .6rem 0; }
 """
 
 
-class Part(Protocol):
+class Printable(Protocol):
     """Anything that prints as text and shows as HTML."""
 
     def __str__(self) -> str: ...
@@ -65,11 +65,11 @@ class Section:
     Attributes
     ----------
     heading : str
-    parts : tuple of Part
+    parts : tuple of Printable
     """
 
     heading: str
-    parts: tuple[Part, ...]
+    parts: tuple[Printable, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,6 @@ class Page:
         )
 
 
-def _framed(part: Part) -> str:
+def _framed(part: Printable) -> str:
     html = part._repr_html_()
     return html if isinstance(part, Prose) else f"<div class='part'>{html}</div>"

@@ -17,9 +17,9 @@ from panelml.data.panel.grouping import count_levels
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import ConvergenceError, IdentificationError, SpecificationError
-from panelml.mixed.core.mixed_basis import RandomBlock, WorkingColumns, working_columns
+from panelml.mixed.core.working_columns import RandomBlock, WorkingColumns, working_columns
 from panelml.mixed.fit.multilevel import FactorLayout, LevelsFit, fit_levels
-from panelml.mixed.fit.residual import ResidualFit, ResidualPlan, fit_residual
+from panelml.mixed.fit.residual_fit import ResidualFit, ResidualPlan, fit_residual
 
 __all__ = ["Layout", "MultilevelFit", "fit_sample", "ordered_groups"]
 

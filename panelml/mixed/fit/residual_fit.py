@@ -14,17 +14,17 @@ from panelml.engine.fold import fold
 from panelml.engine.progress import evaluations
 from panelml.errors import ConvergenceError, IdentificationError, SpecificationError, listing
 from panelml.mixed.core.blup import CrossedPrediction, UnitPrediction
-from panelml.mixed.core.mixed_basis import WorkingColumns
 from panelml.mixed.core.residual_crossed import CrossedResidualProblem, ResidualLayout
-from panelml.mixed.core.residual_fit import (
+from panelml.mixed.core.residual_forms import ResidualForm
+from panelml.mixed.core.residual_optimum import (
     FLAT,
     ResidualOptimum,
     maximise_residual,
 )
-from panelml.mixed.core.residual_forms import ResidualForm
 from panelml.mixed.core.residual_rows import UnitRows
 from panelml.mixed.core.structures import ResidualLike, ResidualStructure, parse
 from panelml.mixed.core.whitening import Ranks, RowFacts, Whitening
+from panelml.mixed.core.working_columns import WorkingColumns
 from panelml.mixed.fit.multilevel import FactorLayout, LevelsFit, other_factors, require_dense
 
 __all__ = ["ResidualFit", "ResidualPlan", "fit_residual"]

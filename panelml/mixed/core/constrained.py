@@ -18,10 +18,10 @@ import numpy as np
 from scipy import optimize
 
 from panelml._typing import BoolArray, FloatArray
+from panelml.mixed.core.criterion import Criterion
 from panelml.mixed.core.crossed_criterion import CrossedModel
 from panelml.mixed.core.crossed_state import CrossedCriterion
-from panelml.mixed.core.mixed_criterion import Criterion
-from panelml.mixed.core.mixed_fit import (
+from panelml.mixed.core.optimum import (
     MixedOptimum,
     MixedProblem,
     MixedState,

@@ -30,7 +30,7 @@ from panelml.mixed.core.unit_products import MixedMoments
 
 __all__ = [
     "Criterion",
-    "Curvature",
+    "CurvatureSums",
     "bending",
     "covariance_changes",
     "evaluate",
@@ -45,7 +45,7 @@ UNITS = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Curvature:
+class CurvatureSums:
     """Sums over units that second derivatives, tests and degrees of freedom are made of.
 
     Attributes
@@ -84,7 +84,7 @@ class Criterion:
         (X' Sigma^-1 X)^-1.
     gradient : FloatArray, shape (q, q)
         T, the symmetric derivative of the deviance in D.
-    curvature : Curvature
+    curvature : CurvatureSums
     df : float
         m.
     """
@@ -95,7 +95,7 @@ class Criterion:
     sigma2: float
     phi: FloatArray
     gradient: FloatArray
-    curvature: Curvature
+    curvature: CurvatureSums
     df: float
 
     def hessian(self, free: tuple[IntArray, IntArray], *, restricted: bool) -> FloatArray:
@@ -301,7 +301,7 @@ def _slice(moments: MixedMoments, factor: FloatArray, units: slice) -> _Slice:
     )
 
 
-def _curvature(slices: list[_Slice], coef: FloatArray, inverse: FloatArray) -> Curvature:
+def _curvature(slices: list[_Slice], coef: FloatArray, inverse: FloatArray) -> CurvatureSums:
     q, p1 = slices[0].h.shape[:2]
     hh = np.zeros((q * p1, q * p1))
     gg, gr, gx = np.zeros((3, q * q, q * q))
@@ -319,6 +319,6 @@ def _curvature(slices: list[_Slice], coef: FloatArray, inverse: FloatArray) -> C
         x = np.einsum("akg,kl->alg", part.h[:, :-1], inverse, optimize=True)
         gx += gs @ np.einsum("alg,blg->abg", x, x, optimize=True).reshape(q * q, units).T
     shape = (q, q, q, q)
-    return Curvature(
+    return CurvatureSums(
         g, hh.reshape(q, p1, q, p1), gg.reshape(shape), gr.reshape(shape), gx.reshape(shape)
     )

@@ -17,7 +17,7 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.batched import transposed_multiply
-from panelml.mixed.core.mixed_criterion import Criterion, evaluate, unit_changes
+from panelml.mixed.core.criterion import Criterion, evaluate, unit_changes
 from panelml.mixed.core.unit_products import MixedMoments
 
 __all__ = [

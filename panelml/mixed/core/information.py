@@ -16,11 +16,11 @@ from scipy import linalg
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.batched import transposed_multiply
-from panelml.mixed.core.mixed_criterion import Criterion, bending, covariance_changes, information
+from panelml.mixed.core.criterion import Criterion, bending, covariance_changes, information
 from panelml.mixed.core.unit_products import MixedMoments
 
 __all__ = [
-    "Sensitivity",
+    "CovarianceSensitivity",
     "Tangent",
     "VarianceInformation",
     "joint_information",
@@ -34,7 +34,7 @@ ROTATION = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
-class Sensitivity:
+class CovarianceSensitivity:
     """How the covariance of fixed effects moves with variance parameters, and how known these are.
 
     Attributes
@@ -175,9 +175,9 @@ class VarianceInformation:
         info = moves @ self.observed @ moves.T + self.tangent.bend
         return np.asarray(moves.T @ linalg.pinvh(info) @ moves)
 
-    def sensitivity(self) -> Sensitivity:
+    def sensitivity(self) -> CovarianceSensitivity:
         """Return what degrees of freedom by Satterthwaite take."""
-        return Sensitivity(self.phi, self.first, self.parameter_cov())
+        return CovarianceSensitivity(self.phi, self.first, self.parameter_cov())
 
     def adjusted_phi(self) -> FloatArray:
         """Covariance of the fixed effects for small samples, shape (p, p).

@@ -22,7 +22,7 @@ from panelml.mixed.core.crossed_moments import (
     level_codes,
     level_design,
 )
-from panelml.mixed.core.mixed_fit import SingleFactor
+from panelml.mixed.core.optimum import SingleFactor
 from panelml.mixed.core.unit_products import MixedBasis, MixedMoments, solve_root
 from panelml.mixed.core.whitening import RowPatterns, Whitening
 

@@ -16,7 +16,8 @@ import numpy as np
 from scipy import optimize
 
 from panelml._typing import BoolArray, FloatArray, IntArray
-from panelml.mixed.core.mixed_fit import (
+from panelml.mixed.core.information import CovarianceSensitivity, VarianceInformation
+from panelml.mixed.core.optimum import (
     FittedState,
     MixedOptimum,
     MixedProblem,
@@ -24,7 +25,6 @@ from panelml.mixed.core.mixed_fit import (
     free_entries,
     maximise_mixed,
 )
-from panelml.mixed.core.mixed_information import Sensitivity, VarianceInformation
 from panelml.mixed.core.residual_forms import ResidualForm
 
 __all__ = [
@@ -246,7 +246,7 @@ def maximise_residual(
 
 def residual_sensitivity(
     problem: ResidualLikelihood, found: ResidualOptimum, structure: BoolArray, *, restricted: bool
-) -> Sensitivity | None:
+) -> CovarianceSensitivity | None:
     """Return how the covariance of fixed effects moves with all variance parameters.
 
     None where the information is too large.
@@ -271,7 +271,7 @@ def residual_sensitivity(
     for move in DIFFERENCE * np.eye(found.theta.size):
         before, after = (total(found.theta + s * move) for s in (-1, 1))
         first.append((before - after) / (2 * DIFFERENCE * at.sigma2))
-    return Sensitivity(at.sigma2 * at.phi, np.array(first), found.parameter_cov)
+    return CovarianceSensitivity(at.sigma2 * at.phi, np.array(first), found.parameter_cov)
 
 
 def _approached(profile: _Profile, at: _Point) -> _Point:
