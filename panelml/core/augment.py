@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
-from panelml.core.block import Block
+from panelml.core.block import Block, arranged
 from panelml.core.groups import demean_twice, group_means, spread
 from panelml.core.moments import FAINT
 
@@ -41,7 +41,8 @@ class LessFit:
 
     def __call__(self, block: Block) -> Block:
         """Replace the outcome of one block."""
-        return block.with_z(np.concatenate([block.z[:1] - self.slopes @ block.z[1:], block.z[1:]]))
+        outcome = block.outcome - self.slopes @ block.regressors
+        return block.with_z(arranged(outcome, block.regressors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class SplitMeans:
 
     def _replaced(self, block: Block) -> tuple[FloatArray, list[FloatArray]]:
         """Return the variables of one block, and all unit means that were taken."""
-        x = block.z[1:]
+        x = block.regressors
         taken: list[FloatArray] = []
 
         def split(values: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -111,8 +112,8 @@ class SplitMeans:
         if self.centred.size:
             last = x.copy()
             last[self.centred] = split(x[self.centred])[1]
-        parts = [block.z[:1], first, mean, x[self.others], last[self.random]]
-        return np.concatenate(parts), taken
+        parts = [first, mean, x[self.others], last[self.random]]
+        return arranged(block.outcome, *parts), taken
 
 
 def _split(x: FloatArray, block: Block, known: FloatArray | None) -> tuple[FloatArray, FloatArray]:

@@ -8,18 +8,46 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["Block"]
+__all__ = ["Block", "Variables", "arranged"]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Variables:
+    """Values of variables in rows, seen by the role that each variable has in the model.
+
+    Attributes
+    ----------
+    z : FloatArray, shape (p, n)
+        Variables first, so that each one is contiguous, in the order of ``arranged``.
+    """
+
+    z: FloatArray
+
+    @property
+    def outcome(self) -> FloatArray:
+        """The dependent variable, shape (n,), a view."""
+        outcome: FloatArray = self.z[0]
+        return outcome
+
+    @property
+    def regressors(self) -> FloatArray:
+        """The explanatory variables, shape (p - 1, n), a view."""
+        return self.z[1:]
+
+
+def arranged(outcome: FloatArray, *regressors: FloatArray) -> FloatArray:
+    """Join an outcome, shape (n,), and tables of regressors, shape (k, n), into Variables.z."""
+    return np.concatenate([outcome[None], *regressors])
+
+
+@dataclass(frozen=True, slots=True)
+class Block(Variables):
     """Rows of whole units, sorted by unit and then by time.
 
     Attributes
     ----------
     z : FloatArray, shape (p, n)
-        Variables first, so that each one is contiguous: row 0 is the outcome, the others are
-        the regressors, without the constant.
+        Outcome and regressors, without the constant.
     starts : IntArray, shape (g + 1,)
         Unit i of the block owns the rows ``starts[i]:starts[i + 1]``; no unit is empty.
     first_unit : int
@@ -36,7 +64,6 @@ class Block:
         Variables whose coefficient varies over an absorbed effect.
     """
 
-    z: FloatArray
     starts: IntArray
     first_unit: int
     time: IntArray

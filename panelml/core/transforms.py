@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
-from panelml.core.block import Block
+from panelml.core.block import Block, Variables, arranged
 from panelml.core.groups import demean, demean_twice, group_means, group_sums, spread
 from panelml.errors import SpecificationError
 
@@ -16,14 +16,13 @@ __all__ = ["BetweenTransform", "Difference", "Level", "QuasiDemean", "Rows", "Tr
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Variables):
     """Rows ready for least squares.
 
     Attributes
     ----------
     z : FloatArray, shape (p, m)
-        Row 0 is the outcome, the others are the regressors, the constant first where the
-        transform has one.
+        Outcome and regressors, the constant first where the transform has one.
     weights : FloatArray, shape (m,), or None
     at : IntArray, shape (m,), or None
         The row of the block whose unit, period and clusters each row takes; None for its own.
@@ -31,7 +30,6 @@ class Rows:
         First row of each unit of the block; a unit may have no rows.
     """
 
-    z: FloatArray
     weights: FloatArray | None
     at: IntArray | None
     starts: IntArray
@@ -218,4 +216,4 @@ class Difference:
 
 
 def _with_constant(z: FloatArray, constant: FloatArray) -> FloatArray:
-    return np.concatenate([z[:1], constant[None], z[1:]])
+    return arranged(z[0], constant[None], z[1:])

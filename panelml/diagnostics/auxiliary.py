@@ -35,7 +35,7 @@ class AppendWithin:
 
     def __call__(self, block: Block) -> Block:
         """Extend the variables of one block."""
-        x = block.z[1:][self.positions]
+        x = block.regressors[self.positions]
         deviations = demean(x, block.starts, block.unit, block.weights)
         return block.with_z(np.concatenate([block.z, deviations]))
 

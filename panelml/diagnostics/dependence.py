@@ -120,7 +120,7 @@ class PeriodSums:
     @classmethod
     def of(cls, block: Block) -> PeriodSums:
         """Sum over one block."""
-        x = np.concatenate([np.ones((1, block.n)), block.z[1:]])
+        x = np.concatenate([np.ones((1, block.n)), block.regressors])
         return cls(x @ x.T, KeyedSums.of(x, block.time))
 
     def __add__(self, other: PeriodSums) -> PeriodSums:
@@ -199,7 +199,7 @@ class Correlations:
 def _error_table(influence: Influence) -> ErrorTable:
     def rows_of(block: Block) -> ErrorRows:
         rows = influence.transform(block)
-        error = rows.z[0] - influence.coef @ rows.z[1:][influence.kept]
+        error = rows.outcome - influence.coef @ rows.regressors[influence.kept]
         unit = rows.labels(block.unit)
         present, starts = np.unique(unit, return_index=True)
         place = np.repeat(np.arange(present.size), np.diff(np.append(starts, unit.size)))

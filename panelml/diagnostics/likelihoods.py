@@ -235,8 +235,8 @@ class PooledLikelihood:
         influence = self.fit.attached.estimate.rows
 
         def values(block: Block) -> RowValues:
-            x = influence.transform(block).z[1:][influence.kept]
-            return RowValues(np.concatenate([x, block.z[:1], block.row_weights[None]]))
+            x = influence.transform(block).regressors[influence.kept]
+            return RowValues(np.concatenate([x, block.outcome[None], block.row_weights[None]]))
 
         rows = fold(self.sample, values).values
         root = np.sqrt(rows[-1])

@@ -47,8 +47,8 @@ class PooledFit:
 
     def error(self, block: Block) -> FloatArray:
         """Residuals of a block's rows, shape (n,)."""
-        z = block.z - self.centre[:, None]
-        return np.asarray(z[0] - self.coef @ z[1:])
+        centred = block.with_z(block.z - self.centre[:, None])
+        return np.asarray(centred.outcome - self.coef @ centred.regressors)
 
 
 def fit_pooled(model: Results | str, data: Any = None) -> PooledFit:

@@ -96,7 +96,7 @@ class ErrorOnLag:
         """Pair the residuals of one block with their lag."""
         fit = self.influence
         rows = fit.transform(block)
-        error = rows.z[0] - fit.coef @ rows.z[1:][fit.kept]
+        error = rows.outcome - fit.coef @ rows.regressors[fit.kept]
         unit, step = rows.labels(block.unit), rows.labels(block.step)
         later = np.flatnonzero((np.diff(unit) == 0) & (np.diff(step) == 1)) + 1
         z = np.stack([error[later], np.ones(later.size), error[later - 1]])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
-from panelml.core.block import Block
+from panelml.core.block import Block, Variables
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 
@@ -18,7 +18,7 @@ ROWS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(Variables):
     """Outcome and regressors of every row, sorted by unit and time.
 
     Attributes
@@ -32,7 +32,6 @@ class Collected:
         Code of the period.
     """
 
-    z: FloatArray
     weights: FloatArray
     unit: IntArray
     time: IntArray

@@ -155,7 +155,7 @@ def _weighted_rows(transform: Transform, block: Block) -> FloatArray:
 def _residual_squares(block: Block, transform: Transform, solution: Solution) -> Gram:
     """Sum of squared residuals, row by row."""
     rows = transform(block)
-    error = rows.z[0] - solution.coef @ rows.z[1:][solution.kept]
+    error = rows.outcome - solution.coef @ rows.regressors[solution.kept]
     return Gram.of(Rows(error[None], rows.weights, rows.at, rows.starts))
 
 

@@ -126,8 +126,8 @@ def _of_units_alone(fit: Estimate) -> bool:
 def _products(influence: Influence, block: Block, factor: float) -> SerialProducts:
     """Middle of the adjusted covariance, and of the plain one: (2, m, m)."""
     rows = influence.transform(block)
-    x = rows.z[1:][influence.kept]
-    square = (rows.z[0] - influence.coef @ x) ** 2
+    x = rows.regressors[influence.kept]
+    square = (rows.outcome - influence.coef @ x) ** 2
     total = group_sums(square, rows.starts)
     size = np.diff(rows.starts).astype(np.float64)
     # The mean of e_t^2 is (1 - 2 / T) s_t^2 + sum_s s_s^2 / T^2, that of sum_t e_t^2 is

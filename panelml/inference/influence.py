@@ -111,8 +111,10 @@ class Influence:
     def scores(self, block: Block) -> tuple[Rows, FloatArray]:
         """Return the transformed rows of a block and their scores, shape (m, rows)."""
         rows = self.transform(block)
-        x = rows.z[1:] if self.kept.size == rows.z.shape[0] - 1 else rows.z[1:][self.kept]
-        error = rows.z[0] - self.coef @ x
+        x = rows.regressors
+        if self.kept.size < len(x):
+            x = x[self.kept]
+        error = rows.outcome - self.coef @ x
         if rows.weights is not None:
             error = error * rows.weights
         return rows, x * error

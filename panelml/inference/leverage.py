@@ -165,7 +165,7 @@ def _rows(fit: Estimate, name: str) -> Influence:
 
 
 def _regressors(influence: Influence, rows: Rows) -> tuple[FloatArray, FloatArray]:
-    x = rows.z[1:][influence.kept]
+    x = rows.regressors[influence.kept]
     return x, np.ones(x.shape[1]) if rows.weights is None else rows.weights
 
 

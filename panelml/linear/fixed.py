@@ -184,7 +184,7 @@ def _unweighted(statistics: FitStatistics, sample: Sample, slopes: FloatArray) -
     """Correlate y and u_i with xb over rows, where Stata's xtreg leaves the weights out."""
 
     def products(block: Block) -> CrossProducts:
-        y, xb = block.z[0], slopes @ block.z[1:]
+        y, xb = block.outcome, slopes @ block.regressors
         u = spread(group_means(y - xb, block.starts, block.weights), block.unit)
         return CrossProducts.of(np.stack([y, xb, u]))
 

@@ -115,11 +115,11 @@ class Predictor:
 
     def xb(self, block: Block) -> FloatArray:
         """Predict a block's rows, shape (n,)."""
-        return np.asarray(self.intercept + self.coef @ block.z[1:])
+        return np.asarray(self.intercept + self.coef @ block.regressors)
 
     def error(self, block: Block) -> FloatArray:
         """Outcome less prediction, shape (n,)."""
-        return np.asarray(block.z[0] - self.xb(block))
+        return np.asarray(block.outcome - self.xb(block))
 
     def panel_of(self, data: Any) -> Panel:
         """Index new rows: by their keys where ``by_unit``, and otherwise each on its own.

@@ -105,7 +105,7 @@ def _by_unit(sample: Sample, means: Callable[[Block], FloatArray]) -> FloatArray
 
 def _present_means(block: Block) -> FloatArray:
     """Means of a block's regressors over the rows where they are there, shape (k, g)."""
-    x = block.z[1:]
+    x = block.regressors
     missing = np.isnan(x)
     total = group_sums(np.where(missing, 0.0, x), block.starts)
     rows = group_sums(1.0 - missing, block.starts)

@@ -8,28 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panelml.core.augment import SplitMeans
-from panelml.core.block import Block
 from panelml.core.groups import demean, group_means, group_sums, spread
 from panelml.core.keyed import KeyedSums
 from panelml.core.transforms import BetweenTransform, Difference, Level, QuasiDemean, Within
-
-
-def block_of(
-    sizes: list[int], periods: list[int] | None = None, weights: list[float] | None = None
-) -> Block:
-    n = sum(sizes)
-    z = np.random.default_rng(n).normal(size=(3, n))
-    time = np.array(periods if periods is not None else [t for s in sizes for t in range(s)])
-    return Block(
-        z=z,
-        starts=np.concatenate([[0], np.cumsum(sizes)]),
-        first_unit=0,
-        time=time,
-        steps=np.arange(time.max() + 1),
-        weights=None if weights is None else np.array(weights),
-        keys={},
-        slopes={},
-    )
+from tests.core.blocks import block_of
 
 
 @settings(max_examples=30)
@@ -148,5 +130,6 @@ def test_splitting_keeps_the_outcome_and_the_others(form: str) -> None:
     split = SplitMeans(np.array([1]), np.array([0]), form)(block)  # type: ignore[arg-type]
     mean = spread(group_means(block.z[2:3], block.starts), block.unit)[0]
     first = block.z[2] if form == "levels" else block.z[2] - mean
-    assert split.z == pytest.approx(np.stack([block.z[0], first, mean, block.z[1]]), abs=1e-15)
+    expected = np.stack([block.outcome, first, mean, block.regressors[0]])
+    assert split.z == pytest.approx(expected, abs=1e-15)
     assert split.starts is block.starts

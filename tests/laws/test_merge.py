@@ -82,8 +82,8 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
         b, BASIS, np.array([0]), (OtherFactor("firm", 3, 0, np.array([0, 1])),)
     ),
     EffectSquares: lambda b: EffectSquares.of(b, ASSIGNMENT, PERIODS, IMPUTER),
-    ErrorRows: lambda b: ErrorRows(b.z[0], b.unit + b.first_unit, b.time),
-    ErrorSums: lambda b: ErrorSums.of(b.z[0], b),
+    ErrorRows: lambda b: ErrorRows(b.outcome, b.unit + b.first_unit, b.time),
+    ErrorSums: lambda b: ErrorSums.of(b.outcome, b),
     Gram: lambda b: Gram.of(Within()(b)),
     KeyedSums: lambda b: KeyedSums.of(b.z, b.keys["firm"]),
     Pair: lambda b: Pair(PanelMoments.of(b), Gram.of(Difference()(b))),

@@ -9,7 +9,7 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.arguments import checked
-from panelml.core.block import Block
+from panelml.core.block import Block, arranged
 from panelml.core.transforms import Transform
 from panelml.data.formula.formula import Effect, parse_formula
 from panelml.data.panel.panel import Panel
@@ -41,8 +41,8 @@ class _AddTreatment:
     start: IntArray
 
     def __call__(self, block: Block) -> Block:
-        treated = block.step >= self.start[block.units][block.unit]
-        return block.with_z(np.insert(block.z, 1, treated, axis=0))
+        treated = (block.step >= self.start[block.units][block.unit]).astype(np.float64)
+        return block.with_z(arranged(block.outcome, treated[None], block.regressors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,8 @@ def _compare(fit: _TwoWay, cohorts: IntArray, share: FloatArray, first: IntArray
     sample, periods = fit.sample, fit.sample.panel.n_periods
     if len(sample.names) == 1:
         cells = fold(
-            sample, lambda b: CellSums.of(b.z[:1], _cell(b, fit, cohorts), first.size * periods)
+            sample,
+            lambda b: CellSums.of(b.outcome[None], _cell(b, fit, cohorts), first.size * periods),
         )
         means = (cells.sums[0] / cells.weight).reshape(first.size, periods)
         return compare_timing(means, share, first)
@@ -227,7 +228,7 @@ def _residual_cells(fit: _TwoWay, cohorts: IntArray) -> CellSums:
 
     def sums(block: Block) -> CellSums:
         d = fit.direction @ fit.transform(block).z
-        y = block.z[0]
+        y = block.outcome
         return CellSums.of(
             np.stack([d, y, d**2, d * y]), _cell(block, fit, cohorts), count, block.weights
         )

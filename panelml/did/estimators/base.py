@@ -204,6 +204,6 @@ def assemble_effects(
 
 
 def _require_outcome(sample: Sample) -> None:
-    found = fold(sample, lambda block: CrossProducts.of(block.z[:1]))
+    found = fold(sample, lambda block: CrossProducts.of(block.outcome[None]))
     if found.centred[0, 0] <= CONSTANT * found.weight * found.mean[0] ** 2:
         raise IdentificationError("The outcome does not vary: there is no effect to estimate.")

@@ -78,15 +78,14 @@ class BalancedRows:
     def of(cls, data: Collected, names: tuple[str, ...], start: IntArray) -> BalancedRows:
         """Arrange the rows of a balanced panel."""
         units = start.size
-        table = data.z.reshape(len(data.z), units, -1)
-        periods = table.shape[2]
-        x = np.ones((periods, units, len(data.z)))
-        x[:, :, 1:] = table[1:].transpose(2, 1, 0)
+        y = data.outcome.reshape(units, -1).T
+        x = np.ones((len(y), units, 1 + len(data.regressors)))
+        x[:, :, 1:] = data.regressors.reshape(-1, units, len(y)).transpose(2, 1, 0)
         if (x[1:] == x[:1]).all():
             x = x[:1]
         _centre(x.reshape(-1, x.shape[2])[:, 1:])
         w = data.weights.reshape(units, -1)[:, 0]
-        return cls(names, start, np.ascontiguousarray(table[0].T), x, w)
+        return cls(names, start, np.ascontiguousarray(y), x, w)
 
     @property
     def first(self) -> FloatArray:
@@ -159,13 +158,13 @@ class SectionRows:
         cls, data: Collected, names: tuple[str, ...], start: IntArray, period: IntArray
     ) -> SectionRows:
         """Arrange rows; ``period`` numbers the codes of periods, shape (T,)."""
-        x = np.ones((data.unit.size, len(data.z)))
-        x[:, 1:] = data.z[1:].T
+        x = np.ones((data.unit.size, 1 + len(data.regressors)))
+        x[:, 1:] = data.regressors.T
         _centre(x[:, 1:])
         return cls(
             names,
             start,
-            data.z[0],
+            data.outcome,
             x,
             data.weights,
             data.unit,

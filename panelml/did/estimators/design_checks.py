@@ -40,7 +40,7 @@ class Ranges:
     @classmethod
     def of(cls, block: Block, start: IntArray) -> Ranges:
         """Take the rows of one block, given the step at which each unit adopts."""
-        x = block.z[1:]
+        x = block.regressors
         treated = block.step >= start[block.units][block.unit]
         first = block.starts[:-1][block.unit]
         after = treated & ~treated[first]

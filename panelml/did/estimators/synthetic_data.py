@@ -180,12 +180,12 @@ def read_outcomes(spec: Spec, data: Any, predictors: Mapping[str, Any] | None = 
     sample, notes = make_sample(panel, formula, None, ((panel.time,),))
     sample, adoption, more = comparable(sample, adoption, "never", 0, remedy=LATE)
     sample, dropped = complete_units(sample)
-    y = collect(sample).z[0]
+    y = collect(sample).outcome
     taken: tuple[str, ...] = ()
     if sample.names:
         free = sample.only(untreated_rows(sample, adoption, 0))
         first = first_stage(free, formula.effects or ())
-        y = y - first.slopes @ collect(sample).z[1:]
+        y = y - first.slopes @ collect(sample).regressors
         taken = first.notes
     start = sample_start(adoption, sample)
     _require_groups(start)

@@ -147,7 +147,7 @@ def _values(panel: Panel, text: str) -> FloatArray:
     """Evaluate one column or expression, shape (units, T) of the panel."""
     sample, _ = make_sample(panel, parse_formula(f"{text} ~ 1"), None)
     table = np.full((panel.n_units, panel.n_periods), np.nan)
-    table[sample.codes((panel.unit,)), sample.codes((panel.time,))] = collect(sample).z[0]
+    table[sample.codes((panel.unit,)), sample.codes((panel.time,))] = collect(sample).outcome
     return table
 
 

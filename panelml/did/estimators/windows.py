@@ -93,15 +93,15 @@ class LocalProjectionsDiD:
             If no horizon has an adoption with a comparison.
         """
         sample, adoption, notes = _sample(self, data)
-        z, w, start = _tables(sample, adoption)
+        y, x, w, start = _tables(sample, adoption)
         treatment: Treatment = Absorbing(start)
         if self.switching != "refuse":
             treatment = _switching(self, sample, adoption)
-        names, x, more = _without_cohorts(sample, z[1:], start)
+        names, x, more = _without_cohorts(sample, x, start)
         low, high = self.window
         found = {
             h: local_projection(
-                z[0], x, w, treatment, h, equal=self.equal, mean_before=self.mean_before
+                y, x, w, treatment, h, equal=self.equal, mean_before=self.mean_before
             )
             for h in range(low, high + 1)
             if h != -1
@@ -166,17 +166,17 @@ class StackedDiD:
         """
         sample, adoption, notes = _sample(self, data)
         sample, dropped = complete_units(sample)
-        z, w, start = _tables(sample, adoption)
+        y, x, w, start = _tables(sample, adoption)
         low, high = self.window
-        horizons, effects, cohorts = stacked(z[0], z[1:], w, start, -low, high, -1)
+        horizons, effects, cohorts = stacked(y, x, w, start, -low, high, -1)
         first = int(adoption.steps[sample.level_rows((sample.panel.time,)) > 0].min())
-        out = [g for g in np.unique(start[start < z.shape[2]]).tolist() if g not in cohorts]
+        out = [g for g in np.unique(start[start < y.shape[1]]).tolist() if g not in cohorts]
         if out:
             names = listing(label_text(adoption.label(first + g)) for g in out)
             notes = (*notes, f"Left out cohorts whose window is not in the panel: {names}.")
         if not cohorts:
             raise IdentificationError(" ".join(["No effect can be estimated.", *notes]))
-        notes = (*notes, *dropped, *_dropped(sample.names, effects), *_fixed(sample, z[1:]))
+        notes = (*notes, *dropped, *_dropped(sample.names, effects), *_fixed(sample, x))
         return _assemble("Stacked", self, sample, horizons.tolist(), effects, notes, start)
 
 
@@ -242,16 +242,20 @@ def _without_reference(sample: Sample, adoption: Adoption) -> tuple[str, ...]:
     return (f"Cohorts without a row at horizon -1 are in no effect: {names}.",)
 
 
-def _tables(sample: Sample, adoption: Adoption) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Variables by unit and step of time, missing where not observed; weights; first step."""
+def _tables(
+    sample: Sample, adoption: Adoption
+) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
+    """Outcome, regressors by unit and step, missing where not observed; weights; first step."""
     rows = collect(sample)
     start = sample_start(adoption, sample)
     steps = adoption.steps[rows.time]
     low, high = int(steps.min()), int(steps.max())
-    table = np.full((len(rows.z), start.size, high - low + 1), np.nan)
-    table[:, rows.unit, steps - low] = rows.z
+    shape, place = (start.size, high - low + 1), (rows.unit, steps - low)
+    y, x = np.full(shape, np.nan), np.full((len(rows.regressors), *shape), np.nan)
+    y[place] = rows.outcome
+    x[:, *place] = rows.regressors
     first = np.flatnonzero(np.diff(rows.unit, prepend=-1))
-    return table, rows.weights[first], np.where(start == NEVER, NEVER, start - low)
+    return y, x, rows.weights[first], np.where(start == NEVER, NEVER, start - low)
 
 
 def _assemble(

@@ -71,7 +71,7 @@ class WorkingRows:
         whitening, columns = basis.whitening, basis.plain.columns(block)
         root = np.sqrt(block.row_weights)
         place = len(columns) - basis.n_random - 1
-        base = block.z[0] - columns[place] / root
+        base = block.outcome - columns[place] / root
         patterns = whitening.facts.of(block) if whitening else None
         x, z = columns[:place], columns[place + 1 :]
         design = level_design(block, z, others) if others else None

@@ -177,7 +177,7 @@ class MixedInference(Results):
         """
         check_share("level", level)
         _require_dense(self, "A profile")
-        outcome = fold(self._sample, lambda block: RowValues(block.z[:1])).values[0]
+        outcome = fold(self._sample, lambda block: RowValues(block.outcome[None])).values[0]
         refitter = replace(refitter_of(self, "A profile"), restricted=False)
         curves = profile_curves(
             refitter,

@@ -173,7 +173,7 @@ class LevelResults(MixedInference):
 
         def variance(block: Block, place: int) -> FloatArray:
             z = np.zeros((basis.centre.size, block.n))
-            z[z.shape[0] - len(rows.names) :] = block.z[1:]
+            z[z.shape[0] - len(rows.names) :] = block.regressors
             values: FloatArray = self.random.variances(basis.random(z))[place]
             return values
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
-from panelml.core.block import Block
+from panelml.core.block import Block, arranged
 from panelml.core.groups import group_means, group_sums, spread
 from panelml.core.transforms import QuasiDemean, Rows
 
@@ -215,7 +215,7 @@ def _units(block: Block, first: int, stop: int) -> Block:
 
 def _columns(block: Block, centre: FloatArray, constant: bool) -> FloatArray:
     z = block.z - centre[:, None]
-    return np.insert(z, 1, 1.0, axis=0) if constant else z
+    return arranged(z[0], np.ones((1, block.n)), z[1:]) if constant else z
 
 
 def _compressed(means: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -159,7 +159,7 @@ class MarginalModel(ModelAbstract):  # type: ignore[misc]
             )
         panel = predictor.panel_of(newdata)
         sample = Sample(panel, predictor.design.without_outcome(), predictor.design.names)
-        values = fold(sample, lambda block: RowValues(block.z[1:])).values
+        values = fold(sample, lambda block: RowValues(block.regressors)).values
         columns = dict(zip(predictor.names, values, strict=True))
         if fitted.counts.constant:
             columns["Intercept"] = np.ones(panel.nobs)
