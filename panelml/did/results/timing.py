@@ -10,6 +10,7 @@ import pandas as pd
 from panelml._typing import IntArray
 from panelml.arguments import checked
 from panelml.data.describe.show import Listed, Listing, count, percent
+from panelml.data.panel.index import PanelIndex
 from panelml.data.panel.panel import Panel
 from panelml.did.core.adoption import NEVER, Adoption, last_adoption, read_adoption, spacing_notes
 from panelml.did.results.averages import label_text
@@ -78,22 +79,7 @@ class Timing(Listed):
             Indexed by cohort: ``units``, ``rows``, ``treated_rows``, ``share`` of the units, and
             the numbers of periods ``before`` and ``after`` adoption.
         """
-        adoption, index = self.adoption, self.panel.index
-        step = adoption.steps[index.time]
-        start = adoption.known_start
-        by_row = start[index.unit]
-        found = {}
-        for value in np.unique(start):
-            rows = by_row == value
-            found[self._name(int(value))] = {
-                "units": int((start == value).sum()),
-                "rows": int(rows.sum()),
-                "treated_rows": int((rows & (step >= value)).sum()),
-                "share": float((start == value).mean()),
-                "before": int((adoption.steps < value).sum()),
-                "after": int((adoption.steps >= value).sum()),
-            }
-        return pd.DataFrame.from_dict(found, orient="index").rename_axis("cohort")
+        return _cohort_table(self.adoption, self.panel.index)
 
     def comparisons(self, anticipation: int = 0, *, base: Base = "varying") -> pd.DataFrame:
         """Count the units with which each cohort can be compared in each period.
@@ -117,25 +103,8 @@ class Timing(Listed):
         """
         check_count("anticipation", anticipation, 0)
         check_choice("base", base, Base)
-        adoption, index = self.adoption, self.panel.index
-        table = self._observed()
-        starts = np.unique(adoption.start)
-        rows = []
-        for cohort in adoption.cohorts.tolist():
-            after = last_adoption(cohort, adoption.steps, base=base, anticipation=anticipation)
-            for j, last in enumerate(after):
-                later = (starts > last) & (starts != cohort)
-                rows.append(
-                    (
-                        adoption.label(cohort),
-                        index.times[j],
-                        int(table[starts == cohort, j].sum()),
-                        int(table[starts == NEVER, j].sum()),
-                        int(table[later, j].sum()),
-                    )
-                )
-        names = ["cohort", "time", "treated", "never", "not_yet"]
-        return pd.DataFrame(rows, columns=names)
+        index = self.panel.index
+        return _comparison_table(self.adoption, index, anticipation=anticipation, base=base)
 
     def horizons(self, units: int = 1) -> tuple[int, int]:
         """Return the first and last horizon at which so many adopting units are observed.
@@ -147,27 +116,7 @@ class Timing(Listed):
         SpecificationError
             If there is no such range.
         """
-        index, adoption = self.panel.index, self.adoption
-        adopts = ~(adoption.never | adoption.always)[index.unit]
-        since = (adoption.steps[index.time] - adoption.start[index.unit])[adopts]
-        values, counts = np.unique(since, return_counts=True)
-        present = {int(v) for v, n in zip(values, counts, strict=True) if n >= units}
-        if -1 not in present or 0 not in present:
-            raise SpecificationError(
-                " ".join(
-                    [
-                        f"Fewer than {units} units are observed in the period before adoption and "
-                        "in the period of adoption.",
-                        *spacing_notes(index),
-                    ]
-                )
-            )
-        low, high = -1, 0
-        while low - 1 in present:
-            low -= 1
-        while high + 1 in present:
-            high += 1
-        return low, high
+        return _horizons_seen(self.adoption, self.panel.index, units)
 
     def means(self, column: str) -> pd.DataFrame:
         """Average a variable by cohort (columns) and period (rows)."""
@@ -181,7 +130,9 @@ class Timing(Listed):
             }
         )
         table = cells.pivot_table(index="time", columns="start", values="value", aggfunc="mean")
-        table.columns = pd.Index([self._name(int(value)) for value in table.columns], name="cohort")
+        table.columns = pd.Index(
+            [_cohort_name(self.adoption, int(value)) for value in table.columns], name="cohort"
+        )
         return table.rename_axis(self.panel.time)
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -255,17 +206,79 @@ class Timing(Listed):
     def _remarks(self) -> tuple[str, ...]:
         return self.notes
 
-    def _observed(self) -> IntArray:
-        """Count observed units by adoption (increasing) and period."""
-        starts, cohort = np.unique(self.adoption.start, return_inverse=True)
-        index = self.panel.index
-        key = cohort[index.unit] * index.times.size + index.time
-        table = np.bincount(key, minlength=starts.size * index.times.size)
-        return table.reshape(starts.size, index.times.size)
 
-    def _name(self, step: int) -> str:
-        if step == NEVER:
-            return "never treated"
-        if step <= self.adoption.steps[0]:
-            return "always treated"
-        return label_text(self.adoption.label(step))
+def _cohort_table(adoption: Adoption, index: PanelIndex) -> pd.DataFrame:
+    """Count units and rows by cohort; see ``Timing.cohorts``."""
+    step = adoption.steps[index.time]
+    start = adoption.known_start
+    by_row = start[index.unit]
+    counts = {}
+    for value in np.unique(start):
+        rows = by_row == value
+        counts[_cohort_name(adoption, int(value))] = {
+            "units": int((start == value).sum()),
+            "rows": int(rows.sum()),
+            "treated_rows": int((rows & (step >= value)).sum()),
+            "share": float((start == value).mean()),
+            "before": int((adoption.steps < value).sum()),
+            "after": int((adoption.steps >= value).sum()),
+        }
+    return pd.DataFrame.from_dict(counts, orient="index").rename_axis("cohort")
+
+
+def _comparison_table(
+    adoption: Adoption, index: PanelIndex, *, anticipation: int, base: Base
+) -> pd.DataFrame:
+    """Count the comparison units of each cohort and period; see ``Timing.comparisons``."""
+    starts, units = _units_observed(adoption, index)
+    rows = []
+    for cohort in adoption.cohorts.tolist():
+        after = last_adoption(cohort, adoption.steps, base=base, anticipation=anticipation)
+        for j, last in enumerate(after):
+            later = (starts > last) & (starts != cohort)
+            rows.append(
+                (
+                    adoption.label(cohort),
+                    index.times[j],
+                    int(units[starts == cohort, j].sum()),
+                    int(units[starts == NEVER, j].sum()),
+                    int(units[later, j].sum()),
+                )
+            )
+    return pd.DataFrame(rows, columns=["cohort", "time", "treated", "never", "not_yet"])
+
+
+def _units_observed(adoption: Adoption, index: PanelIndex) -> tuple[IntArray, IntArray]:
+    """Return steps of adoption, (G,), and how many of their units each period has, (G, T)."""
+    starts, cohort = np.unique(adoption.start, return_inverse=True)
+    cell = cohort[index.unit] * index.times.size + index.time
+    units = np.bincount(cell, minlength=starts.size * index.times.size)
+    return starts, units.reshape(starts.size, index.times.size)
+
+
+def _horizons_seen(adoption: Adoption, index: PanelIndex, units: int) -> tuple[int, int]:
+    """Return the range around adoption without gaps; see ``Timing.horizons``."""
+    adopts = ~(adoption.never | adoption.always)[index.unit]
+    since = (adoption.steps[index.time] - adoption.start[index.unit])[adopts]
+    values, counts = np.unique(since, return_counts=True)
+    present = {int(v) for v, n in zip(values, counts, strict=True) if n >= units}
+    if -1 not in present or 0 not in present:
+        few = (
+            f"Fewer than {units} units are observed in the period before adoption and in the "
+            "period of adoption."
+        )
+        raise SpecificationError(" ".join([few, *spacing_notes(index)]))
+    low, high = -1, 0
+    while low - 1 in present:
+        low -= 1
+    while high + 1 in present:
+        high += 1
+    return low, high
+
+
+def _cohort_name(adoption: Adoption, step: int) -> str:
+    if step == NEVER:
+        return "never treated"
+    if step <= adoption.steps[0]:
+        return "always treated"
+    return label_text(adoption.label(step))
