@@ -29,7 +29,7 @@ from panelml.did.inference.jackknife import jackknife
 from panelml.did.inference.placebo import placebo_in_time
 from panelml.did.inference.randomization import randomization_test
 from panelml.did.inference.synthetic_placebos import leave_one_out, placebo_in_space
-from panelml.did.results.effects import event_study_plot
+from panelml.did.results.event_studies import event_study_plot
 from panelml.did.results.timing import Timing
 from panelml.did.sensitivity.honest import honest_did
 from panelml.did.sensitivity.pretrends import pretrends_power

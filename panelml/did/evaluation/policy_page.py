@@ -11,7 +11,8 @@ from panelml.did.evaluation.question import Question
 from panelml.did.evaluation.words import Findings, conclusions, small_cohorts
 from panelml.did.results.averages import label_text
 from panelml.did.results.decomposition import BaconDecomposition
-from panelml.did.results.effects import EffectResults, event_study_plot
+from panelml.did.results.effects import EffectResults
+from panelml.did.results.event_studies import event_study_plot
 from panelml.did.results.policy import effects_listing, not_run
 from panelml.did.results.timing import Timing
 from panelml.errors import listing

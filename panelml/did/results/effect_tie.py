@@ -11,15 +11,17 @@ from panelml._typing import IntArray
 from panelml.data.describe.show import label_text
 from panelml.data.sample import Sample
 from panelml.did.core.adoption import NEVER
+from panelml.did.results.averages import Averages
 from panelml.inference.bootstrap import MultiplierBootstrap
 from panelml.inference.clusters import Columns, read_dimensions
 from panelml.inference.covariance import Clustered, Covariance, CovLike, estimate_covariance, parse
+from panelml.inference.estimate import Estimate
 from panelml.inference.few import FewClusters
 from panelml.inference.influence import UnitInfluence
 from panelml.inference.replications import Jackknife
 from panelml.results.fitted import Attached, FitStatistics
 
-__all__ = ["EffectTie", "effect_covariance", "effect_statistics"]
+__all__ = ["EffectTie", "averaged_tie", "effect_covariance", "effect_statistics"]
 
 # Fewer units or clusters than this make an effect uncertain beyond its standard error.
 FEW = 5
@@ -50,6 +52,19 @@ def effect_covariance(tie: Attached, cov: CovLike) -> Covariance:
         return found
     few = _few_groups(tie.estimate.influence.sample, start, cov)
     return replace(found, notes=(*few, *found.notes))
+
+
+def averaged_tie(tie: Attached, averages: Averages) -> EffectTie:
+    """Carry influence and covariance over to averages whose weights may be estimates too."""
+    old, linear = tie.estimate, averages.map
+    influence = old.influence.mapped(linear.weights)
+    start = tie.start if isinstance(tie, EffectTie) else None
+    if isinstance(influence, UnitInfluence) and isinstance(tie, EffectTie) and tie.sizes:
+        influence = influence.plus(tie.sizes.mapped(linear.by_size))
+    cov = old.model_cov
+    model_cov = None if cov is None else linear.weights @ cov @ linear.weights.T
+    estimate = Estimate(tuple(averages.names), influence, model_cov, old.counts)
+    return EffectTie(estimate, None, start=start)
 
 
 def _few_groups(sample: Sample, start: IntArray, cov: CovLike) -> tuple[str, ...]:

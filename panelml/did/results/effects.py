@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from panelml.arguments import checked, checked_methods
+from panelml._typing import IntArray
+from panelml.arguments import checked_methods
 from panelml.did.core.aggregation import Cells, LinearMap
 from panelml.did.results.averages import Averages, averages_of, label_text
-from panelml.did.results.effect_tie import EffectTie, effect_covariance
+from panelml.did.results.effect_tie import averaged_tie, effect_covariance
 from panelml.did.results.plot_effects import plot_grid, plot_horizons
 from panelml.errors import SpecificationError
 from panelml.inference.bands import critical_value
 from panelml.inference.covariance import CovLike
-from panelml.inference.estimate import Estimate
-from panelml.inference.influence import UnitInfluence
 from panelml.inference.replications import Jackknife
 from panelml.inference.testing import TestResult
-from panelml.inference.wald import wald_test
 from panelml.results.adapters.maketables import MaketablesPlugin
-from panelml.results.fitted import Attached, named
+from panelml.results.fitted import named
 from panelml.results.show.display import Shown
 from panelml.results.show.formats import number
 from panelml.results.show.summary import Summary, summarize
@@ -33,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EffectResults",
-    "event_study_plot",
+    "estimator_name",
+    "plot_event_studies",
     "require_effects",
 ]
 
@@ -109,27 +108,17 @@ class EffectResults(Shown, MaketablesPlugin):
         DetachedResultError
             If the result was pickled.
         """
-        if self.cells is None:
-            raise SpecificationError(
-                f"{self.model} has no effects by cohort and time left to average."
-            )
-        if isinstance(self.cov_spec, Jackknife):
-            raise SpecificationError(
-                "Average first, then leave clusters out: the weights of averages change without "
-                "them, too."
-            )
+        cells = _cells_to_average(self)
         window = (min_horizon, max_horizon)
-        found = averages_of(self.cells, self.labels, self._estimates, by, balance, window)
+        averages = averages_of(cells, self.labels, self._estimates, by, balance, window)
+        overall = None if averages.overall is None else _averaged(self, averages.single(), None)
         asked = {
             "by": by,
             "balance": balance,
             "min_horizon": min_horizon,
             "max_horizon": max_horizon,
         }
-        overall = None
-        if found.overall is not None:
-            overall = self._averaged(found.single(), None)
-        return replace(self._averaged(found, overall), averaging=asked)
+        return replace(_averaged(self, averages, overall), averaging=asked)
 
     def limited(self, first: int, last: int) -> EffectResults:
         """Keep the effects at horizons from ``first`` to ``last``.
@@ -143,11 +132,7 @@ class EffectResults(Shown, MaketablesPlugin):
         keep = np.flatnonzero(frame["horizon"].between(first, last).to_numpy())
         if not keep.size:
             raise SpecificationError(f"No effect is at a horizon from {first} to {last}.")
-        rows = np.eye(len(self.params))[keep]
-        linear = LinearMap(rows, np.zeros_like(rows))
-        names = [str(name) for name in self.params.index[keep]]
-        found = Averages(names, self.labels.iloc[keep], linear, None, "")
-        kept = self._averaged(found, self.overall)
+        kept = _averaged(self, _selection(self, keep), self.overall)
         return replace(kept, model=self.model, references=self.references)
 
     def with_cov(self, cov: CovLike) -> Self:
@@ -164,27 +149,7 @@ class EffectResults(Shown, MaketablesPlugin):
         SpecificationError
             If there are none, or they are measured from a period at or after adoption.
         """
-        if self.references and min(self.references) >= -self.anticipation:
-            raise SpecificationError(
-                f"The reference of {self.model} is horizon {min(self.references)}, at or after "
-                "adoption: effects before adoption are measured from it and hold its effect. Take "
-                "a reference before adoption to test pre-trends."
-            )
-        horizon = self.labels.get("horizon")
-        early = [] if horizon is None else np.flatnonzero(horizon < -self.anticipation).tolist()
-        early = [i for i in early if self.covariance.matrix[i, i] > 0]
-        if not early:
-            raise SpecificationError(f"{self.model} estimates no effects before adoption.")
-        return wald_test(
-            np.eye(len(self.params))[early],
-            list(self.params.index),
-            self._estimates,
-            self.covariance.matrix,
-            self.df_t,
-            name="Test of pre-trends",
-            null=f"the {len(early)} effects before adoption are zero",
-            rule=self.covariance.rule,
-        )
+        return _pretrend_test(self)
 
     def model_test(self) -> TestResult | None:
         """Test pre-trends; None where no effect before adoption is estimated."""
@@ -220,16 +185,11 @@ class EffectResults(Shown, MaketablesPlugin):
 
     def summary(self, level: float = 0.95) -> Summary:
         """Return what there is to read about the effects."""
-        found = summarize(self, level)
+        summary = summarize(self, level)
         if self.overall is None:
-            return found
-        [(low, high)] = self.overall.conf_int(level).to_numpy().tolist()
-        words = (
-            f"{number(self.overall.params.iloc[0])} (std. error "
-            f"{number(self.overall.std_errors.iloc[0])}, {100 * level:g}% interval "
-            f"{number(low)} to {number(high)})"
-        )
-        return replace(found, facts=(("Overall effect", words), *found.facts))
+            return summary
+        average = ("Overall effect", _overall_words(self.overall, level))
+        return replace(summary, facts=(average, *summary.facts))
 
     def plot(
         self,
@@ -256,16 +216,11 @@ class EffectResults(Shown, MaketablesPlugin):
         MissingDependencyError
             If matplotlib is not installed.
         """
-        if terms is not None or not {"cohort", "horizon"} & set(self.labels.columns):
-            return super().plot(terms, level=level, ax=ax)
-        if self.cells is not None:
-            texts = self.labels[["cohort", "time"]].map(
-                lambda label: None if pd.isna(label) else label_text(label)
-            )
-            return plot_grid(texts, self._estimates, label="Effect", ax=ax)
-        if "horizon" not in self.labels.columns:
-            return super().plot(terms, level=level, ax=ax)
-        return event_study_plot(self, level=level, band=band, ax=ax)
+        if terms is None and self.cells is not None:
+            return plot_grid(_cell_texts(self.labels), self._estimates, label="Effect", ax=ax)
+        if terms is None and "horizon" in self.labels.columns:
+            return plot_event_studies({estimator_name(self): self}, level=level, band=band, ax=ax)
+        return super().plot(terms, level=level, ax=ax)
 
     def event_frame(self, level: float = 0.95, *, band: bool = True) -> pd.DataFrame:
         """Return ``horizon``, ``estimate``, ``low``, ``high``, ``band_low`` and ``band_high``.
@@ -276,87 +231,12 @@ class EffectResults(Shown, MaketablesPlugin):
             If these are not effects by horizon.
         """
         if "horizon" not in self.labels.columns or self.cells is not None:
-            remedy = (
-                "take aggregate('event') first"
-                if self.cells is not None
-                else "take a fit of EventStudy, or aggregate('event') of SunAbraham or "
-                "CallawaySantAnna"
-            )
-            raise SpecificationError(f"{self.model} has no effects by horizon: {remedy}.")
-        ends = self.conf_int(level)
-        frame = pd.DataFrame(
-            {
-                "horizon": self.labels["horizon"],
-                "estimate": self.params,
-                "low": ends["lower"],
-                "high": ends["upper"],
-            }
-        )
+            raise SpecificationError(_no_horizons(self))
+        frame = self.labels[["horizon"]].assign(estimate=self.params)
+        frame[["low", "high"]] = self.conf_int(level)
         if band:
-            wide = self.conf_band(level)
-            frame = frame.assign(band_low=wide["lower"], band_high=wide["upper"])
+            frame[["band_low", "band_high"]] = self.conf_band(level)
         return frame.reset_index(drop=True)
-
-    def _averaged(self, found: Averages, overall: EffectResults | None) -> EffectResults:
-        tie = _averaged_tie(self.attached, found)
-        return replace(
-            self,
-            params=named(found.map.weights @ self._estimates, found.names, "param"),
-            model=f"{self.model}, {found.words}",
-            labels=found.labels,
-            cells=None,
-            references=self.references if found.by_horizon else (),
-            covariance=effect_covariance(tie, self.cov_spec),
-            overall=overall,
-            _attached=tie,
-        )
-
-
-@checked
-def event_study_plot(
-    *results: EffectResults,
-    level: float = 0.95,
-    band: bool = True,
-    ax: Axes | None = None,
-    **named: EffectResults,
-) -> Axes:
-    """Draw event studies of several estimators on common axes, side by side at each horizon.
-
-    Parameters
-    ----------
-    *results : EffectResults
-        By horizon.
-    level : float
-    band : bool
-        Whether to show intervals that cover all effects of an estimator at once.
-    ax : matplotlib Axes, optional
-    **named : EffectResults
-        Results with their names, as ``event_study_plot(twfe=a, imputation=b)``.
-
-    Raises
-    ------
-    SpecificationError
-        Without results, or if one has no effects by horizon.
-    MissingDependencyError
-        If matplotlib is not installed.
-    """
-    for result in (*results, *named.values()):
-        require_effects(result, "event_study_plot")
-    everything = {**{result.model.partition(",")[0]: result for result in results}, **named}
-    if len(everything) < max(len(results) + len(named), 1):
-        raise SpecificationError(
-            "Name results of the same estimator: event_study_plot(a=..., b=...)."
-        )
-    frames = {name: result.event_frame(level, band=band) for name, result in everything.items()}
-    references = {
-        h
-        for name, result in everything.items()
-        for h in set(result.references) - set(frames[name]["horizon"])
-    }
-    outcomes = ", ".join(dict.fromkeys(result.depvar for result in everything.values()))
-    return plot_horizons(
-        frames, references=sorted(references), level=level, label=f"Effect on {outcomes}", ax=ax
-    )
 
 
 def require_effects(fit: object, who: str) -> None:
@@ -380,14 +260,113 @@ def require_effects(fit: object, who: str) -> None:
     )
 
 
-def _averaged_tie(tie: Attached, found: Averages) -> EffectTie:
-    """Carry influence and covariance over to averages whose weights may be estimates too."""
-    old, linear = tie.estimate, found.map
-    influence = old.influence.mapped(linear.weights)
-    start = tie.start if isinstance(tie, EffectTie) else None
-    if isinstance(influence, UnitInfluence) and isinstance(tie, EffectTie) and tie.sizes:
-        influence = influence.plus(tie.sizes.mapped(linear.by_size))
-    cov = old.model_cov
-    model_cov = None if cov is None else linear.weights @ cov @ linear.weights.T
-    estimate = Estimate(tuple(found.names), influence, model_cov, old.counts)
-    return EffectTie(estimate, None, start=start)
+def plot_event_studies(
+    studies: Mapping[str, EffectResults],
+    *,
+    level: float,
+    band: bool,
+    ax: Axes | None,
+) -> Axes:
+    """Draw event studies on common axes, by the names that the legend gives them."""
+    frames = {name: study.event_frame(level, band=band) for name, study in studies.items()}
+    references = {
+        horizon
+        for name, study in studies.items()
+        for horizon in set(study.references) - set(frames[name]["horizon"])
+    }
+    outcomes = ", ".join(dict.fromkeys(study.depvar for study in studies.values()))
+    return plot_horizons(
+        frames, references=sorted(references), level=level, label=f"Effect on {outcomes}", ax=ax
+    )
+
+
+def estimator_name(effects: EffectResults) -> str:
+    """Return the estimator's name, without the words for the averages that were taken."""
+    return effects.model.partition(",")[0]
+
+
+def _cells_to_average(effects: EffectResults) -> Cells:
+    """Return the cells of effects by cohort and time; refuse effects that cannot be averaged."""
+    if effects.cells is None:
+        raise SpecificationError(
+            f"{effects.model} has no effects by cohort and time left to average."
+        )
+    if isinstance(effects.cov_spec, Jackknife):
+        raise SpecificationError(
+            "Average first, then leave clusters out: the weights of averages change without "
+            "them, too."
+        )
+    return effects.cells
+
+
+def _no_horizons(effects: EffectResults) -> str:
+    """Say that effects are not by horizon, and which would be."""
+    remedy = (
+        "take aggregate('event') first"
+        if effects.cells is not None
+        else "take a fit of EventStudy, or aggregate('event') of SunAbraham or CallawaySantAnna"
+    )
+    return f"{effects.model} has no effects by horizon: {remedy}."
+
+
+def _cell_texts(labels: pd.DataFrame) -> pd.DataFrame:
+    """Write cohorts and periods as the axes of a grid show them."""
+    return labels[["cohort", "time"]].map(
+        lambda label: None if pd.isna(label) else label_text(label)
+    )
+
+
+def _overall_words(overall: EffectResults, level: float) -> str:
+    """Write a single average effect with its standard error and interval."""
+    [(low, high)] = overall.conf_int(level).to_numpy().tolist()
+    return (
+        f"{number(overall.params.iloc[0])} (std. error {number(overall.std_errors.iloc[0])}, "
+        f"{100 * level:g}% interval {number(low)} to {number(high)})"
+    )
+
+
+def _pretrend_test(effects: EffectResults) -> TestResult:
+    """Test that effects before adoption and its anticipation are zero; see ``EffectResults``."""
+    references, anticipation = effects.references, effects.anticipation
+    if references and min(references) >= -anticipation:
+        raise SpecificationError(
+            f"The reference of {effects.model} is horizon {min(references)}, at or after "
+            "adoption: effects before adoption are measured from it and hold its effect. Take "
+            "a reference before adoption to test pre-trends."
+        )
+    horizon = effects.labels.get("horizon")
+    early = [] if horizon is None else np.flatnonzero(horizon < -anticipation).tolist()
+    matrix = effects.covariance.matrix
+    early = [i for i in early if matrix[i, i] > 0]
+    if not early:
+        raise SpecificationError(f"{effects.model} estimates no effects before adoption.")
+    test = effects.wald_test(np.eye(len(effects.params))[early])
+    null = f"the {len(early)} effects before adoption are zero"
+    return replace(test, name="Test of pre-trends", null=null)
+
+
+def _selection(effects: EffectResults, keep: IntArray) -> Averages:
+    """Return some of the effects, as averages over one effect each."""
+    rows = np.eye(len(effects.params))[keep]
+    names = [str(name) for name in effects.params.index[keep]]
+    linear = LinearMap(rows, np.zeros_like(rows))
+    return Averages(names, effects.labels.iloc[keep], linear, None, "")
+
+
+def _averaged(
+    effects: EffectResults, averages: Averages, overall: EffectResults | None
+) -> EffectResults:
+    """Take averages of effects, with the covariance that the effects were given."""
+    tie = averaged_tie(effects.attached, averages)
+    estimates = effects.params.to_numpy(np.float64)
+    return replace(
+        effects,
+        params=named(averages.map.weights @ estimates, averages.names, "param"),
+        model=f"{effects.model}, {averages.words}",
+        labels=averages.labels,
+        cells=None,
+        references=effects.references if averages.by_horizon else (),
+        covariance=effect_covariance(tie, effects.cov_spec),
+        overall=overall,
+        _attached=tie,
+    )

@@ -13,7 +13,8 @@ import pandas as pd
 from panelml.arguments import checked_methods
 from panelml.data.describe.show import Listing, html_prose, number, prose
 from panelml.did.results.decomposition import BaconDecomposition, TwfeWeights
-from panelml.did.results.effects import EffectResults, event_study_plot
+from panelml.did.results.effects import EffectResults
+from panelml.did.results.event_studies import event_study_plot
 from panelml.did.results.honest import Sensitivity
 from panelml.did.results.randomization import RandomizationTest
 from panelml.did.results.timing import Timing
