@@ -126,15 +126,8 @@ def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
     difference = rows @ params
     error = np.sqrt(np.einsum("ij,jk,ik->i", rows, cov, rows))
     half = t_critical(level, df) * error
-    test = wald_test(
-        basis,
-        list(fit.params.index),
-        params,
-        cov,
-        df,
-        name="Test of within = between",
-        null=f"effects within and between units are the same: {pairs.words}",
-    )
+    test = wald_test(basis, list(fit.params.index), params, cov, df)
+    null = f"effects within and between units are the same: {pairs.words}"
     return WithinBetween(
         names,
         params[own],
@@ -145,7 +138,12 @@ def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
         difference + half,
         2 * t_tail(np.abs(difference / error), df),
         level,
-        replace(test, notes=(*test.notes, *pairs.notes)),
+        replace(
+            test,
+            name="Test of within = between",
+            null=null,
+            notes=(*test.notes, *pairs.notes),
+        ),
     )
 
 

@@ -29,8 +29,6 @@ def wald_test(
     cov: FloatArray,
     df: float,
     *,
-    name: str = "Wald test",
-    null: str | None = None,
     rule: ContrastRule | None = None,
 ) -> TestResult:
     """Test linear restrictions R b = q.
@@ -89,7 +87,7 @@ def wald_test(
                 f"The covariance has too few degrees of freedom for a joint test of {rows} "
                 "restrictions. Test fewer restrictions at a time.",
             )
-    return f_test(name, null or words, statistic, (rows, df), notes=notes)
+    return f_test("Wald test", words, statistic, (rows, df), notes=notes)
 
 
 def _orthogonal(

@@ -263,16 +263,8 @@ class FittedModel:
         slopes = np.eye(len(self.params))[int(self.counts.constant) :]
         if not len(slopes):
             return None
-        return wald_test(
-            slopes,
-            list(self.params.index),
-            self._estimates,
-            self.covariance.matrix,
-            self.df_t,
-            name="Test of the model",
-            null="all slopes are zero",
-            rule=self.covariance.rule,
-        )
+        test = self.wald_test(slopes)
+        return replace(test, name="Test of the model", null="all slopes are zero")
 
     @property
     def _estimates(self) -> FloatArray:
