@@ -90,6 +90,13 @@ def lr_test(
     statistic = statistic if statistic > ROUNDING * abs(wide.loglik) else 0.0
     if method == "bootstrap":
         return _bootstrap_test(null, wide, statistic, reps, seed)
+    return _asymptotic_test(null, wide, statistic, fixed)
+
+
+def _asymptotic_test(
+    null: Likelihood, wide: MixedResults, statistic: float, fixed: int
+) -> TestResult:
+    """Refer the statistic to its distribution in large samples; ``fixed`` effects are added."""
     after = likelihood_of(wide, restricted=null.restricted)
     added = _added_variances(null, after)
     df = after.parameters - null.parameters + fixed

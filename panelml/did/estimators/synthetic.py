@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import FloatArray
 from panelml.arguments import checked
 from panelml.did.core.aggregation import Cells
 from panelml.did.core.synthetic import Kind, Penalties, Weighted
@@ -234,54 +234,58 @@ def _repeated(
     found: list[Weighted],
 ) -> FloatArray:
     """Estimate again and again, shape (reps, effects)."""
+    if spec.inference == "jackknife":
+        return _without_each(data, kind, penalties, found)
+    samples = _placebos(spec, data) if spec.inference == "placebo" else _resampled(spec, data)
+    return np.stack([compare(sample, kind, penalties)[1] for sample in samples])
+
+
+def _placebos(spec: Spec, data: Outcomes) -> Iterator[Outcomes]:
+    """Let units never treated stand for the treated ones, in random order or each for a single one.
+
+    Raises
+    ------
+    IdentificationError
+        Unless there are more of them than treated ones.
+    """
     periods = data.y.shape[1]
     never, treated = (np.flatnonzero(m) for m in (data.start == periods, data.start < periods))
-    if spec.inference == "jackknife":
-        return _without_each(data, kind, penalties, found, treated)
+    if never.size <= treated.size:
+        raise IdentificationError(
+            f"Placebos need more units never treated ({never.size}) than treated ones "
+            f"({treated.size}): choose inference='bootstrap' or 'jackknife'."
+        )
+    start = np.full(never.size, periods)
+    if treated.size == 1:
+        start[-1] = data.start[treated[0]]
+        for i in counted(never.size, "Placebos"):
+            yield data.of(np.r_[np.delete(never, i), never[i]], start)
+        return
+    start[: treated.size] = data.start[treated]
     rng = np.random.default_rng(spec.seed)
-    if spec.inference == "placebo":
-        if never.size <= treated.size:
-            raise IdentificationError(
-                f"Placebos need more units never treated ({never.size}) than treated ones "
-                f"({treated.size}): choose inference='bootstrap' or 'jackknife'."
-            )
-
-        if treated.size == 1:
-            # Each unit once: nothing is left to chance.
-            start = _moved(data, never, treated)
-            return np.stack(
-                [
-                    compare(data.of(np.r_[np.delete(never, i), never[i]], start), kind, penalties)[
-                        1
-                    ]
-                    for i in counted(never.size, "Placebos")
-                ]
-            )
-
-        def draw() -> Outcomes:
-            order = rng.permutation(never)
-            start = np.full(never.size, periods)
-            start[: treated.size] = data.start[treated]
-            return data.of(order, start)
-    else:
-        if treated.size < 2:
-            raise IdentificationError("The bootstrap needs two treated units: take 'placebo'.")
-
-        def draw() -> Outcomes:
-            while True:
-                drawn = data.of(np.sort(rng.integers(0, data.start.size, data.start.size)))
-                whole = np.array_equal(drawn.cohorts, data.cohorts)
-                if whole and (drawn.start == periods).any():
-                    return drawn
-
-    return np.stack([compare(draw(), kind, penalties)[1] for _ in counted(spec.reps, "Draws")])
+    for _ in counted(spec.reps, "Draws"):
+        yield data.of(rng.permutation(never), start)
 
 
-def _moved(data: Outcomes, never: IntArray, treated: IntArray) -> IntArray:
-    """Adoption of units never treated, the last of which stands for the treated one."""
-    start = data.start[never].copy()
-    start[-1] = data.start[treated[0]]
-    return start
+def _resampled(spec: Spec, data: Outcomes) -> Iterator[Outcomes]:
+    """Draw units with replacement, until each cohort and the units never treated are among them.
+
+    Raises
+    ------
+    IdentificationError
+        If a single unit is treated.
+    """
+    periods, units = data.y.shape[1], data.start.size
+    if int((data.start < periods).sum()) < 2:
+        raise IdentificationError("The bootstrap needs two treated units: take 'placebo'.")
+    rng = np.random.default_rng(spec.seed)
+    for _ in counted(spec.reps, "Draws"):
+        sample = data.of(np.sort(rng.integers(0, units, units)))
+        while not (
+            np.array_equal(sample.cohorts, data.cohorts) and (sample.start == periods).any()
+        ):
+            sample = data.of(np.sort(rng.integers(0, units, units)))
+        yield sample
 
 
 def _without_each(
@@ -289,7 +293,6 @@ def _without_each(
     kind: Kind,
     penalties: dict[int, Penalties],
     found: list[Weighted],
-    treated: IntArray,
 ) -> FloatArray:
     counts = [int((data.start == g).sum()) for g in data.cohorts]
     if min(counts) < 2:

@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.arguments import checked
 from panelml.data.panel.panel import Panel, rows_of
 from panelml.did.core.adoption import Adoption, read_adoption
 from panelml.did.estimators.base import PolicyModel, average_effect, require_model
+from panelml.did.results.effects import EffectResults
 from panelml.did.results.randomization import RandomizationTest, Shifted
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
@@ -95,36 +96,71 @@ def randomization_test(
         raise IdentificationError("All units adopt at the same time: no dates can be dealt out.")
     result = model.fit(panel)
     whole = average_effect(result)
-    estimate, error = float(whole.params.iloc[0]), float(whole.std_errors.iloc[0])
-    scale = STEP * error if error > 0 else abs(estimate) or 1.0
-    steps = (0.0, scale, -scale) if intervals else (0.0,)
+    steps = _steps(whole) if intervals else (0.0,)
     fits = _Fits.of(model, panel, adoption, steps)
     observed = fits.dealt(np.arange(adoption.start.size))
-    found = []
-    for draw in counted(draws, "Randomisation test"):
-        order = np.random.default_rng([seed, draw]).permutation(first.size)
-        try:
-            found.append(fits.dealt(first[order][member]))
-        except IdentificationError as error:
-            reason = str(error)
-    if not found:
-        raise IdentificationError(f"No draw could be estimated. Of the last one: {reason}")
-    shifted = Shifted.of(np.array(steps), np.array([observed, *found]), statistic == "t")
-    known = np.isfinite(shifted.at(0.0))
-    if not known[1:].any():
-        raise IdentificationError(
-            "No draw could be estimated. Of the last one: its standard error is zero"
-        )
+    dealt = _dealt_anew(fits, member, first, draws=draws, seed=seed)
+    shifted = Shifted.of(np.array(steps), np.array([observed, *dealt]), statistic == "t")
+    known = _with_statistic(shifted)
     if intervals and not shifted.linear:
         raise SpecificationError(
             f"{result.model} is not linear in the outcome: the test cannot be turned into an "
             "interval. Leave out intervals=True."
         )
-    known[0] = True
     return RandomizationTest(
-        result.model, estimate, shifted.only(known), draws - int(known[1:].sum()),
-        statistic == "t", f"{first.size:,} levels of {panel.unit if groups is None else groups}",
-    )  # fmt: skip
+        result.model,
+        float(whole.params.iloc[0]),
+        shifted.only(known),
+        draws - int(known[1:].sum()),
+        statistic == "t",
+        f"{first.size:,} levels of {panel.unit if groups is None else groups}",
+    )
+
+
+def _steps(whole: EffectResults) -> tuple[float, ...]:
+    """Return effects to take from the outcomes: none, and one far off on either side."""
+    estimate, error = float(whole.params.iloc[0]), float(whole.std_errors.iloc[0])
+    scale = STEP * error if error > 0 else abs(estimate) or 1.0
+    return (0.0, scale, -scale)
+
+
+def _dealt_anew(
+    fits: _Fits, member: IntArray, first: IntArray, *, draws: int, seed: int
+) -> list[FloatArray]:
+    """Estimate effects of dates dealt out anew among groups, where they can be estimated.
+
+    Raises
+    ------
+    IdentificationError
+        If there is no such draw.
+    """
+    dealt = []
+    for draw in counted(draws, "Randomisation test"):
+        order = np.random.default_rng([seed, draw]).permutation(first.size)
+        try:
+            dealt.append(fits.dealt(first[order][member]))
+        except IdentificationError as error:
+            reason = str(error)
+    if not dealt:
+        raise IdentificationError(f"No draw could be estimated. Of the last one: {reason}")
+    return dealt
+
+
+def _with_statistic(shifted: Shifted) -> BoolArray:
+    """Mark the draws that have a statistic, and the dates as they were, first.
+
+    Raises
+    ------
+    IdentificationError
+        If there is no such draw.
+    """
+    known: BoolArray = np.isfinite(shifted.at(0.0))
+    if not known[1:].any():
+        raise IdentificationError(
+            "No draw could be estimated. Of the last one: its standard error is zero"
+        )
+    known[0] = True
+    return known
 
 
 @dataclass(frozen=True, slots=True)
