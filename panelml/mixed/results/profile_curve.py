@@ -181,33 +181,22 @@ def _components(
         return solve
 
     for part in random.parts:
-        where = part.random
-        for a, label in enumerate(part.labels):
-            deviation = float(part.deviations[a])
-            yield _Parameter(
-                f"sd({label} | {part.name})",
-                deviation,
-                0.1 * max(deviation, 0.1 * float(natural[where[a]])),
-                (0.0, np.inf),
-                solver(partial(hold_deviation, int(where[a]), structure, natural)),
-            )
+        for a, deviation in enumerate(part.deviations.tolist()):
+            place = int(part.random[a])
+            step = 0.1 * max(deviation, 0.1 * float(natural[place]))
+            hold = solver(partial(hold_deviation, place, structure, natural))
+            name = f"sd({part.labels[a]} | {part.name})"
+            yield _Parameter(name, deviation, step, (0.0, np.inf), hold)
         for (a, b), correlation in part.correlations().items():
-            pair = (int(where[a]), int(where[b]))
             if np.isfinite(correlation):
-                yield _Parameter(
-                    f"corr({part.labels[a]}, {part.labels[b]} | {part.name})",
-                    min(max(correlation, -1.0), 1.0),
-                    0.05,
-                    (-1.0, 1.0),
-                    solver(partial(hold_correlation, pair, structure, natural)),
-                )
-    yield _Parameter(
-        "sd(residual)",
-        sigma,
-        0.3 * sigma / np.sqrt(outcome.size),
-        (0.0, np.inf),
-        solver(partial(hold_residual, structure, natural)),
-    )
+                pair = (int(part.random[a]), int(part.random[b]))
+                hold = solver(partial(hold_correlation, pair, structure, natural))
+                name = f"corr({part.labels[a]}, {part.labels[b]} | {part.name})"
+                clipped = min(max(correlation, -1.0), 1.0)
+                yield _Parameter(name, clipped, 0.05, (-1.0, 1.0), hold)
+    step = 0.3 * sigma / np.sqrt(outcome.size)
+    hold = solver(partial(hold_residual, structure, natural))
+    yield _Parameter("sd(residual)", sigma, step, (0.0, np.inf), hold)
 
 
 def _fixed(
