@@ -13,7 +13,10 @@ from panelml.core.block import Block
 from panelml.data.formula.design import Design
 from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights
-from panelml.data.source import Chunk, KnownMeans, chunk_rows, split_units
+from panelml.data.source.chunk import Chunk, KnownMeans, Reads
+from panelml.data.source.cutting import chunk_rows, split_units
+from panelml.data.source.source import Source
+from panelml.errors import DataError
 
 __all__ = ["Sample"]
 
@@ -22,11 +25,11 @@ Array = TypeVar("Array", FloatArray, IntArray)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows of a panel with the variables of a design.
+    """Rows of a source with the variables of a design.
 
     Attributes
     ----------
-    panel : Panel
+    source : Source
     design : Design
     names : tuple of str
         Names of the regressors in the blocks.
@@ -35,7 +38,7 @@ class Sample:
     slopes : tuple of str
         Columns whose values the blocks carry for effect-specific slopes.
     weights : Weights, or None
-    keep : BoolArray, shape (rows of the panel,), or None
+    keep : BoolArray, shape (rows of the source,), or None
         Sorted rows that enter; None for all.
     scale : float
         Factor that gives analytic weights mean one.
@@ -45,7 +48,7 @@ class Sample:
         Unit means of another sample, by which ``within()`` and ``between()`` go.
     """
 
-    panel: Panel
+    source: Source
     design: Design
     names: tuple[str, ...]
     keys: tuple[tuple[str, ...], ...] = ()
@@ -56,16 +59,42 @@ class Sample:
     steps: tuple[Callable[[Block], Block], ...] = field(default=())
     known: KnownMeans | None = None
 
+    @property
+    def panel(self) -> Panel:
+        """The rows in memory, for what is no sum over units.
+
+        Raises
+        ------
+        DataError
+            If they are elsewhere.
+        """
+        if isinstance(self.source, Panel):
+            return self.source
+        raise DataError(
+            "This needs all rows in memory at once, and they are read in chunks from elsewhere "
+            f"({type(self.source).__name__}). Load them as a Panel."
+        )
+
+    @property
+    def reads(self) -> Reads:
+        """What its blocks read of a chunk."""
+        weights = () if self.weights is None else (self.weights.column,)
+        own = Reads(columns=(*self.slopes, *weights), keys=self.keys)
+        return Reads.joined([self.design.reads, own])
+
     def chunks(self, rows: int | None = None) -> Iterator[Chunk]:
-        """Cut the panel into chunks of whole units, of a size that caches hold if not given."""
+        """Cut the source into chunks of whole units, of a size that caches hold if not given."""
         rows = rows or chunk_rows(1 + len(self.names) + len(self.slopes))
-        starts = self.panel.index.starts
+        starts, reads = self.source.index.starts, self.reads
         present = np.concatenate([[0], np.cumsum(self.unit_rows > 0)])
         for first, stop in split_units(starts, rows):
             if present[stop] == present[first]:
                 continue
-            number = int(present[first])
-            yield Chunk.of_units(self.panel, first, stop, self.keep, number, self.known)
+            known = self.known
+            if known is not None:
+                known = {key: means[first:stop] for key, means in known.items()}
+            chunk = self.source.chunk(first, stop, reads).keeping(self.keep)
+            yield replace(chunk, first_unit=int(present[first]), known=known)
 
     def block(self, chunk: Chunk) -> Block:
         """Evaluate the design and the keys on a chunk."""
@@ -74,13 +103,10 @@ class Sample:
             z=self.design.evaluate(chunk),
             starts=chunk.starts if keep is None else _kept_starts(chunk.starts, keep),
             first_unit=chunk.first_unit,
-            time=_rows(self.panel.index.time[chunk.rows], keep),
-            steps=self.panel.index.steps,
+            time=_rows(chunk.time, keep),
+            steps=chunk.steps,
             weights=self._block_weights(chunk),
-            keys={
-                "^".join(names): _rows(self.panel.codes(names)[chunk.rows], keep)
-                for names in self.keys
-            },
+            keys={"^".join(names): _rows(chunk.codes[names], keep) for names in self.keys},
             slopes={
                 name: _rows(chunk.values(name).astype(np.float64), keep) for name in self.slopes
             },
@@ -97,7 +123,7 @@ class Sample:
         """Return the sample with some of its rows, shape (rows of the sample,)."""
         if rows.all():
             return self
-        keep: BoolArray = np.zeros(self.panel.nobs, dtype=bool)
+        keep: BoolArray = np.zeros(self.source.nobs, dtype=bool)
         keep[slice(None) if self.keep is None else self.keep] = rows
         return replace(self, keep=keep)
 
@@ -112,8 +138,8 @@ class Sample:
 
     @property
     def unit_rows(self) -> IntArray:
-        """Rows in the sample for each unit of the panel."""
-        starts = self.panel.index.starts
+        """Rows in the sample for each unit of the source."""
+        starts = self.source.index.starts
         if self.keep is None:
             return np.diff(starts)
         return np.add.reduceat(self.keep.astype(np.int64), starts[:-1])
@@ -121,29 +147,29 @@ class Sample:
     @property
     def nobs(self) -> int:
         """Number of rows."""
-        return self.panel.nobs if self.keep is None else int(self.keep.sum())
+        return self.source.nobs if self.keep is None else int(self.keep.sum())
 
     @property
     def unit_labels(self) -> AnyArray:
         """Labels of the sample's units, in order."""
-        return self.panel.index.units[self.unit_rows > 0]
+        return self.source.index.units[self.unit_rows > 0]
 
     def codes(self, names: tuple[str, ...]) -> IntArray:
-        """Return the panel's codes of a column or combination, one for each row of the sample."""
-        return _rows(self.panel.codes(names), self.keep)
+        """Return the source's codes of a column or combination, one for each row of the sample."""
+        return _rows(self.source.codes(names), self.keep)
 
     def level_rows(self, names: tuple[str, ...]) -> IntArray:
         """Count the sample's rows of each level of a column or combination, shape (levels,)."""
-        if names == (self.panel.unit,):
+        if names == (self.source.unit,):
             return self.unit_rows
-        return np.bincount(self.codes(names), minlength=self.panel.levels(names))
+        return np.bincount(self.codes(names), minlength=self.source.levels(names))
 
     def is_nested(self, inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
         """Whether each level of one combination of columns lies in one level of another."""
         if set(outer) <= set(inner):
             return True
         codes, around = self.codes(inner), self.codes(outer)
-        first: IntArray = np.zeros(self.panel.levels(inner), dtype=np.int64)
+        first: IntArray = np.zeros(self.source.levels(inner), dtype=np.int64)
         # A few rows are enough to refute most nestings.
         for rows in (slice(1000), slice(None)):
             first[codes[rows]] = around[rows]
@@ -157,7 +183,7 @@ class Sample:
             full = np.full(self.keep.shape, np.nan)
             full[self.keep] = values
             values = full
-        return self.panel.index.unsort(values)
+        return self.source.index.unsort(values)
 
     def _block_weights(self, chunk: Chunk) -> FloatArray | None:
         if self.weights is None:

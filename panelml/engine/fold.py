@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 from panelml.core.block import Block
-from panelml.core.pair import Addable
+from panelml.core.pair import Addable, pairwise_sum
 from panelml.data.sample import Sample
-from panelml.data.source import Chunk
-from panelml.errors import EmptyDataError
+from panelml.data.source.chunk import Chunk
 
 __all__ = ["capped", "fold", "thread_count"]
 
@@ -76,23 +76,13 @@ def fold(
     EmptyDataError
         If the sample is empty.
     """
-    held: list[tuple[int, S]] = []
-    for value in _mapped(sample, statistic, threads or thread_count(), rows):
-        size, total = 1, value
-        while held and held[-1][0] == size:
-            size, total = 2 * size, held.pop()[1] + total
-        held.append((size, total))
-    if not held:
-        raise EmptyDataError("No rows are left in the estimation sample.")
-    result = held.pop()[1]
-    while held:
-        result = held.pop()[1] + result
-    return result
+    with closing(_mapped(sample, statistic, threads or thread_count(), rows)) as values:
+        return pairwise_sum(values)
 
 
 def _mapped(
     sample: Sample, statistic: Callable[[Block], S], threads: int, rows: int | None
-) -> Iterator[S]:
+) -> Generator[S]:
     def work(chunk: Chunk) -> S:
         return statistic(sample.block(chunk))
 

@@ -17,7 +17,7 @@ from panelml.data.formula.category import Category
 from panelml.data.formula.design import Design, Factor, Part, Terms
 from panelml.data.formula.expression import Expression
 from panelml.data.sample import Sample
-from panelml.data.source import KnownMeans
+from panelml.data.source.chunk import KnownMeans
 from panelml.engine.fold import fold
 
 __all__ = ["UnitMeans"]

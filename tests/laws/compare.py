@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from panelml.data import sample, source
+from panelml.data import sample
+from panelml.data.source import cutting
 from panelml.results.base import Results
 
 
@@ -62,7 +63,7 @@ def chunks_of(rows: int) -> Iterator[None]:
     """Cut every panel into chunks of about so many rows."""
 
     def split(starts: np.ndarray, _: int = 0) -> Iterator[tuple[int, int]]:
-        return source.split_units(starts, rows)
+        return cutting.split_units(starts, rows)
 
     with mock.patch.object(sample, "split_units", split):
         yield

@@ -27,6 +27,7 @@ from panelml.core.moments import CrossProducts, Gram, PanelMoments, UnitRecords
 from panelml.core.pair import Pair
 from panelml.core.row_values import RowValues
 from panelml.core.transforms import Difference, Within
+from panelml.data.formula.category import Levels, Presence
 from panelml.data.formula.formula import parse_formula
 from panelml.data.panel.weights import parse_weights
 from panelml.data.sample import Sample
@@ -87,10 +88,12 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     Gram: lambda b: Gram.of(Within()(b)),
     KeyedSums: lambda b: KeyedSums.of(b.z, b.keys["firm"]),
     Pair: lambda b: Pair(PanelMoments.of(b), Gram.of(Difference()(b))),
+    Levels: lambda b: Levels(np.unique(b.keys["firm"])),
     LevelSums: partial(LevelSums.of, transform=Absorb(PLAN, np.linspace(-1, 2, 27).reshape(9, 3))),
     PanelMoments: PanelMoments.of,
     PeriodSums: PeriodSums.of,
     Ranges: partial(Ranges.of, start=np.arange(25) % 5),
+    Presence: lambda b: Presence(np.bincount(b.keys["firm"], minlength=3) > 0),
     RowPatterns: RowFacts("", None, None, None).of,
     RowValues: lambda b: RowValues(b.z),
     SerialProducts: products,

@@ -11,11 +11,14 @@ import pandas as pd
 from formulaic.transforms.contrasts import Contrasts, CustomContrasts, TreatmentContrasts
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
+from panelml.core.pair import pairwise_sum
 from panelml.data.formula.expression import Expression
-from panelml.data.source import Chunk
+from panelml.data.panel.columns import as_objects
+from panelml.data.source.chunk import Chunk, Reads
+from panelml.data.source.rows import FitRows
 from panelml.errors import FormulaError, MissingValueError, listing, shown
 
-__all__ = ["Category", "Coding", "fit_category", "fit_indicators"]
+__all__ = ["Category", "Coding", "Levels", "Presence", "fit_category", "fit_indicators"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,11 @@ class Category:
     reduced: Coding
     fixed: bool = False
 
+    @property
+    def reads(self) -> Reads:
+        """What it reads of a chunk."""
+        return _reads(self.source)
+
     def evaluate(self, chunk: Chunk) -> IntArray:
         """Return the level of each row, shape (n,), -1 where missing.
 
@@ -92,7 +100,7 @@ class Category:
     def _refuse(self, codes: IntArray, labels: AnyArray, rows: IntArray, chunk: Chunk) -> None:
         first = labels[codes[rows[0]]]
         same = rows[codes[rows] == codes[rows[0]]]
-        users = sorted(chunk.panel.index.position(chunk.rows.start + int(i)) for i in same)
+        users = sorted(chunk.position(int(i)) for i in same)
         raise MissingValueError(
             f"{self.text!r} has the level {first!s} (row {listing(users)}), which no row of the "
             f"estimation sample has, so that its effect is unknown. Known levels: "
@@ -105,7 +113,7 @@ def fit_category(
     source: str | Expression,
     arguments: tuple[Any, ...],
     options: dict[str, Any],
-    whole: Chunk,
+    rows: FitRows,
 ) -> Category:
     """Find the levels that occur, and their coding.
 
@@ -119,7 +127,7 @@ def fit_category(
         raise FormulaError(f"{text!r}: C takes a variable, contrasts= and levels=.")
     contrasts = _contrasts(text, arguments[0] if arguments else options.get("contrasts"))
     declared = options.get("levels")
-    levels = _levels(source, whole) if declared is None else _declared(text, declared)
+    levels = _levels(source, rows) if declared is None else _declared(text, declared)
     _require_levels(text, levels)
     if _base(contrasts) is not None:
         place = _place(text, _base(contrasts), levels)
@@ -136,7 +144,7 @@ def fit_indicators(
     source: str | Expression,
     arguments: tuple[Any, ...],
     options: dict[str, Any],
-    whole: Chunk,
+    rows: FitRows,
 ) -> Category:
     """Find the levels that occur, and give each an indicator but those named as references.
 
@@ -149,7 +157,7 @@ def fit_indicators(
     """
     if arguments or set(options) - {"ref"}:
         raise FormulaError(f"{text!r}: i takes a variable, another to multiply with, and ref=.")
-    levels = _levels(source, whole)
+    levels = _levels(source, rows)
     _require_levels(text, levels)
     name = source if isinstance(source, str) else source.text
     names = [f"{name}::{level}" for level in _texts(levels)]
@@ -199,20 +207,69 @@ def _texts(levels: AnyArray) -> list[str]:
     return [str(level).removesuffix(" 00:00:00") for level in pd.Series(levels)]
 
 
+def _reads(source: str | Expression) -> Reads:
+    return Reads(categories=(source,)) if isinstance(source, str) else source.reads
+
+
 def _code(source: str | Expression, chunk: Chunk) -> tuple[IntArray, AnyArray]:
     if isinstance(source, str):
-        names = (source,)
-        return chunk.panel.codes(names)[chunk.rows], chunk.panel.labels(names)
-    codes, labels = pd.factorize(pd.Series(source.values(chunk)), sort=True)
+        return chunk.codes[source,], chunk.labels[source]
+    return _factorized(source.values(chunk))
+
+
+def _factorized(values: AnyArray) -> tuple[IntArray, AnyArray]:
+    codes, labels = pd.factorize(pd.Series(values), sort=True)
     return codes.astype(np.int64), np.asarray(labels)
 
 
-def _levels(source: str | Expression, whole: Chunk) -> AnyArray:
-    codes, labels = _code(source, whole)
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Levels that occur in the kept rows.
+
+    Attributes
+    ----------
+    values : AnyArray, shape (levels,)
+        Of an expression; of the type that fits the values of all rows.
+    """
+
+    values: AnyArray
+
+    def __add__(self, other: Levels) -> Levels:
+        parts = [self.values, other.values]
+        if any(part.dtype == object for part in parts):
+            parts = [as_objects(part) for part in parts]
+        return Levels(_factorized(np.concatenate(parts))[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Which levels of a column occur in the kept rows, shape (levels,)."""
+
+    present: BoolArray
+
+    def __add__(self, other: Presence) -> Presence:
+        return Presence(self.present | other.present)
+
+
+def _levels(source: str | Expression, rows: FitRows) -> AnyArray:
+    chunks = rows.each(_reads(source))
+    if isinstance(source, str):
+        seen = pairwise_sum(Presence(_occur(chunk, *_code(source, chunk))) for chunk in chunks)
+        return rows.source.labels((source,))[seen.present]
+    return pairwise_sum(_found(source, chunk) for chunk in chunks).values
+
+
+def _found(source: Expression, chunk: Chunk) -> Levels:
+    codes, labels = _code(source, chunk)
+    return Levels(labels[_occur(chunk, codes, labels)])
+
+
+def _occur(chunk: Chunk, codes: IntArray, labels: AnyArray) -> BoolArray:
+    """Tell which labels occur in the kept rows of a chunk, shape (levels,)."""
     use: BoolArray = codes >= 0
-    if whole.keep is not None:
-        use &= whole.keep
-    return labels[np.bincount(codes[use], minlength=labels.size) > 0]
+    if chunk.keep is not None:
+        use &= chunk.keep
+    return np.bincount(codes[use], minlength=labels.size) > 0
 
 
 def _require_levels(text: str, levels: AnyArray) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, TypeAlias
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
@@ -17,8 +16,9 @@ from panelml.data.formula.formula import Formula
 from panelml.data.formula.quoting import unquote
 from panelml.data.formula.rank import full_rank
 from panelml.data.formula.terms import Term, TermFactor, has_constant, read_terms
-from panelml.data.panel.panel import Panel
-from panelml.data.source import Chunk
+from panelml.data.source.chunk import Chunk, Reads
+from panelml.data.source.rows import FitRows
+from panelml.data.source.source import Source
 from panelml.errors import ColumnTypeError, FormulaError, UnknownNameError, listing, shown, suggest
 
 __all__ = ["Design", "Terms", "fit_design", "fit_terms"]
@@ -35,9 +35,14 @@ class Column:
         """Name of the variable."""
         return (self.name,)
 
+    @property
+    def reads(self) -> Reads:
+        """What it reads of a chunk."""
+        return Reads(numbers=(self.name,))
+
     def evaluate(self, chunk: Chunk) -> AnyArray:
         """Return the column on a chunk, shape (1, n)."""
-        return chunk.panel.numbers(self.name)[None, chunk.rows]
+        return chunk.values(self.name)[None]
 
 
 Factor: TypeAlias = Column | Expression | Category
@@ -96,6 +101,11 @@ class Terms:
             for factor in self.factors.values()
         )
 
+    @property
+    def reads(self) -> Reads:
+        """What its factors read of a chunk."""
+        return Reads.joined(factor.reads for factor in self.factors.values())
+
     def evaluate(self, chunk: Chunk, out: FloatArray) -> None:
         """Fill ``out``, shape (k, m), with the variables of the m kept rows of a chunk."""
         keep = slice(None) if chunk.keep is None else chunk.keep
@@ -141,10 +151,19 @@ class Design:
         return tuple(name for terms in (self.regressors, *self.random) for name in terms.names)
 
     @property
+    def sides(self) -> tuple[Terms, ...]:
+        """The outcome if there is one, the regressors, and those of each random term."""
+        return (*([self.outcome] if self.outcome else []), self.regressors, *self.random)
+
+    @property
     def has_state(self) -> bool:
         """Whether it must be fitted again once the estimation sample is known."""
-        sides = (self.regressors, *self.random, *([self.outcome] if self.outcome else []))
-        return any(terms.has_state for terms in sides)
+        return any(terms.has_state for terms in self.sides)
+
+    @property
+    def reads(self) -> Reads:
+        """What it reads of a chunk."""
+        return Reads.joined(terms.reads for terms in self.sides)
 
     def evaluate(self, chunk: Chunk) -> FloatArray:
         """Return outcome (row 0) and regressors of the kept rows of a chunk, shape (1 + k, m)."""
@@ -165,14 +184,14 @@ class Design:
         return replace(self, outcome=None)
 
 
-def fit_design(formula: Formula, panel: Panel, keep: BoolArray | None = None) -> Design:
+def fit_design(formula: Formula, source: Source, keep: BoolArray | None = None) -> Design:
     """Take from the data what a formula needs: levels of categories, means of centred terms.
 
     Parameters
     ----------
     formula : Formula
-    panel : Panel
-    keep : BoolArray, shape (rows of the panel,), optional
+    source : Source
+    keep : BoolArray, shape (rows of the source,), optional
         Sorted rows that are used; by default, for each factor, those where it is complete.
 
     Raises
@@ -185,25 +204,25 @@ def fit_design(formula: Formula, panel: Panel, keep: BoolArray | None = None) ->
         If a term cannot be evaluated.
     """
     name = unquote(formula.outcome)
-    if name in panel.columns:
-        panel.numbers(name, "The outcome")
-    outcome = fit_terms(formula.outcome, panel, keep)
+    if name in source.columns:
+        source.require_numbers(name, "The outcome")
+    outcome = fit_terms(formula.outcome, source, keep)
     if len(outcome.names) != 1:
         raise FormulaError(
             f"The outcome {formula.outcome!r} must be one variable; it gives {len(outcome.names)}."
         )
-    regressors = fit_terms(formula.regressors, panel, keep, constant=formula.intercept)
+    regressors = fit_terms(formula.regressors, source, keep, constant=formula.intercept)
     if outcome.names[0] in regressors.names:
         raise FormulaError(f"The outcome {outcome.names[0]!r} is also a regressor.")
     random = tuple(
-        fit_terms(term.regressors, panel, keep, constant=has_constant(read_terms(term.regressors)))
+        fit_terms(term.regressors, source, keep, constant=has_constant(read_terms(term.regressors)))
         for term in formula.random
     )
     return Design(formula, outcome, regressors, random)
 
 
 def fit_terms(
-    text: str, panel: Panel, keep: BoolArray | None = None, *, constant: bool = True
+    text: str, source: Source, keep: BoolArray | None = None, *, constant: bool = True
 ) -> Terms:
     """Fit one side of a formula; the constant itself is left out.
 
@@ -213,12 +232,12 @@ def fit_terms(
         Whether a constant, or effects that add up to one, stand beside the terms, so that a
         category needs one variable less than it has levels.
     """
-    whole = Chunk.of_units(panel, 0, panel.n_units, keep)
+    rows = FitRows(source, keep)
     terms = [term for term in read_terms(text) if term.factors]
     factors: dict[str, Factor] = {}
     for factor in (factor for term in terms for factor in term.factors):
         if factor.text not in factors:
-            factors[factor.text] = _fit_factor(factor, whole)
+            factors[factor.text] = _fit_factor(factor, rows)
     kinds = [_split(term, factors) for term in terms]
     codings = full_rank(kinds, constant=constant)
     parts = [
@@ -229,46 +248,46 @@ def fit_terms(
     return Terms(factors, tuple(part for part in parts if part.names))
 
 
-def _fit_factor(factor: TermFactor, whole: Chunk) -> Factor:
-    text, panel = factor.text, whole.panel
+def _fit_factor(factor: TermFactor, rows: FitRows) -> Factor:
+    text, source = factor.text, rows.source
     if factor.is_column:
-        return _fit_column(factor.column, whole)
+        return _fit_column(factor.column, rows)
     for function, fit in (("C", fit_category), ("i", fit_indicators)):
         call = read_call(text, function)
         if call is not None:
             inner, arguments, options = call
             name = unquote(inner)
-            source = name if name in panel.columns else parse_expression(inner, panel).fit(whole)
-            return fit(text, source, arguments, options, whole)
-    return parse_expression(text, panel).fit(whole)
+            values = name if name in source.columns else parse_expression(inner, source).fit(rows)
+            return fit(text, values, arguments, options, rows)
+    return parse_expression(text, source).fit(rows)
 
 
-def _fit_column(name: str, whole: Chunk) -> Factor:
-    panel = whole.panel
-    if name not in panel.columns:
+def _fit_column(name: str, rows: FitRows) -> Factor:
+    source = rows.source
+    if name not in source.columns:
         raise UnknownNameError(
-            f"The formula names {name!r}, which is no column.{suggest(name, panel.columns)}"
+            f"The formula names {name!r}, which is no column.{suggest(name, source.columns)}"
         )
-    if panel.kind(name) == "category":
-        _refuse_number_texts(name, panel)
-        return fit_category(name, name, (), {}, whole)
-    panel.numbers(name)
+    if source.kind(name) == "category":
+        _refuse_number_texts(name, source)
+        return fit_category(name, name, (), {}, rows)
+    source.require_numbers(name)
     return Column(name)
 
 
-def _refuse_number_texts(name: str, panel: Panel) -> None:
+def _refuse_number_texts(name: str, source: Source) -> None:
     """Numbers that were read as text would silently become a category with a level for each."""
-    if panel.series(name).dtype in (nw.Categorical, nw.Enum):
+    if source.is_declared(name):
         return
-    labels = panel.labels((name,))
+    labels = source.labels((name,))
     numeric = pd.to_numeric(pd.Series(labels, dtype=object), errors="coerce").notna().to_numpy()
     if not numeric.any():
         return
     first = int(numeric.argmax())
-    rows = np.flatnonzero(panel.codes((name,)) == first)
+    rows = np.flatnonzero(source.codes((name,)) == first)
     raise ColumnTypeError(
         f"Column {name!r} holds numbers written as text, such as {shown(labels[first])} (row "
-        f"{listing(sorted(panel.index.position(int(i)) for i in rows))}). Convert it with "
+        f"{listing(sorted(source.index.position(int(i)) for i in rows))}). Convert it with "
         f"pandas.to_numeric, or write C({name}) if these are names."
     )
 

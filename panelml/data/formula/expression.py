@@ -24,8 +24,9 @@ from panelml.data.formula.functions import (
 )
 from panelml.data.formula.quoting import RANGE, Masked, mask, unquote
 from panelml.data.panel.columns import as_objects, missing_values
-from panelml.data.panel.panel import Panel
-from panelml.data.source import Chunk
+from panelml.data.source.chunk import Chunk, Reads
+from panelml.data.source.rows import FitRows
+from panelml.data.source.source import Source
 from panelml.errors import ColumnTypeError, FormulaError, UnknownNameError, shown, suggest
 
 __all__ = ["Expression", "PanelCall", "parse_expression", "read_call"]
@@ -87,6 +88,12 @@ class Expression:
         """What it computes; texts that read the same may stand for different columns."""
         calls = ((call.function, call.argument.key, *call.options) for call in self.calls.values())
         return (self.source, *self.columns.items(), *calls)
+
+    @property
+    def reads(self) -> Reads:
+        """What it reads of a chunk."""
+        inner = [name for call in self.calls.values() for name in call.argument.reads.columns]
+        return Reads(columns=(*self.columns.values(), *inner))
 
     @property
     def averaged(self) -> dict[tuple[object, ...], Expression]:
@@ -161,13 +168,18 @@ class Expression:
         known = row_functions(chunk, states, fitted)
         return evaluate(self.source, context, known, self.text), missing
 
-    def fit(self, whole: Chunk) -> Expression:
-        """Take states from the whole panel, and names from a part of it."""
+    def fit(self, rows: FitRows) -> Expression:
+        """Take states from all rows, and names from a few of them.
+
+        The state of a function such as ``center()`` or ``bs()`` is no sum over units, but what
+        formulaic computes from its argument in all rows: only for such a function are the columns
+        that the expression reads held in memory at once.
+        """
         fitted: dict[str, dict[str, Any]] = {}
         if self.has_state:
-            self.run(whole, {}, fitted)
+            self.run(rows.whole(self.reads), {}, fitted)
         ready = replace(self, states=fitted)
-        part = _first_units(whole)
+        part = rows.first(self.reads)
         keys = _variables(self.text, ready.run(part, fitted)[0], part.n)
         names = tuple(f"{self.text}[{key}]" if key is not None else self.text for key in keys)
         return replace(ready, names=names)
@@ -186,7 +198,7 @@ class Expression:
         return masked
 
 
-def parse_expression(text: str, panel: Panel) -> Expression:
+def parse_expression(text: str, source: Source) -> Expression:
     """Read an expression and tell columns from functions.
 
     Raises
@@ -197,28 +209,28 @@ def parse_expression(text: str, panel: Panel) -> Expression:
         If it is no expression, or calls what formulas may not call.
     """
     masked = mask(text)
-    return _Reader(text, panel, masked).read(parse(masked.code, text))
+    return _Reader(text, source, masked).read(parse(masked.code, text))
 
 
 class _Reader(ast.NodeTransformer):
     """Takes the panel calls out of an expression, and marks those of functions with a state."""
 
-    def __init__(self, text: str, panel: Panel, masked: Masked) -> None:
+    def __init__(self, text: str, source: Source, masked: Masked) -> None:
         self.text = text
-        self.panel = panel
+        self.source = source
         self.masked = masked
         self.columns: dict[str, str] = {}
         self.calls: dict[str, PanelCall] = {}
         self.has_state = False
 
     def read(self, tree: ast.expr) -> Expression:
-        source = ast.unparse(self.visit(tree))
-        return Expression(self.text, source, self.columns, self.calls, self.has_state)
+        code = ast.unparse(self.visit(tree))
+        return Expression(self.text, code, self.columns, self.calls, self.has_state)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         column = unquote(self.masked.restore(node.id))
-        if column not in self.panel.columns:
-            choices = [*self.panel.columns, *FUNCTION_NAMES]
+        if column not in self.source.columns:
+            choices = [*self.source.columns, *FUNCTION_NAMES]
             raise UnknownNameError(
                 f"The formula names {column!r}, which is no column.{suggest(column, choices)}"
             )
@@ -226,13 +238,13 @@ class _Reader(ast.NodeTransformer):
         return node
 
     def _take(self, name: str, column: str) -> None:
-        if self.panel.is_numeric(column):
-            self.panel.numbers(column)
+        if self.source.is_numeric(column):
+            self.source.require_numbers(column)
         self.columns[name] = column
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         name = dotted(node)
-        if name in self.panel.columns:
+        if name in self.source.columns:
             self._take(name, name)
         elif name not in CONSTANTS:
             self._refuse(node)
@@ -282,11 +294,11 @@ class _Reader(ast.NodeTransformer):
         if not node.args:
             raise FormulaError(f"{self.text!r}: {function}() names no variable.")
         text = self.masked.restore(ast.unparse(node.args[0]))
-        inner = _Reader(text, self.panel, self.masked)
+        inner = _Reader(text, self.source, self.masked)
         argument = inner.read(node.args[0])
         self.has_state |= inner.has_state
         stem = "panel_call_"
-        while any(column.startswith(stem) for column in self.panel.columns):
+        while any(column.startswith(stem) for column in self.source.columns):
             stem += "_"
         name = f"{stem}{len(self.calls)}"
         self.calls[name] = PanelCall(function, argument, self._options(function, node))
@@ -336,13 +348,6 @@ def read_call(text: str, name: str) -> tuple[str, tuple[Any, ...], dict[str, Any
     arguments = tuple(evaluate(ast.unparse(a), {}, CODING, text) for a in node.args[1:])
     options = {str(k.arg): evaluate(ast.unparse(k.value), {}, CODING, text) for k in node.keywords}
     return inner, arguments, options
-
-
-def _first_units(whole: Chunk) -> Chunk:
-    """Return a small run of units."""
-    starts = whole.panel.index.starts
-    stop = min(max(int(np.searchsorted(starts, 1000)), 1), starts.size - 1)
-    return Chunk.of_units(whole.panel, 0, stop, whole.keep)
 
 
 def _typed(values: AnyArray) -> Any:

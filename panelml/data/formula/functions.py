@@ -15,7 +15,7 @@ from panelml.data.formula.elementwise import CONSTANTS, ELEMENTWISE, SCALARS
 from panelml.data.formula.quoting import mask
 from panelml.data.panel.axis import shift_places
 from panelml.data.panel.columns import as_objects
-from panelml.data.source import Chunk
+from panelml.data.source.chunk import Chunk
 from panelml.errors import ColumnTypeError, FormulaError, shown
 
 __all__ = [
@@ -76,11 +76,10 @@ def panel_functions(chunk: Chunk) -> dict[str, Callable[..., AnyArray]]:
     A gap gives a missing value. ``between(x)`` is the unit's mean over the rows of the
     estimation sample and ``within(x)`` the deviation from it; units with a ``known`` mean keep it.
     """
-    unit, index = chunk.unit, chunk.panel.index
-    time = index.time[chunk.rows]
+    unit = chunk.unit
 
     def lag(x: AnyArray, k: int = 1) -> AnyArray:
-        places = shift_places(unit, time, index.steps, _whole(k))
+        places = shift_places(unit, chunk.time, chunk.steps, _whole(k))
         return _take(x, places)
 
     def lead(x: AnyArray, k: int = 1) -> AnyArray:

@@ -15,7 +15,6 @@ from panelml._typing import AnyArray, BoolArray, FloatArray
 from panelml.data.panel.grouping import ROW
 from panelml.data.panel.panel import Panel
 from panelml.data.sample import Sample
-from panelml.data.source import Chunk
 
 __all__ = ["changed_variables", "same_order", "same_outcome", "same_rows", "same_sample"]
 
@@ -124,10 +123,11 @@ def _kept_values(sample: Sample, name: str) -> FloatArray:
 
 def _outcome(sample: Sample) -> FloatArray:
     """The outcome in the sample's rows, shape (n,)."""
-    whole = Chunk.of_units(sample.panel, 0, sample.panel.n_units, sample.keep)
+    outcome, panel = sample.design.outcome, sample.panel
     values = np.zeros((1, sample.nobs))
-    if sample.design.outcome is not None:
-        sample.design.outcome.evaluate(whole, values)
+    if outcome is not None:
+        whole = panel.chunk(0, panel.n_units, outcome.reads).keeping(sample.keep)
+        outcome.evaluate(whole, values)
     return np.asarray(values[0])
 
 

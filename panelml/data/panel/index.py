@@ -11,6 +11,7 @@ import numpy as np
 from panelml._typing import AnyArray, BoolArray, IntArray
 from panelml.data.panel.axis import Period
 from panelml.data.panel.codes import declared_levels, factorize, run_starts
+from panelml.data.source.index import SourceIndex
 from panelml.errors import (
     ColumnTypeError,
     DuplicateIndexError,
@@ -25,83 +26,24 @@ Array = TypeVar("Array", bound=AnyArray)
 
 
 @dataclass(frozen=True, slots=True)
-class PanelIndex:
+class PanelIndex(SourceIndex):
     """Where each row of the sorted panel belongs.
 
     Attributes
     ----------
-    units : AnyArray, shape (g,)
-        Labels of the units, sorted.
-    times : AnyArray, shape (T,)
-        Labels of the periods, sorted.
-    starts : IntArray, shape (g + 1,)
-        First sorted row of each unit.
     time : IntArray, shape (n,)
         Code of each sorted row's period.
-    steps : IntArray, shape (T,)
-        Position of each period on the time axis.
-    period : Period
-        What a step of the time axis is.
     order : IntArray, shape (n,), or None
         The user's row that stands at each sorted place; None where the rows came sorted.
     """
 
-    units: AnyArray
-    times: AnyArray
-    starts: IntArray
     time: IntArray
-    steps: IntArray
-    period: Period
     order: IntArray | None
-
-    @property
-    def delta(self) -> str:
-        """Length of a step of time, in words."""
-        return self.period.name
-
-    @property
-    def remedy(self) -> str:
-        """What to do where no two periods are one step apart; "" where some are."""
-        gaps = np.diff(self.steps)
-        if not gaps.size or gaps.min() == 1:
-            return ""
-        common, number = int(np.gcd.reduce(gaps)), self.period.kind == "number"
-        if number and common > 1 and not self.period.written:
-            length = common * self.period.length
-            return (
-                f"All periods are {length:g} apart, or a multiple of that: with "
-                f"Panel(..., delta={length:g}) that is one step."
-            )
-        if common > 1:
-            return (
-                f"All periods are {common} times {self.delta} apart, or a multiple of that: use "
-                "periods of that length, or make a new Panel of these rows if they were selected "
-                "from others."
-            )
-        return (
-            f"The periods are uneven, with no common step but {self.delta}: turn them into "
-            "periods of equal length, such as months, or number them."
-        )
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return self.time.size
-
-    @property
-    def sizes(self) -> IntArray:
-        """Rows of each unit, shape (g,)."""
-        return np.diff(self.starts)
 
     @property
     def unit(self) -> IntArray:
         """Code of each sorted row's unit, shape (n,)."""
         return np.repeat(np.arange(self.units.size), self.sizes)
-
-    def varies_within(self, values: AnyArray) -> BoolArray:
-        """Which units have different values, missing ones aside, shape (g,)."""
-        first = self.starts[:-1]
-        return np.asarray(np.fmin.reduceat(values, first) < np.fmax.reduceat(values, first))
 
     def position(self, row: int) -> int:
         """Return the user's row number of a sorted row."""
@@ -168,7 +110,7 @@ def build_index(
             pairs = [(units[unit_codes[i]], times[time_codes[i]], order[i : i + 2]) for i in twice]
             _refuse_duplicates(pairs, unit.name, time.name)
         starts = np.searchsorted(unit_codes, np.arange(units.size + 1))
-    return PanelIndex(units, times, starts, time_codes, period.steps(times), period, order)
+    return PanelIndex(units, times, starts, period.steps(times), period, time_codes, order)
 
 
 def _is_sorted(first: IntArray, runs: IntArray, time: IntArray) -> bool:

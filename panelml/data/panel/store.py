@@ -19,6 +19,7 @@ from panelml.data.panel.columns import (
     refuse_rounding,
 )
 from panelml.data.panel.index import PanelIndex
+from panelml.data.source.chunk import Chunk, Reads
 from panelml.errors import UnknownNameError, suggest
 
 __all__ = ["Store"]
@@ -124,21 +125,54 @@ class Store:
             self._cache[name] = self.index.sort(read(self.series(name)))
         return self._cache[name]
 
-    def numbers(self, name: str, role: str = "Column") -> AnyArray:
-        """Return the values of a column that must be numeric, in sorted order.
+    def is_declared(self, name: str) -> bool:
+        """Whether a column is stored as categories, rather than as texts."""
+        return self.series(name).dtype in (nw.Categorical, nw.Enum)
+
+    def require_numbers(self, name: str, role: str = "Column") -> None:
+        """Refuse a column that does not hold numbers.
 
         Raises
         ------
         ColumnTypeError
-            If it is not, or holds whole numbers that double precision would round; the message
-            names rows, and begins with ``role``.
+            If it holds something else, or whole numbers that double precision would round; the
+            message names rows, and begins with ``role``.
         """
         if not self.is_numeric(name):
             refuse_kind(role, name, self.kind(name), objects(self.series(name)))
         if name not in self._exact:
             refuse_rounding(role, name, self.series(name))
             self._exact.add(name)
+
+    def numbers(self, name: str, role: str = "Column") -> AnyArray:
+        """Return the values of a column that must be numeric, in sorted order.
+
+        Raises
+        ------
+        ColumnTypeError
+            As ``require_numbers``.
+        """
+        self.require_numbers(name, role)
         return self.values(name)
+
+    def chunk(self, first: int, stop: int, reads: Reads) -> Chunk:
+        """Return the rows of the units from ``first`` to before ``stop``, as views."""
+        index = self.index
+        start, end = int(index.starts[first]), int(index.starts[stop])
+        rows = slice(start, end)
+        columns = {name: self.numbers(name)[rows] for name in reads.numbers}
+        columns |= {name: self.values(name)[rows] for name in reads.columns}
+        coded = [*((name,) for name in reads.categories), *reads.keys]
+        return Chunk(
+            columns=columns,
+            codes={names: self.codes(names)[rows] for names in coded},
+            labels={name: self.labels((name,)) for name in reads.categories},
+            time=index.time[rows],
+            steps=index.steps,
+            starts=index.starts[first : stop + 1] - start,
+            first_row=start,
+            order=None if index.order is None else index.order[rows],
+        )
 
     def codes(self, names: tuple[str, ...]) -> IntArray:
         """Code a column, or the combinations of several, in sorted row order.

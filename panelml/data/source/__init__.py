@@ -1,0 +1,1 @@
+"""Where rows come from: the protocol of a source, and the chunks that it hands out."""
