@@ -12,6 +12,7 @@
     │   ├── FormulaError                  a formula cannot be read
     │   └── IdentificationError           the data do not identify what was asked for
     ├── UnknownNameError (KeyError)       a column, parameter or option that does not exist
+    ├── MissingMeasureError (AttributeError)  a fit statistic that the model does not have
     ├── ConvergenceError (ArithmeticError)  an iteration ended without its certificate
     ├── DetachedResultError (RuntimeError)  the result has left its data behind (pickling)
     └── MissingDependencyError (ImportError)  an optional package is not installed
@@ -34,6 +35,7 @@ __all__ = [
     "FormulaError",
     "IdentificationError",
     "MissingDependencyError",
+    "MissingMeasureError",
     "MissingValueError",
     "PanelmlError",
     "SpecificationError",
@@ -92,6 +94,10 @@ class UnknownNameError(PanelmlError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class MissingMeasureError(PanelmlError, AttributeError):
+    """A fit statistic that the model does not have, so that ``hasattr`` is False."""
 
 
 class ConvergenceError(PanelmlError, ArithmeticError):

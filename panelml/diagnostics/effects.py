@@ -64,14 +64,14 @@ def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
         null = f"the effects of {fe.effects_absorbed} are zero"
     else:
         _require_restriction(fe, restricted)
-        rss, df = restricted.statistics.rss, restricted.df_resid
+        rss, df = restricted.rss, restricted.df_resid
         null = f"the effects of {fe.effects_absorbed} add nothing to those of " + (
             restricted.effects_absorbed or "a constant"
         )
     extra = df - fe.df_resid
     if extra <= 0:
         raise IdentificationError("The effects have no coefficient to test.")
-    own = fe.statistics.rss
+    own = fe.rss
     statistic = (rss - own) / extra / (own / fe.df_resid)
     test = f_test("F test of effects", null, statistic, (extra, fe.df_resid))
     return _advised(

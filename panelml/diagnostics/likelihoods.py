@@ -215,17 +215,17 @@ class PooledLikelihood:
     @property
     def loglik(self) -> float:
         """Its log-likelihood at the estimates, restricted if asked."""
-        return float(self._loglik(np.array(self.fit.statistics.rss)))
+        return float(self._loglik(np.array(self.fit.rss)))
 
     def _loglik(self, rss: FloatArray) -> FloatArray:
         n, k = self.fit.nobs, len(self.fit.params)
         ml = -n / 2 * (np.log(2 * np.pi * rss / n) + 1)
         # What weights add is the same for every outcome.
-        weights = self.fit.loglik + n / 2 * (np.log(2 * np.pi * self.fit.statistics.rss / n) + 1)
+        weights = self.fit.loglik + n / 2 * (np.log(2 * np.pi * self.fit.rss / n) + 1)
         if not self.restricted:
             return np.asarray(ml + weights)
         df = n - k
-        variance = self.fit.statistics.rss / df
+        variance = self.fit.rss / df
         logdet = k * np.log(variance) - np.linalg.slogdet(self.fit.attached.estimate.iid_cov)[1]
         restricted = -(df * (np.log(2 * np.pi * rss / df) + 1) + logdet) / 2
         return np.asarray(restricted + weights)
@@ -242,7 +242,7 @@ class PooledLikelihood:
         root = np.sqrt(rows[-1])
         basis = np.linalg.qr((rows[:-2] * root).T)[0]
         fitted = basis @ (basis.T @ (rows[-2] * root))
-        sigma = float(np.sqrt(self.fit.statistics.rss / self.fit.nobs))
+        sigma = float(np.sqrt(self.fit.rss / self.fit.nobs))
         return PooledRefits(self, basis, fitted, root, sigma)
 
 

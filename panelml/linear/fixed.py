@@ -149,7 +149,7 @@ def _finish(
         sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
         loglik=gaussian_loglik(rss, n, log_weights(sample, moments.log_weight)), extras=extras,
     )  # fmt: skip
-    statistics = replace(statistics, rsquared_within=1 - rss / tss)
+    statistics = statistics.with_measures({"rsquared_within": 1 - rss / tss})
     if sample.weighting == "analytic":
         statistics = _unweighted(statistics, sample, solved.slopes)
     return assemble(
@@ -191,10 +191,10 @@ def _unweighted(statistics: FitStatistics, sample: Sample, slopes: FloatArray) -
     c = fold(sample, products).centred
     with np.errstate(invalid="ignore", divide="ignore"):
         y, u = c[[0, 2], 1] / np.sqrt(np.diag(c)[[0, 2]] * c[1, 1])
-    extras = dict(statistics.extras)
-    if "corr_u_xb" in extras:
-        extras["corr_u_xb"] = float(u)
-    return replace(statistics, rsquared_overall=float(y**2), extras=extras)
+    values = {"rsquared_overall": float(y**2)}
+    if "corr_u_xb" in statistics.measures:
+        values["corr_u_xb"] = float(u)
+    return statistics.with_measures(values)
 
 
 def _require_variation(absorbed: Absorbed, words: str) -> None:

@@ -54,7 +54,7 @@ def fit_mixed(
     )
     at = fit.levels.optimum.criterion
     statistics = describe(
-        sample, fit.moments, solved.slopes, rss=at.sigma2 * at.df, rsquared=float("nan"),
+        sample, fit.moments, solved.slopes, rss=at.sigma2 * at.df,
         loglik=random.loglik,
         extras=random.extras() | (residual.extras() if residual else {}),
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -29,13 +28,14 @@ from panelml.results.assemble import (
     assemble,
     describe,
     level_resolution,
+    level_rsquared,
     log_weights,
     require_outcome,
 )
 from panelml.results.base import Results
 from panelml.results.levels import RandomIntercepts
 
-__all__ = ["counts_of", "fit_random", "quasi_gram"]
+__all__ = ["counts_of", "fit_random", "quasi_gram", "weighted_loglik"]
 
 
 def fit_random(
@@ -86,17 +86,23 @@ def fit_random(
     if method not in ("ml", "reml"):
         sigma2 = solved.solution.rss / max(counts.df_resid, 1)
     statistics = describe(
-        sample, moments, solved.slopes, rss=solved.solution.rss, rsquared=float("nan"),
-        loglik=components.loglik + log_weights(sample, moments.log_weight) / 2,
+        sample, moments, solved.slopes, rss=solved.solution.rss,
+        rsquared=level_rsquared(moments, solved.slopes).get("rsquared_overall"),
+        loglik=weighted_loglik(components.loglik, sample, moments),
         extras=component_extras(components, transform, moments.means.weight),
     )  # fmt: skip
     return assemble(
         model=model, spec=spec, formula=formula, cov=cov, sample=sample, transform=transform,
         solved=solved, sigma2=sigma2, counts=counts,
-        statistics=replace(statistics, rsquared=statistics.rsquared_overall), intercept=intercept,
+        statistics=statistics, intercept=intercept,
         effects=RandomIntercepts(components.sigma2_u, components.sigma2_e),
         notes=(*notes, *component_notes(components)),
     )  # fmt: skip
+
+
+def weighted_loglik(loglik: float | None, sample: Sample, moments: PanelMoments) -> float | None:
+    """Add half the logarithms of the weights to a log-likelihood, where there is one."""
+    return None if loglik is None else loglik + log_weights(sample, moments.log_weight) / 2
 
 
 def counts_of(moments: PanelMoments, solved: LeastSquares) -> Counts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args
 
@@ -21,7 +21,13 @@ from panelml.inference.covariance import CovLike
 from panelml.random.core.outcome import exact_two_way
 from panelml.random.core.twoway import TwoWayMoments, TwoWayQuasiDemean
 from panelml.random.core.twoway_components import estimate_two_way
-from panelml.random.gls import counts_of, fit_random, require_few_periods, require_method
+from panelml.random.gls import (
+    counts_of,
+    fit_random,
+    require_few_periods,
+    require_method,
+    weighted_loglik,
+)
 from panelml.random.results.components import (
     two_way_extras,
     two_way_notes,
@@ -31,7 +37,7 @@ from panelml.results.assemble import (
     assemble,
     describe,
     level_resolution,
-    log_weights,
+    level_rsquared,
     plain_formula,
 )
 from panelml.results.base import Results
@@ -111,8 +117,8 @@ def fit_two_way(
         moments,
         solved.slopes,
         rss=solved.solution.rss,
-        rsquared=float("nan"),
-        loglik=components.loglik + log_weights(sample, moments.log_weight) / 2,
+        rsquared=level_rsquared(moments, solved.slopes).get("rsquared_overall"),
+        loglik=weighted_loglik(components.loglik, sample, moments),
         extras=two_way_extras(components, moments.means.weight),
     )
     return assemble(
@@ -125,7 +131,7 @@ def fit_two_way(
         solved=solved,
         sigma2=components.sigma2_e,
         counts=counts,
-        statistics=replace(statistics, rsquared=statistics.rsquared_overall),
+        statistics=statistics,
         intercept=float(solved.params[0]) if solved.constant else 0.0,
         effects=CrossedIntercepts(components.sigma2_u, components.sigma2_t, components.sigma2_e),
         notes=(*notes, *two_way_notes(components)),

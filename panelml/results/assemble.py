@@ -17,6 +17,7 @@ from panelml.inference.estimate import ClusterLeverage
 from panelml.inference.influence import Influence
 from panelml.inference.likelihood import Curvature
 from panelml.results.base import Attached, FitStatistics, Results, named
+from panelml.results.measures import Measures
 from panelml.results.prediction import EffectModel, Predictor
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "describe",
     "gaussian_loglik",
     "level_resolution",
+    "level_rsquared",
     "log_weights",
     "plain_formula",
     "require_outcome",
@@ -58,30 +60,32 @@ def describe(
     slopes: FloatArray,
     *,
     rss: float,
-    rsquared: float,
-    loglik: float,
+    rsquared: float | None = None,
+    loglik: float | None = None,
     extras: dict[str, float],
     unit_weights: FloatArray | None = None,
 ) -> FitStatistics:
-    """Compute sizes and R-squared from the moments of outcome and regressors.
+    """Compute sizes and measures of fit from the moments of outcome and regressors.
 
-    Units count equally in the R-squared between them, or by ``unit_weights``, shape (g,).
+    Units count equally in the R-squared between them, or by ``unit_weights``, shape (g,). What is
+    None the model does not have.
     """
     rows = moments.means.rows
-    within, between, overall = level_rsquared(moments, slopes, unit_weights)
     periods = sample.level_rows((sample.panel.time,)) > 0
     return FitStatistics(
         nobs=round(moments.weight),
         n_units=moments.n_units,
         n_periods=int(periods.sum()),
         unit_rows=(int(rows.min()), float(rows.mean()), int(rows.max())),
-        rss=rss,
-        rsquared=rsquared,
-        rsquared_within=within,
-        rsquared_between=between,
-        rsquared_overall=overall,
-        loglik=loglik,
-        extras=extras,
+        measures=Measures.of(
+            {
+                "rsquared": rsquared,
+                **level_rsquared(moments, slopes, unit_weights),
+                "loglik": loglik,
+                "rss": rss,
+                **extras,
+            }
+        ),
     )
 
 
@@ -110,18 +114,20 @@ def require_outcome(total: float, moments: PanelMoments, where: str = "") -> Non
 
 def level_rsquared(
     moments: PanelMoments, slopes: FloatArray, unit_weights: FloatArray | None = None
-) -> tuple[float, float, float]:
+) -> dict[str, float]:
     """Squared correlations of xb and y within units, between units and overall.
 
-    Source: Stata's definitions for xtreg.
+    There are none without regressors. Source: Stata's definitions for xtreg.
     """
+    if not slopes.any():
+        return {}
     between_units = moments.means.cross_products(unit_weights).centred
     floor = 1e-14 * np.diag(moments.overall.centred)
-    return (
-        _squared_correlation(moments.within, slopes, moments.rounding),
-        _squared_correlation(between_units, slopes, floor),
-        _squared_correlation(moments.overall.centred, slopes, floor),
-    )
+    return {
+        "rsquared_within": _squared_correlation(moments.within, slopes, moments.rounding),
+        "rsquared_between": _squared_correlation(between_units, slopes, floor),
+        "rsquared_overall": _squared_correlation(moments.overall.centred, slopes, floor),
+    }
 
 
 def gaussian_loglik(rss: float, n: float, log_weight: float = 0.0) -> float:

@@ -17,6 +17,7 @@ from panelml.inference.covariance import Covariance, CovLike, Estimate, estimate
 from panelml.inference.distributions import t_critical, t_tail
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import wald_test
+from panelml.results.measures import Measures
 from panelml.results.prediction import EffectModel, Predictor
 
 __all__ = ["Attached", "FitStatistics", "FittedModel", "named"]
@@ -31,30 +32,19 @@ class FitStatistics:
     nobs, n_units, n_periods : int
     unit_rows : tuple of (int, float, int)
         Least, mean and most rows of a unit.
-    rss : float
-        Residual sum of squares of the transformed regression.
-    rsquared : float
-        Of the regression the estimator runs: overall for pooled and random effects, within for
-        fixed effects, between for between.
-    rsquared_within, rsquared_between, rsquared_overall : float
-        Squared correlations of xb with y within units, between units and overall, as Stata.
-    loglik : float
-        Log-likelihood; NaN where the estimator has none.
-    extras : dict of str to float
-        What only some models have: sigma_u, sigma_e, rho, theta, ...
+    measures : Measures
+        What the model declares: R-squared, log-likelihood, sigma_u, sigma_e, rho, theta, ...
     """
 
     nobs: int
     n_units: int
     n_periods: int
     unit_rows: tuple[int, float, int]
-    rss: float
-    rsquared: float
-    rsquared_within: float
-    rsquared_between: float
-    rsquared_overall: float
-    loglik: float
-    extras: Mapping[str, float]
+    measures: Measures
+
+    def with_measures(self, values: Mapping[str, float]) -> FitStatistics:
+        """Return the statistics with other values of measures, and with further ones."""
+        return replace(self, measures=self.measures.updated(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,32 +181,42 @@ class FittedModel:
     @property
     def rsquared(self) -> float:
         """R-squared of the regression the estimator runs."""
-        return self.statistics.rsquared
+        return self._measure("rsquared")
 
     @property
     def rsquared_within(self) -> float:
         """Squared correlation of xb and y within units."""
-        return self.statistics.rsquared_within
+        return self._measure("rsquared_within")
 
     @property
     def rsquared_between(self) -> float:
         """Squared correlation of the unit means of xb and y."""
-        return self.statistics.rsquared_between
+        return self._measure("rsquared_between")
 
     @property
     def rsquared_overall(self) -> float:
         """Squared correlation of xb and y over all rows."""
-        return self.statistics.rsquared_overall
+        return self._measure("rsquared_overall")
 
     @property
     def loglik(self) -> float:
-        """Log-likelihood; NaN where the estimator has none."""
-        return self.statistics.loglik
+        """Log-likelihood."""
+        return self._measure("loglik")
+
+    @property
+    def rss(self) -> float:
+        """Residual sum of squares of the transformed regression."""
+        return self._measure("rss")
+
+    @property
+    def measures(self) -> Measures:
+        """The fit statistics that the model declares, in order, with their definitions."""
+        return self.statistics.measures
 
     @property
     def extras(self) -> Mapping[str, float]:
         """What only some models have, such as sigma_u, sigma_e, rho and theta."""
-        return self.statistics.extras
+        return {known.key: known.value for known in self.measures.at("below")}
 
     @property
     def attached(self) -> Attached:
@@ -265,6 +265,9 @@ class FittedModel:
             return None
         test = self.wald_test(slopes)
         return replace(test, name="Test of the model", null="all slopes are zero")
+
+    def _measure(self, key: str) -> float:
+        return self.measures.number(key, self.model)
 
     @property
     def _estimates(self) -> FloatArray:

@@ -33,6 +33,19 @@ COVARIANCES = (
     "DK:1",
     "NW:1",
 )
+STATISTICS = (
+    "nobs",
+    "n_units",
+    "df_model",
+    "df_resid",
+    "df_t",
+    "rsquared",
+    "rsquared_within",
+    "rsquared_between",
+    "rsquared_overall",
+    "loglik",
+    "aic",
+)
 MIXED = {
     "slopes": ("y ~ x1 + (1 + x1 | unit)", None),
     "nested": ("y ~ x1 + (1 | firm/unit)", None),
@@ -62,7 +75,8 @@ def _reads() -> Iterator[tuple[str, Callable[[], Any]]]:
 
 def _of(name: str, result: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield f"{name} params", lambda: result.params
-    yield f"{name} fit", lambda: list(result.glance().select_dtypes("number").iloc[0])
+    yield f"{name} fit", lambda: [getattr(result, key, np.nan) for key in STATISTICS]
+    yield f"{name} extras", lambda: list(result.extras.values())
     yield f"{name} test", lambda: [result.model_test().statistic, result.model_test().pvalue]
     yield f"{name} fitted", lambda: result.fitted()
     yield f"{name} predicted", lambda: result.predict(effects=True)

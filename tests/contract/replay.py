@@ -326,8 +326,8 @@ def _f_effects(result: Results, case: Case) -> float:
         tuple((name, item.partition("|")[0]) for name, item in _options(case).items()),
     )
     first, second = _f_effects_df(result, case)
-    rss = result.statistics.rss
-    return (pooled.statistics.rss - rss) / first / (rss / second)
+    rss = result.rss
+    return (pooled.rss - rss) / first / (rss / second)
 
 
 def _f_effects_df(result: Results, case: Case) -> list[int]:
@@ -394,23 +394,23 @@ VALUES: dict[str, Callable[[Results, Case], Any]] = {
     "nobs": lambda result, case: result.nobs,
     "n_units": lambda result, case: result.n_units,
     "n_clusters": lambda result, case: min(result.covariance.clusters.values()),
-    "rss": lambda result, case: result.statistics.rss,
-    "rss_transformed": lambda result, case: result.statistics.rss,
+    "rss": lambda result, case: result.rss,
+    "rss_transformed": lambda result, case: result.rss,
     "sigma2": _sigma2,
     "s2": lambda result, case: result.extras["sigma_e"] ** 2,
-    "rmse": lambda result, case: (result.statistics.rss / result.counts.df_resid) ** 0.5,
+    "rmse": lambda result, case: (result.rss / result.counts.df_resid) ** 0.5,
     "loglik": _loglik,
     "loglik_without_log_weights": _loglik_without_log_weights,
     "rsquared": _rsquared,
     "rsquared_transformed": _rsquared,
     "transformed": _rsquared,
     "inclusive": lambda result, case: result.extras.get("rsquared_inclusive", result.rsquared),
-    "within": lambda result, case: result.statistics.rsquared_within,
-    "between": lambda result, case: result.statistics.rsquared_between,
-    "overall": lambda result, case: result.statistics.rsquared_overall,
-    "rsquared_within": lambda result, case: result.statistics.rsquared_within,
-    "rsquared_between": lambda result, case: result.statistics.rsquared_between,
-    "rsquared_overall": lambda result, case: result.statistics.rsquared_overall,
+    "within": lambda result, case: result.rsquared_within,
+    "between": lambda result, case: result.rsquared_between,
+    "overall": lambda result, case: result.rsquared_overall,
+    "rsquared_within": lambda result, case: result.rsquared_within,
+    "rsquared_between": lambda result, case: result.rsquared_between,
+    "rsquared_overall": lambda result, case: result.rsquared_overall,
     "sigma_u": lambda result, case: result.extras["sigma_u"],
     "sigma_e": lambda result, case: result.extras["sigma_e"],
     "rho": lambda result, case: result.extras["rho"],

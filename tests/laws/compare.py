@@ -17,33 +17,22 @@ from panelml.results.base import Results
 
 def numbers(result: Results) -> dict[str, np.ndarray]:
     """Everything that a fit reports, covariances in units of the standard errors."""
-    statistics = result.statistics
-    names = (
-        "nobs",
-        "n_units",
-        "n_periods",
-        "rss",
-        "rsquared",
-        "rsquared_within",
-        "rsquared_between",
-        "rsquared_overall",
-        "loglik",
-    )
+    sizes = (result.nobs, result.n_units, result.statistics.n_periods)
     errors = result.std_errors.to_numpy()
     return {
         "params": result.params.to_numpy(),
         "std_errors": errors,
         "correlations": result.cov.to_numpy() / np.outer(errors, errors),
         "df": np.array([result.df_t, result.counts.df_resid]),
-        "statistics": np.array([getattr(statistics, name) for name in names], float),
-        "extras": np.array(list(result.extras.values()), float),
+        "sizes": np.array(sizes),
+        "measures": np.array([known.value for known in result.measures.declared]),
     }
 
 
 def assert_same(first: Results, second: Results, rel: float, floor: float = 0.0) -> None:
     """Assert that two fits report the same; ``rel=0`` asks for the same bits."""
     assert list(first.params.index) == list(second.params.index)
-    assert first.extras.keys() == second.extras.keys()
+    assert list(first.measures) == list(second.measures)
     others = numbers(second)
     for name, values in numbers(first).items():
         if rel == 0:

@@ -94,7 +94,7 @@ def check(frame: pd.DataFrame, effects: str, weights: str | None, *, rank: bool 
     fit = model.fit(pm.Panel(frame, "unit", "time"))
     assert fit.params.to_numpy() == pytest.approx(brute.coef, rel=1e-8, abs=1e-9)
     scale = 1.0 if w is None else 1 / w.mean()
-    assert fit.statistics.rss == pytest.approx(brute.rss * scale, rel=1e-8, abs=1e-12)
+    assert fit.rss == pytest.approx(brute.rss * scale, rel=1e-8, abs=1e-12)
     if rank:
         assert len(frame) - fit.counts.df_resid == brute.rank
         assert_cov(fit, brute.cov)

@@ -176,7 +176,7 @@ def test_mundlak_and_hybrid_are_one_model(frame: pd.DataFrame, method: Any) -> N
     """The mean's coefficient is the difference between the effects between and within."""
     mundlak = pm.Mundlak("y ~ x1 + x2 + z", method=method).fit(panel(frame))
     hybrid = pm.Hybrid("y ~ x1 + x2 + z", method=method).fit(panel(frame))
-    assert mundlak.statistics.rss == pytest.approx(hybrid.statistics.rss, rel=1e-8)
+    assert mundlak.rss == pytest.approx(hybrid.rss, rel=1e-8)
     for x in ("x1", "x2"):
         gap = hybrid.params[f"between({x})"] - hybrid.params[f"within({x})"]
         assert mundlak.params[f"mean({x})"] == pytest.approx(gap, rel=1e-6, abs=1e-8)
@@ -192,9 +192,9 @@ def test_swamy_and_arora_from_the_two_regressions(frame: pd.DataFrame, weights: 
     fixed = pm.FixedEffects("y ~ x1 + x2", weights=weights).fit(panel(frame))
     between = pm.Between("y ~ x1 + x2", weights=weights).fit(panel(frame))
     found = pm.RandomEffects("y ~ x1 + x2", weights=weights).fit(panel(frame))
-    sigma2_e = fixed.statistics.rss / fixed.counts.df_resid
+    sigma2_e = fixed.rss / fixed.counts.df_resid
     total = pd.Series(w).groupby(frame["unit"]).sum()
-    sigma2_u = between.statistics.rss / between.counts.df_resid - sigma2_e * (1 / total).mean()
+    sigma2_u = between.rss / between.counts.df_resid - sigma2_e * (1 / total).mean()
     assert found.extras["sigma_e"] ** 2 == pytest.approx(sigma2_e, rel=1e-9)
     assert found.extras["sigma_u"] ** 2 == pytest.approx(max(sigma2_u, 0.0), rel=1e-8, abs=1e-10)
     assert (sigma2_u < 0) == any("set to zero" in note for note in found.notes)
@@ -238,7 +238,7 @@ def panel(frame: pd.DataFrame) -> pm.Panel:
 
 def assert_least_squares(found: Results, coef: np.ndarray, cov: np.ndarray, rss: float) -> None:
     assert found.params.to_numpy() == pytest.approx(coef, rel=1e-9, abs=1e-10)
-    assert found.statistics.rss == pytest.approx(rss, rel=1e-9)
+    assert found.rss == pytest.approx(rss, rel=1e-9)
     assert_cov(found, cov)
 
 

@@ -130,19 +130,12 @@ def test_any_estimator_that_knows_no_order(name: str, frame: pd.DataFrame) -> No
 def assert_same_but_periods(found: Results, expected: Results) -> None:
     ours, theirs = numbers(found), numbers(expected)
     assert found.nobs == expected.nobs
-    for key in ("params", "std_errors", "correlations", "df", "extras"):
+    for key in ("params", "std_errors", "correlations", "df", "measures"):
         assert ours[key] == pytest.approx(theirs[key], rel=1e-7, abs=1e-9, nan_ok=True), key
-    for key in (
-        "rss",
-        "rsquared",
-        "rsquared_within",
-        "rsquared_between",
-        "rsquared_overall",
-        "loglik",
-    ):
-        assert getattr(found.statistics, key) == pytest.approx(
-            getattr(expected.statistics, key), rel=1e-7, nan_ok=True
-        ), key
+    assert list(found.measures) == list(expected.measures)
+    for known in (*expected.measures.at("fit"), expected.measures["rss"]):
+        value = found.measures[known.key].value
+        assert value == pytest.approx(known.value, rel=1e-7, nan_ok=True), known.key
 
 
 def test_a_change_of_differently_many_rows_is_refused() -> None:

@@ -164,7 +164,7 @@ def test_moving_and_scaling_the_outcome(
         (abs(scale) * first.std_errors).to_numpy(), rel=1e-7
     )
     assert second.rsquared == pytest.approx(first.rsquared, rel=1e-8)
-    assert second.statistics.rss == pytest.approx(scale**2 * first.statistics.rss, rel=1e-7)
+    assert second.rss == pytest.approx(scale**2 * first.rss, rel=1e-7)
 
 
 @settings(max_examples=5)
@@ -190,7 +190,7 @@ def test_moving_and_scaling_a_regressor(
     assert second.std_errors[slopes].to_numpy() == pytest.approx(
         errors[slopes].to_numpy(), rel=1e-6
     )
-    assert second.statistics.rss == pytest.approx(first.statistics.rss, rel=1e-7)
+    assert second.rss == pytest.approx(first.rss, rel=1e-7)
 
 
 @settings(max_examples=4)

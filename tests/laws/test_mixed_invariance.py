@@ -166,7 +166,7 @@ def test_random_intercepts_are_random_effects(frame: pd.DataFrame, reml: bool) -
     panel = pm.Panel(frame, unit="a", time="row")
     method = "reml" if reml else "ml"
     random = pm.RandomEffects("y ~ t + x", method=method, cov="iid").fit(panel)
-    assert mixed.loglik == pytest.approx(random.statistics.loglik, abs=1e-7)
+    assert mixed.loglik == pytest.approx(random.loglik, abs=1e-7)
     np.testing.assert_allclose(mixed.params, random.params, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(mixed.std_errors, random.std_errors, rtol=1e-5)
     clustered = mixed.with_cov("cluster").std_errors

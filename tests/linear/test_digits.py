@@ -61,7 +61,7 @@ def test_longley_is_certified() -> None:
         assert found.std_errors[name] == pytest.approx(error, rel=1e-9), name
     assert found.extras["sigma"] == pytest.approx(304.854073561965, rel=1e-10)
     assert found.rsquared == pytest.approx(0.995479004577296, rel=1e-13)
-    assert found.statistics.rss == pytest.approx(836424.055505915, rel=1e-10)
+    assert found.rss == pytest.approx(836424.055505915, rel=1e-10)
 
 
 @pytest.mark.parametrize("effects", [["unit"], ["time"], ["unit", "time"]], ids="+".join)
@@ -76,7 +76,7 @@ def test_longley_with_absorbed_effects_in_exact_arithmetic(effects: list[str]) -
         pm.Panel(frame, "unit", "time")
     )
     assert found.params.to_numpy() == pytest.approx(coef[:4], rel=1e-10)
-    assert found.statistics.rss == pytest.approx(rss, rel=1e-9)
+    assert found.rss == pytest.approx(rss, rel=1e-9)
 
 
 @pytest.mark.parametrize("spec", [pm.FirstDifference, pm.Between], ids=lambda s: s.__name__)
@@ -92,7 +92,7 @@ def test_longley_changed_and_averaged_in_exact_arithmetic(spec: Any) -> None:
     coef, rss = exact_least_squares(rows["TOTEMP"].to_numpy(), x)
     found = spec(f"TOTEMP ~ {' + '.join(names)}", cov="iid").fit(pm.Panel(frame, "unit", "time"))
     assert found.params.to_numpy() == pytest.approx(coef, rel=1e-9)
-    assert found.statistics.rss == pytest.approx(rss, rel=1e-8)
+    assert found.rss == pytest.approx(rss, rel=1e-8)
 
 
 def test_a_polynomial_of_degree_five() -> None:
@@ -136,7 +136,7 @@ def test_a_polynomial_of_degree_five() -> None:
     coef, rss = exact_least_squares(y, np.vander(x, 6, increasing=True))
     # An orthogonal factorisation has errors of 2e-8 here.
     assert found.params.to_numpy() == pytest.approx(coef, rel=1e-6)
-    assert found.statistics.rss == pytest.approx(rss, rel=1e-12)
+    assert found.rss == pytest.approx(rss, rel=1e-12)
     assert not found.notes or all("Dropped" not in note for note in found.notes)
 
 
@@ -159,7 +159,7 @@ def test_a_regressor_with_a_large_mean_keeps_ten_digits(name: str, weights: str 
     assert first.std_errors[slopes].to_numpy() == pytest.approx(
         second.std_errors[slopes].to_numpy(), rel=1e-10
     )
-    assert first.statistics.rss == pytest.approx(second.statistics.rss, rel=1e-10)
+    assert first.rss == pytest.approx(second.rss, rel=1e-10)
 
 
 def test_units_of_measurement_that_differ_by_many_powers_of_ten() -> None:

@@ -62,7 +62,7 @@ def variances(fit: Results) -> dict[str, float]:
 
 def by_rss(fit: Results) -> pd.Series[float]:
     """Return standard errors by the residual variance of the transformed rows, as plm has them."""
-    return fit.std_errors * np.sqrt(fit.statistics.rss / fit.df_resid) / fit.extras["sigma_e"]
+    return fit.std_errors * np.sqrt(fit.rss / fit.df_resid) / fit.extras["sigma_e"]
 
 
 def effect_tables(fit: Results) -> dict[str, dict[str, float]]:

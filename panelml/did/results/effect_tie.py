@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +19,7 @@ from panelml.inference.few import FewClusters
 from panelml.inference.influence import UnitInfluence
 from panelml.inference.replications import Jackknife
 from panelml.results.fitted import Attached, FitStatistics
+from panelml.results.measures import Measures
 
 __all__ = ["EffectTie", "averaged_tie", "effect_covariance", "effect_statistics"]
 
@@ -130,8 +130,8 @@ def _dimensions(sample: Sample, cov: CovLike) -> list[Columns]:
     return found or [unit]
 
 
-def effect_statistics(sample: Sample, extras: Mapping[str, float] | None = None) -> FitStatistics:
-    """Count the rows, units and periods of a sample; effects have no R-squared."""
+def effect_statistics(sample: Sample) -> FitStatistics:
+    """Count the rows, units and periods of a sample; effects have no measures of fit."""
     rows = sample.unit_rows
     rows = rows[rows > 0]
     periods = sample.level_rows((sample.panel.time,)) > 0
@@ -140,6 +140,5 @@ def effect_statistics(sample: Sample, extras: Mapping[str, float] | None = None)
         rows.size,
         int(periods.sum()),
         (int(rows.min()), float(rows.mean()), int(rows.max())),
-        *(float("nan"),) * 6,
-        extras=dict(extras or {}),
+        Measures(),
     )

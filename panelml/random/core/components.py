@@ -33,14 +33,14 @@ class Components:
         Of the idiosyncratic error and of the unit effect.
     raw_u : float
         The estimate of the second before a negative one is set to zero.
-    loglik : float
-        Maximum of the (restricted) log-likelihood; NaN for the other methods.
+    loglik : float, or None
+        Maximum of the (restricted) log-likelihood; None for the other methods.
     """
 
     sigma2_e: float
     sigma2_u: float
     raw_u: float
-    loglik: float = float("nan")
+    loglik: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,8 @@ class TwoWayComponents:
         Of the idiosyncratic error, the unit effect and the period effect.
     raw_u, raw_t : float
         The estimates of the last two before a negative one is set to zero.
-    loglik : float
-        Maximum of the (restricted) log-likelihood; NaN for the other methods.
+    loglik : float, or None
+        Maximum of the (restricted) log-likelihood; None for the other methods.
     """
 
     sigma2_e: float
@@ -45,7 +45,7 @@ class TwoWayComponents:
     sigma2_t: float
     raw_u: float
     raw_t: float
-    loglik: float = float("nan")
+    loglik: float | None = None
 
     @property
     def ratio_u(self) -> float:

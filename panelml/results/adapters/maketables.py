@@ -11,17 +11,14 @@ from panelml.results.fitted import FittedModel
 
 __all__ = ["MaketablesPlugin"]
 
-_STATISTICS = {
-    "N": "nobs",
+_MEASURES = {
     "r2": "rsquared",
     "r2_within": "rsquared_within",
     "r2_between": "rsquared_between",
     "r2_overall": "rsquared_overall",
     "ll": "loglik",
-    "df_model": "df_model",
-    "df_resid": "df_resid",
-    "n_units": "n_units",
 }
+_SIZES = {"N": "nobs", "df_model": "df_model", "df_resid": "df_resid", "n_units": "n_units"}
 
 
 class MaketablesPlugin(FittedModel):
@@ -74,15 +71,13 @@ class MaketablesPlugin(FittedModel):
             return f"by: {info['clustervar']}" if info["clustervar"] else str(info["vcov_type"])
         if key == "n_clusters":
             return ", ".join(map(str, self.covariance.clusters.values())) or None
-        if key in self.extras:
-            return float(self.extras[key])
         if key in ("fvalue", "f_pvalue"):
             test = self.model_test()
             return None if test is None else test.statistic if key == "fvalue" else test.pvalue
-        if key not in _STATISTICS:
-            return None
-        value = getattr(self, _STATISTICS[key])
-        return None if np.isnan(value) else value
+        if key in _SIZES:
+            return int(getattr(self, _SIZES[key]))
+        known = self.measures.get(_MEASURES.get(key, key))
+        return None if known is None or np.isnan(known.value) else known.value
 
     @property
     def __maketables_depvar__(self) -> str:

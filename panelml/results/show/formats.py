@@ -9,9 +9,7 @@ from collections.abc import Sequence
 __all__ = [
     "align",
     "count",
-    "extra_label",
     "fixed",
-    "in_comparisons",
     "is_number",
     "number",
     "pvalue",
@@ -19,22 +17,6 @@ __all__ = [
 ]
 
 _NUMBER = re.compile(r"^[(<]?-?\d[\d,]*(\.\d+)?(e[+-]\d+)?\)?\**$")
-
-# What models report beyond the coefficients: in words, and whether it belongs in comparisons.
-_EXTRAS: dict[str, tuple[str, bool]] = {
-    "sigma": ("Standard deviation of the errors (sigma)", False),
-    "sigma_u": ("Standard deviation of the unit effects (sigma_u)", True),
-    "sigma_t": ("Standard deviation of the time effects (sigma_t)", True),
-    "sigma_e": ("Standard deviation of the errors (sigma_e)", True),
-    "rho": ("Share of the variance due to unit effects (rho)", True),
-    "theta": ("Share of the unit means taken out (theta)", True),
-    "theta_min": ("Share of the unit means taken out: smallest (theta_min)", False),
-    "theta_median": ("Share of the unit means taken out: median (theta_median)", True),
-    "theta_max": ("Share of the unit means taken out: largest (theta_max)", False),
-    "corr_u_xb": ("Correlation of the unit effects with xb (corr_u_xb)", False),
-    "constant": ("Constant: mean of the effects (constant)", False),
-    "rsquared_inclusive": ("R-squared with the effects (rsquared_inclusive)", False),
-}
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -74,16 +56,6 @@ def count(value: float) -> str:
 def stars(p: float) -> str:
     """Return the conventional marks of significance at 10, 5 and 1 percent."""
     return "*" * ((p < 0.1) + (p < 0.05) + (p < 0.01))
-
-
-def extra_label(name: str) -> str:
-    """Put a model's extra statistic in words; unknown names stand for themselves."""
-    return _EXTRAS.get(name, (name, True))[0]
-
-
-def in_comparisons(name: str) -> bool:
-    """Whether a model's extra statistic is shown where models stand side by side."""
-    return _EXTRAS.get(name, (name, True))[1]
 
 
 def is_number(cell: str) -> bool:

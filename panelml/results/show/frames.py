@@ -9,7 +9,7 @@ import pandas as pd
 
 from panelml.results.fitted import FittedModel
 
-__all__ = ["TermRow", "glance", "joined_labels", "label_frame", "term_rows", "tidy"]
+__all__ = ["TermRow", "fit_column", "glance", "joined_labels", "label_frame", "term_rows", "tidy"]
 
 
 class TermRow(NamedTuple):
@@ -54,6 +54,11 @@ def tidy(model: FittedModel, level: float = 0.95) -> pd.DataFrame:
     return pd.DataFrame(term_rows(model, level), columns=list(TermRow._fields))
 
 
+def fit_column(key: str) -> str:
+    """Name a measure of fit as R's broom does: ``r_squared_within``, ``log_lik``."""
+    return key.replace("rsquared", "r_squared").replace("loglik", "log_lik")
+
+
 def glance(model: FittedModel) -> pd.DataFrame:
     """Return one row for the model; see ``Results.glance``."""
     test = model.model_test()
@@ -64,11 +69,7 @@ def glance(model: FittedModel) -> pd.DataFrame:
         "nobs": fit.nobs,
         "n_units": fit.n_units,
         "n_periods": fit.n_periods,
-        "r_squared": fit.rsquared,
-        "r_squared_within": fit.rsquared_within,
-        "r_squared_between": fit.rsquared_between,
-        "r_squared_overall": fit.rsquared_overall,
-        "log_lik": fit.loglik,
+        **{fit_column(known.key): known.value for known in model.measures.at("fit")},
         "statistic": test.statistic if test else float("nan"),
         "p_value": test.pvalue if test else float("nan"),
         "df": model.df_model,

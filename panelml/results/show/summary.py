@@ -12,7 +12,7 @@ from panelml.data.panel.grouping import ROW
 from panelml.errors import check_share
 from panelml.inference.testing import TestResult
 from panelml.results.fitted import FittedModel
-from panelml.results.show.formats import align, count, extra_label, fixed, number, pvalue
+from panelml.results.show.formats import align, count, fixed, number, pvalue
 from panelml.results.show.frames import term_rows
 from panelml.results.show.grid import Grid, Row, html_notes, wrap
 
@@ -105,7 +105,7 @@ def summarize(model: FittedModel, level: float = 0.95) -> Summary:
         fit=_fit(model),
         facts=_facts(model),
         coefficients=_coefficients(model, level),
-        extras=tuple((extra_label(name), number(v)) for name, v in model.extras.items()),
+        extras=tuple((shown.label, number(shown.value)) for shown in model.measures.at("below")),
         test=_test_words(test) if test and np.isfinite(test.statistic) else "",
         notes=tuple(dict.fromkeys([*model.notes, *_test_notes(test)])),
     )
@@ -131,19 +131,16 @@ def _sizes(model: FittedModel) -> Facts:
 
 
 def _fit(model: FittedModel) -> Facts:
-    values = {
-        "R-squared within": model.rsquared_within,
-        "R-squared between": model.rsquared_between,
-        "R-squared overall": model.rsquared_overall,
-    }
-    if np.isnan([*values.values(), model.rsquared]).all():
-        values = {}
-    known = [np.nan, *values.values()]
-    if not np.isclose(model.rsquared, known, rtol=1e-9, equal_nan=True).any():
-        values["R-squared, regression"] = model.rsquared
-    if not np.isnan(model.loglik):
-        values["Log-likelihood"] = model.loglik
-    return tuple((label, number(value)) for label, value in values.items())
+    """Label the measures of fit; the regression's R-squared where it is none of the levels'."""
+    shown = list(model.measures.at("fit"))
+    if "rsquared" in model.measures:
+        regression = model.measures["rsquared"]
+        levels = [known for known in shown if known.key.startswith("rsquared_")]
+        values = [np.nan, *(known.value for known in levels)]
+        again = np.isclose(regression.value, values, rtol=1e-9, equal_nan=True).any()
+        others = [known for known in shown if known not in (regression, *levels)]
+        shown = [*levels, *([] if again else [regression]), *others]
+    return tuple((known.label, number(known.value)) for known in shown)
 
 
 def _facts(model: FittedModel) -> Facts:

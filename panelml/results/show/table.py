@@ -18,9 +18,10 @@ from panelml.errors import (
     check_share,
 )
 from panelml.results.fitted import FittedModel
+from panelml.results.measures import Measure, Place
 from panelml.results.plot.intervals import plot_intervals
-from panelml.results.show.formats import count, fixed, in_comparisons, number, pvalue, stars
-from panelml.results.show.frames import term_rows, tidy
+from panelml.results.show.formats import count, fixed, number, pvalue, stars
+from panelml.results.show.frames import fit_column, term_rows, tidy
 from panelml.results.show.grid import Grid, Row, html_notes, latex_text, markdown_text, saved, wrap
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ from panelml.results.show.table_texts import (
     cluster_counts,
     covariance_name,
     effect_names,
-    number_or_empty,
     numbered,
     terms_of,
 )
@@ -43,11 +43,6 @@ _BELOW_WORDS: dict[str, str] = {
     "tstat": "t statistics in parentheses.",
     "pvalue": "p-values in parentheses.",
     "conf_int": "{level:g}% confidence intervals in brackets.",
-}
-_RSQUARED = {
-    "R-squared within": "rsquared_within",
-    "R-squared between": "rsquared_between",
-    "R-squared overall": "rsquared_overall",
 }
 
 
@@ -232,16 +227,7 @@ class Comparison:
         return cells
 
     def _extras(self) -> tuple[Row, ...]:
-        names = dict.fromkeys(
-            name for result in self.results for name in result.extras if in_comparisons(name)
-        )
-        return tuple(
-            (
-                name,
-                *(number_or_empty(result.extras.get(name), self.digits) for result in self.results),
-            )
-            for name in names
-        )
+        return tuple((known.key, *self._measured(known)) for known in self._compared("below"))
 
     def _effects(self) -> tuple[Row, ...]:
         absorbed = [effect_names(result.effects_absorbed) for result in self.results]
@@ -252,20 +238,20 @@ class Comparison:
         )
 
     def _fit(self) -> tuple[Row, ...]:
-        have = [
-            not np.isnan(result.rsquared_overall) or not np.isnan(result.rsquared)
-            for result in self.results
-        ]
+        return tuple((known.label, *self._measured(known)) for known in self._compared("fit"))
+
+    def _compared(self, place: Place) -> list[Measure]:
+        """Measures that some result has, each once, in the order of first appearance."""
+        shown = [m for result in self.results for m in result.measures.at(place) if m.compared]
+        return list({measure.key: measure for measure in shown}.values())
+
+    def _measured(self, measure: Measure) -> Row:
+        """Write a measure of each result; empty where a result has none."""
         return tuple(
-            (
-                label,
-                *(
-                    number(getattr(result, name), self.digits) if fitted else ""
-                    for result, fitted in zip(self.results, have, strict=True)
-                ),
-            )
-            for label, name in _RSQUARED.items()
-            if any(have)
+            number(result.measures[measure.key].value, self.digits)
+            if measure.key in result.measures
+            else ""
+            for result in self.results
         )
 
     def _sizes(self) -> tuple[Row, ...]:
@@ -294,10 +280,8 @@ class Comparison:
             if row.term in self.terms
             for name, value in zip(row._fields[1:], row[1:], strict=True)
         }
-        whole = {
-            name.replace("rsquared", "r_squared"): getattr(result, name)
-            for name in _RSQUARED.values()
-        }
+        fit = [shown for shown in result.measures.at("fit") if shown.compared]
+        whole: dict[str, float] = {fit_column(shown.key): shown.value for shown in fit}
         whole |= {"nobs": result.nobs, "n_units": result.n_units, **result.extras}
         return {**cells, **{("", name): float(value) for name, value in whole.items()}}
 

@@ -10,13 +10,12 @@ from panelml.errors import (
     suggest,
 )
 from panelml.results.fitted import FittedModel
-from panelml.results.show.formats import count, number
+from panelml.results.show.formats import count
 
 __all__ = [
     "cluster_counts",
     "covariance_name",
     "effect_names",
-    "number_or_empty",
     "numbered",
     "terms_of",
 ]
@@ -47,11 +46,6 @@ def numbered(names: Sequence[str]) -> tuple[str, ...]:
         seen[name] += 1
         result.append(name if total[name] == 1 else f"{name} ({seen[name]})")
     return tuple(result)
-
-
-def number_or_empty(value: float | None, digits: int) -> str:
-    """Write a number, or nothing where there is none."""
-    return "" if value is None else number(value, digits)
 
 
 def effect_names(absorbed: str) -> list[str]:

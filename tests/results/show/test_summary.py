@@ -124,7 +124,7 @@ def test_degrees_of_freedom_that_differ_have_a_column(panel: pm.Panel) -> None:
 
 
 def test_unknown_extras_are_shown_by_name(fits: dict[str, Results]) -> None:
-    statistics = replace(fits["re"].statistics, extras={"sd(nr: exper)": 0.25})
+    statistics = fits["re"].statistics.with_measures({"sd(nr: exper)": 0.25})
     assert row(str(replace(fits["re"], statistics=statistics)), "sd(nr: exper)") == ["0.2500"]
 
 
@@ -148,7 +148,7 @@ def test_rows_of_a_regression_on_means_are_told_from_observations(
 def test_what_is_not_defined_is_left_out(fits: dict[str, Results]) -> None:
     assert "Log-likelihood" in str(fits["pooled"])
     assert "Log-likelihood" not in str(fits["re"])
-    without = replace(fits["re"].statistics, rsquared=np.nan)
+    without = fits["re"].statistics.with_measures({"rsquared": np.nan})
     assert "R-squared, regression" not in str(replace(fits["re"], statistics=without))
     assert "R-squared, regression" in str(fits["fd"])
 

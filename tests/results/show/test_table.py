@@ -11,6 +11,7 @@ from scipy import stats
 import panelml as pm
 from panelml.errors import SpecificationError, UnknownNameError
 from panelml.results.base import Results
+from panelml.results.measures import Measures
 from panelml.results.show.table import Comparison
 from tests.results.show.test_summary import Visible
 
@@ -158,7 +159,8 @@ def test_other_covariances_are_named(panel: pm.Panel, fits: dict[str, Results]) 
 def test_variance_components_of_any_name_stand_below_the_coefficients(
     fits: dict[str, Results],
 ) -> None:
-    statistics = replace(fits["re"].statistics, extras={"sd(nr: Intercept)": 0.3, "ICC": 0.4})
+    measures = Measures.of({"sd(nr: Intercept)": 0.3, "ICC": 0.4})
+    statistics = replace(fits["re"].statistics, measures=measures)
     table = pm.compare(fits["fe"], replace(fits["re"], statistics=statistics))
     labels = [row[0] for row in table.grid().bands[1]]
     assert labels == ["sigma_u", "sigma_e", "rho", "sd(nr: Intercept)", "ICC"]
