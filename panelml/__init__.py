@@ -2,99 +2,76 @@
 
 from __future__ import annotations
 
-from panelml import datasets, simulate
-from panelml.data.panel.panel import Panel
-from panelml.diagnostics.dependence import pesaran_cd
-from panelml.diagnostics.effects import (
-    breusch_pagan,
-    effects_test,
-    gourieroux_holly_monfort,
-    honda,
-    king_wu,
-)
-from panelml.diagnostics.hausman import hausman
-from panelml.diagnostics.likelihood_ratio import lr_test
-from panelml.diagnostics.serial import wooldridge_test
-from panelml.diagnostics.within_between import within_between
-from panelml.did.describe.balance import balance_table, overlap_table
-from panelml.did.describe.decomposition import bacon_decomposition, twfe_weights
-from panelml.did.estimators.group_time import CallawaySantAnna
-from panelml.did.estimators.imputation import BorusyakJaravelSpiess, TwoStageDiD
-from panelml.did.estimators.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
-from panelml.did.estimators.synthetic import SyntheticControl, SyntheticDiD
-from panelml.did.estimators.triple import TripleDifference
-from panelml.did.estimators.windows import LocalProjectionsDiD, StackedDiD
-from panelml.did.evaluation.evaluate import evaluate_policy
-from panelml.did.inference.jackknife import jackknife
-from panelml.did.inference.placebo import placebo_in_time
-from panelml.did.inference.randomization import randomization_test
-from panelml.did.inference.synthetic_placebos import leave_one_out, placebo_in_space
-from panelml.did.results.event_studies import event_study_plot
-from panelml.did.results.timing import Timing
-from panelml.did.sensitivity.honest import honest_did
-from panelml.did.sensitivity.pretrends import pretrends_power
-from panelml.inference import covariance as cov
-from panelml.linear.fixed import FixedEffects
-from panelml.linear.linear import Between, FirstDifference, PooledOLS
-from panelml.mixed.core import structures as residual
-from panelml.mixed.mixed import MixedModel
-from panelml.mixed.power import power
-from panelml.mixed.snijders_bosker import snijders_bosker
-from panelml.random.random import RandomEffects
-from panelml.random.within_between import Hybrid, Mundlak
-from panelml.results.show.table import compare
+from importlib import import_module
 
-__all__ = [
-    "TWFE",
-    "Between",
-    "BorusyakJaravelSpiess",
-    "CallawaySantAnna",
-    "EventStudy",
-    "ExtendedTWFE",
-    "FirstDifference",
-    "FixedEffects",
-    "Hybrid",
-    "LocalProjectionsDiD",
-    "MixedModel",
-    "Mundlak",
-    "Panel",
-    "PooledOLS",
-    "RandomEffects",
-    "StackedDiD",
-    "SunAbraham",
-    "SyntheticControl",
-    "SyntheticDiD",
-    "Timing",
-    "TripleDifference",
-    "TwoStageDiD",
-    "bacon_decomposition",
-    "balance_table",
-    "breusch_pagan",
-    "compare",
-    "cov",
-    "datasets",
-    "effects_test",
-    "evaluate_policy",
-    "event_study_plot",
-    "gourieroux_holly_monfort",
-    "hausman",
-    "honda",
-    "honest_did",
-    "jackknife",
-    "king_wu",
-    "leave_one_out",
-    "lr_test",
-    "overlap_table",
-    "pesaran_cd",
-    "placebo_in_space",
-    "placebo_in_time",
-    "power",
-    "pretrends_power",
-    "randomization_test",
-    "residual",
-    "simulate",
-    "snijders_bosker",
-    "twfe_weights",
-    "within_between",
-    "wooldridge_test",
-]
+_MODULES = ("cov", "datasets", "errors", "residual", "simulate")
+
+# The module under this package that defines each public name. It is imported when the name is
+# first used; type checkers read ``__init__.pyi``.
+_HOMES = {
+    "Between": "linear.linear",
+    "BorusyakJaravelSpiess": "did.estimators.imputation",
+    "CallawaySantAnna": "did.estimators.group_time",
+    "EventStudy": "did.estimators.regression",
+    "ExtendedTWFE": "did.estimators.regression",
+    "FirstDifference": "linear.linear",
+    "FixedEffects": "linear.fixed",
+    "Hybrid": "random.within_between",
+    "LocalProjectionsDiD": "did.estimators.windows",
+    "MixedModel": "mixed.mixed",
+    "Mundlak": "random.within_between",
+    "Panel": "data.panel.panel",
+    "PooledOLS": "linear.linear",
+    "RandomEffects": "random.random",
+    "StackedDiD": "did.estimators.windows",
+    "SunAbraham": "did.estimators.regression",
+    "SyntheticControl": "did.estimators.synthetic",
+    "SyntheticDiD": "did.estimators.synthetic",
+    "TWFE": "did.estimators.regression",
+    "Timing": "did.results.timing",
+    "TripleDifference": "did.estimators.triple",
+    "TwoStageDiD": "did.estimators.imputation",
+    "bacon_decomposition": "did.describe.decomposition",
+    "balance_table": "did.describe.balance",
+    "breusch_pagan": "diagnostics.effects",
+    "compare": "results.show.table",
+    "effects_test": "diagnostics.effects",
+    "evaluate_policy": "did.evaluation.evaluate",
+    "event_study_plot": "did.results.event_studies",
+    "gourieroux_holly_monfort": "diagnostics.effects",
+    "hausman": "diagnostics.hausman",
+    "honda": "diagnostics.effects",
+    "honest_did": "did.sensitivity.honest",
+    "jackknife": "did.inference.jackknife",
+    "king_wu": "diagnostics.effects",
+    "leave_one_out": "did.inference.synthetic_placebos",
+    "lr_test": "diagnostics.likelihood_ratio",
+    "overlap_table": "did.describe.balance",
+    "pesaran_cd": "diagnostics.dependence",
+    "placebo_in_space": "did.inference.synthetic_placebos",
+    "placebo_in_time": "did.inference.placebo",
+    "power": "mixed.power",
+    "pretrends_power": "did.sensitivity.pretrends",
+    "randomization_test": "did.inference.randomization",
+    "snijders_bosker": "mixed.snijders_bosker",
+    "twfe_weights": "did.describe.decomposition",
+    "within_between": "diagnostics.within_between",
+    "wooldridge_test": "diagnostics.serial",
+}
+
+__all__ = sorted([*_MODULES, *_HOMES])
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from the module that defines it."""
+    if name in _MODULES:
+        return import_module(f"panelml.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'panelml' has no attribute {name!r}")
+    value = getattr(import_module(f"panelml.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
