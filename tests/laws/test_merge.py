@@ -42,7 +42,7 @@ from panelml.inference.influence import SerialProducts
 from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
 from panelml.mixed.core.prediction_error import UnitErrors
 from panelml.mixed.core.residual_rows import UnitRows
-from panelml.mixed.core.unit_products import MixedBasis, UnitProducts
+from panelml.mixed.core.unit_products import MixedBasis, MixedColumns, UnitProducts
 from panelml.mixed.core.whitening import RowFacts, RowPatterns
 from panelml.mixed.core.working_rows import WorkingRows
 from panelml.random.core.twoway import TwoWayMoments
@@ -87,6 +87,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     ErrorSums: lambda b: ErrorSums.of(b.outcome, b),
     Gram: lambda b: Gram.of(Within()(b)),
     KeyedSums: lambda b: KeyedSums.of(b.z, b.keys["firm"]),
+    MixedColumns: BASIS.columns,
     Pair: lambda b: Pair(PanelMoments.of(b), Gram.of(Difference()(b))),
     Levels: lambda b: Levels(np.unique(b.keys["firm"])),
     LevelSums: partial(LevelSums.of, transform=Absorb(PLAN, np.linspace(-1, 2, 27).reshape(9, 3))),

@@ -159,7 +159,7 @@ def dense_information(
     two, which share their levels, and the variances of the others.
     """
     columns = basis.columns(block)
-    x, y, z = columns[:3].T, columns[3], columns[4:]
+    x, y, z = columns.fixed.T, columns.outcome, columns.random
     inside = [levels[:, None] == levels for levels in random]
     pairs = [(0, 0), (1, 0), (1, 1), *((k, k) for k in range(2, len(random)))]
     moves = []

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
-from panelml.core.block import Block
+from panelml.core.block import Block, arranged
 from panelml.core.groups import group_sums, spread
 from panelml.core.transforms import Rows
 from panelml.mixed.core.conditional import crossed_spreads, unit_spreads
 from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
-from panelml.mixed.core.unit_products import MixedBasis
+from panelml.mixed.core.unit_products import MixedBasis, MixedColumns
 
 __all__ = ["CrossedPrediction", "UnitPrediction"]
 
@@ -47,24 +47,21 @@ class UnitPrediction:
 
     def spreads(self, block: Block) -> FloatArray:
         """Conditional covariances of the coefficients over the residual variance, (q, q, g)."""
-        z = self.basis.columns(block)[-self.basis.n_random :]
-        return unit_spreads(_squares(z, block), self.relative)
+        return unit_spreads(_squares(self.basis.columns(block).random, block), self.relative)
 
     def __call__(self, block: Block) -> Rows:
         """Return the outcome less its random part, and the working fixed regressors."""
         columns = self.basis.columns(block)
-        q = self.basis.n_random
-        z = columns[len(columns) - q :]
         predicted = spread(self._predict(columns, block), block.unit)
-        outcome = columns[-q - 1] - (z * predicted).sum(axis=0)
-        return Rows(np.concatenate([outcome[None], columns[: -q - 1]]), None, None, block.starts)
+        outcome = columns.outcome - (columns.random * predicted).sum(axis=0)
+        return Rows(arranged(outcome, columns.fixed), None, None, block.starts)
 
-    def _predict(self, columns: FloatArray, block: Block) -> FloatArray:
+    def _predict(self, columns: MixedColumns, block: Block) -> FloatArray:
         q = self.basis.n_random
         if not q:
             return np.zeros((0, block.n_units))
-        z = columns[-q:]
-        residual = columns[-q - 1] - self.coef @ columns[: -q - 1]
+        z = columns.random
+        residual = columns.outcome - self.coef @ columns.fixed
         s = _squares(z, block)
         total = group_sums(z * residual, block.starts)
         inner = np.eye(q) + np.moveaxis(s, 2, 0) @ self.relative
@@ -104,13 +101,12 @@ class CrossedPrediction:
     def __call__(self, block: Block) -> Rows:
         """Return the outcome less its random part, and the working fixed regressors."""
         columns, whitening = self.basis.plain.columns(block), self.basis.whitening
-        q = self.basis.n_random
-        z = columns[-q:]
+        z = columns.random
         own = self.units[:, block.first_unit : block.first_unit + block.n_units]
-        outcome = columns[-q - 1] - (z[self.first] * spread(own, block.unit)).sum(axis=0)
+        outcome = columns.outcome - (z[self.first] * spread(own, block.unit)).sum(axis=0)
         for factor, values in self.others:
             outcome -= (z[factor.random] * spread(values, block.keys[factor.key])).sum(axis=0)
-        rows = np.concatenate([outcome[None], columns[: -q - 1]])
+        rows = arranged(outcome, columns.fixed)
         return Rows(rows if whitening is None else whitening(rows, block), None, None, block.starts)
 
     def products(self, block: Block) -> CrossedProducts:

@@ -90,13 +90,13 @@ class CrossedProducts:
         others : tuple of OtherFactor
         """
         plain, whitening = basis.plain.columns(block), basis.whitening
-        design = level_design(block, plain[-basis.n_random :], others)
+        design = level_design(block, plain.random, others)
         columns = plain
         if whitening is not None:
-            columns = whitening(plain, block)
+            columns = plain.with_values(whitening(plain.values, block))
             root = whitening.roots(block.starts, whitening.facts.of(block), inverse=True)
             design = sparse.csr_array(root @ design)
-        w, z = columns[: -basis.n_random], columns[-basis.n_random :]
+        w, z = columns.observed, columns.random
         own = UnitProducts.of_columns(w, z[first], block)
         return cls(
             own,

@@ -39,9 +39,8 @@ class UnitErrors:
 def unit_errors(prediction: UnitPrediction, block: Block) -> UnitErrors:
     """Compute those of a block's units."""
     q, columns = prediction.basis.n_random, prediction.basis.columns(block)
-    z, x = columns[-q:], columns[: -q - 1]
     spreads = prediction.spreads(block)
-    products = np.stack([group_sums(x * row, block.starts) for row in z])
+    products = np.stack([group_sums(columns.fixed * z, block.starts) for z in columns.random])
     slopes = np.einsum("abg,bpg->apg", spreads, products)
     flat = [spreads.reshape(q * q, -1), slopes.reshape(-1, block.n_units)]
     return UnitErrors(np.concatenate(flat))

@@ -93,8 +93,7 @@ class CrossedResidualProblem:
     ) -> CrossedResidualProblem:
         """Sort units by their number of rows, and lay their regressors out by level."""
         classes = size_classes(rows.starts, rows.patterns, absolute=form.kind == "unstructured")
-        n_fixed = len(rows.columns) - 1 - first.size - sum(o.random.size for o in others)
-        parts = tuple(_laid_out(rows, part, n_fixed, first, others) for part in classes)
+        parts = tuple(_laid_out(rows, part, first, others) for part in classes)
         return cls(
             form,
             parts,
@@ -102,7 +101,7 @@ class CrossedResidualProblem:
             others,
             free,
             rows.sizes.size,
-            n_fixed,
+            rows.columns.n_fixed,
             int(rows.sizes.sum()),
             rows.log_weight,
         )
@@ -245,18 +244,18 @@ class ResidualLayout:
     def likelihood(self, rows: UnitRows, form: ResidualForm) -> ResidualLikelihood:
         """Return the likelihood of rows."""
         if not self.others:
-            return residual_problem(rows, form, len(self.structure))
+            return residual_problem(rows, form)
         free = free_entries(self.structure)
         return CrossedResidualProblem.of(rows, form, self.first, self.others, free)
 
 
 def _laid_out(
-    rows: UnitRows, part: SizeClass, n_fixed: int, first: IntArray, others: tuple[OtherFactor, ...]
+    rows: UnitRows, part: SizeClass, first: IntArray, others: tuple[OtherFactor, ...]
 ) -> LevelUnits:
     order = np.argsort(part.pattern, kind="stable")
     at = part.at[order]
-    random = rows.columns[n_fixed + 1 :]
-    found = [np.moveaxis(np.concatenate([rows.columns[: n_fixed + 1], random[first]])[:, at], 0, 2)]
+    observed, random = rows.columns.observed, rows.columns.random
+    found = [np.moveaxis(np.concatenate([observed, random[first]])[:, at], 0, 2)]
     columns, touched = [], []
     for other, codes in zip(others, rows.codes, strict=True):
         spread, levels, present = by_level(codes[at], random[other.random][:, at])

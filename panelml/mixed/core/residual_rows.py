@@ -20,7 +20,12 @@ from panelml.mixed.core.crossed_moments import OtherFactor, level_codes
 from panelml.mixed.core.information import VarianceInformation, variance_information
 from panelml.mixed.core.optimum import FittedState, SingleFactor
 from panelml.mixed.core.residual_forms import Patterns, ResidualForm
-from panelml.mixed.core.unit_products import RANK_TOLERANCE, MixedBasis, MixedMoments
+from panelml.mixed.core.unit_products import (
+    RANK_TOLERANCE,
+    MixedBasis,
+    MixedColumns,
+    MixedMoments,
+)
 from panelml.mixed.core.whitening import RowFacts, RowPatterns, SizeClass, size_classes
 
 __all__ = [
@@ -44,7 +49,7 @@ class UnitRows:
 
     Attributes
     ----------
-    columns : FloatArray, shape (p + 1 + q, n)
+    columns : MixedColumns
     sizes : IntArray, shape (g,)
     patterns : RowPatterns
     codes : IntArray, shape (factors - 1, n)
@@ -53,7 +58,7 @@ class UnitRows:
         Sum of the logarithms of the weights.
     """
 
-    columns: FloatArray
+    columns: MixedColumns
     sizes: IntArray
     patterns: RowPatterns
     codes: IntArray
@@ -75,7 +80,7 @@ class UnitRows:
 
     def __add__(self, other: UnitRows) -> UnitRows:
         return UnitRows(
-            np.concatenate([self.columns, other.columns], axis=1),
+            self.columns + other.columns,
             np.concatenate([self.sizes, other.sizes]),
             self.patterns + other.patterns,
             np.concatenate([self.codes, other.codes], axis=1),
@@ -253,24 +258,25 @@ def pulled(
     return form.pull(theta, part.patterns, inverse.swapaxes(1, 2) @ summed @ inverse)
 
 
-def residual_problem(rows: UnitRows, form: ResidualForm, n_random: int) -> ResidualProblem:
+def residual_problem(rows: UnitRows, form: ResidualForm) -> ResidualProblem:
     """Sort units by their covariance, and replace those that are alike by fewer."""
     classes = size_classes(rows.starts, rows.patterns, absolute=form.kind == "unstructured")
-    units = tuple(_compressed(rows.columns, part, n_random) for part in classes)
-    return ResidualProblem(form, units, n_random, int(rows.sizes.sum()), rows.log_weight)
+    units = tuple(_compressed(rows.columns, part) for part in classes)
+    n_random, n = rows.columns.n_random, int(rows.sizes.sum())
+    return ResidualProblem(form, units, n_random, n, rows.log_weight)
 
 
-def _compressed(columns: FloatArray, part: SizeClass, n_random: int) -> SizedUnits:
-    fixed = len(columns) - n_random
-    z = np.moveaxis(columns[fixed:, part.at], 0, 1).reshape(len(part.at), -1)
+def _compressed(columns: MixedColumns, part: SizeClass) -> SizedUnits:
+    observed = columns.n_fixed + 1
+    z = np.moveaxis(columns.random[:, part.at], 0, 1).reshape(len(part.at), -1)
     unit = 10.0**DIGITS / max(float(np.abs(z).max(initial=0.0)), 1e-300)
     key = np.column_stack([part.pattern, np.rint(z * unit)])
     _, first, inverse = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    w = np.moveaxis(columns[:, part.at], 0, 2)
+    w = np.moveaxis(columns.values[:, part.at], 0, 2)
     order = np.argsort(inverse.ravel(), kind="stable")
     members = np.bincount(inverse.ravel())
     ends = np.cumsum(members)
-    size = w.shape[1] * fixed
+    size = w.shape[1] * observed
     if members.max() <= size:
         return SizedUnits(w[order], np.ones(len(w)), part.patterns, part.pattern[order])
     found, count = [], []
@@ -279,9 +285,9 @@ def _compressed(columns: FloatArray, part: SizeClass, n_random: int) -> SizedUni
             found.append(w[units])
             count.append(np.ones(units.size))
             continue
-        kept = fewer(w[units][:, :, :fixed].reshape(units.size, size).T)
-        kept = kept.T.reshape(-1, w.shape[1], fixed)
-        shared = np.broadcast_to(w[own, :, fixed:], (len(kept), w.shape[1], n_random))
+        kept = fewer(w[units][:, :, :observed].reshape(units.size, size).T)
+        kept = kept.T.reshape(-1, w.shape[1], observed)
+        shared = np.broadcast_to(w[own, :, observed:], (len(kept), w.shape[1], columns.n_random))
         # Each one stands for several units: its own products are the sum's share.
         share = units.size / len(kept)
         found.append(np.concatenate([kept / np.sqrt(share), shared], axis=2))

@@ -12,10 +12,70 @@ from panelml.core.groups import group_sums, spread
 from panelml.core.moments import Gram
 from panelml.mixed.core.whitening import Whitening
 
-__all__ = ["MixedBasis", "MixedMoments", "UnitProducts", "residual_products", "solve_root"]
+__all__ = [
+    "MixedBasis",
+    "MixedColumns",
+    "MixedMoments",
+    "UnitProducts",
+    "residual_products",
+    "solve_root",
+]
 
 RANK_TOLERANCE = 1e-11
 LOST_DIGITS = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class MixedColumns:
+    """Working columns of rows, seen by the role that each has in a mixed model.
+
+    Attributes
+    ----------
+    values : FloatArray, shape (p + 1 + q, n)
+        Fixed regressors, the outcome, random regressors.
+    n_random : int
+        q, the number of random regressors.
+    """
+
+    values: FloatArray
+    n_random: int
+
+    def __add__(self, other: MixedColumns) -> MixedColumns:
+        return self.with_values(np.concatenate([self.values, other.values], axis=1))
+
+    @property
+    def n_fixed(self) -> int:
+        """p, the number of fixed regressors."""
+        return len(self.values) - self.n_random - 1
+
+    @property
+    def fixed(self) -> FloatArray:
+        """X', shape (p, n), a view."""
+        return self.values[: self.n_fixed]
+
+    @property
+    def outcome(self) -> FloatArray:
+        """The dependent variable y, shape (n,), a view."""
+        outcome: FloatArray = self.values[self.n_fixed]
+        return outcome
+
+    @property
+    def observed(self) -> FloatArray:
+        """[X, y]', which the random effects are taken off, shape (p + 1, n), a view."""
+        return self.values[: self.n_fixed + 1]
+
+    @property
+    def random(self) -> FloatArray:
+        """Z', shape (q, n), a view."""
+        return self.values[self.n_fixed + 1 :]
+
+    def with_values(self, values: FloatArray) -> MixedColumns:
+        """Return other values of the same columns."""
+        return replace(self, values=values)
+
+    def with_outcome(self, outcome: FloatArray) -> MixedColumns:
+        """Return the columns with another outcome, shape (n,)."""
+        return self.with_values(np.concatenate([self.fixed, outcome[None], self.random]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +105,17 @@ class MixedBasis:
         """The same columns, whose rows stay as they are."""
         return replace(self, whitening=None)
 
-    def columns(self, block: Block) -> FloatArray:
-        """Return the working columns of a block, (p + 1 + q, n), weighted and made independent."""
+    def columns(self, block: Block) -> MixedColumns:
+        """Return the working columns of a block, weighted and made independent."""
         z = np.empty((block.z.shape[0] + 1, block.n))
         z[0] = 1.0
         np.subtract(block.z, self.centre[:, None], out=z[1:])
         columns = self.source @ z
         if block.weights is not None:
             columns *= np.sqrt(block.weights)
-        return columns if self.whitening is None else self.whitening(columns, block)
+        if self.whitening is not None:
+            columns = self.whitening(columns, block)
+        return MixedColumns(columns, self.n_random)
 
     def random(self, z: FloatArray) -> FloatArray:
         """Return the random working columns of variables as in a block, shape (q, n), unweighted.
@@ -105,7 +167,7 @@ class UnitProducts:
     def of(cls, block: Block, basis: MixedBasis) -> UnitProducts:
         """Compute one block's products."""
         columns = basis.columns(block)
-        return cls.of_columns(columns[: -basis.n_random], columns[-basis.n_random :], block)
+        return cls.of_columns(columns.observed, columns.random, block)
 
     @classmethod
     def of_columns(cls, w: FloatArray, z: FloatArray, block: Block) -> UnitProducts:
@@ -210,10 +272,10 @@ class MixedMoments:
 def residual_products(block: Block, basis: MixedBasis) -> Gram:
     """Cross-products of a block's [X, y] less their projections on Z_i, by rows."""
     columns = basis.columns(block)
-    q, unit = basis.n_random, block.unit
-    w = columns[:-q]
+    unit = block.unit
+    w = columns.observed
     used: list[FloatArray] = []
-    for z in columns[-q:]:
+    for z in columns.random:
         before = group_sums(z * z, block.starts)
         for _ in range(2):
             for u in used:

@@ -70,14 +70,12 @@ class WorkingRows:
         """Compute one block's rows."""
         whitening, columns = basis.whitening, basis.plain.columns(block)
         root = np.sqrt(block.row_weights)
-        place = len(columns) - basis.n_random - 1
-        base = block.outcome - columns[place] / root
+        base = block.outcome - columns.outcome / root
         patterns = whitening.facts.of(block) if whitening else None
-        x, z = columns[:place], columns[place + 1 :]
-        design = level_design(block, z, others) if others else None
+        design = level_design(block, columns.random, others) if others else None
         return cls(
-            x,
-            z,
+            columns.fixed,
+            columns.random,
             base,
             root,
             np.diff(block.starts),

@@ -90,7 +90,7 @@ def _adjusted(
 
 def _rows_of(block: Block, basis: MixedBasis) -> RowValues:
     """Regressors, outcome and random regressors, and the variance of the residual."""
-    columns = basis.columns(block)
+    columns = basis.columns(block).values
     weights = block.row_weights
     return RowValues(np.concatenate([columns / np.sqrt(weights), 1 / weights[None]]))
 

@@ -221,9 +221,8 @@ class ResidualRefitter:
 
     def fit(self, outcome: FloatArray) -> Refit:
         """Estimate the model from an outcome in the user's terms, shape (n,)."""
-        table, q = self.plain.columns.copy(), self.columns.basis.n_random
-        table[len(table) - q - 1] = self.rows.to_working(outcome)
-        problem = self.layout.likelihood(replace(self.plain, columns=table), self.form)
+        changed = self.plain.columns.with_outcome(self.rows.to_working(outcome))
+        problem = self.layout.likelihood(replace(self.plain, columns=changed), self.form)
         try:
             found = maximise_residual(
                 problem, self.columns.structure, restricted=self.restricted, starts=[self.theta]

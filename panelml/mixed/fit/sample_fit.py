@@ -236,7 +236,7 @@ def _residual_squares(
 
 def _outcome_squares(block: Block, columns: WorkingColumns) -> Gram:
     """Sum of squares of the working outcome, the residual of least squares on fixed regressors."""
-    outcome = columns.basis.columns(block)[len(columns.offset)]
+    outcome = columns.basis.columns(block).outcome
     return Gram(np.array([[outcome @ outcome]]), block.n, float(block.n))
 
 
