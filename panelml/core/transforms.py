@@ -12,11 +12,41 @@ from panelml.core.block import Block, Variables, arranged
 from panelml.core.groups import demean, demean_twice, group_means, group_sums, spread
 from panelml.errors import SpecificationError
 
-__all__ = ["BetweenTransform", "Difference", "Level", "QuasiDemean", "Rows", "Transform", "Within"]
+__all__ = [
+    "BetweenTransform",
+    "Difference",
+    "Level",
+    "Placed",
+    "QuasiDemean",
+    "Rows",
+    "Transform",
+    "Within",
+]
+
+
+class Placed:
+    """Rows that stand for rows of a block: see ``Rows`` for the attributes."""
+
+    __slots__ = ()
+
+    at: IntArray | None
+    starts: IntArray
+
+    def labels(self, codes: IntArray) -> IntArray:
+        """Give each row the code of the block row it stands for."""
+        return codes if self.at is None else codes[self.at]
+
+    def unit_sums(self, values: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Sum over units: those of the block that have rows, and sums (k, m) to (k, units)."""
+        present = np.flatnonzero(np.diff(self.starts))
+        starts = self.starts
+        if present.size < starts.size - 1:
+            starts = np.append(starts[present], starts[-1])
+        return present, group_sums(values, starts)
 
 
 @dataclass(frozen=True, slots=True)
-class Rows(Variables):
+class Rows(Variables, Placed):
     """Rows ready for least squares.
 
     Attributes
@@ -33,18 +63,6 @@ class Rows(Variables):
     weights: FloatArray | None
     at: IntArray | None
     starts: IntArray
-
-    def labels(self, codes: IntArray) -> IntArray:
-        """Give each row the code of the block row it stands for."""
-        return codes if self.at is None else codes[self.at]
-
-    def unit_sums(self, values: FloatArray) -> tuple[IntArray, FloatArray]:
-        """Sum over units: those of the block that have rows, and sums (k, m) to (k, units)."""
-        present = np.flatnonzero(np.diff(self.starts))
-        starts = self.starts
-        if present.size < starts.size - 1:
-            starts = np.append(starts[present], starts[-1])
-        return present, group_sums(values, starts)
 
 
 class Transform(Protocol):

@@ -18,6 +18,7 @@ from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import Covariance, CovSpec, Estimate
+from panelml.inference.influence import Influence
 
 __all__ = ["Auxiliary", "auxiliary_regression"]
 
@@ -87,8 +88,9 @@ def auxiliary_regression(pair: FitPair, cov: CovSpec) -> Auxiliary:
     Panel Data*, section 10.7.3.
     """
     estimate = pair.second.attached.estimate
-    influence, transform = estimate.rows, estimate.rows.transform
-    within = isinstance(pair.first.attached.estimate.rows.transform, Within)
+    influence = estimate.rows
+    transform = influence.regression.transform
+    within = isinstance(pair.first.attached.estimate.rows.regression.transform, Within)
     if not within or not isinstance(transform, Level | QuasiDemean):
         raise SpecificationError(
             "The auxiliary regression compares fixed effects of the units with random effects or "
@@ -105,14 +107,14 @@ def auxiliary_regression(pair: FitPair, cov: CovSpec) -> Auxiliary:
     counts = Counts(
         estimate.counts.nobs, solution.kept.size - transform.constant, transform.constant
     )
-    own = replace(
-        influence,
-        sample=sample,
+    equation = replace(
+        influence.regression,
         transform=extended,
         coef=solution.coef,
         kept=solution.kept,
         bread=solution.bread,
     )
+    own = Influence(sample, equation)
     sigma2 = solution.rss / counts.df_resid
     columns = (*(["Intercept"] if transform.constant else []), *sample.names)
     names = tuple(columns[j] for j in solution.kept)

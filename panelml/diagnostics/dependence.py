@@ -197,9 +197,11 @@ class Correlations:
 
 
 def _error_table(influence: Influence) -> ErrorTable:
+    regression = influence.regression
+
     def rows_of(block: Block) -> ErrorRows:
-        rows = influence.transform(block)
-        error = rows.outcome - influence.coef @ rows.regressors[influence.kept]
+        fitted = regression.fitted_rows(block)
+        rows, error = fitted.rows, fitted.error
         unit = rows.labels(block.unit)
         present, starts = np.unique(unit, return_index=True)
         place = np.repeat(np.arange(present.size), np.diff(np.append(starts, unit.size)))

@@ -96,7 +96,7 @@ def _in_levels(sample: Sample) -> tuple[FloatArray, FloatArray]:
 
 def _transformed(influence: Influence) -> tuple[FloatArray, FloatArray]:
     """Cross-products of the transformed regressors given the constant, and their rounding."""
-    transform = influence.transform
+    transform = influence.regression.transform
 
     def moments(block: Block) -> Pair[PanelMoments, Gram]:
         return Pair(PanelMoments.of(block), Gram.of(transform(block)))

@@ -232,10 +232,10 @@ class PooledLikelihood:
 
     def refits(self) -> Refits:
         """Prepare it for simulated outcomes."""
-        influence = self.fit.attached.estimate.rows
+        regression = self.fit.attached.estimate.rows.regression
 
         def values(block: Block) -> RowValues:
-            x = influence.transform(block).regressors[influence.kept]
+            x = regression.fitted_rows(block).x
             return RowValues(np.concatenate([x, block.outcome[None], block.row_weights[None]]))
 
         rows = fold(self.sample, values).values

@@ -9,6 +9,7 @@ import numpy as np
 
 from panelml.arguments import checked
 from panelml.core.block import Block
+from panelml.core.equations import LeastSquaresEquation
 from panelml.core.linalg import solve_normal
 from panelml.core.moments import Gram, PanelMoments
 from panelml.core.pair import Pair
@@ -74,7 +75,7 @@ def wooldridge_test(
                 "the same correlation. Use errors='levels'."
             )
         influence = _refit(influence, Within())
-    elif not isinstance(influence.transform, Difference):
+    elif not isinstance(influence.regression.transform, Difference):
         influence = _refit(influence, Difference())
     return _regress_on_lag(influence, errors, rho, small_sample)
 
@@ -85,18 +86,17 @@ class ErrorOnLag:
 
     Attributes
     ----------
-    influence : Influence
-        Of the fit.
+    regression : LeastSquaresEquation
+        The fit.
     """
 
-    influence: Influence
+    regression: LeastSquaresEquation
     constant: bool = True
 
     def __call__(self, block: Block) -> Rows:
         """Pair the residuals of one block with their lag."""
-        fit = self.influence
-        rows = fit.transform(block)
-        error = rows.outcome - fit.coef @ rows.regressors[fit.kept]
+        fitted = self.regression.fitted_rows(block)
+        rows, error = fitted.rows, fitted.error
         unit, step = rows.labels(block.unit), rows.labels(block.step)
         later = np.flatnonzero((np.diff(unit) == 0) & (np.diff(step) == 1)) + 1
         z = np.stack([error[later], np.ones(later.size), error[later - 1]])
@@ -114,13 +114,14 @@ def _refit(influence: Influence, transform: Within | Difference) -> Influence:
     sample = influence.sample
     found = fold(sample, lambda block: Pair(PanelMoments.of(block), Gram.of(transform(block))))
     solution = solve_normal(found.second.products, found.first.rounding[1:])
-    return Influence(sample, transform, solution.coef, solution.kept, solution.bread)
+    equation = LeastSquaresEquation(transform, solution.coef, solution.kept, solution.bread)
+    return Influence(sample, equation)
 
 
 def _regress_on_lag(
     influence: Influence, errors: str, rho: float, small_sample: str | SmallSample
 ) -> TestResult:
-    transform = ErrorOnLag(influence)
+    transform = ErrorOnLag(influence.regression)
     gram = fold(influence.sample, lambda block: Gram.of(transform(block)))
     solution = solve_normal(gram.products)
     counts = Counts(gram.rows, 1, constant=True)
@@ -129,10 +130,12 @@ def _regress_on_lag(
             "Too few residuals have one in the period before. "
             f"{influence.sample.panel.index.remedy}".rstrip()
         )
-    own = Influence(influence.sample, transform, solution.coef, solution.kept, solution.bread)
+    equation = LeastSquaresEquation(transform, solution.coef, solution.kept, solution.bread)
     sigma2 = solution.rss / counts.df_resid
+    own = Influence(influence.sample, equation)
+    names = ("Intercept", "lag of the residual")
     covariance = Clustered(small_sample=small_sample).estimate(
-        Estimate(("Intercept", "lag of the residual"), own, sigma2 * solution.bread, counts)
+        Estimate(names, own, sigma2 * solution.bread, counts)
     )
     slope = float(solution.coef[1])
     statistic = (slope - rho) ** 2 / float(covariance.matrix[1, 1])

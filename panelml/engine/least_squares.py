@@ -34,7 +34,7 @@ class LeastSquares:
         Parameters that were kept, the constant first.
     params : FloatArray, shape (k,)
     bread : FloatArray, shape (k, k)
-        Inverse cross-products, as ``Influence.bread``.
+        Inverse cross-products, as ``LeastSquaresEquation.bread``.
     basis : FloatArray, shape (k, k)
         From the coefficients of the centred regression to the parameters.
     solution : Solution

@@ -167,7 +167,7 @@ def require_whole_units(influence: InfluenceFunction, dimensions: Sequence[Colum
     SpecificationError
         If a unit lies in several clusters.
     """
-    if not influence.by_unit:
+    if influence.grain != "unit":
         return
     unit = (influence.sample.panel.unit,)
     for columns in dimensions:

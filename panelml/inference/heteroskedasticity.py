@@ -8,6 +8,7 @@ import numpy as np
 
 from panelml.arguments import checked
 from panelml.core.block import Block
+from panelml.core.equations import LeastSquaresEquation
 from panelml.core.groups import group_sums, spread
 from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
@@ -99,7 +100,8 @@ class StockWatson:
         rows = influence.sample.unit_rows
         left = int((rows - 1)[rows > 0].sum())
         factor = left / max(left - fit.counts.slopes, 1)
-        found = fold(influence.sample, lambda block: _products(influence, block, factor)).products
+        regression = influence.regression
+        found = fold(influence.sample, lambda block: _products(regression, block, factor)).products
         middle, plain = (influence.bread @ part @ influence.bread.T for part in found)
         matrix, notes = semidefinite(middle, plain, fit.names)
         words = "robust to heteroskedasticity, bias of unit effects adjusted (Stock and Watson)"
@@ -123,13 +125,12 @@ def _of_units_alone(fit: Estimate) -> bool:
     return fit.counts.effects == (Effect((fit.influence.sample.panel.unit,)),)
 
 
-def _products(influence: Influence, block: Block, factor: float) -> SerialProducts:
+def _products(regression: LeastSquaresEquation, block: Block, factor: float) -> SerialProducts:
     """Middle of the adjusted covariance, and of the plain one: (2, m, m)."""
-    rows = influence.transform(block)
-    x = rows.regressors[influence.kept]
-    square = (rows.outcome - influence.coef @ x) ** 2
-    total = group_sums(square, rows.starts)
-    size = np.diff(rows.starts).astype(np.float64)
+    fitted = regression.fitted_rows(block)
+    x, square, starts = fitted.x, fitted.error**2, fitted.rows.starts
+    total = group_sums(square, starts)
+    size = np.diff(starts).astype(np.float64)
     # The mean of e_t^2 is (1 - 2 / T) s_t^2 + sum_s s_s^2 / T^2, that of sum_t e_t^2 is
     # (1 - 1 / T) sum_s s_s^2. With T = 2 both rows have the same x x' and e^2, of which a half
     # of s_1^2 + s_2^2 is the mean of the two.

@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml._typing import BoolArray, FloatArray
 from panelml.core.block import Block
+from panelml.core.equations import Equation, Grain, LeastSquaresEquation
 from panelml.core.keyed import KeyedSums
 from panelml.core.row_values import RowValues
-from panelml.core.transforms import BetweenTransform, Rows, Transform
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import MissingValueError, SpecificationError, listing
@@ -33,8 +33,8 @@ class InfluenceFunction(Protocol):
         ...
 
     @property
-    def by_unit(self) -> bool:
-        """Whether a unit counts as a whole, and cannot be cut into clusters."""
+    def grain(self) -> Grain:
+        """What is counted: rows, units that cannot be cut into clusters, or replications."""
         ...
 
     def sums(self, names: tuple[str, ...]) -> KeyedSums:
@@ -71,53 +71,53 @@ class SerialProducts:
 
 @dataclass(frozen=True, slots=True)
 class Influence:
-    """The influence function of a least-squares fit, row by row.
-
-    A row with transformed regressors x, weight w and residual e has the score ``x w e`` and moves
-    the parameters by ``psi = bread @ score``.
+    """The influence function of an estimating equation, row by row: ``psi = bread @ score``.
 
     Attributes
     ----------
     sample : Sample
         Where the rows come from.
-    transform : Transform
-        What the fit did to them.
-    coef : FloatArray, shape (m,)
-        Coefficients of the transformed regressors that were kept.
-    kept : IntArray, shape (m,)
-        Their positions.
-    bread : FloatArray, shape (k, m)
-        Inverse cross-products, carried over to the k reported parameters.
-    frequency : bool
-        Whether weights are counts of equal rows, which are then separate observations.
+    equation : Equation
+        What the fit solved.
     """
 
     sample: Sample
-    transform: Transform
-    coef: FloatArray
-    kept: IntArray
-    bread: FloatArray
-    frequency: bool = False
+    equation: Equation
 
     @property
-    def by_unit(self) -> bool:
-        """Whether each row of the fit is the mean of a unit."""
-        return isinstance(self.transform, BetweenTransform)
+    def bread(self) -> FloatArray:
+        """Of the equation, shape (k, m)."""
+        return self.equation.bread
+
+    @property
+    def frequency(self) -> bool:
+        """Whether weights are counts of equal rows, which are then separate observations."""
+        return self.equation.frequency
+
+    @property
+    def grain(self) -> Grain:
+        """Whether each row of the fit is one of the data, or the mean of a unit."""
+        return self.equation.grain
+
+    @property
+    def regression(self) -> LeastSquaresEquation:
+        """The regression that was run.
+
+        Raises
+        ------
+        SpecificationError
+            If none was.
+        """
+        if self.equation.regression is None:
+            raise SpecificationError(
+                "This is asked of linear regressions, whose residuals and leverage it takes; this "
+                "model is not one."
+            )
+        return self.equation.regression
 
     def mapped(self, matrix: FloatArray) -> Influence:
         """Return the influence on linear functions of the parameters, ``matrix`` (m, k)."""
-        return replace(self, bread=matrix @ self.bread)
-
-    def scores(self, block: Block) -> tuple[Rows, FloatArray]:
-        """Return the transformed rows of a block and their scores, shape (m, rows)."""
-        rows = self.transform(block)
-        x = rows.regressors
-        if self.kept.size < len(x):
-            x = x[self.kept]
-        error = rows.outcome - self.coef @ x
-        if rows.weights is not None:
-            error = error * rows.weights
-        return rows, x * error
+        return replace(self, equation=self.equation.mapped(matrix))
 
     def sums(self, names: tuple[str, ...]) -> KeyedSums:
         """Sum psi over the rows with the same value of a column or combination.
@@ -139,8 +139,8 @@ class Influence:
             key = "^".join(names)
 
             def keyed(block: Block) -> KeyedSums:
-                rows, scores = self.scores(block)
-                return KeyedSums.of(scores, rows.labels(block.keys[key]))
+                scores = self.equation.scores(block)
+                return KeyedSums.of(scores.values, scores.labels(block.keys[key]))
 
             total = fold(self.sample.with_keys(names), keyed)
         return replace(total, sums=self.bread @ total.sums)
@@ -154,7 +154,7 @@ class Influence:
             Naming the rows.
         """
         used = None
-        if (self.sample.codes(names) < 0).any() and not self.by_unit:
+        if (self.sample.codes(names) < 0).any() and self.grain == "row":
             used = fold(self.sample, self._used).values[0] > 0
         require_complete(self.sample, names, used)
 
@@ -162,11 +162,11 @@ class Influence:
         """Sum psi psi' over rows, shape (k, k)."""
 
         def products(block: Block) -> SerialProducts:
-            rows, scores = self.scores(block)
-            right = scores
-            if self.frequency and rows.weights is not None:
-                right = scores / rows.weights
-            return SerialProducts((scores @ right.T)[None])
+            scores = self.equation.scores(block)
+            left = right = scores.values
+            if self.frequency and scores.weights is not None:
+                right = left / scores.weights
+            return SerialProducts((left @ right.T)[None])
 
         return self._around(fold(self.sample, products).products[0])
 
@@ -174,15 +174,16 @@ class Influence:
         """Sum psi_t psi_(t-l)' over rows of the same unit, l = 0, ..., lags: (lags + 1, k, k)."""
 
         def products(block: Block) -> SerialProducts:
-            rows, scores = self.scores(block)
-            unit, step = rows.labels(block.unit), rows.labels(block.step)
+            scores = self.equation.scores(block)
+            values = scores.values
+            unit, step = scores.labels(block.unit), scores.labels(block.step)
             span = int(step.max(initial=0)) + lags + 1
             key = unit * span + step
-            found = [scores @ scores.T]
+            found = [values @ values.T]
             for lag in range(1, lags + 1):
                 place = np.minimum(np.searchsorted(key, key - lag), max(key.size - 1, 0))
                 match = (key[place] == key - lag) & (unit[place] == unit)
-                found.append(scores[:, match] @ scores[:, place[match]].T)
+                found.append(values[:, match] @ values[:, place[match]].T)
             return SerialProducts(np.stack(found))
 
         total = fold(self.sample, products).products
@@ -190,14 +191,14 @@ class Influence:
 
     def _used(self, block: Block) -> RowValues:
         """Mark the rows of a block that stand for rows of the fit."""
-        at = self.transform(block).at
+        at = self.equation.scores(block).at
         used = np.zeros((1, block.n))
         used[0, slice(None) if at is None else at] = 1.0
         return RowValues(used)
 
     def _unit_sums(self, block: Block) -> KeyedSums:
-        rows, scores = self.scores(block)
-        units, sums = rows.unit_sums(scores)
+        scores = self.equation.scores(block)
+        units, sums = scores.unit_sums(scores.values)
         return KeyedSums(units + block.first_unit, sums)
 
     def _around(self, middle: FloatArray) -> FloatArray:
@@ -225,9 +226,9 @@ class UnitInfluence:
         return False
 
     @property
-    def by_unit(self) -> bool:
-        """Whether a unit counts as a whole."""
-        return True
+    def grain(self) -> Grain:
+        """A unit counts as a whole."""
+        return "unit"
 
     def mapped(self, matrix: FloatArray) -> UnitInfluence:
         """Return the influence on linear functions of the parameters, ``matrix`` (m, k)."""

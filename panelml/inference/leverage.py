@@ -8,13 +8,14 @@ from functools import partial
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.absorb import DENSE_LEVELS, Absorb, AbsorbSystem
+from panelml.core.absorb import DENSE_LEVELS, AbsorbSystem
 from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.absorbed_leverage import AbsorbedLeverage, is_diagonal
 from panelml.core.block import Block
+from panelml.core.equations import LeastSquaresEquation
 from panelml.core.keyed import KeyedSums
 from panelml.core.leverage import Adjusted, Power, adjust
-from panelml.core.transforms import Rows
+from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.clusters import (
@@ -110,7 +111,7 @@ def _plain_clusters(fit: Estimate, columns: Columns, power: Power) -> tuple[Adju
             f"{power} needs the leverage of absorbed effects ({names}) that cut across the "
             f"clusters. Write them as regressors, as C({crossing[0].name}), instead."
         )
-    grams, m = _cluster_grams(influence, columns), influence.kept.size
+    grams, m = _cluster_grams(influence, columns), influence.regression.kept.size
     scores, square = grams.sums[:m].T, _unpacked(grams.sums[m:], m)
     total = square.sum(axis=0)
     return adjust(scores, square, np.linalg.inv(total), power), total
@@ -131,13 +132,16 @@ def leverage_rows(fit: Estimate, power: Power, notes: tuple[str, ...] = ()) -> C
             f"{name} is for least squares, whose rows are independent. Use 'CR2' or 'cluster'."
         )
     influence = _rows(fit, name)
-    gram = fold(influence.sample, lambda b: SerialProducts(_gram(influence, b)[None])).products[0]
+    regression = influence.regression
+    gram = fold(influence.sample, lambda b: SerialProducts(_gram(regression, b)[None])).products[0]
     inverse = np.linalg.inv(gram)
-    absorbed = _absorbed_leverage(influence, name) if fit.counts.effects else None
+    absorbed = None
+    if regression.absorbed is not None:
+        absorbed = _absorbed_leverage(influence.sample, regression.absorbed, name)
 
     def products(block: Block) -> SerialProducts:
-        rows, scores = influence.scores(block)
-        x, w = _regressors(influence, rows)
+        fitted = regression.fitted_rows(block)
+        x, w = fitted.x, fitted.weights
         own = w * np.einsum("in,ij,jn->n", x, inverse, x)
         left = 1 - own if absorbed is None else 1 - own - absorbed(block)
         alone = left < ALONE
@@ -148,7 +152,7 @@ def leverage_rows(fit: Estimate, power: Power, notes: tuple[str, ...] = ()) -> C
             )
         # Rows that an effect takes up have nothing to say of the coefficients.
         left[alone] = 1.0
-        scores = scores / left ** (0.5 if power == "CR2" else 1.0)
+        scores = fitted.scores.values / left ** (0.5 if power == "CR2" else 1.0)
         return SerialProducts((scores @ scores.T)[None])
 
     middle = fold(influence.sample, products).products[0]
@@ -164,30 +168,25 @@ def _rows(fit: Estimate, name: str) -> Influence:
     return influence
 
 
-def _regressors(influence: Influence, rows: Rows) -> tuple[FloatArray, FloatArray]:
-    x = rows.regressors[influence.kept]
-    return x, np.ones(x.shape[1]) if rows.weights is None else rows.weights
-
-
-def _gram(influence: Influence, block: Block) -> FloatArray:
-    x, w = _regressors(influence, influence.transform(block))
-    return (x * w) @ x.T
+def _gram(regression: LeastSquaresEquation, block: Block) -> FloatArray:
+    fitted = regression.fitted_rows(block)
+    return (fitted.x * fitted.weights) @ fitted.x.T
 
 
 def _cluster_grams(influence: Influence, columns: Columns) -> KeyedSums:
     """Sum scores and the lower triangles of cross-products by cluster."""
-    m = influence.kept.size
-    low = np.tril_indices(m)
+    regression = influence.regression
+    low = np.tril_indices(regression.kept.size)
     unit = columns == (influence.sample.panel.unit,)
 
     def sums(block: Block) -> KeyedSums:
-        rows, scores = influence.scores(block)
-        x, w = _regressors(influence, rows)
-        values = np.concatenate([scores, x[low[0]] * x[low[1]] * w])
+        fitted = regression.fitted_rows(block)
+        x, scores = fitted.x, fitted.scores
+        values = np.concatenate([scores.values, x[low[0]] * x[low[1]] * fitted.weights])
         if unit:
-            units, total = rows.unit_sums(values)
+            units, total = scores.unit_sums(values)
             return KeyedSums(units + block.first_unit, total)
-        return KeyedSums.of(values, rows.labels(block.keys["^".join(columns)]))
+        return KeyedSums.of(values, scores.labels(block.keys["^".join(columns)]))
 
     if unit:
         return fold(influence.sample, sums)
@@ -202,10 +201,8 @@ def _unpacked(packed: FloatArray, m: int) -> FloatArray:
     return square
 
 
-def _absorbed_leverage(influence: Influence, name: str) -> AbsorbedLeverage:
+def _absorbed_leverage(sample: Sample, plan: AbsorbPlan, name: str) -> AbsorbedLeverage:
     """Prepare the leverage of all absorbed effects."""
-    transform = influence.transform
-    plan = transform.plan if isinstance(transform, Absorb) else AbsorbPlan(True, (), ())
     if not plan.factors:
         return AbsorbedLeverage.of(plan, None)
     if plan.levels > DENSE_LEVELS and not is_diagonal(plan):
@@ -213,4 +210,4 @@ def _absorbed_leverage(influence: Influence, name: str) -> AbsorbedLeverage:
             f"{name} needs the leverage of the absorbed effects, which is at hand for up to "
             f"{DENSE_LEVELS:,} levels beside the units; there are {plan.levels:,}. Use 'HC1'."
         )
-    return AbsorbedLeverage.of(plan, fold(influence.sample, partial(AbsorbSystem.of, plan=plan)))
+    return AbsorbedLeverage.of(plan, fold(sample, partial(AbsorbSystem.of, plan=plan)))

@@ -8,6 +8,7 @@ from typing import NoReturn
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.core.equations import Grain
 from panelml.core.keyed import KeyedSums
 from panelml.data.sample import Sample
 from panelml.errors import SpecificationError
@@ -49,9 +50,9 @@ class Replicates:
         return False
 
     @property
-    def by_unit(self) -> bool:
-        """Whether a unit counts as a whole: there are no units here."""
-        return False
+    def grain(self) -> Grain:
+        """Replications are what is counted."""
+        return "replication"
 
     def mapped(self, matrix: FloatArray) -> Replicates:
         """Return the deviations of linear functions of the parameters, ``matrix`` (m, k)."""

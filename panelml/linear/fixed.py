@@ -156,7 +156,7 @@ def _finish(
         model="Fixed effects", spec=spec, formula=formula, cov=spec.cov, sample=sample,
         transform=absorbed.transform, solved=solved, sigma2=sigma2, counts=counts,
         statistics=statistics, intercept=constant,
-        effects=AbsorbedEffects(effects, absorbed.plan), absorbed=words,
+        effects=AbsorbedEffects(effects, absorbed.plan), absorbed=words, plan=absorbed.plan,
         notes=(*notes, *absorbed.notes),
     )  # fmt: skip
 

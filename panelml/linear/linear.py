@@ -163,6 +163,7 @@ class Between:
             statistics=statistics,
             intercept=float(solved.params[0]) if solved.constant else 0.0,
             notes=notes,
+            grain="unit",
         )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.core.absorb_plan import AbsorbPlan
+from panelml.core.equations import Grain, LeastSquaresEquation
 from panelml.core.moments import CrossProducts, PanelMoments, Resolution
-from panelml.core.transforms import BetweenTransform, Transform
+from panelml.core.transforms import Transform
 from panelml.data.formula.formula import Formula, parse_formula
 from panelml.data.sample import Sample
 from panelml.engine.least_squares import LeastSquares
@@ -160,6 +162,8 @@ def assemble(
     intercept: float,
     effects: EffectModel | None = None,
     absorbed: str = "",
+    plan: AbsorbPlan | None = None,
+    grain: Grain = "row",
     notes: tuple[str, ...] = (),
     curvature: Curvature | None = None,
     leverage: ClusterLeverage | None = None,
@@ -171,18 +175,18 @@ def assemble(
     IdentificationError
         If there are no more rows than parameters.
     """
-    if counts.df_resid <= 0:
-        raise IdentificationError(
-            f"{counts.nobs} observations are too few for {counts.nobs - counts.df_resid} "
-            "parameters (absorbed effects included): no degrees of freedom are left."
-        )
-    influence = Influence(
-        sample, transform, solved.solution.coef, solved.solution.kept, solved.bread,
-        frequency=_counts_rows(sample, transform),
-    )  # fmt: skip
-    estimate = Estimate(
-        tuple(solved.names), influence, solved.model_cov(sigma2), counts, curvature, leverage
+    _require_degrees(counts)
+    equation = LeastSquaresEquation(
+        transform,
+        solved.solution.coef,
+        solved.solution.kept,
+        solved.bread,
+        frequency=sample.weighting == "frequency" and grain == "row",
+        grain=grain,
+        absorbed=plan,
     )
+    influence, model_cov = Influence(sample, equation), solved.model_cov(sigma2)
+    estimate = Estimate(tuple(solved.names), influence, model_cov, counts, curvature, leverage)
     outcome = sample.design.outcome
     return Results(
         model=model,
@@ -201,9 +205,12 @@ def assemble(
     )
 
 
-def _counts_rows(sample: Sample, transform: Transform) -> bool:
-    """Whether weights say how many equal rows of the fit there are: means of units are one each."""
-    return sample.weighting == "frequency" and not isinstance(transform, BetweenTransform)
+def _require_degrees(counts: Counts) -> None:
+    if counts.df_resid <= 0:
+        raise IdentificationError(
+            f"{counts.nobs} observations are too few for {counts.nobs - counts.df_resid} "
+            "parameters (absorbed effects included): no degrees of freedom are left."
+        )
 
 
 def _squared_correlation(c: FloatArray, slopes: FloatArray, floor: FloatArray) -> float:

@@ -304,7 +304,7 @@ def _theta(result: Results, case: Case) -> Any:
     if not isinstance(case.value["theta"], dict):
         return result.extras["theta"]
     periods = sorted(case.value["theta"], key=int)
-    transform: Any = result.attached.estimate.influence.transform
+    transform: Any = result.attached.estimate.rows.regression.transform
     theta = dict(zip(periods, transform.theta(np.array(periods, np.float64)), strict=True))
     assert theta[periods[0]] == result.extras["theta_min"]
     assert theta[periods[-1]] == result.extras["theta_max"]
@@ -368,10 +368,10 @@ def _loglik(result: Results, case: Case) -> float:
 
 def _loglik_without_log_weights(result: Results, case: Case) -> float:
     """Stata leaves half the sum of the log weights of analytic weights out."""
-    influence = result.attached.estimate.influence
+    influence = result.attached.estimate.rows
     if influence.frequency:
         return result.loglik
-    gram = fold(influence.sample, lambda block: Gram.of(influence.transform(block)))
+    gram = fold(influence.sample, lambda block: Gram.of(influence.regression.transform(block)))
     return result.loglik - gram.log_weight / 2
 
 

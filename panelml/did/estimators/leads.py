@@ -8,6 +8,7 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
+from panelml.core.equations import LeastSquaresEquation
 from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
 from panelml.did.estimators.untreated import untreated_words
@@ -99,9 +100,9 @@ def pretrends(
     first = len(free.names)
     kept = solved.solution.kept
     own = kept >= first
-    influence = Influence(
-        extended, absorbed.transform, solved.solution.coef, kept, solved.bread[own]
+    equation = LeastSquaresEquation(
+        absorbed.transform, solved.solution.coef, kept, solved.bread[own]
     )
     psi: FloatArray = np.zeros((int(own.sum()), present.size))
-    psi[:, np.flatnonzero(present)] = influence.sums((free.panel.unit,)).sums
+    psi[:, np.flatnonzero(present)] = Influence(extended, equation).sums((free.panel.unit,)).sums
     return Leads(horizons[kept[own] - first], solved.params[own], psi, solved.notes)

@@ -63,11 +63,12 @@ def _adjusted(
 ) -> tuple[Adjusted, FloatArray]:
     """Adjust the scores of the clusters of a mixed model."""
     factors = _factors(influence, prediction, columns, power)
-    p, q = influence.kept.size, prediction.basis.n_random
+    regression = influence.regression
+    p, q = regression.kept.size, prediction.basis.n_random
     basis = prediction.basis.plain
     rows = fold(influence.sample, lambda block: _rows_of(block, basis)).values
     regressors, outcome, random, noise = np.split(rows, [p, p + 1, p + 1 + q])
-    error = outcome[0] - influence.coef @ regressors
+    error = outcome[0] - regression.coef @ regressors
     laid = [
         (level, _rooted(random[places], prediction.relative, places)) for level, places in factors
     ]

@@ -1,0 +1,162 @@
+"""Estimating equations: scores of rows that sum to zero, and the bread that turns them into psi.
+
+The two are what the R package sandwich calls ``estfun`` and ``bread`` (Zeileis 2006, *Journal of
+Statistical Software* 16(9)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.absorb_plan import AbsorbPlan
+from panelml.core.block import Block
+from panelml.core.transforms import Placed, Rows, Transform
+
+__all__ = ["Equation", "FittedRows", "Grain", "LeastSquaresEquation", "Scores"]
+
+Grain: TypeAlias = Literal["row", "unit", "replication"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores(Placed):
+    """Scores of the rows of an equation.
+
+    Attributes
+    ----------
+    values : FloatArray, shape (m, n)
+    weights : FloatArray, shape (n,), or None
+    at : IntArray, shape (n,), or None
+    starts : IntArray, shape (g + 1,)
+        These three as in ``panelml.core.transforms.Rows``.
+    """
+
+    values: FloatArray
+    weights: FloatArray | None
+    at: IntArray | None
+    starts: IntArray
+
+
+class Equation(Protocol):
+    """An estimating equation, solved: all that covariances know of how a fit was made.
+
+    Covariances take ``scores``, ``bread``, ``grain`` and ``frequency`` of every equation. What
+    allows for leverage, and diagnostics of residuals, also take the ``regression``.
+    """
+
+    @property
+    def bread(self) -> FloatArray:
+        """Inverse of the scores' derivative, carried over to the parameters, shape (k, m)."""
+        ...
+
+    @property
+    def grain(self) -> Grain:
+        """What has a score of its own: a row, or a unit, which cannot be cut into clusters."""
+        ...
+
+    @property
+    def frequency(self) -> bool:
+        """Whether weights are counts of equal rows, which are then separate observations."""
+        ...
+
+    @property
+    def regression(self) -> LeastSquaresEquation | None:
+        """The regression whose rows have leverage; None where the scores are of something else."""
+        ...
+
+    def scores(self, block: Block) -> Scores:
+        """Return the scores of the rows of a block."""
+        ...
+
+    def mapped(self, matrix: FloatArray) -> Equation:
+        """Return the equation of linear functions of the parameters, ``matrix`` (l, k)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FittedRows:
+    """Rows of a regression with their residuals.
+
+    Attributes
+    ----------
+    rows : Rows
+    x : FloatArray, shape (m, n)
+        The regressors that were kept.
+    error : FloatArray, shape (n,)
+    """
+
+    rows: Rows
+    x: FloatArray
+    error: FloatArray
+
+    @property
+    def weights(self) -> FloatArray:
+        """Weights of the rows, one without, shape (n,)."""
+        weights = self.rows.weights
+        return np.ones(self.error.size) if weights is None else weights
+
+    @property
+    def scores(self) -> Scores:
+        """Regressor times weight times residual."""
+        rows, error = self.rows, self.error
+        if rows.weights is not None:
+            error = error * rows.weights
+        return Scores(self.x * error, rows.weights, rows.at, rows.starts)
+
+
+@dataclass(frozen=True, slots=True)
+class LeastSquaresEquation:
+    """The normal equations of a transformed regression.
+
+    A row with transformed regressors x, weight w and residual e has the score ``x w e`` and moves
+    the parameters by ``psi = bread @ score``.
+
+    Attributes
+    ----------
+    transform : Transform
+        What the fit did to the rows.
+    coef : FloatArray, shape (m,)
+        Coefficients of the transformed regressors that were kept.
+    kept : IntArray, shape (m,)
+        Their positions.
+    bread : FloatArray, shape (k, m)
+        Inverse cross-products, carried over to the k reported parameters.
+    frequency : bool
+        Whether weights are counts of equal rows, which are then separate observations.
+    grain : {"row", "unit"}
+        Whether each row of the fit is a row of the data, or the mean of a unit.
+    absorbed : AbsorbPlan, or None
+        The effects that the transform took out, which have leverage too.
+    """
+
+    transform: Transform
+    coef: FloatArray
+    kept: IntArray
+    bread: FloatArray
+    frequency: bool = False
+    grain: Grain = "row"
+    absorbed: AbsorbPlan | None = None
+
+    @property
+    def regression(self) -> LeastSquaresEquation:
+        """The regression itself."""
+        return self
+
+    def fitted_rows(self, block: Block) -> FittedRows:
+        """Transform the rows of a block, and take their residuals."""
+        rows = self.transform(block)
+        x = rows.regressors
+        if self.kept.size < len(x):
+            x = x[self.kept]
+        return FittedRows(rows, x, rows.outcome - self.coef @ x)
+
+    def scores(self, block: Block) -> Scores:
+        """Return the scores of the rows of a block."""
+        return self.fitted_rows(block).scores
+
+    def mapped(self, matrix: FloatArray) -> LeastSquaresEquation:
+        """Return the equation of linear functions of the parameters, ``matrix`` (l, k)."""
+        return replace(self, bread=matrix @ self.bread)
