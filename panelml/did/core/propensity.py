@@ -8,13 +8,13 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.linalg import independent_columns
+from panelml.core.newton import Minimum, Step, Steps, newton
 from panelml.errors import ConvergenceError
 
 __all__ = ["PERFECT", "Odds", "logit_odds", "tilted_odds"]
 
-MOST_STEPS = 100
 # Share of the treated weight by which a Newton step may still improve the objective.
-TOLERANCE = 1e-11
+TOLERANCE = 5e-12
 # An index that moves by more where the objective does not improve any longer tends to infinity.
 MOVING = 0.5
 # A whole step that moves no index by more improves the objective: exp(m) - m - 1 < m^2.
@@ -85,6 +85,26 @@ class _Objective:
             p = 1 / (1 + np.exp(-index))
         mean = self.w * p
         return mean, mean * (1 - p)
+
+    def step(self, at: FloatArray) -> Step:
+        """Return the Newton step from coefficients.
+
+        What does not improve the objective is cut to a length that does for certain: Sun and
+        Tran-Dinh (2019), *Mathematical Programming* 178, 145-213, equation 12.
+        """
+        mean, curvature = self.parts(at @ self.rows)
+        score = self.target - self.rows @ mean
+        try:
+            move = _inverse((self.rows * curvature) @ self.rows.T) @ score
+        except np.linalg.LinAlgError:
+            return Step(np.zeros_like(at), np.nan)
+        farthest = float(np.abs(move @ self.rows).max())
+        sure = np.log1p(farthest) / farthest if farthest > SURE else 1.0
+        return Step(move, float(score @ move) / 2, sure)
+
+    def moved(self, at: FloatArray, move: FloatArray) -> FloatArray:
+        """Return the coefficients after a move."""
+        return at + move
 
     def without(self, rows: BoolArray, columns: IntArray) -> _Objective:
         """Leave out rows, and keep some columns."""
@@ -179,7 +199,9 @@ def _minimised(
     columns = np.arange(len(objective.rows))
     part = objective
     while True:
-        coef, moves = _newton(part, weight)
+        minimum = _minimum(part, weight)
+        coef = minimum.certified(objective.refusal)
+        moves = minimum.step.move @ part.rows
         moving = np.zeros_like(unlike)
         moving[~unlike] = np.abs(moves) > MOVING
         if not moving.any():
@@ -193,33 +215,12 @@ def _minimised(
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _newton(objective: _Objective, weight: float) -> tuple[FloatArray, FloatArray]:
-    """Minimise by Newton's method; return also how far the last step moved each row's index.
-
-    Steps that move an index far and do not improve the objective are cut to a length that does
-    for certain: Sun and Tran-Dinh (2019), *Mathematical Programming* 178, 145-213, equation 12.
-    """
-    rows = objective.rows
-    coef = np.zeros(len(rows))
-    coef[0] = np.log(weight / max(objective.w.sum() - objective.logistic * weight, weight * 1e-9))
-    for _ in range(MOST_STEPS):
-        mean, curvature = objective.parts(coef @ rows)
-        score = objective.target - rows @ mean
-        try:
-            step = _inverse((rows * curvature) @ rows.T) @ score
-        except np.linalg.LinAlgError:
-            break
-        moves = step @ rows
-        farthest = float(np.abs(moves).max())
-        gain = float(score @ step)
-        if not gain >= -TOLERANCE * weight:
-            break
-        if gain <= TOLERANCE * weight:
-            return coef + step, moves
-        if farthest > SURE and not objective.value(coef + step) < objective.value(coef):
-            step *= np.log1p(farthest) / farthest
-        coef = coef + step
-    raise ConvergenceError(objective.refusal)
+def _minimum(objective: _Objective, weight: float) -> Minimum[FloatArray, Step]:
+    """Minimise from equal odds for all, those of the treated weight."""
+    start = np.zeros(len(objective.rows))
+    others = objective.w.sum() - objective.logistic * weight
+    start[0] = np.log(weight / max(others, weight * 1e-9))
+    return newton(objective, start, Steps(TOLERANCE * weight, slope=0.0, noise=0.0, polish=1))
 
 
 def _inverse(hessian: FloatArray) -> FloatArray:

@@ -10,13 +10,14 @@ gain, which is nothing where T is positive semi-definite.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.batched import transposed_multiply
+from panelml.core.newton import Step, Steps, descent, newton
 from panelml.mixed.core.criterion import Criterion, evaluate, unit_changes
 from panelml.mixed.core.unit_products import MixedMoments
 
@@ -34,7 +35,8 @@ __all__ = [
 ]
 
 DECREMENT = 1e-10
-MOST_STEPS = 100
+STEPS = Steps(DECREMENT, halvings=24, slope=2e-4)
+MOST_ESCAPES = 100
 
 
 class MixedState(Protocol):
@@ -215,24 +217,22 @@ def maximise_mixed(
     polish : int
         Steps beyond what the certificate asks for.
     """
+    interior = _Interior(problem, structure, restricted)
+    steps = replace(STEPS, polish=polish)
     at = problem.evaluate(problem.start(structure), restricted=restricted)
     evaluations = 1
-    for _ in range(MOST_STEPS):
-        step, decrement = _newton_step(at, structure, restricted)
-        if decrement < DECREMENT:
-            at = _polished(problem, at, step, structure, restricted, polish)
-            evaluations += polish
-            direction, cone = _escape(at, structure, restricted)
-            if cone < DECREMENT:
-                break
-            ahead, tries = _descend(problem, at, direction, restricted=restricted)
-        else:
-            ahead, tries = _search(problem, at, step, decrement, restricted=restricted)
+    for _ in range(MOST_ESCAPES):
+        minimum = newton(interior, at, steps)
+        at, decrement = minimum.point, minimum.step.decrement
+        evaluations += minimum.evaluations
+        direction, cone = _escape(at, structure, restricted)
+        if not minimum.converged or cone < DECREMENT:
+            break
+        ahead, tries = _descend(problem, at, direction, restricted=restricted)
         evaluations += tries
         if ahead is None:
             break
         at = ahead
-    cone = _escape(at, structure, restricted)[1]
     certain = bool(max(decrement, cone) < 100 * DECREMENT)
     change = unit_changes(free_entries(structure), len(structure))
     least = float(np.linalg.eigvalsh(at.identification(change, restricted=restricted))[0])
@@ -247,62 +247,37 @@ def free_entries(structure: BoolArray) -> tuple[IntArray, IntArray]:
     return rows.astype(np.int64), columns.astype(np.int64)
 
 
-def _polished(
-    problem: MixedProblem[State],
-    at: State,
-    step: FloatArray,
-    structure: BoolArray,
-    restricted: bool,
-    steps: int,
-) -> State:
-    """Take the last steps, which the certificate has found too small to be worth a search."""
-    for left in reversed(range(steps)):
-        ahead = problem.evaluate(at.factor + step, restricted=restricted)
-        if ahead.deviance > at.deviance + 1e-12 * abs(at.deviance):
-            break
-        at = ahead
-        if left:
-            step = _newton_step(at, structure, restricted)[0]
-    return at
+@dataclass(frozen=True, slots=True)
+class _Interior(Generic[State]):
+    """The deviance as a function of all entries of L within the blocks.
 
-
-def _newton_step(
-    at: MixedState, structure: BoolArray, restricted: bool
-) -> tuple[FloatArray, float]:
-    """Return the step, and what it would gain.
-
-    All entries of L within a block are moved: those of a triangle alone are no coordinates where
-    its first variance is zero. Rotations, which change nothing, have no slope and get no step.
+    Those of a triangle alone are no coordinates where its first variance is zero. Rotations, which
+    change nothing, have no slope and get no step.
     """
-    rows, columns = np.nonzero(structure)
-    free = rows.astype(np.int64), columns.astype(np.int64)
-    size = 0.1 + np.sqrt((at.factor**2).sum(axis=1))[rows]
-    bend = at.hessian(free, restricted=restricted) * np.outer(size, size)
-    slope = (2 * at.gradient @ at.factor)[free] * size
-    values, vectors = np.linalg.eigh((bend + bend.T) / 2)
-    flat = np.maximum(np.abs(values), 1e-8 * max(float(np.abs(values).max()), 1e-300))
-    moved = -(vectors / flat) @ (vectors.T @ slope)
-    step = np.zeros_like(at.factor)
-    step[free] = size * moved
-    return step, float(-slope @ moved) / 2
 
+    problem: MixedProblem[State]
+    structure: BoolArray
+    restricted: bool
 
-def _search(
-    problem: MixedProblem[State], at: State, step: FloatArray, decrement: float, *, restricted: bool
-) -> tuple[State | None, int]:
-    """Halve the step until the deviance falls enough; rounding is forgiven near the optimum."""
-    noise = 1e-12 * abs(at.deviance)
-    share = 1.0
-    for tries in range(1, 25):
-        try:
-            ahead = problem.evaluate(at.factor + share * step, restricted=restricted)
-        except np.linalg.LinAlgError:
-            share /= 2
-            continue
-        if ahead.deviance <= at.deviance - 2e-4 * share * decrement + noise:
-            return ahead, tries
-        share /= 2
-    return None, tries
+    def value(self, at: State) -> float:
+        """Return the deviance."""
+        return at.deviance
+
+    def step(self, at: State) -> Step:
+        """Return the Newton step of the factor."""
+        rows, columns = np.nonzero(self.structure)
+        free = rows.astype(np.int64), columns.astype(np.int64)
+        size = 0.1 + np.sqrt((at.factor**2).sum(axis=1))[rows]
+        bend = at.hessian(free, restricted=self.restricted) * np.outer(size, size)
+        slope = (2 * at.gradient @ at.factor)[free] * size
+        scaled = descent(slope, bend, floor=1e-308, relative=1e-8)
+        move = np.zeros_like(at.factor)
+        move[free] = size * scaled.move
+        return replace(scaled, move=move)
+
+    def moved(self, at: State, move: FloatArray) -> State:
+        """Evaluate the criterion at another factor."""
+        return self.problem.evaluate(at.factor + move, restricted=self.restricted)
 
 
 def _escape(at: MixedState, structure: BoolArray, restricted: bool) -> tuple[FloatArray, float]:

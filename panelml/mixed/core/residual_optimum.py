@@ -16,6 +16,7 @@ import numpy as np
 from scipy import optimize
 
 from panelml._typing import BoolArray, FloatArray, IntArray
+from panelml.core.newton import Step, Steps, descent, newton
 from panelml.mixed.core.information import CovarianceSensitivity, VarianceInformation
 from panelml.mixed.core.optimum import (
     FittedState,
@@ -35,10 +36,8 @@ __all__ = [
     "residual_sensitivity",
 ]
 
-DECREMENT = 1e-7
 # Steps are cheap beside what they tell: they go on until rounding is all that is left to gain.
-EXHAUSTED = 1e-14
-MOST_STEPS = 60
+STEPS = Steps(1e-7, exhausted=1e-14, limit=60, most=1.0)
 LONGEST = 1.0
 DIFFERENCE = 1e-4
 # Differences of gradients see what is left of an error in the random part.
@@ -143,14 +142,25 @@ class _Point:
     gradient: FloatArray
 
     @property
-    def deviance(self) -> float:
-        return self.mixed.criterion.deviance
-
-    @property
     def components(self) -> tuple[float, FloatArray]:
         """Residual variance, and covariance of the working random coefficients."""
         at = self.mixed.criterion
         return at.sigma2, at.sigma2 * at.factor @ at.factor.T
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ProfileStep(Step):
+    """A Newton step of the parameters, and what it was computed from.
+
+    Attributes
+    ----------
+    hessian : FloatArray, shape (k, k)
+    pairs : list of (_Point, _Point)
+        Points before and after, by parameter.
+    """
+
+    hessian: FloatArray
+    pairs: list[tuple[_Point, _Point]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +187,26 @@ class _Profile:
         slope = white.gradient(mixed.criterion, restricted=self.restricted)
         self.said()
         return _Point(theta, mixed, slope)
+
+    def value(self, at: _Point) -> float:
+        """Return the deviance."""
+        return at.mixed.criterion.deviance
+
+    def step(self, at: _Point) -> _ProfileStep:
+        """Return the Newton step, by differences of gradients."""
+        k = at.theta.size
+        pairs = list(self.around(at))
+        slopes = [(after.gradient - before.gradient) / (2 * DIFFERENCE) for before, after in pairs]
+        hessian = np.array(slopes).reshape(k, k)
+        hessian = (hessian + hessian.T) / 2
+        whole = descent(at.gradient, hessian, floor=FLAT, relative=0.0)
+        longest = float(np.abs(whole.move).max(initial=0.0))
+        move = whole.move * min(1.0, LONGEST / max(longest, 1e-300))
+        return _ProfileStep(move, whole.decrement, hessian=hessian, pairs=pairs)
+
+    def moved(self, at: _Point, move: FloatArray) -> _Point:
+        """Evaluate at other parameters, starting from the random part at these."""
+        return self.at(at.theta + move, at.mixed.criterion.factor)
 
     def around(self, at: _Point) -> Iterator[tuple[_Point, _Point]]:
         """Yield points before and after, by parameter."""
@@ -214,32 +244,20 @@ def maximise_residual(
         If no start has a positive definite covariance.
     """
     profile = _Profile(problem, structure, restricted, said)
-    at = min(
-        (profile.at(theta) for theta in starts or problem.form.starts()), key=lambda p: p.deviance
-    )
+    at = min((profile.at(theta) for theta in starts or problem.form.starts()), key=profile.value)
     if problem.form.size >= MANY:
         at = _approached(profile, at)
-    before = np.inf
-    for _ in range(MOST_STEPS):
-        pairs = list(profile.around(at))
-        bend, step, decrement = _newton(at, pairs)
-        if decrement < EXHAUSTED or (decrement < DECREMENT and decrement > before / 4):
-            break
-        before = decrement
-        ahead = _search(profile, at, step, decrement)
-        if ahead is None:
-            break
-        at = ahead
-    values = np.linalg.eigvalsh(bend)
-    cov: FloatArray = np.asarray(2 * np.linalg.pinv(bend, hermitian=True), dtype=np.float64)
-    certain = bool(decrement < DECREMENT) and at.mixed.converged
+    minimum = newton(profile, at, STEPS)
+    at, step = minimum.point, minimum.step
+    values = np.linalg.eigvalsh(step.hessian)
+    cov: FloatArray = np.asarray(2 * np.linalg.pinv(step.hessian, hermitian=True), dtype=np.float64)
     return ResidualOptimum(
         at.theta,
         cov,
         at.mixed,
-        _parameter_cov(profile, at, pairs, cov),
-        decrement,
-        certain,
+        _parameter_cov(profile, at, step.pairs, cov),
+        step.decrement,
+        minimum.converged and at.mixed.converged,
         float(values[0]) if values.size else np.inf,
     )
 
@@ -284,41 +302,11 @@ def _approached(profile: _Profile, at: _Point) -> _Point:
             last = profile.at(theta, last.mixed.criterion.factor)
         except np.linalg.LinAlgError:
             return np.inf, np.zeros_like(theta)
-        return last.deviance, last.gradient
+        return profile.value(last), last.gradient
 
     found = optimize.minimize(value, at.theta, jac=True, method="BFGS", options={"gtol": NEAR})
     near = profile.at(found.x, last.mixed.criterion.factor)
-    return near if near.deviance < at.deviance else at
-
-
-def _newton(at: _Point, pairs: list[tuple[_Point, _Point]]) -> tuple[FloatArray, FloatArray, float]:
-    """Return the Hessian, the step, and what it would gain."""
-    k = at.theta.size
-    slopes = [(after.gradient - before.gradient) / (2 * DIFFERENCE) for before, after in pairs]
-    bend = np.array(slopes).reshape(k, k)
-    bend = (bend + bend.T) / 2
-    values, vectors = np.linalg.eigh(bend)
-    flat = np.maximum(np.abs(values), FLAT)
-    step = -(vectors / flat) @ (vectors.T @ at.gradient)
-    decrement = float(-at.gradient @ step) / 2
-    longest = float(np.abs(step).max(initial=0.0))
-    return bend, step * min(1.0, LONGEST / max(longest, 1e-300)), decrement
-
-
-def _search(profile: _Profile, at: _Point, step: FloatArray, decrement: float) -> _Point | None:
-    """Halve the step until the deviance falls; rounding is forgiven near the optimum."""
-    noise = 1e-12 * abs(at.deviance)
-    share = 1.0
-    for _ in range(25):
-        try:
-            ahead = profile.at(at.theta + share * step, at.mixed.criterion.factor)
-        except np.linalg.LinAlgError:
-            share /= 2
-            continue
-        if ahead.deviance <= at.deviance - 1e-4 * share * min(decrement, 1.0) + noise:
-            return ahead
-        share /= 2
-    return None
+    return near if profile.value(near) < profile.value(at) else at
 
 
 def _parameter_cov(
