@@ -18,9 +18,25 @@ from panelml.data.source.cutting import chunk_rows, split_units
 from panelml.data.source.source import Source
 from panelml.errors import DataError
 
-__all__ = ["Sample"]
+__all__ = ["Sample", "in_memory"]
 
 Array = TypeVar("Array", FloatArray, IntArray)
+
+
+def in_memory(source: Source) -> Panel:
+    """Return a source that is a panel, for what needs all rows at once.
+
+    Raises
+    ------
+    DataError
+        If the rows are elsewhere.
+    """
+    if isinstance(source, Panel):
+        return source
+    raise DataError(
+        f"This needs all rows in memory at once, and those of a {type(source).__name__} are read "
+        "in chunks. Load them as a Panel."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +77,8 @@ class Sample:
 
     @property
     def panel(self) -> Panel:
-        """The rows in memory, for what is no sum over units.
-
-        Raises
-        ------
-        DataError
-            If they are elsewhere.
-        """
-        if isinstance(self.source, Panel):
-            return self.source
-        raise DataError(
-            "This needs all rows in memory at once, and they are read in chunks from elsewhere "
-            f"({type(self.source).__name__}). Load them as a Panel."
-        )
+        """The rows in memory, for what is no sum over units."""
+        return in_memory(self.source)
 
     @property
     def reads(self) -> Reads:
@@ -157,6 +162,11 @@ class Sample:
     def codes(self, names: tuple[str, ...]) -> IntArray:
         """Return the source's codes of a column or combination, one for each row of the sample."""
         return _rows(self.source.codes(names), self.keep)
+
+    def column(self, name: str) -> FloatArray:
+        """Read the numbers of one column in all rows of the sample at once, shape (n,)."""
+        whole = self.source.chunk(0, self.source.n_units, Reads(columns=(name,)))
+        return _rows(whole.values(name).astype(np.float64), self.keep)
 
     def level_rows(self, names: tuple[str, ...]) -> IntArray:
         """Count the sample's rows of each level of a column or combination, shape (levels,)."""

@@ -150,7 +150,7 @@ class JointInfluence:
 def _panel_sums(influence: InfluenceFunction, columns: tuple[str, ...]) -> KeyedSums:
     """Sums by the codes of the panel, for samples number their own units."""
     sums = influence.sums(columns)
-    if columns != (influence.sample.panel.unit,):
+    if columns != (influence.sample.source.unit,):
         return sums
     units = np.flatnonzero(influence.sample.unit_rows > 0)
     return replace(sums, codes=units[sums.codes])

@@ -85,8 +85,8 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
 def _refuse_period_effects(result: Results) -> None:
     """Refuse fits without periods, or with effects of them: absorbed, random, or by regressors."""
     influence = result.attached.estimate.rows
-    require_periods(influence.sample.panel)
-    time = influence.sample.panel.time
+    require_periods(influence.sample.source)
+    time = influence.sample.source.time
     groups = [effect.columns for effect in result.counts.effects if effect.intercept]
     if isinstance(result, MixedResults):
         groups += [part.group for part in result.random.parts if "Intercept" in part.labels]

@@ -243,7 +243,7 @@ def _multipliers(model: Results | str, data: Any, effect: Effect) -> tuple[Multi
     if pooled.sample.weights is not None:
         raise SpecificationError("Lagrange multiplier tests are not defined for weighted fits.")
     if effect != "unit":
-        require_periods(pooled.sample.panel)
+        require_periods(pooled.sample.source)
     sums = fold(pooled.sample, lambda block: ErrorSums.of(pooled.error(block), block))
     by_time, rows = sums.periods.sums
     wanted = {"unit", "time"} if effect == "twoway" else {effect}

@@ -194,7 +194,7 @@ def _robust(pair: FitPair, cov: CovLike | None) -> TestResult:
             "method='robust' sums influences over clusters: cov is 'cluster' or 'cluster:column'."
         )
     influences = [fit.attached.estimate.rows for fit in (pair.first, pair.second)]
-    dimensions = read_dimensions(spec.columns or (pair.first.panel.unit,))
+    dimensions = read_dimensions(spec.columns or (pair.first.predictor.unit,))
     for influence in influences:
         require_whole_units(influence, dimensions)
     joint = JointInfluence(
@@ -318,9 +318,9 @@ def _besides_units(fit: Results) -> set[str]:
     """Effects and regressors of a fit, but for intercepts of units."""
     effects = {str(effect) for effect in fit.counts.effects}
     if fit.model == TWO_WAY:
-        effects.add(fit.panel.time)
+        effects.add(fit.predictor.time)
     names = fit.attached.estimate.rows.sample.names
-    return (effects - {fit.panel.unit}) | {canonical(name) for name in names}
+    return (effects - {fit.predictor.unit}) | {canonical(name) for name in names}
 
 
 def _constant_within(fit: Results) -> set[str]:
@@ -332,7 +332,7 @@ def _constant_within(fit: Results) -> set[str]:
 
 
 def _absorbs_units(fit: Results) -> bool:
-    return (fit.panel.unit,) in {effect.columns for effect in fit.counts.effects}
+    return (fit.predictor.unit,) in {effect.columns for effect in fit.counts.effects}
 
 
 def _agreement(form: QuadraticForm) -> tuple[str, ...]:

@@ -220,7 +220,7 @@ def _added_variances(null: Likelihood, wide: Likelihood) -> list[tuple[str, str]
             "The smaller model has correlated random coefficients that are uncorrelated in the "
             "larger one, which therefore does not contain it."
         )
-    time = wide.sample.panel.time
+    time = wide.sample.source.time
     if not residuals_within(null.residual, wide.residual, time):
         raise SpecificationError(
             "The residuals of the smaller model depend on each other, or vary, in a way that those "

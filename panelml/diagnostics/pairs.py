@@ -10,7 +10,7 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.data.panel.agreement import changed_variables, same_outcome, same_rows
 from panelml.data.panel.grouping import ROW
-from panelml.data.panel.panel import Panel
+from panelml.data.source.source import Source
 from panelml.diagnostics.estimable import Directions, canonical, directions_of, estimable, recoded
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.results.base import Results
@@ -135,10 +135,10 @@ def make_pair(a: Results, b: Results) -> FitPair:
             f"The fits explain different outcomes, {a.depvar!r} and {b.depvar!r}."
         )
     one, other = (fit.attached.estimate.rows.sample for fit in (a, b))
-    if not _same_index(a.panel, b.panel):
+    if not _same_index(one.source, other.source):
         largest = (
             ""
-            if ROW not in (a.panel.time, b.panel.time)
+            if ROW not in (one.source.time, other.source.time)
             else (", whose unit is the grouping factor with most levels")
         )
         raise SpecificationError(
@@ -241,13 +241,16 @@ def _not_compared(
     return tuple(notes)
 
 
-def _same_index(a: Panel, b: Panel) -> bool:
+def _same_index(a: Source, b: Source) -> bool:
     if a is b:
         return True
-    return (a.unit, a.time, a.nobs) == (b.unit, b.time, b.nobs) and all(
+    if (a.unit, a.time, a.nobs) != (b.unit, b.time, b.nobs):
+        return False
+    alike = all(
         np.array_equal(getattr(a.index, part), getattr(b.index, part))
-        for part in ("units", "times", "starts", "time")
+        for part in ("units", "times", "starts")
     )
+    return alike and np.array_equal(a.codes((a.time,)), b.codes((b.time,)))
 
 
 def _absorbs(one: Results, other: Results) -> bool:
@@ -269,7 +272,9 @@ def _rank(a: Results, b: Results) -> tuple[Results, Results, Relation]:
             if _absorbs(one, other) and not _absorbs(other, one):
                 return one, other, "efficient"
             continue
-        needed = {(one.panel.unit,)} | ({(one.panel.time,)} if other.model == TWO_WAY else set())
+        needed = {(one.predictor.unit,)} | (
+            {(one.predictor.time,)} if other.model == TWO_WAY else set()
+        )
         absorbed = one.model != "Fixed effects" or needed <= {
             effect.columns for effect in one.counts.effects if effect.intercept
         }

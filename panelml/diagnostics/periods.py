@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from panelml.data.panel.grouping import ROW
-from panelml.data.panel.panel import Panel
 from panelml.data.sample import Sample
+from panelml.data.source.source import Source
 from panelml.errors import SpecificationError
 
 __all__ = ["lies_in_periods", "require_periods"]
 
 
-def require_periods(panel: Panel) -> None:
+def require_periods(source: Source) -> None:
     """Refuse rows that are laid out by a grouping factor, in the order of the data frame.
 
     Raises
@@ -20,16 +18,13 @@ def require_periods(panel: Panel) -> None:
     SpecificationError
         Saying what to fit.
     """
-    if panel.time == ROW:
+    if source.time == ROW:
         raise SpecificationError(
-            f"The rows of this fit are laid out by {panel.unit}, without periods to be correlated "
+            f"The rows of this fit are laid out by {source.unit}, without periods to be correlated "
             "in. Fit a regression of the panel's units over time."
         )
 
 
 def lies_in_periods(sample: Sample, columns: tuple[str, ...]) -> bool:
     """Whether each level of a factor is in one period, so that its dummies add up to periods'."""
-    index = sample.panel.index
-    time = index.time if sample.keep is None else index.time[sample.keep]
-    codes = sample.codes(columns).astype(np.int64)
-    return bool(np.unique(codes * index.times.size + time).size == np.unique(codes).size)
+    return sample.is_nested(columns, (sample.source.time,))

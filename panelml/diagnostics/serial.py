@@ -64,7 +64,7 @@ def wooldridge_test(
     """
     check_choice("errors", errors, Errors)
     influence = result.attached.estimate.rows
-    require_periods(influence.sample.panel)
+    require_periods(influence.sample.source)
     if influence.sample.weights is not None:
         raise SpecificationError("The test is not defined for weighted fits.")
     rho = {"levels": -0.5, "differences": 0.0, "within": _within_correlation(result)}[errors]
@@ -128,7 +128,7 @@ def _regress_on_lag(
     if solution.kept.size < 2 or counts.df_resid < 1:
         raise IdentificationError(
             "Too few residuals have one in the period before. "
-            f"{influence.sample.panel.index.remedy}".rstrip()
+            f"{influence.sample.source.index.remedy}".rstrip()
         )
     equation = LeastSquaresEquation(transform, solution.coef, solution.kept, solution.bread)
     sigma2 = solution.rss / counts.df_resid

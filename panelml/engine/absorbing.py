@@ -94,13 +94,13 @@ def _few_digits(name: str, beside: bool, count: int) -> str:
 
 def make_plan(sample: Sample, effects: tuple[Effect, ...]) -> AbsorbPlan:
     """Sort effects into those of the units, eliminated row by row, and the columns of D."""
-    own = [effect for effect in effects if effect.columns == (sample.panel.unit,)]
+    own = [effect for effect in effects if effect.columns == (sample.source.unit,)]
     slopes = tuple(dict.fromkeys(name for effect in own for name in effect.slopes))
     factors: list[Factor] = []
     for effect in effects:
         if effect in own:
             continue
-        levels = sample.panel.levels(effect.columns)
+        levels = sample.source.levels(effect.columns)
         fits = _level_fits(sample, effect, levels)
         parts: list[str | None] = [None] if effect.intercept else []
         for slope in (*parts, *effect.slopes):

@@ -16,7 +16,8 @@ from panelml.data.formula.design import Design, fit_design
 from panelml.data.formula.formula import Formula
 from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights
-from panelml.data.sample import Sample
+from panelml.data.sample import Sample, in_memory
+from panelml.data.source.source import Source
 from panelml.engine.fold import fold
 from panelml.errors import (
     EmptyDataError,
@@ -25,7 +26,7 @@ from panelml.errors import (
     listing,
 )
 
-__all__ = ["make_sample", "normalised", "require_panel"]
+__all__ = ["make_sample", "normalised", "require_panel", "require_source"]
 
 # Sizes of variables, and of their products, whose squares summed over rows float64 can hold.
 LEAST, MOST = 1e-140, 1e140
@@ -34,7 +35,7 @@ _SHIFTED = re.compile(r"(?<![\w.])[LFD]\(")
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """Which rows of the panel can enter.
+    """Which rows of the source can enter.
 
     Attributes
     ----------
@@ -64,7 +65,7 @@ class Completeness:
 
     @classmethod
     def of(cls, block: Block) -> Completeness:
-        """Inspect one block of the whole panel."""
+        """Inspect one block of the whole source."""
         columns = [*block.z, *block.slopes.values()]
         if block.weights is not None:
             columns.append(block.weights)
@@ -113,15 +114,24 @@ class Completeness:
         )
 
 
+def require_source(data: Any) -> Source:
+    """Return the rows to fit, making a panel from a frame with a (unit, time) MultiIndex."""
+    return data if isinstance(data, Source) else Panel(data)
+
+
 def require_panel(data: Any) -> Panel:
-    """Return the panel to fit, making one from a (unit, time) MultiIndex."""
-    if isinstance(data, Panel):
-        return data
-    return Panel(data)
+    """Return the panel to fit, making one from a (unit, time) MultiIndex.
+
+    Raises
+    ------
+    DataError
+        If the rows are not in memory.
+    """
+    return in_memory(require_source(data))
 
 
 def make_sample(
-    panel: Panel,
+    source: Source,
     formula: Formula,
     weights: Weights | None,
     keys: tuple[tuple[str, ...], ...] = (),
@@ -145,24 +155,24 @@ def make_sample(
         If a weight is negative, or a frequency is not whole.
     """
     for name in slopes:
-        panel.numbers(name, "The slope")
+        source.require_numbers(name, "The slope")
     if weights:
-        panel.numbers(weights.column, "The weights")
-    design = fit_design(formula, panel)
-    sample = Sample(panel, design, design.names, keys, slopes, weights)
+        source.require_numbers(weights.column, "The weights")
+    design = fit_design(formula, source)
+    sample = Sample(source, design, design.names, keys, slopes, weights)
     found = fold(sample, Completeness.of)
     variables = _variables(design, slopes, weights)
-    _refuse_infinite(found, variables, panel)
+    _refuse_infinite(found, variables, source)
     _refuse_range(_sizes(sample, found)[: len(variables)], variables, weighted=weights is not None)
     if found.negative.size:
-        rows = sorted(panel.index.position(int(row)) for row in found.negative)
+        rows = sorted(source.index.position(int(row)) for row in found.negative)
         raise SpecificationError(
             f"The weights {weights and weights.column!r} are negative in {found.negative.size} "
             f"rows (row {listing(rows)})."
         )
     if found.incomplete.size == found.n:
         words = _missing_words(found, variables, keys)
-        remedy = panel.index.remedy if _SHIFTED.search(words) else ""
+        remedy = source.index.remedy if _SHIFTED.search(words) else ""
         raise EmptyDataError(
             f"No row is complete. Missing values: {words}. {remedy}".rstrip()
             if found.missing.any()
@@ -173,9 +183,9 @@ def make_sample(
         keep = np.ones(found.n, dtype=bool)
         keep[found.incomplete] = False
         if design.has_state:
-            design = fit_design(formula, panel, keep)
+            design = fit_design(formula, source, keep)
         sample = replace(sample, keep=keep, design=design, names=design.names)
-        notes = _drop_notes(found, variables, keys, panel, sample)
+        notes = _drop_notes(found, variables, keys, source, sample)
     return normalised(sample), notes
 
 
@@ -184,11 +194,11 @@ def _variables(design: Design, slopes: tuple[str, ...], weights: Weights | None)
     return [*outcome, *design.names, *slopes, *([weights.column] if weights else [])]
 
 
-def _refuse_infinite(found: Completeness, variables: list[str], panel: Panel) -> None:
+def _refuse_infinite(found: Completeness, variables: list[str], source: Source) -> None:
     if not found.infinite:
         return
     column = found.infinite[0][0]
-    rows = [panel.index.position(row) for j, row in found.infinite if j == column]
+    rows = [source.index.position(row) for j, row in found.infinite if j == column]
     raise MissingValueError(
         f"{variables[column]!r} is infinite in row {listing(sorted(rows))}. Replace infinite "
         "values by missing ones, or drop these rows."
@@ -239,7 +249,7 @@ def _drop_notes(
     found: Completeness,
     variables: list[str],
     keys: tuple[tuple[str, ...], ...],
-    panel: Panel,
+    source: Source,
     sample: Sample,
 ) -> tuple[str, ...]:
     notes = []
@@ -249,9 +259,9 @@ def _drop_notes(
         notes.append(f"Dropped {lost:,} of {found.n:,} rows with missing values ({words}).")
     if found.unweighted:
         notes.append(f"Dropped {found.unweighted:,} rows with weight zero.")
-    gone = panel.n_units - int((sample.unit_rows > 0).sum())
+    gone = source.n_units - int((sample.unit_rows > 0).sum())
     if gone:
-        notes.append(f"{gone:,} of {panel.n_units:,} units have no row left.")
+        notes.append(f"{gone:,} of {source.n_units:,} units have no row left.")
     return tuple(notes)
 
 
@@ -265,9 +275,7 @@ def normalised(sample: Sample) -> Sample:
     """
     if sample.weights is None:
         return sample
-    values: FloatArray = sample.panel.values(sample.weights.column).astype(np.float64)
-    if sample.keep is not None:
-        values = values[sample.keep]
+    values = sample.column(sample.weights.column)
     if sample.weights.kind == "frequency":
         if not (values == np.rint(values)).all():
             raise SpecificationError(

@@ -55,7 +55,7 @@ def split_means(
     fixed = len(sample.design.regressors.names)
     if not moves[:fixed].any():
         raise IdentificationError(
-            f"No regressor varies within {sample.panel.unit}: there is no within effect to "
+            f"No regressor varies within {sample.source.unit}: there is no within effect to "
             "tell from the between effect. Use Between or PooledOLS."
         )
     split = moves[:fixed].copy()

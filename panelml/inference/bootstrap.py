@@ -59,7 +59,7 @@ class MultiplierBootstrap:
     def estimate(self, fit: Estimate) -> Covariance:
         """Draw, and take spreads and correlations of the draws."""
         influence = fit.influence
-        [columns] = read_dimensions([self.column or quote(influence.sample.panel.unit)])
+        [columns] = read_dimensions([self.column or quote(influence.sample.source.unit)])
         require_whole_units(influence, [columns])
         sums = influence.sums(columns).sums
         draws = multiplier_draws(sums, self.reps, self.seed)

@@ -143,10 +143,10 @@ def cluster_products(influence: InfluenceFunction, nobs: int) -> Products:
     nobs : int
         Observations of the fit: rows that are told apart by unit and time.
     """
-    panel = influence.sample.panel
+    source = influence.sample.source
 
     def products(columns: Columns) -> tuple[FloatArray, int]:
-        if {panel.unit, panel.time} <= set(columns) and not influence.frequency:
+        if {source.unit, source.time} <= set(columns) and not influence.frequency:
             return influence.row_products(), nobs
         sums = influence.sums(columns)
         return sums.sums @ sums.sums.T, sums.codes.size
@@ -169,7 +169,7 @@ def require_whole_units(influence: InfluenceFunction, dimensions: Sequence[Colum
     """
     if influence.grain != "unit":
         return
-    unit = (influence.sample.panel.unit,)
+    unit = (influence.sample.source.unit,)
     for columns in dimensions:
         if is_nested(influence, unit, columns):
             continue
@@ -189,9 +189,9 @@ def require_whole_units(influence: InfluenceFunction, dimensions: Sequence[Colum
 def _divided(influence: InfluenceFunction, columns: Columns) -> object:
     """Label of the first unit whose rows lie in several clusters."""
     sample = influence.sample
-    unit, cluster = sample.codes((sample.panel.unit,)), sample.codes(columns)
+    unit, cluster = sample.codes((sample.source.unit,)), sample.codes(columns)
     apart = (unit[1:] == unit[:-1]) & (cluster[1:] != cluster[:-1])
-    return sample.panel.index.units[unit[1:][apart][0]]
+    return sample.source.index.units[unit[1:][apart][0]]
 
 
 def few_clusters(clusters: Mapping[str, int]) -> tuple[str, ...]:

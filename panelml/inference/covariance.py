@@ -106,7 +106,7 @@ class Clustered:
             return self._with_leverage(fit, self.small_sample)
         rule = parse_small_sample(self.small_sample, fit.counts)
         influence, counts = fit.influence, fit.counts
-        dimensions = read_dimensions(self.columns or (quote(influence.sample.panel.unit),))
+        dimensions = read_dimensions(self.columns or (quote(influence.sample.source.unit),))
         require_whole_units(influence, dimensions)
         found = multiway(
             cluster_products(influence, counts.nobs), dimensions, rule, fit.names, fit.measure
@@ -123,7 +123,7 @@ class Clustered:
         )
 
     def _with_leverage(self, fit: Estimate, power: str) -> Covariance:
-        dimensions = read_dimensions(self.columns or (quote(fit.influence.sample.panel.unit),))
+        dimensions = read_dimensions(self.columns or (quote(fit.influence.sample.source.unit),))
         if len(dimensions) > 1:
             raise SpecificationError(f"{power} is for clusters of one dimension.")
         return leverage_clusters(fit, dimensions[0], "CR2" if power == "CR2" else "CR3")
@@ -152,7 +152,7 @@ class DriscollKraay:
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum influences within periods, then their products over nearby periods."""
         rule = parse_small_sample(self.small_sample, fit.counts)
-        time = (fit.influence.sample.panel.time,)
+        time = (fit.influence.sample.source.time,)
         require_whole_units(fit.influence, [time])
         sums = fit.influence.sums(time)
         periods = sums.codes.size
@@ -192,8 +192,8 @@ class NeweyWest:
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum products of influences over nearby rows of the same unit."""
         rule = parse_small_sample(self.small_sample, fit.counts)
-        panel = fit.influence.sample.panel
-        unit, time = (panel.unit,), (panel.time,)
+        source = fit.influence.sample.source
+        unit, time = (source.unit,), (source.time,)
         require_whole_units(fit.influence, [time])
         periods = fit.influence.sums(time).codes.size
         lags = choose_lags(self.bandwidth, periods)
@@ -276,7 +276,7 @@ def estimate_covariance(cov: CovLike, fit: Estimate) -> Covariance:
 
 def _independent(fit: Estimate, found: Covariance) -> FloatArray:
     """Variances where units, or rows, are independent, shape (k,)."""
-    unit = (fit.influence.sample.panel.unit,)
+    unit = (fit.influence.sample.source.unit,)
     if fit.measure is not None:
         return np.diag(fit.measure)
     summed = isinstance(fit.influence, Influence | UnitInfluence)

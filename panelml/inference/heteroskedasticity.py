@@ -112,9 +112,9 @@ def _within_units(fit: Estimate) -> Influence:
     influence = fit.rows
     if not _of_units_alone(fit):
         raise SpecificationError(
-            f"'stock-watson' is for fixed effects of the units alone, "
-            f"'y ~ x | {Effect((influence.sample.panel.unit,))}'. Use 'cluster', or 'HC1' where no "
-            "unit effects are absorbed."
+            "'stock-watson' is for fixed effects of the units alone, 'y ~ x | "
+            f"{Effect((influence.sample.source.unit,))}'. Use 'cluster', or 'HC1' where no unit "
+            "effects are absorbed."
         )
     if influence.sample.weights is not None:
         raise SpecificationError("'stock-watson' is for fits without weights. Use 'cluster'.")
@@ -122,7 +122,7 @@ def _within_units(fit: Estimate) -> Influence:
 
 
 def _of_units_alone(fit: Estimate) -> bool:
-    return fit.counts.effects == (Effect((fit.influence.sample.panel.unit,)),)
+    return fit.counts.effects == (Effect((fit.influence.sample.source.unit,)),)
 
 
 def _products(regression: LeastSquaresEquation, block: Block, factor: float) -> SerialProducts:
@@ -149,7 +149,7 @@ def _inconsistent(fit: Estimate, name: str) -> tuple[str, ...]:
         (
             _most_rows(sample, effect.columns)
             for effect in fit.counts.effects
-            if sample.panel.unit in effect.columns
+            if sample.source.unit in effect.columns
         ),
         default=0,
     )
@@ -165,6 +165,6 @@ def _inconsistent(fit: Estimate, name: str) -> tuple[str, ...]:
 
 def _most_rows(sample: Sample, columns: tuple[str, ...]) -> int:
     """Rows of the largest level of effects within units."""
-    if columns == (sample.panel.unit,):
+    if columns == (sample.source.unit,):
         return int(sample.unit_rows.max(initial=0))
     return int(np.unique(sample.codes(columns), return_counts=True)[1].max(initial=0))

@@ -132,7 +132,7 @@ class Influence:
         MissingValueError
             If a row of the sample has no value.
         """
-        if names == (self.sample.panel.unit,):
+        if names == (self.sample.source.unit,):
             total = fold(self.sample, self._unit_sums)
         else:
             self.require_complete(names)
@@ -246,7 +246,7 @@ class UnitInfluence:
         MissingValueError
             If a row of the sample has no value.
         """
-        if names == (self.sample.panel.unit,):
+        if names == (self.sample.source.unit,):
             return KeyedSums(np.arange(self.psi.shape[1]), self.psi)
         require_complete(self.sample, names)
         rows = self.sample.unit_rows
@@ -285,7 +285,7 @@ def require_complete(sample: Sample, names: tuple[str, ...], used: BoolArray | N
         kept = np.arange(codes.size)
         if sample.keep is not None:
             kept = np.flatnonzero(sample.keep)
-        rows = sorted(sample.panel.index.position(int(kept[i])) for i in missing[:5])
+        rows = sorted(sample.source.index.position(int(kept[i])) for i in missing[:5])
         raise MissingValueError(
             f"The cluster column {'^'.join(names)!r} is missing in {missing.size} rows of the "
             f"estimation sample (row {listing(rows)}). Complete it or drop these rows."

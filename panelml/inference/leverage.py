@@ -177,7 +177,7 @@ def _cluster_grams(influence: Influence, columns: Columns) -> KeyedSums:
     """Sum scores and the lower triangles of cross-products by cluster."""
     regression = influence.regression
     low = np.tril_indices(regression.kept.size)
-    unit = columns == (influence.sample.panel.unit,)
+    unit = columns == (influence.sample.source.unit,)
 
     def sums(block: Block) -> KeyedSums:
         fitted = regression.fitted_rows(block)

@@ -13,13 +13,13 @@ from panelml.core.block import Block
 from panelml.core.groups import group_means, spread
 from panelml.core.moments import CrossProducts, PanelMoments
 from panelml.data.formula.formula import Effect, Formula, parse_formula
-from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
+from panelml.data.source.source import Source
 from panelml.engine.absorbing import Absorbed, absorb
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import least_squares
-from panelml.engine.sampling import make_sample, normalised, require_panel
+from panelml.engine.sampling import make_sample, normalised, require_source
 from panelml.errors import (
     IdentificationError,
     SpecificationError,
@@ -70,13 +70,13 @@ class FixedEffects:
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         check_choice("singletons", self.singletons, Singletons)
-        panel = require_panel(data)
-        formula = _spanned(parse_formula(self.formula), panel)
+        source = require_source(data)
+        formula = _spanned(parse_formula(self.formula), source)
         effects = formula.effects or ()
-        others = tuple(e.columns for e in effects if e.columns != (panel.unit,))
+        others = tuple(e.columns for e in effects if e.columns != (source.unit,))
         slopes = tuple(dict.fromkeys(name for effect in effects for name in effect.slopes))
         sample, notes = make_sample(
-            panel, formula, parse_weights(self.weights), tuple(dict.fromkeys(others)), slopes
+            source, formula, parse_weights(self.weights), tuple(dict.fromkeys(others)), slopes
         )
         sample, more = _singletons(sample, effects, drop=self.singletons == "drop")
         effects = tuple(_with_intercept(sample, effect, effects) for effect in effects)
@@ -85,14 +85,14 @@ class FixedEffects:
         return _finish(self, formula, sample, absorbed, (*notes, *more))
 
 
-def _spanned(formula: Formula, panel: Panel) -> Formula:
+def _spanned(formula: Formula, source: Source) -> Formula:
     """Fill in the unit effect and keep the constant, which decides how categories are coded."""
-    effects = (Effect((panel.unit,)),) if formula.effects is None else _merged(formula.effects)
+    effects = (Effect((source.unit,)),) if formula.effects is None else _merged(formula.effects)
     if not effects:
         raise SpecificationError("Nothing is absorbed after '|'. Use PooledOLS without effects.")
     for name in (name for effect in effects for name in (*effect.columns, *effect.slopes)):
-        if name not in panel.columns:
-            raise UnknownNameError(f"No column {name!r} to absorb.{suggest(name, panel.columns)}")
+        if name not in source.columns:
+            raise UnknownNameError(f"No column {name!r} to absorb.{suggest(name, source.columns)}")
     return replace(formula, effects=effects, intercept=True)
 
 
@@ -143,7 +143,7 @@ def _finish(
         "constant": constant,
         "rsquared_inclusive": 1 - rss / float(moments.overall.centred[0, 0]),
     }
-    if effects == (Effect((sample.panel.unit,)),):
+    if effects == (Effect((sample.source.unit,)),):
         extras = {**_unit_effects(moments, solved.slopes, sigma2), **extras}
     statistics = describe(
         sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
@@ -224,7 +224,7 @@ def _singletons(
         alone = _alone(codes, keep)
     if not keep.any():
         raise IdentificationError("Every row is alone in a level of an absorbed effect.")
-    full = np.zeros(sample.panel.nobs, dtype=bool)
+    full = np.zeros(sample.source.nobs, dtype=bool)
     full[np.arange(full.size) if sample.keep is None else sample.keep] = keep
     dropped = int((~keep).sum())
     return normalised(replace(sample, keep=full)), (

@@ -15,7 +15,7 @@ from panelml.core.transforms import BetweenTransform, Difference, Level
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import least_squares
-from panelml.engine.sampling import make_sample, require_panel
+from panelml.engine.sampling import make_sample, require_source
 from panelml.errors import IdentificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -56,7 +56,7 @@ class PooledOLS:
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "PooledOLS")
-        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        sample, notes = make_sample(require_source(data), formula, parse_weights(self.weights))
         moments = fold(sample, PanelMoments.of)
         centre = moments.overall.mean if formula.intercept else np.zeros_like(moments.overall.mean)
         transform = Level(centre, constant=formula.intercept)
@@ -118,7 +118,7 @@ class Between:
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "Between")
-        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        sample, notes = make_sample(require_source(data), formula, parse_weights(self.weights))
         moments = fold(sample, PanelMoments.of)
         means = moments.means
         unit_weights = means.weight if self.weighted else None
@@ -191,7 +191,7 @@ class FirstDifference:
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "FirstDifference")
-        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        sample, notes = make_sample(require_source(data), formula, parse_weights(self.weights))
         counted = sample.weighting == "frequency"
         transform = Difference(constant=self.drift, frequency=counted)
         found = fold(sample, lambda block: Pair(PanelMoments.of(block), Gram.of(transform(block))))
@@ -200,7 +200,7 @@ class FirstDifference:
         if n == 0:
             raise IdentificationError(
                 "No unit is observed in two consecutive periods, so there is no change to "
-                f"explain. {sample.panel.index.remedy}".rstrip()
+                f"explain. {sample.source.index.remedy}".rstrip()
             )
         require_outcome(float(changes.products[0, 0]), moments, " over consecutive periods")
         solved = least_squares(

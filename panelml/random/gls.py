@@ -129,7 +129,7 @@ def require_method(method: str, methods: tuple[str, ...]) -> None:
 
 
 def require_few_periods(sample: Sample) -> None:
-    periods = int(sample.panel.index.times.size)
+    periods = int(sample.source.index.times.size)
     if periods > MOST_PERIODS:
         raise SpecificationError(
             f"Two-way random effects solve a system of the periods, at most {MOST_PERIODS:,}; "

@@ -16,7 +16,7 @@ from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import least_squares
-from panelml.engine.sampling import make_sample, require_panel
+from panelml.engine.sampling import make_sample, require_source
 from panelml.inference.covariance import CovLike
 from panelml.random.core.outcome import exact_two_way
 from panelml.random.core.twoway import TwoWayMoments, TwoWayQuasiDemean
@@ -76,7 +76,7 @@ class RandomEffects:
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "RandomEffects")
-        sample, notes = make_sample(require_panel(data), formula, parse_weights(self.weights))
+        sample, notes = make_sample(require_source(data), formula, parse_weights(self.weights))
         if self.time_effects:
             return fit_two_way(self, formula, sample, notes)
         return fit_random(self, "Random effects", formula, sample, self.method, self.cov, notes)

@@ -11,7 +11,7 @@ from panelml.data.formula.random_terms import RandomTerm
 from panelml.data.panel.grouping import group_rows, refuse_panel_functions
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.engine.fold import capped
-from panelml.engine.sampling import make_sample, require_panel
+from panelml.engine.sampling import make_sample, require_panel, require_source
 from panelml.engine.splitting import split_means
 from panelml.errors import SpecificationError, shown
 from panelml.inference.covariance import CovLike
@@ -172,7 +172,7 @@ def _fit(
     interactions: InteractionCentring = "demeaned",
 ) -> Results:
     formula = plain_formula(spec.formula, type(spec).__name__)
-    sample, notes = make_sample(require_panel(data), formula, parse_weights(spec.weights))
+    sample, notes = make_sample(require_source(data), formula, parse_weights(spec.weights))
     # The estimated effects of these methods, mean(y) - mean(x) b, need x itself.
     by_effects = spec.method in ("amemiya", "nerlove")
     levels = split_means(sample, "levels")[0] if by_effects else None

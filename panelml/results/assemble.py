@@ -73,7 +73,7 @@ def describe(
     None the model does not have.
     """
     rows = moments.means.rows
-    periods = sample.level_rows((sample.panel.time,)) > 0
+    periods = sample.level_rows((sample.source.time,)) > 0
     return FitStatistics(
         nobs=round(moments.weight),
         n_units=moments.n_units,

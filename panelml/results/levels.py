@@ -38,7 +38,7 @@ class AbsorbedEffects:
         self, sample: Sample, error: Callable[[Block], FloatArray]
     ) -> dict[Effect, pd.DataFrame]:
         """Estimate the effects from ``y - xb``; intercepts of each effect average to zero."""
-        unit_effect = [e for e in self.effects if e.columns == (sample.panel.unit,)]
+        unit_effect = [e for e in self.effects if e.columns == (sample.source.unit,)]
         others = [e for e in self.effects if e not in unit_effect]
         coef = np.zeros((0, 1))
         if self.plan.factors:
@@ -74,8 +74,8 @@ class AbsorbedEffects:
         return found
 
     def _level_table(self, sample: Sample, effect: Effect, coef: FloatArray) -> pd.DataFrame:
-        panel = sample.panel
-        codes, levels = sample.codes(effect.columns), panel.levels(effect.columns)
+        source = sample.source
+        codes, levels = sample.codes(effect.columns), source.levels(effect.columns)
         present = np.bincount(codes, minlength=levels) > 0
         columns: dict[str, FloatArray] = {}
         fits: dict[str, LevelFit] = {}
@@ -92,7 +92,7 @@ class AbsorbedEffects:
             if effect.intercept:
                 columns["effect"] -= (fit.mean + fit.rest) * columns[name]
         columns = {name: values[present] for name, values in columns.items()}
-        index = pd.Index(panel.labels(effect.columns)[present], name=effect.name)
+        index = pd.Index(source.labels(effect.columns)[present], name=effect.name)
         return pd.DataFrame(columns, index=index)
 
 
@@ -121,7 +121,7 @@ class RandomIntercepts:
             return RowValues((share * total[1])[None])
 
         values = fold(sample, shrunken).values[0]
-        unit = sample.panel.unit
+        unit = sample.source.unit
         table = pd.DataFrame({"effect": values}, index=pd.Index(sample.unit_labels, name=unit))
         return {Effect((unit,)): table}
 
@@ -151,6 +151,5 @@ def _weight(sample: Sample, effect: Effect) -> FloatArray:
     rows = np.bincount(codes)
     if sample.weights is None:
         return rows[rows > 0].astype(np.float64)
-    weights = sample.panel.values(sample.weights.column).astype(np.float64)
-    kept = weights if sample.keep is None else weights[sample.keep]
-    return np.asarray(np.bincount(codes, kept)[rows > 0], dtype=np.float64)
+    weights = sample.column(sample.weights.column)
+    return np.asarray(np.bincount(codes, weights)[rows > 0], dtype=np.float64)

@@ -89,16 +89,16 @@ class Predictor:
     @classmethod
     def of(cls, sample: Sample, coef: FloatArray, intercept: float) -> Self:
         """Predict as the model that was fitted to a sample."""
-        panel = sample.panel
+        source = sample.source
         return cls(
             sample.design,
             sample.names,
             sample.steps,
             coef,
             intercept,
-            panel.unit,
-            panel.time,
-            panel.index.period,
+            source.unit,
+            source.time,
+            source.index.period,
             sample.weights,
         )
 
@@ -232,7 +232,7 @@ def frame_of(data: Any) -> Any:
 def sample_values(sample: Sample, value: Callable[[Block], FloatArray]) -> FloatArray:
     """Evaluate rows of a sample in the user's order; missing for rows outside it."""
     if sample.nobs == 0:
-        return np.full(sample.panel.nobs, np.nan)
+        return np.full(sample.source.nobs, np.nan)
     return sample.scatter(fold(sample, lambda block: RowValues(value(block)[None])).values[0])
 
 

@@ -31,14 +31,14 @@ def same_rows(a: Sample, b: Sample) -> bool:
     """Whether samples of panels with equal indices keep the same rows with the same weights."""
     if not np.array_equal(_kept(a), _kept(b)):
         return False
-    if a.panel is b.panel and a.weights == b.weights:
+    if a.source is b.source and a.weights == b.weights:
         return True
     return _same_kind(a, b) and np.allclose(_weights(a), _weights(b), rtol=ROUNDING, atol=0.0)
 
 
 def same_outcome(a: Sample, b: Sample) -> bool:
     """Whether samples of panels with equal indices have the same outcome in the rows they share."""
-    if a.panel is b.panel:
+    if a.source is b.source:
         return True
     one, other = (_kept(sample) for sample in (a, b))
     return bool(np.array_equal(_outcome(a)[other[one]], _outcome(b)[one[other]]))
@@ -49,7 +49,7 @@ def changed_variables(a: Sample, b: Sample) -> tuple[str, ...]:
 
     Compared are numbers, to single precision, in the rows that both samples keep.
     """
-    if a.panel is b.panel:
+    if a.source is b.source:
         return ()
     rows = _kept(a) & _kept(b)
     names = _shared_numbers(a, b)
@@ -67,7 +67,7 @@ def same_sample(a: Sample, b: Sample) -> bool:
     Rows are told apart by unit and time where both samples know them, and by all numbers that
     their frames share, save the variables of only one of the fits.
     """
-    if a.panel is b.panel and a.design.formula.outcome == b.design.formula.outcome:
+    if a.source is b.source and a.design.formula.outcome == b.design.formula.outcome:
         return same_rows(a, b)
     if a.nobs != b.nobs or not _same_kind(a, b):
         return False
@@ -90,7 +90,7 @@ def _fingerprint(sample: Sample, keys: list[str], numbers: list[str]) -> tuple[i
     for column in (_weights(sample), *(_kept_values(sample, name) for name in numbers)):
         state = _mix(state ^ _bits(_single(column)))
     for key in keys:
-        codes, labels = sample.codes((key,)), sample.panel.labels((key,))
+        codes, labels = sample.codes((key,)), sample.source.labels((key,))
         state = _mix(state ^ np.append(_label_bits(labels), GOLDEN)[codes])
     return int(state.sum(dtype=np.uint64)), int(_mix(state).sum(dtype=np.uint64))
 
@@ -114,7 +114,7 @@ def _names(sample: Sample, column: str) -> bool:
 
 
 def _kept(sample: Sample) -> BoolArray:
-    return np.ones(sample.panel.nobs, dtype=bool) if sample.keep is None else sample.keep
+    return np.ones(sample.source.nobs, dtype=bool) if sample.keep is None else sample.keep
 
 
 def _kept_values(sample: Sample, name: str) -> FloatArray:

@@ -206,7 +206,7 @@ def _cohorts(fit: _TwoWay, adoption: Adoption) -> tuple[IntArray, FloatArray, In
 
 
 def _compare(fit: _TwoWay, cohorts: IntArray, share: FloatArray, first: IntArray) -> Comparisons:
-    sample, periods = fit.sample, fit.sample.panel.n_periods
+    sample, periods = fit.sample, fit.sample.source.n_periods
     if len(sample.names) == 1:
         cells = fold(
             sample,
@@ -224,7 +224,7 @@ def _compare(fit: _TwoWay, cohorts: IntArray, share: FloatArray, first: IntArray
 
 def _residual_cells(fit: _TwoWay, cohorts: IntArray) -> CellSums:
     """Sums by cohort and period of d, y, d^2 and d y, with d the residual of treatment."""
-    count = cohorts.size * fit.sample.panel.n_periods
+    count = cohorts.size * fit.sample.source.n_periods
 
     def sums(block: Block) -> CellSums:
         d = fit.direction @ fit.transform(block).z

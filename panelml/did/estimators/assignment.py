@@ -45,8 +45,8 @@ class CohortGrid:
         start = sample_start(adoption, sample)
         cohorts, member = np.unique(start, return_inverse=True)
         sizes = sample.unit_rows
-        periods = sample.panel.n_periods
-        key = np.repeat(member, sizes[sizes > 0]) * periods + sample.codes((sample.panel.time,))
+        periods = sample.source.n_periods
+        key = np.repeat(member, sizes[sizes > 0]) * periods + sample.codes((sample.source.time,))
         rows = np.bincount(key, minlength=cohorts.size * periods)
         cohort, step = np.repeat(cohorts, periods), np.tile(adoption.steps, cohorts.size)
         return cls(start, cohorts, cohort, step, np.asarray(rows, dtype=np.int64))
@@ -168,7 +168,7 @@ def with_reference(
     if not references or not lost.size:
         return sample, ()
     names = _named(lost, adoption)
-    start = adoption.start[sample.codes((sample.panel.unit,))]
+    start = adoption.start[sample.codes((sample.source.unit,))]
     return sample.only(~np.isin(start, lost)), (
         f"Left out cohorts without a row at horizon {listing(references)}, from which effects are "
         f"measured: {names}.",

@@ -105,7 +105,7 @@ def _arranged(plan: Plan, *, whole: bool) -> BalancedRows | SectionRows:
     data = collect(plan.sample)
     if whole:
         return BalancedRows.of(data, names, plan.start)
-    period = np.zeros(plan.sample.panel.n_periods, dtype=np.int64)
+    period = np.zeros(plan.sample.source.n_periods, dtype=np.int64)
     period[plan.present] = np.arange(plan.present.size)
     return SectionRows.of(data, names, plan.start, period)
 

@@ -113,14 +113,14 @@ def imputable(
     keep: BoolArray = np.ones(untreated.size, dtype=bool)
     causes = []
     for effect in effects:
-        codes, levels = sample.codes(effect.columns), sample.panel.levels(effect.columns)
+        codes, levels = sample.codes(effect.columns), sample.source.levels(effect.columns)
         shown = np.bincount(codes[untreated], minlength=levels) > 0
         lost = ~shown[codes]
         gone = int((np.bincount(codes[lost], minlength=levels) > 0).sum())
         if gone:
             causes.append(f"{gone:,} levels of {effect.name} have no untreated row")
         keep &= ~lost
-    others = [effect for effect in effects if effect.columns != (sample.panel.unit,)]
+    others = [effect for effect in effects if effect.columns != (sample.source.unit,)]
     if len(others) == 1:
         linked = _linked(sample, untreated, others[0])
         apart = keep & ~linked
@@ -157,11 +157,11 @@ def _linked(sample: Sample, untreated: BoolArray, effect: Effect) -> BoolArray:
 
     The difference of their effects is identified if and only if they are.
     """
-    unit, level = sample.codes((sample.panel.unit,)), sample.codes(effect.columns)
+    unit, level = sample.codes((sample.source.unit,)), sample.codes(effect.columns)
     shown = np.unique(level[untreated])
     if (np.bincount(unit[untreated]) == shown.size).any():
         return np.ones(unit.size, dtype=bool)
-    units, levels = sample.panel.n_units, sample.panel.levels(effect.columns)
+    units, levels = sample.source.n_units, sample.source.levels(effect.columns)
     edges = sparse.coo_array(
         (np.ones(int(untreated.sum())), (unit[untreated], units + level[untreated])),
         shape=(units + levels, units + levels),

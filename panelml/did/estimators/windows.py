@@ -169,7 +169,7 @@ class StackedDiD:
         y, x, w, start = _tables(sample, adoption)
         low, high = self.window
         horizons, effects, cohorts = stacked(y, x, w, start, -low, high, -1)
-        first = int(adoption.steps[sample.level_rows((sample.panel.time,)) > 0].min())
+        first = int(adoption.steps[sample.level_rows((sample.source.time,)) > 0].min())
         out = [g for g in np.unique(start[start < y.shape[1]]).tolist() if g not in cohorts]
         if out:
             names = listing(label_text(adoption.label(first + g)) for g in out)
@@ -294,7 +294,7 @@ def _dropped(names: Sequence[str], effects: Iterable[HorizonEffect]) -> tuple[st
 
 def _fixed(sample: Sample, x: FloatArray) -> tuple[str, ...]:
     """Note covariates that do not vary within units, as differences between horizons take off."""
-    unit, low, high = sample.panel.unit, np.nanmin(x, axis=2), np.nanmax(x, axis=2)
+    unit, low, high = sample.source.unit, np.nanmin(x, axis=2), np.nanmax(x, axis=2)
     within, between = (high > low).any(axis=1), high.max(axis=1) > low.min(axis=1)
     fixed = ~within & between
     words = listing(

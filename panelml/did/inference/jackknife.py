@@ -81,7 +81,7 @@ def jackknife(fit: EffectResults, clusters: str | None = None) -> EffectResults:
             "Weights given effect by effect do not carry over to fits without a cluster, which may "
             "have other effects. Average by a name or a callable."
         )
-    names = read_dimensions([clusters or sample.panel.unit])[0]
+    names = read_dimensions([clusters or sample.source.unit])[0]
     found = list(_without_each(fit, sample, names))
     kept, lost = _estimable(fit, found, "^".join(names))
     rule = Jackknife("^".join(names))

@@ -75,8 +75,8 @@ def placebo_in_space(fit: SyntheticResults) -> PlacebosInSpace:
         np.array([w.effects.mean() for w in found]),
         read.times,
         before,
-        unit=read.sample.panel.unit,
-        time=read.sample.panel.time,
+        unit=read.sample.source.unit,
+        time=read.sample.source.time,
         depvar=fit.depvar,
         rounding=_rounding(data.y[:, :before]),
     )
@@ -178,8 +178,8 @@ def leave_one_out(fit: SyntheticResults) -> LeaveOneOut:
         np.stack([_gap(w) for w in (whole, *found)], axis=1),
         before,
         float(whole.effects.mean()),
-        unit=read.sample.panel.unit,
-        time=read.sample.panel.time,
+        unit=read.sample.source.unit,
+        time=read.sample.source.time,
         depvar=fit.depvar,
     )
 

@@ -86,13 +86,13 @@ def _few_groups(sample: Sample, start: IntArray, cov: CovLike) -> tuple[str, ...
     if (~treated).sum() == 1:
         label = label_text(sample.unit_labels[~treated][0])
         notes.append(
-            f"A single unit stays untreated ({sample.panel.unit} {label}): where it is all there "
+            f"A single unit stays untreated ({sample.source.unit} {label}): where it is all there "
             "is to compare with, standard errors do not see how far it is from others by chance, "
             "and are too small."
         )
     first = np.cumsum(sample.unit_rows[sample.unit_rows > 0]) - 1
     for columns in _dimensions(sample, cov):
-        own = columns == (sample.panel.unit,)
+        own = columns == (sample.source.unit,)
         member = first if own else sample.codes(columns)[first]
         for group, words in ((treated, "adopt"), (~treated, "stay untreated")):
             count = int(group.sum()) if own else np.unique(member[group]).size
@@ -125,8 +125,8 @@ def _dimensions(sample: Sample, cov: CovLike) -> list[Columns]:
         names = (spec.column,)
     elif isinstance(spec, Jackknife):
         names = (spec.name,)
-    unit = (sample.panel.unit,)
-    found = [columns for columns in read_dimensions(names) if sample.panel.time not in columns]
+    unit = (sample.source.unit,)
+    found = [columns for columns in read_dimensions(names) if sample.source.time not in columns]
     return found or [unit]
 
 
@@ -134,7 +134,7 @@ def effect_statistics(sample: Sample) -> FitStatistics:
     """Count the rows, units and periods of a sample; effects have no measures of fit."""
     rows = sample.unit_rows
     rows = rows[rows > 0]
-    periods = sample.level_rows((sample.panel.time,)) > 0
+    periods = sample.level_rows((sample.source.time,)) > 0
     return FitStatistics(
         sample.nobs,
         rows.size,

@@ -129,7 +129,7 @@ def _factors(
     power: Power,
 ) -> list[tuple[IntArray, IntArray]]:
     """Level of each row, and positions of the random regressors, of each grouping factor."""
-    unit: Columns = (influence.sample.panel.unit,)
+    unit: Columns = (influence.sample.source.unit,)
     if isinstance(prediction, UnitPrediction):
         places = {unit: np.arange(prediction.basis.n_random)}
     else:

@@ -158,7 +158,7 @@ class LevelCurvature:
     @property
     def coefficients(self) -> int:
         """Number of random coefficients, of all levels."""
-        levels = self.sample.panel.levels
+        levels = self.sample.source.levels
         return sum(levels(factor.group) * factor.random.size for factor in self.factors)
 
 
@@ -258,7 +258,7 @@ def other_factors(sample: Sample, factors: tuple[FactorLayout, ...]) -> tuple[Ot
     """Lay the coefficients of grouping factors beside the first out in columns."""
     found, first = [], 0
     for factor in factors:
-        levels = sample.panel.levels(factor.group)
+        levels = sample.source.levels(factor.group)
         found.append(OtherFactor("^".join(factor.group), levels, first, factor.random))
         first += found[-1].size
     return tuple(found)

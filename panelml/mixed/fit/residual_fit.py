@@ -250,9 +250,9 @@ def _ranks(sample: Sample, column: str | None) -> tuple[Ranks | None, tuple[str,
         return None, ("",)
     names = (column,)
     present = np.unique(sample.codes(names))
-    labels: AnyArray = np.asarray(sample.panel.labels(names))[present]
+    labels: AnyArray = np.asarray(sample.source.labels(names))[present]
     order = np.argsort(labels, kind="stable")
-    number: IntArray = np.full(sample.panel.levels(names), -1, dtype=np.int64)
+    number: IntArray = np.full(sample.source.levels(names), -1, dtype=np.int64)
     number[present[order]] = np.arange(present.size)
     if present.size < 2:
         raise IdentificationError(
@@ -316,7 +316,7 @@ def _refuse_units(sample: Sample, unit: IntArray, wrong: BoolArray, what: str) -
     if units.size:
         names = listing([str(label) for label in sample.unit_labels[units]])
         raise SpecificationError(
-            f"{units.size} units of {sample.panel.unit!r} have {what} ({names}): their residuals' "
+            f"{units.size} units of {sample.source.unit!r} have {what} ({names}): their residuals' "
             "covariance is not defined."
         )
 

@@ -203,12 +203,12 @@ def _require_repeats(
     moments: PanelMoments, sample: Sample, groups: tuple[tuple[str, ...], ...]
 ) -> None:
     for group in groups:
-        levels = sample.panel.levels(group)
+        levels = sample.source.levels(group)
         if levels < 2:
             raise IdentificationError(f"The grouping factor {':'.join(group)!r} has one level.")
     if moments.n == moments.n_units:
         raise IdentificationError(
-            f"Each level of {sample.panel.unit!r} has a single row: its random effect cannot be "
+            f"Each level of {sample.source.unit!r} has a single row: its random effect cannot be "
             "told from the residual."
         )
     if moments.overall.centred[0, 0] <= moments.overall.rounding[0]:

@@ -235,7 +235,7 @@ def _refittable(fit: MixedInference) -> Refittable:
         assert whitening is not None
         plan = ResidualPlan(fit.residual.structure, whitening.facts.time)
         if not fit.residual.layout.first.size:
-            groups = (tuple(sample.panel.unit.split(":")), *groups)
+            groups = (tuple(sample.source.unit.split(":")), *groups)
     return Refittable(sample, groups, random.restricted, plan)
 
 
