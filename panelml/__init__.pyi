@@ -32,7 +32,9 @@ from panelml.did.estimators.synthetic import SyntheticDiD as SyntheticDiD
 from panelml.did.estimators.triple import TripleDifference as TripleDifference
 from panelml.did.estimators.windows import LocalProjectionsDiD as LocalProjectionsDiD
 from panelml.did.estimators.windows import StackedDiD as StackedDiD
+from panelml.did.evaluation.evaluate import PolicyInference as PolicyInference
 from panelml.did.evaluation.evaluate import evaluate_policy as evaluate_policy
+from panelml.did.evaluation.question import Comparisons as Comparisons
 from panelml.did.inference.jackknife import jackknife as jackknife
 from panelml.did.inference.placebo import placebo_in_time as placebo_in_time
 from panelml.did.inference.randomization import randomization_test as randomization_test

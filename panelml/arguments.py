@@ -6,6 +6,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields
 from functools import cache, partial, wraps
 from numbers import Integral, Real
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from panelml.errors import SpecificationError, check_count, check_share, shown, suggest
 
-__all__ = ["checked", "checked_methods"]
+__all__ = ["checked", "checked_methods", "into", "moved"]
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -58,6 +59,39 @@ def checked_methods(target: T) -> T:
         if inspect.isfunction(member) and not name.startswith("_"):
             setattr(target, name, _checked_function(member))
     return target
+
+
+def moved(ways: Mapping[str, str]) -> Callable[[T], T]:
+    """Refuse keywords that a function took in earlier releases, in words that name the new way.
+
+    Parameters
+    ----------
+    ways : mapping of str to str
+        What is to be written instead, by keyword.
+    """
+
+    def decorate(function: Any) -> Any:
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            for name in kwargs:
+                if name in ways:
+                    raise SpecificationError(
+                        f"{function.__name__} takes {name}= no more. Write {ways[name]}."
+                    )
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def into(argument: str, value: type) -> dict[str, str]:
+    """Say how the fields of a value are given now that an argument holds them."""
+    place = "pm.simulate" if value.__module__.startswith("panelml.simulate") else "pm"
+    return {
+        field.name: f"{argument}={place}.{value.__name__}({field.name}=...)"
+        for field in fields(value)
+    }
 
 
 def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -207,7 +207,9 @@ def function_arguments() -> dict[str, dict[str, Any]]:
     study = pm.EventStudy("y ~ 1", cohort="cohort").fit(policy())
     placebo = pm.SyntheticDiD("y ~ 1", cohort="cohort", reps=9).fit(one_treated())
     return {
+        "Comparisons": {},
         "Panel": {"data": rows.to_pandas(), "unit": "unit", "time": "time"},
+        "PolicyInference": {},
         "Timing": {"panel": policy(), "cohort": "cohort"},
         "bacon_decomposition": {"formula": "y ~ 1", **adoption},
         "balance_table": {"columns": ["y"], **adoption},

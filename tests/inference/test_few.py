@@ -86,7 +86,9 @@ def test_with_few_clusters_on_either_side_nothing_rests_on_standard_errors(
     treated: int, comparison: int
 ) -> None:
     panel = pm.Panel(chosen_units(treated, comparison), unit="unit", time="time")
-    found = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", draws=39)
+    found = pm.evaluate_policy(
+        "y ~ 1", panel, cohort="cohort", inference=pm.PolicyInference(draws=39)
+    )
     columns = ["std_error", "conf_low", "conf_high", "p_value", "pretrend_p"]
     assert found.table()[columns].isna().all(axis=None)
     assert found.table()["effect"].notna().all()
@@ -118,8 +120,7 @@ def test_clusters_of_several_units_are_counted_and_deal_dates_out_together() -> 
         "y ~ 1",
         pm.Panel(frame, unit="unit", time="time"),
         cohort="cohort",
-        cov="cluster:cluster",
-        draws=19,
+        inference=pm.PolicyInference(cov="cluster:cluster", draws=19),
     )
     assert "2 treated clusters (cluster) in 1 cohort, 8 comparison clusters" in " ".join(
         str(found).split()

@@ -8,7 +8,14 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 
-__all__ = ["CellSums", "Comparisons", "SignFlip", "compare_cohorts", "compare_timing", "sign_flip"]
+__all__ = [
+    "CellSums",
+    "SignFlip",
+    "WeightedComparisons",
+    "compare_cohorts",
+    "compare_timing",
+    "sign_flip",
+]
 
 EARLIER, LATER, NEVER_TREATED, ALWAYS_TREATED, PAIR, WITHIN = range(6)
 
@@ -45,7 +52,7 @@ class CellSums:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparisons:
+class WeightedComparisons:
     """Two-by-two comparisons whose weighted sum is the two-way coefficient.
 
     Attributes
@@ -66,7 +73,7 @@ class Comparisons:
     estimate: FloatArray
 
 
-def compare_timing(means: FloatArray, share: FloatArray, first: IntArray) -> Comparisons:
+def compare_timing(means: FloatArray, share: FloatArray, first: IntArray) -> WeightedComparisons:
     """Split the coefficient of treatment, without regressors, in a balanced panel.
 
     Parameters
@@ -97,11 +104,11 @@ def compare_timing(means: FloatArray, share: FloatArray, first: IntArray) -> Com
     return _weighted(rows)
 
 
-def _weighted(rows: list[tuple[int, int, int, float, float]]) -> Comparisons:
+def _weighted(rows: list[tuple[int, int, int, float, float]]) -> WeightedComparisons:
     """Collect kind, cohorts, variation and estimate of comparisons; weights are shares of it."""
     kind, treated, control, variation, estimate = zip(*rows, strict=True)
     weight = np.array(variation) / sum(variation)
-    return Comparisons(
+    return WeightedComparisons(
         np.array(kind), np.array(treated), np.array(control), weight, np.array(estimate)
     )
 
@@ -124,7 +131,7 @@ def compare_cohorts(
     share: FloatArray,
     first: IntArray,
     within: tuple[float, float],
-) -> Comparisons:
+) -> WeightedComparisons:
     """Split the coefficient of treatment given regressors, in a balanced panel.
 
     The residual d of treatment on regressors and both effects adds up to zero over units in each

@@ -18,7 +18,7 @@ from panelml.data.sample import Sample
 from panelml.did.core.adoption import Adoption, read_adoption
 from panelml.did.core.decomposition import (
     CellSums,
-    Comparisons,
+    WeightedComparisons,
     compare_cohorts,
     compare_timing,
     sign_flip,
@@ -205,7 +205,9 @@ def _cohorts(fit: _TwoWay, adoption: Adoption) -> tuple[IntArray, FloatArray, In
     return cohorts, counts / counts.sum(), np.searchsorted(steps, cohorts)
 
 
-def _compare(fit: _TwoWay, cohorts: IntArray, share: FloatArray, first: IntArray) -> Comparisons:
+def _compare(
+    fit: _TwoWay, cohorts: IntArray, share: FloatArray, first: IntArray
+) -> WeightedComparisons:
     sample, periods = fit.sample, fit.sample.source.n_periods
     if len(sample.names) == 1:
         cells = fold(

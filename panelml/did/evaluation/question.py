@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from panelml.arguments import checked
 from panelml.data.panel.weights import Weights
 from panelml.did.estimators.group_time import CallawaySantAnna
 from panelml.did.estimators.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.did.estimators.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
 from panelml.did.results.timing import Timing
-from panelml.errors import check_choice, check_count, shown
+from panelml.errors import check_count, shown
 from panelml.inference.covariance import CovLike
 
-__all__ = ["NAIVE", "STUDIES", "Control", "Question"]
+__all__ = ["NAIVE", "STUDIES", "Comparisons", "Question"]
 
 Control = Literal["never", "not-yet"]
 
@@ -34,6 +35,32 @@ COMPARED = {
 }
 
 
+@checked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparisons:
+    """With whom units that adopt a policy are compared, and from when on there may be effects.
+
+    Parameters
+    ----------
+    control : {"never", "not-yet"}, optional
+        With whom the estimators compare that can choose; by default each as it does, and
+        Callaway and Sant'Anna with units that never adopt, where there are any.
+    anticipation : int
+        Periods before adoption in which there may be effects already.
+
+    Raises
+    ------
+    SpecificationError
+        If there is no such comparison, or the number of periods is negative.
+    """
+
+    control: Control | None = None
+    anticipation: int = 0
+
+    def __post_init__(self) -> None:
+        check_count("anticipation", self.anticipation, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Which effect is asked for.
@@ -42,8 +69,7 @@ class Question:
     ----------
     formula : str
     cohort, treatment : str, optional
-    control : {"never", "not-yet"}, optional
-    anticipation : int
+    comparisons : Comparisons
     weights : str or Weights, optional
     cov : str or covariance
     """
@@ -51,15 +77,9 @@ class Question:
     formula: str
     cohort: str | None
     treatment: str | None
-    control: Control | None
-    anticipation: int
+    comparisons: Comparisons
     weights: str | Weights | None
     cov: CovLike
-
-    def __post_init__(self) -> None:
-        if self.control is not None:
-            check_choice("control", self.control, Control)
-        check_count("anticipation", self.anticipation, 0)
 
     @property
     def outcome(self) -> str:
@@ -73,28 +93,34 @@ class Question:
 
     def specs(self, timing: Timing) -> dict[str, Any]:
         """Return each estimator by its name."""
-        early, never = self.anticipation, bool(timing.adoption.never.any())
+        early, never = self.comparisons.anticipation, bool(timing.adoption.never.any())
         given: dict[str, Any] = {**self.when, "weights": self.weights, "cov": self.cov}
-        control = self.control or ("never" if never else "not-yet")
+        control = self.comparisons.control
         formula, reference = self.formula, -1 - early
         specs: dict[str, Any] = {
             NAIVE: TWFE(formula, **given),
             "Event study": EventStudy(formula, reference=reference, **given),
             "Sun-Abraham": SunAbraham(formula, reference=reference, **given),
             "Callaway-Sant'Anna": CallawaySantAnna(
-                formula, control=control, base="universal", anticipation=early, **given
+                formula,
+                control=control or ("never" if never else "not-yet"),
+                base="universal",
+                anticipation=early,
+                **given,
             ),
             "Imputation": BorusyakJaravelSpiess(
                 formula, leads=_leads(timing, early), anticipation=early, **given
             ),
             "Two-stage": TwoStageDiD(formula, anticipation=early, **given),
-            "Extended two-way": ExtendedTWFE(formula, control=self.control or "not-yet", **given),
+            "Extended two-way": ExtendedTWFE(
+                formula, control=self.comparisons.control or "not-yet", **given
+            ),
         }
         return {name: spec for name, spec in specs.items() if name not in self.unasked(timing)}
 
     def unasked(self, timing: Timing) -> dict[str, str]:
         """Say which estimators cannot allow for anticipation."""
-        if not self.anticipation:
+        if not self.comparisons.anticipation:
             return {}
         words = "It takes no anticipation=: periods before adoption would count as untreated."
         found = {NAIVE: words, "Extended two-way": words}
@@ -120,9 +146,9 @@ class Question:
 
     def otherwise(self, name: str) -> tuple[str, ...]:
         """Note that an estimator compares with others than those asked for."""
-        if self.control is None or name not in COMPARED:
+        if self.comparisons.control is None or name not in COMPARED:
             return ()
-        if (self.control, name) == ("never", "Sun-Abraham"):
+        if (self.comparisons.control, name) == ("never", "Sun-Abraham"):
             return ()
         return (f"It takes no control=: it compares with {COMPARED[name]}.",)
 

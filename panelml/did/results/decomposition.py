@@ -12,7 +12,7 @@ import pandas as pd
 from panelml._typing import BoolArray, FloatArray
 from panelml.arguments import checked_methods
 from panelml.data.describe.show import Listed, Listing, number, percent
-from panelml.did.core.decomposition import Comparisons, SignFlip
+from panelml.did.core.decomposition import SignFlip, WeightedComparisons
 from panelml.did.results.averages import label_text
 from panelml.did.results.plot_effects import plot_comparisons, plot_weights
 
@@ -52,7 +52,7 @@ class BaconDecomposition(Listed):
     @classmethod
     def of(
         cls,
-        found: Comparisons,
+        found: WeightedComparisons,
         labels: Sequence[Any],
         always: BoolArray,
         coefficient: float,

@@ -42,7 +42,14 @@ class Design:
         return pm.Panel(self.frame, unit="unit", time="time")
 
     def evaluate(self, draws: int) -> PolicyEvaluation:
-        return pm.evaluate_policy(self.formula, self.panel, draws=draws, **self.options)
+        options = dict(self.options)
+        comparisons = pm.Comparisons(
+            anticipation=options.pop("anticipation"), control=options.pop("control", None)
+        )
+        inference = pm.PolicyInference(cov=options.pop("cov", "cluster"), draws=draws)
+        return pm.evaluate_policy(
+            self.formula, self.panel, comparisons=comparisons, inference=inference, **options
+        )
 
 
 def draw_design(seed: int) -> Design:

@@ -182,12 +182,15 @@ WRITTEN = {
 @pytest.mark.parametrize("form", WRITTEN)
 def test_dates_written_as_numbers_are_periods_and_said(form: str) -> None:
     frame = pm.simulate.staggered(40, 8, {3: 0.3, 5: 0.3}, seed=1)
-    counted = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort", draws=9)
+    few = pm.PolicyInference(draws=9)
+    counted = pm.evaluate_policy(
+        "y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort", inference=few
+    )
     for name in ("time", "cohort"):
         year, quarter = 2010 + (frame[name] - 1) // 4, (frame[name] - 1) % 4 + 1
         frame[name] = WRITTEN[form](year, quarter)
     panel = pm.Panel(frame, "unit", "time")
-    found = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", draws=9)
+    found = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", inference=few)
     np.testing.assert_allclose(found.table()["effect"], counted.table()["effect"], rtol=1e-9)
     text = " ".join(str(found).split())
     assert f"as dates written as {form}, in periods of 1 quarter" in text
@@ -200,7 +203,9 @@ def test_dates_written_as_numbers_are_periods_and_said(form: str) -> None:
 def test_sensitivity_is_of_the_period_of_adoption_with_anticipation() -> None:
     frame = pm.simulate.staggered(90, 9, {5: 0.3, 7: 0.3}, seed=1)
     panel = pm.Panel(frame, "unit", "time")
-    found = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", anticipation=1)
+    found = pm.evaluate_policy(
+        "y ~ 1", panel, cohort="cohort", comparisons=pm.Comparisons(anticipation=1)
+    )
     assert found.sensitivity is not None
     effect = found.events["Sun-Abraham"].params["horizon 0"]
     np.testing.assert_allclose(found.sensitivity.estimate, effect)
@@ -240,7 +245,7 @@ def test_outcomes_without_noise_or_without_effects_are_refused() -> None:
 def test_a_covariance_that_no_estimator_takes_is_named(cov: Any) -> None:
     panel = pm.Panel(pm.simulate.staggered(40, 6, {4: 0.5}, seed=1), "unit", "time")
     with pytest.raises(IdentificationError, match=r"run with cov=.* All of them take 'cluster'"):
-        pm.evaluate_policy("y ~ 1", panel, cohort="cohort", cov=cov)
+        pm.evaluate_policy("y ~ 1", panel, cohort="cohort", inference=pm.PolicyInference(cov=cov))
 
 
 def test_options_reach_the_estimators_that_have_them() -> None:
@@ -248,7 +253,11 @@ def test_options_reach_the_estimators_that_have_them() -> None:
     frame["w"] = 1.0 + frame["unit"] % 3
     panel = pm.Panel(frame, "unit", "time")
     found = pm.evaluate_policy(
-        "y ~ 1", panel, cohort="cohort", weights="w", anticipation=1, control="not-yet"
+        "y ~ 1",
+        panel,
+        cohort="cohort",
+        weights="w",
+        comparisons=pm.Comparisons(anticipation=1, control="not-yet"),
     )
     given = {"cohort": "cohort", "weights": "w"}
     alone = {
@@ -275,7 +284,9 @@ def test_options_reach_the_estimators_that_have_them() -> None:
         weighted.weights.coefficient, weighted.table().loc["Two-way fixed effects", "effect"]
     )
     with pytest.raises(SpecificationError, match="control"):
-        pm.evaluate_policy("y ~ 1", panel, cohort="cohort", control="nobody")  # type: ignore[arg-type]
+        pm.Comparisons(control="nobody")  # type: ignore[arg-type]
+    with pytest.raises(SpecificationError, match="draws"):
+        pm.PolicyInference(draws=-1)
 
 
 def test_few_clusters_of_all_estimators_are_said_once() -> None:
