@@ -17,8 +17,8 @@ from panelml.engine.progress import counted
 from panelml.errors import SpecificationError, check_choice, check_count
 from panelml.inference.distributions import chi2_tail
 from panelml.inference.testing import TestResult
-from panelml.mixed.results.mixed import MixedResults
-from panelml.mixed.results.mixed_inference import any_refitter
+from panelml.mixed.results.mixed_results import MixedResults
+from panelml.mixed.results.refitting import any_refitter
 from panelml.results.base import Results
 
 __all__ = ["lr_test"]
@@ -155,8 +155,8 @@ def bootstrap_statistics(small: Results, large: MixedResults, reps: int, seed: i
 
     Source: Davison and Hinkley (1997), *Bootstrap Methods and their Application*, section 4.2.
     """
-    null = likelihood_of(small, restricted=large.random.restricted)
-    other, second = any_refitter(large), large._sample
+    null = likelihood_of(small, restricted=large.random.coefficients.restricted)
+    other, second = any_refitter(large.refits), large._sample
     refit = null.refits()
     found = []
     for rep in counted(reps, "Bootstrap"):
@@ -190,7 +190,7 @@ def nested_pair(small: Results, large: Results) -> tuple[Likelihood, MixedResult
         raise SpecificationError(f"{POOLED} is the smaller model: pass it first.")
     if not isinstance(large, MixedResults):
         raise wrong_kind(large)
-    restricted = large.random.restricted
+    restricted = large.random.coefficients.restricted
     null = likelihood_of(small, restricted=restricted)
     same = small.depvar == large.depvar and same_sample(null.sample, large._sample)
     if not same:

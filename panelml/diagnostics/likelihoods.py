@@ -17,9 +17,9 @@ from panelml.errors import SpecificationError
 from panelml.mixed.core.structures import ResidualStructure
 from panelml.mixed.core.working_rows import Truth
 from panelml.mixed.fit.refit import AnyRefitter
-from panelml.mixed.results.mixed import MixedResults
-from panelml.mixed.results.mixed_inference import any_refitter, truth_of
-from panelml.mixed.results.random_part import RandomPart
+from panelml.mixed.results.coefficients import FactorCoefficients
+from panelml.mixed.results.mixed_results import MixedResults
+from panelml.mixed.results.refitting import any_refitter, truth_of
 from panelml.results.base import Results
 
 __all__ = ["POOLED", "Likelihood", "Refits", "likelihood_of", "wrong_kind"]
@@ -113,7 +113,7 @@ def wrong_kind(fit: object) -> SpecificationError:
     )
 
 
-def _group(part: RandomPart) -> str:
+def _group(part: FactorCoefficients) -> str:
     """Name a grouping factor independently of the order of its columns."""
     return ":".join(sorted(part.group))
 
@@ -132,7 +132,7 @@ class MixedLikelihood:
     @property
     def restricted(self) -> bool:
         """Whether it was fitted by REML."""
-        return self.fit.random.restricted
+        return self.fit.random.coefficients.restricted
 
     @property
     def loglik(self) -> float:
@@ -169,7 +169,7 @@ class MixedLikelihood:
 
     def refits(self) -> Refits:
         """Prepare it for simulated outcomes."""
-        return MixedRefits(any_refitter(self.fit), truth_of(self.fit))
+        return MixedRefits(any_refitter(self.fit.refits), truth_of(self.fit.refits))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from panelml.mixed.fit.multilevel import LevelCurvature
 from panelml.mixed.fit.residual_curvature import ResidualCurvature
 from panelml.mixed.fit.residual_fit import ResidualPlan
 from panelml.mixed.fit.sample_fit import MultilevelFit, fit_sample
-from panelml.mixed.results.mixed import MixedResults
-from panelml.mixed.results.random_part import RandomCoefficients
+from panelml.mixed.results.coefficients import RandomCoefficients
+from panelml.mixed.results.mixed_results import MixedResults
 from panelml.mixed.results.residual import ResidualPart
 from panelml.results.assemble import assemble, describe
 

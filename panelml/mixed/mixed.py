@@ -19,7 +19,7 @@ from panelml.mixed.core.structures import ResidualLike, ResidualStructure
 from panelml.mixed.core.structures import parse as parse_residual
 from panelml.mixed.fit.residual_fit import ResidualPlan
 from panelml.mixed.fit.sample_fit import ordered_groups
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 
 __all__ = ["MixedModel"]
 

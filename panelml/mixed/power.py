@@ -24,9 +24,9 @@ from panelml.errors import (
 from panelml.inference.distributions import normal_quantile, t_quantile
 from panelml.mixed.core.working_rows import Truth
 from panelml.mixed.fit.refit import Refitter
-from panelml.mixed.results.mixed import MixedResults
-from panelml.mixed.results.mixed_inference import refitter_of, truth_of
+from panelml.mixed.results.mixed_results import MixedResults
 from panelml.mixed.results.power import power_table
+from panelml.mixed.results.refitting import independent_refitter, truth_of
 
 __all__ = ["power"]
 
@@ -182,16 +182,16 @@ def _lay_out(
     place = names.index(term)
     none = np.where(np.arange(values.size) == place, 0.0, values)
     cov, sigma = _covariance(fit, variance)
-    columns, random = fit.random.columns, fit.random
+    random = fit.random.coefficients
+    columns = random.columns
     forward = np.linalg.inv(columns.random_back)
     relative = forward @ cov @ forward.T / sigma**2
-    refitter = replace(
-        refitter_of(fit), factor=covariance_root(relative) + 0.05 * np.eye(len(relative))
-    )
+    start = covariance_root(relative) + 0.05 * np.eye(len(relative))
+    refitter = replace(independent_refitter(fit.refits), factor=start)
     roots = tuple(
         covariance_root(relative[np.ix_(part.random, part.random)]) for part in random.parts
     )
-    truth = replace(truth_of(fit), roots=roots, sigma=sigma)
+    truth = replace(truth_of(fit.refits), roots=roots, sigma=sigma)
     return _Plan(
         refitter,
         replace(truth, coef=columns.to_working(values)),
@@ -208,7 +208,7 @@ def _any_outcome(frame: Any, seed: int) -> FloatArray:
 def _covariance(fit: MixedResults, variance: Mapping[str, float]) -> tuple[FloatArray, float]:
     """Return the covariance of the user's coefficients, (q, q), and the residual deviation."""
     known = set()
-    total = np.zeros_like(fit.random.relative)
+    total = np.zeros_like(fit.random.coefficients.relative)
     for part in fit.random.parts:
         sds = np.array([_need(variance, f"sd({label} | {part.name})") for label in part.labels])
         known |= {f"sd({label} | {part.name})" for label in part.labels}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from panelml.arguments import checked
 from panelml.data.panel.agreement import same_sample
 from panelml.errors import SpecificationError, listing, shown
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 
 __all__ = ["ExplainedVariance", "snijders_bosker"]
 
@@ -92,7 +92,7 @@ def snijders_bosker(
             f"The first fit is that without regressors, as 'y ~ 1 + (1 | unit)'; it has "
             f"{listing(regressors, most=8)}."
         )
-    if null.random.restricted is not fit.random.restricted:
+    if null.random.coefficients.restricted is not fit.random.coefficients.restricted:
         raise SpecificationError("One model is fitted by REML and the other by ML.")
     size = _harmonic_mean(fit) if group_size is None else float(group_size)
     between = [float(result.random.parts[0].cov[0, 0]) for result in (null, fit)]

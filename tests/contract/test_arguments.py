@@ -72,6 +72,10 @@ def subjects() -> dict[str, Callable[[], Any]]:
         "panel": data,
         **{name: lambda e=e: fit(e, frame) for name, e in ESTIMATORS.items()},
         **{name: lambda f=f: pm.MixedModel(f).fit(data()) for name, f in MIXED.items()},
+        **{
+            f"{n} random": lambda f=f: pm.MixedModel(f).fit(data()).random for n, f in MIXED.items()
+        },
+        "slopes refits": lambda: pm.MixedModel(MIXED["slopes"]).fit(data()).refits,
         "autoregressive": lambda: pm.MixedModel("y ~ x1 + (1 | unit)", residual="ar1:time").fit(
             data()
         ),
@@ -148,7 +152,8 @@ def rightly(subject: Any) -> dict[str, Any]:
     if isinstance(subject, pm.Panel):
         return {"condition": np.ones(len(subject), dtype=bool), "other": subject.to_pandas()}
     horizons = {"first": -1, "last": 1} if "horizon" in getattr(subject, "labels", ()) else {}
-    return {"restrictions": subject.params.index[0], "data": data(), **horizons}
+    params = getattr(subject, "fit", subject).params
+    return {"restrictions": params.index[0], "data": data(), **horizons}
 
 
 @pytest.mark.parametrize("name", subjects())

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 
 #: Random parts: formula, and for each grouping factor its columns and regressors.
 TERMS: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import panelml as pm
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.laws.compare import assert_frames_identical, assert_same, chunks_of
 from tests.laws.mixed_problems import frames, make_frame
 from tests.mixed.mixed_data import growth

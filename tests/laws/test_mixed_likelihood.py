@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import panelml as pm
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.laws.mixed_problems import TERMS, Dense, components, frames
 
 both = pytest.mark.parametrize("reml", [True, False])

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import panelml as pm
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.golden import Case, assert_close, load
 from tests.mixed.mixed_data import MIXED
 

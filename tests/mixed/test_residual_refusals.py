@@ -16,7 +16,7 @@ from panelml.errors import (
     SpecificationError,
     UnknownNameError,
 )
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.mixed.mixed_data import orthodont, orthodont_gaps, serial, sleepstudy, wagepan
 
 MODEL = "y ~ x + t + (1 | id)"

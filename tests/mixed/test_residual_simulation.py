@@ -11,8 +11,8 @@ import pytest
 import panelml as pm
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError
-from panelml.mixed.results.mixed import MixedResults
-from panelml.mixed.results.mixed_inference import any_refitter
+from panelml.mixed.results.mixed_results import MixedResults
+from panelml.mixed.results.refitting import any_refitter
 from tests.mixed.mixed_data import serial
 
 CASES: dict[str, tuple[str, Any]] = {
@@ -37,15 +37,15 @@ def fit(name: str, frame: pd.DataFrame | None = None, **options: Any) -> MixedRe
 def test_draws_have_the_covariance_of_the_model(name: str) -> None:
     """Whitened, less the fixed part, they are independent with the residual variance."""
     found = fit(name)
-    refitter = any_refitter(found)
+    refitter = any_refitter(found.refits)
     rows = refitter.rows
     drawn = found.simulate(1, seed=3)["y0"]
     pd.testing.assert_series_equal(drawn, found.simulate(4, seed=3)["y0"])
     noise = np.random.default_rng([3, 0]).standard_normal(len(drawn)) * np.sqrt(found.sigma2)
     panel = found.panel
     working = rows.to_working(panel.index.sort(drawn.to_numpy()).astype(float))
-    left = working - found.random.columns.to_working(found.params.to_numpy()) @ rows.x
-    at = found.random.prediction.basis.whitening
+    left = working - found.random.coefficients.columns.to_working(found.params.to_numpy()) @ rows.x
+    at = found.random.coefficients.prediction.basis.whitening
     assert at is not None
     patterns = fold(found._sample, at.facts.of)
     if not found.random.parts:
@@ -73,7 +73,7 @@ def test_many_draws_have_its_variance_and_correlation() -> None:
 def test_refits_are_fits_to_the_drawn_outcome(name: str, reml: bool) -> None:
     found = fit(name, reml=reml)
     frame = serial()
-    refitter = any_refitter(found)
+    refitter = any_refitter(found.refits)
     drawn = found.simulate(1, seed=5)["y0"]
     expected = fit(name, frame.assign(y=drawn.to_numpy()), reml=reml)
     refit = refitter.fit(found.panel.index.sort(drawn.to_numpy()).astype(float))

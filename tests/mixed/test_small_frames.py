@@ -8,7 +8,7 @@ import pytest
 
 import panelml as pm
 from panelml.errors import IdentificationError, PanelmlError
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 
 FORMULAS = {
     "intercepts": "y ~ x + (1 | unit)",

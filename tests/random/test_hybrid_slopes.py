@@ -11,7 +11,7 @@ import pytest
 
 import panelml as pm
 from panelml.errors import IdentificationError, SpecificationError, UnknownNameError
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 
 
 @cache

@@ -14,7 +14,7 @@ from panelml.engine.progress import counted
 from panelml.errors import ConvergenceError, SpecificationError
 from panelml.mixed.fit.residual_fit import ResidualPlan
 from panelml.mixed.fit.sample_fit import fit_sample
-from panelml.mixed.results.random_part import RandomCoefficients
+from panelml.mixed.results.coefficients import RandomCoefficients
 from panelml.mixed.results.residual import ResidualPart
 from panelml.results.levels_of import readable, sample_levels, unit_levels
 

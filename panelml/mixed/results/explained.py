@@ -1,31 +1,35 @@
-"""Shares of variance that a mixed model explains."""
+"""R-squared of mixed models: shares of variance that the fixed and the random part explain."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from panelml._typing import FloatArray
+from panelml.mixed.results.coefficients import RandomCoefficients
+from panelml.mixed.results.residual import ResidualPart
+from panelml.results.base import Results
+from panelml.results.prediction import sample_values
 
 __all__ = ["explained_shares"]
 
 
-def explained_shares(fixed: FloatArray, random: FloatArray, residual: float) -> tuple[float, float]:
+def explained_shares(
+    fit: Results, coefficients: RandomCoefficients, residual: ResidualPart | None
+) -> tuple[float, float]:
     """Return the marginal and the conditional R-squared.
-
-    Parameters
-    ----------
-    fixed : FloatArray, shape (n,)
-        Fixed part of the prediction; missing outside the sample.
-    random : FloatArray, shape (n,)
-        Variance of the random part of each row, z' D z, whose mean is its variance.
-    residual : float
 
     Notes
     -----
-    Source: Nakagawa and Schielzeth (2013), *Methods in Ecology and Evolution* 4, 133-142,
-    equations 29 and 30; Johnson (2014), the same 5, 944-946, for random slopes.
+    The variance of the random part is the mean of that of each row, z' D z. Source: Nakagawa and
+    Schielzeth (2013), *Methods in Ecology and Evolution* 4, 133-142, equations 29 and 30; Johnson
+    (2014), the same 5, 944-946, for random slopes.
     """
+    sample, basis = fit._sample, coefficients.prediction.basis
+    fixed = sample_values(sample, fit.predictor.xb)
+    random = sample_values(
+        sample, lambda block: coefficients.variances(basis.random(block.z)).sum(axis=0)
+    )
     explained = float(np.nanvar(fixed, ddof=1))
     between = float(np.nanmean(random))
-    total = explained + between + residual
+    around = (1.0 if residual is None else residual.mean) * coefficients.sigma2
+    total = explained + between + around
     return explained / total, (explained + between) / total

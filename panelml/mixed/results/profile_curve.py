@@ -24,7 +24,7 @@ from panelml.mixed.core.constrained import (
     hold_residual,
 )
 from panelml.mixed.fit.refit import Refit, Refitter
-from panelml.mixed.results.random_part import RandomCoefficients
+from panelml.mixed.results.coefficients import RandomCoefficients
 
 __all__ = ["ProfileCurve", "profile_curves"]
 
@@ -126,7 +126,7 @@ def profile_curves(
         By maximum likelihood.
     outcome : FloatArray, shape (n,)
     random : RandomCoefficients
-        Layout of the random side.
+        Layout of the random coefficients.
     names : list of str
         Of the fixed effects.
     chosen : list of str, optional

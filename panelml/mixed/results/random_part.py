@@ -1,369 +1,262 @@
-"""The random side of a mixed model: covariances by grouping factor, and predicted coefficients."""
+"""The random part of a mixed model: what varies between the levels of its grouping factors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from panelml._typing import BoolArray, FloatArray, IntArray
-from panelml.core.block import Block
-from panelml.core.row_values import RowValues
-from panelml.data.formula.formula import Effect
-from panelml.data.sample import Sample
-from panelml.engine.fold import fold
-from panelml.mixed.core.blup import CrossedPrediction, UnitPrediction
-from panelml.mixed.core.working_columns import WorkingColumns
-from panelml.mixed.fit.multilevel import require_dense
-from panelml.mixed.fit.sample_fit import MultilevelFit
-from panelml.mixed.results.variance import (
-    ComponentErrors,
-    correlation_interval,
-    variance_interval,
+from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
+from panelml.errors import SpecificationError, UnknownNameError, shown, suggest
+from panelml.inference.distributions import normal_critical
+from panelml.mixed.results.coefficients import (
+    Certificate,
+    FactorCoefficients,
+    RandomCoefficients,
 )
-from panelml.results.levels_of import by_code, readable, sample_levels, unit_levels
-from panelml.results.prediction import sample_values
+from panelml.mixed.results.plot_levels import plot_diagnostics, plot_shares
+from panelml.mixed.results.plot_random import (
+    Trajectories,
+    plot_caterpillar,
+    plot_trajectories,
+    plot_variances,
+)
+from panelml.mixed.results.predicted_coefficients import (
+    coefficient_tables,
+    standardised_coefficients,
+)
+from panelml.mixed.results.residual import ResidualPart, require_independent
+from panelml.mixed.results.shares import variance_sources
+from panelml.mixed.results.variance import ComponentErrors
+from panelml.mixed.results.variance_function import variance_curve, variances_at
+from panelml.mixed.results.variance_table import errors_of_components, icc_table, variance_table
+from panelml.results.base import Results
 
-__all__ = ["Certificate", "RandomCoefficients", "RandomPart"]
+if TYPE_CHECKING:
+    from panelml.mixed.results.plot_levels import Axes, Figure
 
-# Relative to the residual variance, in columns of mean square one.
-ZERO_VARIANCE = 1e-10
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """Why a mixed model's iteration counts as converged.
-
-    Attributes
-    ----------
-    converged : bool
-    decrement : float
-        Deviance that one more Newton step would gain.
-    cone : float
-        Deviance that more variance of the random coefficients in some direction would gain.
-    evaluations : int
-        Evaluations of the likelihood with its derivatives.
-    """
-
-    converged: bool
-    decrement: float
-    cone: float
-    evaluations: int
+__all__ = ["RandomPart"]
 
 
-@dataclass(frozen=True, slots=True)
+@checked_methods
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RandomPart:
-    """The random coefficients of one grouping factor.
+    """The random part of a mixed model: variances, predicted coefficients, shares and plots.
 
     Attributes
     ----------
-    group : tuple of str
-        The grouping factor's columns.
-    labels : tuple of str
-        Random coefficients, in the user's terms.
-    random : IntArray, shape (q,)
-        Their positions among all random coefficients.
-    cov : FloatArray, shape (q, q)
-        Their covariance, exactly zero where a variance is estimated at zero.
-    structure : BoolArray, shape (q, q)
-        Which of them may be correlated.
-    relative : FloatArray, shape (q, q)
-        Covariance of the working coefficients over the residual variance.
-    back : FloatArray, shape (q, q)
-        From the working to the user's coefficients.
+    fit : Results
+        The fit that it is the random part of.
+    coefficients : RandomCoefficients
+        What was estimated.
+    residual : ResidualPart, or None
+        The covariance of the residuals within units, where they are dependent.
     """
 
-    group: tuple[str, ...]
-    labels: tuple[str, ...]
-    random: IntArray
-    cov: FloatArray
-    structure: BoolArray
-    relative: FloatArray
-    back: FloatArray
+    fit: Results
+    coefficients: RandomCoefficients
+    residual: ResidualPart | None
+
+    def __repr__(self) -> str:
+        return self.variance().to_string(na_rep="", float_format="%.4f")
 
     @property
-    def name(self) -> str:
-        """The grouping factor in words, as ``school:class``."""
-        return ":".join(self.group)
+    def parts(self) -> tuple[FactorCoefficients, ...]:
+        """The random coefficients of each grouping factor, that with most levels first."""
+        return self.coefficients.parts
 
     @property
-    def deviations(self) -> FloatArray:
-        """Standard deviations of the coefficients, shape (q,)."""
-        return np.sqrt(np.maximum(np.diag(self.cov), 0.0))
+    def certificate(self) -> Certificate:
+        """Why the iteration counts as converged."""
+        return self.coefficients.certificate
 
-    def correlations(self) -> dict[tuple[int, int], float]:
-        """Correlations of the pairs that may be correlated; nan where a variance is zero."""
-        scale = np.outer(self.deviations, self.deviations)
-        return {
-            (a, b): float(self.cov[a, b] / scale[a, b]) if scale[a, b] > 0 else float("nan")
-            for b in range(len(self.labels))
-            for a in range(b)
-            if self.structure[a, b]
-        }
+    def variance(self, level: float = 0.95) -> pd.DataFrame:
+        """Variance components with their levels named.
 
-    def rows(
-        self, errors: ComponentErrors | None, whole: FloatArray, level: float
-    ) -> Iterator[tuple[object, ...]]:
-        """Rows of a table of variances and covariances, with their standard errors and intervals.
-
-        ``whole`` is the covariance of all random coefficients, shape (q, q).
+        Returns
+        -------
+        DataFrame
+            A row for each variance, for each covariance (``other`` names the second term, ``sd``
+            is the correlation) and for the residual. Standard errors of the variances and
+            covariances by the observed information, and intervals: of variances on the log
+            scale, of correlations by Fisher's transformation. Missing where several grouping
+            factors have too many coefficients for the information.
         """
-        at = self.random
-        for a, label in enumerate(self.labels):
-            value = float(self.cov[a, a])
-            error = errors.single[at[a], at[a]] if errors and value > 0 else np.nan
-            bounds = variance_interval(value, error, level)
-            yield (self.name, label, "", value, self.deviations[a], error, *bounds)
-        for (a, b), correlation in self.correlations().items():
-            error, bounds = np.nan, (np.nan, np.nan)
-            if errors and np.isfinite(correlation):
-                error = errors.single[at[a], at[b]]
-                bounds = correlation_interval(errors, whole, (at[a], at[b]), level)[1:]
-            pair = (self.labels[a], self.labels[b])
-            yield (self.name, *pair, self.cov[a, b], correlation, error, *bounds)
+        return variance_table(self.coefficients, self._errors(), level)
 
-    def note(self) -> str:
-        """Boundaries in words; empty inside."""
-        zero = [self.labels[a] for a in np.flatnonzero(np.diag(self.cov) == 0)]
-        if zero:
-            return (
-                f"The variance of {', '.join(zero)} between {self.name} is estimated at 0: the "
-                "likelihood is highest there."
-            )
-        values = np.linalg.eigvalsh(self.relative)
-        if values[0] < 1e-9 * values[-1]:
-            return (
-                f"The random coefficients of {self.name} are estimated to be perfectly "
-                "correlated: the likelihood is highest there."
-            )
-        return ""
-
-    def table(self, levels: pd.Index[Any], working: FloatArray) -> pd.DataFrame:
-        """Frame of the user's coefficients by level, from the working ones, shape (q, levels)."""
-        columns = ["effect" if label == "Intercept" else label for label in self.labels]
-        return pd.DataFrame(
-            (self.back @ working).T, index=readable(levels, self.name), columns=columns
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RandomCoefficients:
-    """The random side of a mixed model.
-
-    Attributes
-    ----------
-    parts : tuple of RandomPart
-        One for each grouping factor, that with most levels first.
-    prediction : UnitPrediction or CrossedPrediction
-    sigma2 : float
-        Residual variance.
-    loglik : float
-        Maximum of the (restricted) log-likelihood.
-    certificate : Certificate
-    columns : WorkingColumns
-    restricted : bool
-    """
-
-    parts: tuple[RandomPart, ...]
-    prediction: UnitPrediction | CrossedPrediction
-    sigma2: float
-    loglik: float
-    certificate: Certificate
-    columns: WorkingColumns
-    restricted: bool
-
-    @classmethod
-    def of(cls, fit: MultilevelFit) -> RandomCoefficients:
-        """Carry the working coefficients of a fit over to the user's."""
-        optimum, columns, layout = fit.levels.optimum, fit.columns, fit.layout
-        at, relative, back = optimum.criterion, fit.levels.relative, columns.random_back
-        cov = at.sigma2 * _without_zeros(back @ relative @ back.T, back)
-        parts = tuple(
-            RandomPart(
-                factor.group,
-                tuple(layout.labels[j] for j in factor.random),
-                factor.random,
-                cov[np.ix_(factor.random, factor.random)],
-                columns.structure[np.ix_(factor.random, factor.random)],
-                relative[np.ix_(factor.random, factor.random)],
-                back[np.ix_(factor.random, factor.random)],
-            )
-            for factor in layout.factors
-        )
-        deviance = at.deviance + (2 * columns.log_scale if fit.restricted else 0.0)
-        return cls(
-            parts,
-            fit.levels.prediction,
-            at.sigma2,
-            -deviance / 2,
-            Certificate(optimum.converged, optimum.decrement, optimum.cone, optimum.evaluations),
-            columns,
-            fit.restricted,
-        )
-
-    def moved(self, relative: FloatArray, sigma2: float, loglik: float) -> RandomCoefficients:
-        """Return the same terms at other variances.
+    def effects(self, *, sd: bool = False) -> dict[str, pd.DataFrame]:
+        """Predicted random coefficients: for each grouping factor, a frame by level.
 
         Parameters
         ----------
-        relative : FloatArray, shape (q, q)
-            Covariance of the working coefficients over the residual variance.
-        sigma2, loglik : float
+        sd : bool
+            Add columns ``sd(...)`` with the conditional standard deviations, given the outcomes,
+            the variances and the fixed effects.
         """
-        back = self.columns.random_back
-        cov = sigma2 * _without_zeros(back @ relative @ back.T, back)
-        parts = tuple(
-            replace(
-                part,
-                cov=cov[np.ix_(part.random, part.random)],
-                relative=relative[np.ix_(part.random, part.random)],
-            )
-            for part in self.parts
+        return coefficient_tables(self.coefficients, self.fit._sample, sd=sd)
+
+    def icc(self) -> pd.Series[float]:
+        """Intraclass correlations: shares of the random intercepts' variances in the total."""
+        return pd.Series(self.coefficients.icc(), name="icc")
+
+    def icc_table(self, level: float = 0.95) -> pd.DataFrame:
+        """Intraclass correlations by grouping factor, of rows whose random slopes are zero.
+
+        Returns
+        -------
+        DataFrame
+            ``icc`` is the share of the level in the variance; ``correlation`` that of two rows
+            of the same level, which share the levels around theirs too: pupils of a class share
+            its school. The standard error of ``icc`` is by the delta method, and the interval
+            symmetric on the scale of its logit; missing where those of ``variance`` are.
+        """
+        return icc_table(self.coefficients, self._errors(), level)
+
+    def variance_at(self, data: Any) -> pd.DataFrame:
+        """Variance function: that of the outcome around its fixed part, by random regressors.
+
+        Parameters
+        ----------
+        data : data frame or dict of str to array or number
+            Values of the random regressors' columns, and of those by which the residual variance
+            differs.
+
+        Returns
+        -------
+        DataFrame
+            By row of ``data``: its columns, the variance between the levels of each grouping
+            factor, z' D z, the residual one and their total.
+        """
+        return variances_at(self.fit.predictor, self.coefficients, self.residual, data)
+
+    def shares(self) -> pd.DataFrame:
+        """Decomposition of R-squared: shares of the variance by source, within and between units.
+
+        Returns
+        -------
+        DataFrame
+            By source: ``f1`` and ``f2``, the fixed part within and between units; ``v``, random
+            slopes; ``m``, random intercepts (at the means of the random regressors); and the
+            residual. Columns ``total``, ``within`` and ``between`` each sum to one; a source that
+            does not belong to a level is missing there. Sums of rows are the R-squared of Rights
+            and Sterba (2019): ``f1`` + ``f2`` is the marginal, with ``v`` and ``m`` the
+            conditional one.
+
+        Raises
+        ------
+        SpecificationError
+            With more than one grouping factor, weights, or dependent residuals.
+        """
+        what, coefficients = "The decomposition of variance", self.coefficients
+        require_independent(self.residual, what)
+        basis = coefficients.one_factor(what).basis
+        if self.fit.weights:
+            raise SpecificationError(f"{what} has one residual variance, which weights vary.")
+        cov, sigma2 = coefficients.sigma2 * self.parts[0].relative, coefficients.sigma2
+        return variance_sources(self.fit._sample, self.fit.predictor, basis, cov, sigma2).table()
+
+    def plot(
+        self,
+        group: str | None = None,
+        term: str = "Intercept",
+        *,
+        level: float = 0.95,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Caterpillar plot: the predicted coefficients of levels in order of size.
+
+        Intervals are conditional on the variances and the fixed effects. Those that leave out
+        zero are in colour.
+
+        Parameters
+        ----------
+        group : str, optional
+            Grouping factor; that with most levels by default.
+        term : str
+            Random coefficient.
+        level : float
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such grouping factor or coefficient.
+        """
+        predicted, spread = _one_coefficient(self.effects(sd=True), group, term)
+        label, half = f"{term}, with {100 * level:g}% intervals", normal_critical(level)
+        return plot_caterpillar(predicted, spread, half=half, label=label, ax=ax)
+
+    def curves(self, x: str, *, units: int = 12, ax: Axes | None = None) -> Axes:
+        """Growth curves: trajectories of some units (dotted), their fitted curves, the mean one.
+
+        Parameters
+        ----------
+        x : str
+            Column of the horizontal axis, such as age or time.
+        units : int
+            How many levels of the largest grouping factor are drawn, evenly spread over them.
+        ax : matplotlib Axes, optional
+        """
+        fit, index = self.fit, self.fit.panel.index
+        values = fit.panel.numbers(x).astype(np.float64)
+        fitted, residual, mean = (
+            index.sort(column.to_numpy(np.float64)).astype(np.float64)
+            for column in (fit.fitted(), fit.residuals(), fit.fitted(effects=False))
         )
-        return replace(self, parts=parts, sigma2=sigma2, loglik=loglik)
+        present = np.flatnonzero(fit._sample.unit_rows > 0)
+        drawn = present[np.unique(np.linspace(0, present.size - 1, units).round().astype(int))]
+        rows = Trajectories(values, fitted + residual, fitted, mean, index.unit)
+        return plot_trajectories(rows, drawn.tolist(), labels=(x, fit.depvar), ax=ax)
 
-    @property
-    def relative(self) -> FloatArray:
-        """Covariance of all working coefficients over the residual variance, shape (q, q)."""
-        total = np.zeros((self.prediction.basis.n_random,) * 2)
-        for part in self.parts:
-            total[np.ix_(part.random, part.random)] = part.relative
-        return total
+    def plot_variance(self, x: str, *, ax: Axes | None = None) -> Axes:
+        """Plot the variance function over a random regressor, by level.
 
-    @property
-    def cov(self) -> FloatArray:
-        """Covariance of all the user's coefficients, shape (q, q)."""
-        total = np.zeros((self.prediction.basis.n_random,) * 2)
-        for part in self.parts:
-            total[np.ix_(part.random, part.random)] = part.cov
-        return total
-
-    def icc(self) -> dict[str, float]:
-        """Share of the variance of random intercepts of each level in the total."""
-        found = {
-            part.name: float(part.cov[a, a])
-            for part in self.parts
-            for a, label in enumerate(part.labels)
-            if label == "Intercept"
-        }
-        total = sum(found.values()) + self.sigma2
-        return {name: value / total for name, value in found.items()}
-
-    def extras(self) -> dict[str, float]:
-        """Standard deviations and correlations, by readable names."""
-        found: dict[str, float] = {}
-        for part in self.parts:
-            for label, deviation in zip(part.labels, part.deviations, strict=True):
-                found[f"sd({label} | {part.name})"] = float(deviation)
-            for (a, b), correlation in part.correlations().items():
-                found[f"corr({part.labels[a]}, {part.labels[b]} | {part.name})"] = correlation
-        return {**found, "sd(residual)": float(np.sqrt(self.sigma2))}
-
-    def notes(self) -> tuple[str, ...]:
-        """Boundaries in words."""
-        return tuple(note for part in self.parts if (note := part.note()))
-
-    def tables(
-        self, sample: Sample, error: Callable[[Block], FloatArray]
-    ) -> dict[Effect, pd.DataFrame]:
-        """Best linear unbiased predictions of the random coefficients of each level."""
-        return {
-            Effect(part.group): part.table(levels, working)
-            for part, levels, working in self.working(sample)
-        }
-
-    def working(self, sample: Sample) -> list[tuple[RandomPart, pd.Index[Any], FloatArray]]:
-        """Return each part with the levels that the sample has, and their working coefficients.
-
-        Coefficients have the shape (q, levels).
-        """
-        prediction = self.prediction
-        if not self.parts:
-            return []
-        if isinstance(prediction, UnitPrediction):
-            values = fold(sample, lambda block: RowValues(prediction.coefficients(block))).values
-            return [(self.parts[0], unit_levels(sample, self.parts[0].group), values)]
-        found, parts = [], self.parts
-        if prediction.first.size:
-            found = [(parts[0], unit_levels(sample, parts[0].group), prediction.units)]
-            parts = parts[1:]
-        for part, (_, values) in zip(parts, prediction.others, strict=True):
-            levels, present = sample_levels(sample, part.group)
-            found.append((part, levels, values[:, present]))
-        return found
-
-    def spreads(self, sample: Sample) -> list[FloatArray]:
-        """Conditional covariances of the user's coefficients, (q, q, levels) for each part.
-
-        Levels are those of ``working``, in the same order.
-        """
-        prediction = self.prediction
-        if not self.parts:
-            return []
-        if isinstance(prediction, UnitPrediction):
-            q = len(self.parts[0].labels)
-
-            def flat(block: Block) -> RowValues:
-                return RowValues(prediction.spreads(block).reshape(q * q, -1))
-
-            found = [fold(sample, flat).values.reshape(q, q, -1)]
-        else:
-            others = [factor for factor, _ in prediction.others]
-            require_dense(others, "A conditional standard deviation")
-            products = fold(sample, prediction.products)
-            found = prediction.spreads(products, self.relative)
-            own = int(prediction.first.size > 0)
-            found = found[1 - own :]
-            for place, part in enumerate(self.parts[own:], start=own):
-                found[place] = found[place][:, :, sample_levels(sample, part.group)[1]]
-        return [
-            self.sigma2 * np.einsum("ab,bcg,dc->adg", part.back, spread, part.back)
-            for part, spread in zip(self.parts, found, strict=True)
-        ]
-
-    def variances(self, z: FloatArray) -> FloatArray:
-        """Variance of the random part of rows by grouping factor, shape (parts, n).
+        Other random regressors are held at their means; the residual variance is the average.
 
         Parameters
         ----------
-        z : FloatArray, shape (q, n)
-            Working random regressors.
+        x : str
+            Column of a random regressor.
+        ax : matplotlib Axes, optional
         """
-        found = [(z[p.random] * (p.relative @ z[p.random])).sum(axis=0) for p in self.parts]
-        return self.sigma2 * np.array(found).reshape(len(self.parts), z.shape[1])
+        grid, between = variance_curve(self.fit, self.coefficients, x)
+        ratio = self.residual.mean if self.residual else 1.0
+        residual = np.full(grid.size, self.coefficients.sigma2 * ratio)
+        return plot_variances(grid, {"residual": residual, **between}, label=x, ax=ax)
 
-    def row_effects(self, sample: Sample, rows: Sample, *, new: float) -> FloatArray:
-        """Sum the random part of rows in their user's order, z . b.
+    def plot_shares(self, ax: Axes | None = None) -> Axes:
+        """Plot the table of ``shares`` as stacked bars, in a new figure unless ``ax`` is given."""
+        return plot_shares(self.shares(), ax=ax)
 
-        Parameters
-        ----------
-        sample : Sample
-            The estimation sample.
-        rows : Sample
-            Evaluated by the same design.
-        new : float
-            Coefficient of levels that the estimation sample has not.
+    def plot_diagnostics(self) -> Figure:
+        """Plot residuals against fitted values, and quantiles at each level against normal ones.
+
+        Predicted random coefficients are divided by the standard deviations that predictions
+        have, which are shrunk: the variance less the conditional one. Those whose variance is
+        estimated at zero are left out.
         """
-        tables = [
-            (part, by_code(rows.panel, part.group, levels, values, new))
-            for part, levels, values in self.working(sample)
-        ]
+        fitted, residuals = self.fit.fitted(), self.fit.residuals()
+        rows = np.array([fitted, residuals], dtype=np.float64)[:, fitted.notna().to_numpy()]
+        effects = standardised_coefficients(self.coefficients, self.fit._sample)
+        return plot_diagnostics(rows[0], rows[1], effects)
 
-        def value(block: Block) -> FloatArray:
-            z = self.prediction.basis.random(block.z)
-            total = np.zeros(block.n)
-            for part, values in tables:
-                codes = block.keys["^".join(part.group)]
-                total += (z[part.random] * values[:, codes]).sum(axis=0)
-            return total
-
-        return sample_values(rows.with_keys(*(part.group for part in self.parts)), value)
+    def _errors(self) -> ComponentErrors | None:
+        return errors_of_components(self.fit, self.coefficients, self.residual)
 
 
-def _without_zeros(cov: FloatArray, back: FloatArray) -> FloatArray:
-    """Make zero what is too small, in well-scaled columns, to be told from it."""
-    zero = np.diag(cov) <= ZERO_VARIANCE * (back**2).sum(axis=1)
-    return np.where(zero[:, None] | zero, 0.0, cov)
+def _one_coefficient(
+    tables: dict[str, pd.DataFrame], group: str | None, term: str
+) -> tuple[pd.Series[float], FloatArray]:
+    """Find a coefficient's predictions by level, and their conditional standard deviations."""
+    name = next(iter(tables), "") if group is None else group
+    if name not in tables:
+        raise UnknownNameError(f"No grouping factor {name!r}.{suggest(name, list(tables))}")
+    table = tables[name]
+    if f"sd({term})" not in table:
+        terms = list(table.columns[: len(table.columns) // 2])
+        raise UnknownNameError(f"No random coefficient {shown(term)}.{suggest(term, terms)}")
+    return table[term], table[f"sd({term})"].to_numpy()

@@ -18,10 +18,11 @@ from panelml.mixed.core.optimum import free_entries
 from panelml.mixed.core.whitening import Ranks, RowFacts, Whitening
 from panelml.mixed.core.working_columns import WorkingColumns
 from panelml.mixed.fit.residual_fit import ResidualFit
+from panelml.mixed.results.coefficients import RandomCoefficients
 from panelml.mixed.results.variance import ComponentErrors, component_errors
 from panelml.results.prediction import sample_values
 
-__all__ = ["ResidualPart", "residual_table"]
+__all__ = ["ResidualPart", "require_independent", "residual_table", "residual_variances"]
 
 STEP = 1e-4
 # More numbers than this are a table of their own, and not in the summary.
@@ -228,3 +229,27 @@ def residual_table(part: ResidualPart | None, level: float) -> pd.DataFrame:
             "structure, as MixedModel(..., residual='ar1')."
         )
     return part.table(level)
+
+
+def residual_variances(
+    coefficients: RandomCoefficients, residual: ResidualPart | None, rows: Sample
+) -> FloatArray:
+    """Variance of the residual of each row of a sample, in the user's order."""
+    whitening = coefficients.prediction.basis.whitening
+    if residual is None or whitening is None:
+        return np.full(rows.panel.nobs, coefficients.sigma2)
+    return coefficients.sigma2 * residual.row_variances(whitening, rows)
+
+
+def require_independent(residual: ResidualPart | None, what: str) -> None:
+    """Refuse a structure of the residuals, by which their variance is not one number.
+
+    Raises
+    ------
+    SpecificationError
+        Naming the structure.
+    """
+    if residual is not None:
+        raise SpecificationError(
+            f"{what} needs independent residuals of one variance, but the fit has {residual.words}."
+        )

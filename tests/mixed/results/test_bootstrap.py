@@ -9,7 +9,7 @@ import pytest
 import panelml as pm
 from panelml.errors import SpecificationError
 from panelml.mixed.results.bootstrap import Replicate
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.mixed.mixed_data import MIXED
 
 FORMULAS = {
@@ -41,7 +41,7 @@ def test_a_draw_is_the_fit_to_the_simulated_outcome(name: str, reml: bool) -> No
             draws.loc[rep, list(again.params.index)], again.params, rtol=1e-7, atol=1e-8 * scale
         )
         assert draws.loc[rep, "loglik"] == pytest.approx(again.loglik, rel=1e-10)
-        for key, value in again.random.extras().items():
+        for key, value in again.random.coefficients.extras().items():
             assert draws.loc[rep, key] == pytest.approx(value, rel=1e-5, abs=1e-5, nan_ok=True)
 
 

@@ -9,7 +9,7 @@ import pytest
 import panelml as pm
 from panelml.errors import SpecificationError
 from panelml.mixed.fit import multilevel
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.golden import Case, assert_close, load
 from tests.mixed.mixed_data import MIXED, crossed, levels3
 
@@ -59,7 +59,7 @@ def test_one_factor_by_the_dense_system() -> None:
 def test_icc_of_several_levels_by_differences() -> None:
     result = pm.MixedModel("y ~ x + (1 | subject) + (1 | item)").fit(crossed())
     table = result.icc_table()
-    errors = result._component_errors()
+    errors = result.random._errors()
     assert errors is not None
     at = np.array([result.sigma2, *(part.cov[0, 0] for part in result.random.parts)])
     places = [0, *(1 + 3 * int(part.random[0]) for part in result.random.parts)]

@@ -12,7 +12,7 @@ from scipy import linalg
 import panelml as pm
 from panelml._typing import FloatArray
 from panelml.errors import SpecificationError, UnknownNameError
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.mixed.mixed_data import orthodont, sleepstudy
 
 
@@ -150,3 +150,14 @@ def test_refusals() -> None:
     serial = pm.MixedModel("Reaction ~ Days + (1 | Subject)", residual="ar1").fit(panel)
     with pytest.raises(SpecificationError, match="independent residuals"):
         serial.rsquared_decomposition()
+
+
+@pytest.mark.parametrize("residual", [None, "heteroskedastic:Early"])
+def test_rows_without_an_outcome_are_predicted_as_new_ones(residual: str | None) -> None:
+    frame = sleepstudy().assign(Early=lambda rows: (rows["Days"] < 5).map({True: "a", False: "b"}))
+    frame.loc[[3, 17], "Reaction"] = np.nan
+    result = pm.MixedModel("Reaction ~ Days + (1 + Days | Subject)", residual=residual).fit(frame)
+    table = result.predict_interval(kind="conditional")
+    assert table.notna().all(axis=None)
+    new = result.predict_interval(frame, kind="conditional")
+    pd.testing.assert_frame_equal(table.loc[[3, 17]], new.loc[[3, 17]])

@@ -10,7 +10,7 @@ import pytest
 
 import panelml as pm
 from panelml.errors import DetachedResultError, SpecificationError, UnknownNameError
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.golden import Case, load
 from tests.mixed.mixed_data import MIXED, hsb, orthodont, pastes, sleepstudy
 
@@ -109,7 +109,7 @@ def test_icc_by_the_delta_method() -> None:
     row = result.icc_table().loc["School"]
     assert row["icc"] == row["correlation"] == pytest.approx(result.icc()["School"])
     # Derivatives of tau / (tau + s2) by differences, on the reported covariance.
-    errors = result._component_errors()
+    errors = result.random._errors()
     assert errors is not None
     values = np.array([result.sigma2, result.random.parts[0].cov[0, 0]])
 

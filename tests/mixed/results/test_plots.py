@@ -9,7 +9,7 @@ import pytest
 
 import panelml as pm
 from panelml.errors import MissingDependencyError, UnknownNameError
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from tests.mixed.mixed_data import orthodont
 
 matplotlib = pytest.importorskip("matplotlib")

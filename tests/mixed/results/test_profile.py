@@ -11,7 +11,7 @@ from scipy import optimize
 
 import panelml as pm
 from panelml.errors import SpecificationError, UnknownNameError
-from panelml.mixed.results.mixed import MixedResults
+from panelml.mixed.results.mixed_results import MixedResults
 from panelml.mixed.results.profile import Profile
 from tests.mixed.mixed_data import MIXED
 

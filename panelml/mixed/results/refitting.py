@@ -1,4 +1,4 @@
-"""What a mixed model's likelihood is asked for beyond its maximum: simulation and refits."""
+"""Simulation from a mixed model, and inference by fitting it again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from panelml.core.linalg import covariance_root
 from panelml.core.row_values import RowValues
 from panelml.engine.fold import capped, fold
 from panelml.errors import (
-    SpecificationError,
     UnknownNameError,
     check_choice,
     check_count,
@@ -34,54 +33,42 @@ from panelml.mixed.results.bootstrap import (
     draw_bootstrap,
     replicate,
 )
+from panelml.mixed.results.coefficients import RandomCoefficients
 from panelml.mixed.results.deletion import CaseDeletion, Refittable, delete_levels
 from panelml.mixed.results.profile import Profile
 from panelml.mixed.results.profile_curve import profile_curves
-from panelml.mixed.results.random_part import RandomCoefficients
-from panelml.mixed.results.residual import ResidualPart
+from panelml.mixed.results.residual import ResidualPart, require_independent
 from panelml.results.base import Results
 
-__all__ = ["MixedInference", "any_refitter", "refitter_of", "require_independent", "truth_of"]
+__all__ = ["Refitting", "Simulated", "any_refitter", "independent_refitter", "truth_of"]
 
 Simulated: TypeAlias = Literal["new", "predicted"]
 
 
 @checked_methods
-@dataclass(frozen=True, eq=False, repr=False)
-class MixedInference(Results):
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Refitting:
     """Simulation from a mixed model, and inference by fitting it again.
 
     Attributes
     ----------
-    random : RandomCoefficients
-        The random side; the other attributes are those of Results.
+    fit : Results
+        The fit whose model is fitted again.
+    coefficients : RandomCoefficients
     residual : ResidualPart, or None
         The covariance of the residuals within units, where they are dependent.
     """
 
-    random: RandomCoefficients
-    residual: ResidualPart | None = None
+    fit: Results
+    coefficients: RandomCoefficients
+    residual: ResidualPart | None
 
-    @property
-    def n_parameters(self) -> int:
-        """Fixed effects, (co)variances of random coefficients, and parameters of the residuals."""
-        own = sum(len(part.labels) + len(part.correlations()) for part in self.random.parts)
-        residual = self.residual.form.size if self.residual else 0
-        return len(self.params) + own + residual + 1
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion, of the restricted likelihood where that was maximised, as lme4."""
-        return 2 * self.n_parameters - 2 * self.loglik
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's criterion with the number of rows, as lme4."""
-        return float(np.log(self.nobs)) * self.n_parameters - 2 * self.loglik
+    def __repr__(self) -> str:
+        return f"Refits of {self.fit.formula}: simulate, bootstrap, profile, without"
 
     @capped
     def simulate(self, n: int = 1, *, seed: int, effects: Simulated = "new") -> pd.DataFrame:
-        """Draw outcomes from the fitted model, in the user's row order.
+        """Simulate outcomes from the fitted model, in the user's row order.
 
         Parameters
         ----------
@@ -109,17 +96,17 @@ class MixedInference(Results):
         check_count("n", n)
         refitter, truth = any_refitter(self), truth_of(self)
         given = _predicted(self) if effects == "predicted" else None
-        sample = self._sample
+        sample = self.fit._sample
         values = {
             f"y{rep}": sample.scatter(refitter.draw(truth, seed, rep, given)) for rep in range(n)
         }
-        return pd.DataFrame(values, index=self.panel.row_labels())
+        return pd.DataFrame(values, index=self.fit.panel.row_labels())
 
     @capped
     def bootstrap(
         self, reps: int = 999, *, seed: int, statistic: Statistic | None = None
     ) -> Bootstrap:
-        """Fit the model again to outcomes simulated from it.
+        """Parametric bootstrap: fit the model again to outcomes simulated from it.
 
         Draw ``k`` is the estimate from column ``k`` of ``simulate``. Runs that take more than two
         seconds report on standard error.
@@ -146,16 +133,16 @@ class MixedInference(Results):
         refitter, truth = any_refitter(self), truth_of(self)
 
         def named(refit: Refit) -> Replicate:
-            return replicate(self.random, self.residual, self.params.index, refit)
+            return replicate(self.coefficients, self.residual, self.fit.params.index, refit)
 
         def simulated(rep: int) -> FloatArray:
             return refitter.draw(truth, seed, rep)
 
-        return draw_bootstrap(refitter, simulated, reps, named, _own(self), statistic)
+        return draw_bootstrap(refitter, simulated, reps, named, _estimates(self), statistic)
 
     @capped
     def profile(self, parameters: list[str] | None = None, *, level: float = 0.99) -> Profile:
-        """Profile the likelihood: its maximum with one parameter held at each of several values.
+        """Profile likelihood: its maximum with one parameter held at each of several values.
 
         The likelihood is that of maximum likelihood for fits by REML too, as in lme4, since the
         restricted one is none of the fixed effects.
@@ -177,21 +164,21 @@ class MixedInference(Results):
         """
         check_share("level", level)
         _require_dense(self, "A profile")
-        outcome = fold(self._sample, lambda block: RowValues(block.outcome[None])).values[0]
-        refitter = replace(refitter_of(self, "A profile"), restricted=False)
+        outcome = fold(self.fit._sample, lambda block: RowValues(block.outcome[None])).values[0]
+        refitter = replace(independent_refitter(self, "A profile"), restricted=False)
         curves = profile_curves(
             refitter,
             outcome,
-            self.random,
-            [str(name) for name in self.params.index],
+            self.coefficients,
+            [str(name) for name in self.fit.params.index],
             parameters,
             normal_critical(level),
         )
         return Profile(curves, level)
 
     @capped
-    def influence(self, group: str | None = None) -> CaseDeletion:
-        """Fit the model without each level of a grouping factor in turn.
+    def without(self, group: str | None = None) -> CaseDeletion:
+        """Case-deletion diagnostics: fit without each level of a grouping factor in turn.
 
         Parameters
         ----------
@@ -206,40 +193,40 @@ class MixedInference(Results):
             If the result was pickled.
         """
         model = _refittable(self)
-        groups = {":".join(own): own for own in model.groups}
+        groups = {":".join(columns): columns for columns in model.groups}
         name = next(iter(groups)) if group is None else group
         if name not in groups:
             raise UnknownNameError(f"No grouping factor {name!r}.{suggest(name, list(groups))}")
         _require_dense(self, "The influence of units")
-        components = pd.Series(self.extras, dtype=float)
-        full = pd.concat([self.params, components]).rename("estimate")
-        return delete_levels(model, groups[name], full, self.with_cov("iid").cov)
+        components = pd.Series(self.fit.extras, dtype=float)
+        full = pd.concat([self.fit.params, components]).rename("estimate")
+        return delete_levels(model, groups[name], full, self.fit.with_cov("iid").cov)
 
 
-def any_refitter(fit: MixedInference) -> AnyRefitter:
+def any_refitter(refits: Refitting) -> AnyRefitter:
     """Prepare a fitted model for other outcomes."""
-    random = fit.random
-    if fit.residual is None:
-        return refitter_of(fit)
+    random = refits.coefficients
+    if refits.residual is None:
+        return independent_refitter(refits)
     return ResidualRefitter.of(
-        fit._sample, random.columns, fit.residual.layout, restricted=random.restricted
+        refits.fit._sample, random.columns, refits.residual.layout, restricted=random.restricted
     )
 
 
-def _refittable(fit: MixedInference) -> Refittable:
+def _refittable(refits: Refitting) -> Refittable:
     """Take what a fit to fewer rows needs."""
-    random, sample, plan = fit.random, fit._sample, None
+    random, sample, plan = refits.coefficients, refits.fit._sample, None
     groups = tuple(part.group for part in random.parts)
-    if fit.residual is not None:
+    if refits.residual is not None:
         whitening = random.prediction.basis.whitening
         assert whitening is not None
-        plan = ResidualPlan(fit.residual.structure, whitening.facts.time)
-        if not fit.residual.layout.first.size:
+        plan = ResidualPlan(refits.residual.structure, whitening.facts.time)
+        if not refits.residual.layout.first.size:
             groups = (tuple(sample.source.unit.split(":")), *groups)
     return Refittable(sample, groups, random.restricted, plan)
 
 
-def refitter_of(fit: MixedInference, what: str = "This") -> Refitter:
+def independent_refitter(refits: Refitting, what: str = "This") -> Refitter:
     """Prepare a fitted model with independent residuals for other outcomes.
 
     Raises
@@ -247,10 +234,10 @@ def refitter_of(fit: MixedInference, what: str = "This") -> Refitter:
     SpecificationError
         If its residuals are dependent.
     """
-    require_independent(fit, what)
-    random = fit.random
+    require_independent(refits.residual, what)
+    random = refits.coefficients
     return Refitter.of(
-        fit._sample,
+        refits.fit._sample,
         random.columns,
         factors_of(random),
         random.relative,
@@ -258,24 +245,9 @@ def refitter_of(fit: MixedInference, what: str = "This") -> Refitter:
     )
 
 
-def require_independent(fit: MixedInference, what: str) -> None:
-    """Refuse a structure of the residuals, by which their variance is not one number.
-
-    Raises
-    ------
-    SpecificationError
-        Naming the structure.
-    """
-    if fit.residual is not None:
-        raise SpecificationError(
-            f"{what} needs independent residuals of one variance, but the fit has "
-            f"{fit.residual.words}."
-        )
-
-
-def _require_dense(fit: MixedInference, what: str) -> None:
-    if isinstance(fit.random.prediction, CrossedPrediction):
-        require_dense([factor for factor, _ in fit.random.prediction.others], what)
+def _require_dense(refits: Refitting, what: str) -> None:
+    if isinstance(refits.coefficients.prediction, CrossedPrediction):
+        require_dense([factor for factor, _ in refits.coefficients.prediction.others], what)
 
 
 def factors_of(random: RandomCoefficients) -> tuple[FactorLayout, ...]:
@@ -283,9 +255,9 @@ def factors_of(random: RandomCoefficients) -> tuple[FactorLayout, ...]:
     return tuple(FactorLayout(part.group, part.random) for part in random.parts)
 
 
-def truth_of(fit: MixedInference) -> Truth:
+def truth_of(refits: Refitting) -> Truth:
     """Take the estimates for the model that outcomes come from."""
-    random, sample = fit.random, fit._sample
+    random, sample = refits.coefficients, refits.fit._sample
     units, prediction = int((sample.unit_rows > 0).sum()), random.prediction
     if isinstance(prediction, CrossedPrediction):
         randoms = (prediction.first, *(factor.random for factor, _ in prediction.others))
@@ -293,7 +265,7 @@ def truth_of(fit: MixedInference) -> Truth:
     else:
         randoms, levels = (np.arange(prediction.basis.n_random),), (units,)
     return Truth(
-        random.columns.to_working(fit.params.to_numpy().astype(np.float64)),
+        random.columns.to_working(refits.fit.params.to_numpy().astype(np.float64)),
         tuple(covariance_root(random.relative[np.ix_(own, own)]) for own in randoms),
         float(np.sqrt(random.sigma2)),
         randoms,
@@ -301,23 +273,23 @@ def truth_of(fit: MixedInference) -> Truth:
     )
 
 
-def _own(fit: MixedInference) -> Replicate:
-    names: pd.Index[Any] = fit.params.index
-    cov = fit.with_cov("iid").cov.to_numpy()
-    at = Refit(
-        fit.params.to_numpy().astype(np.float64),
+def _estimates(refits: Refitting) -> Replicate:
+    names: pd.Index[Any] = refits.fit.params.index
+    cov = refits.fit.with_cov("iid").cov.to_numpy()
+    estimates = Refit(
+        refits.fit.params.to_numpy().astype(np.float64),
         cov,
-        fit.random.relative,
-        fit.random.sigma2,
-        fit.loglik,
+        refits.coefficients.relative,
+        refits.coefficients.sigma2,
+        refits.fit.loglik,
         True,
-        fit.residual.optimum.theta if fit.residual else np.zeros(0),
+        refits.residual.optimum.theta if refits.residual else np.zeros(0),
     )
-    return replicate(fit.random, fit.residual, names, at)
+    return replicate(refits.coefficients, refits.residual, names, estimates)
 
 
-def _predicted(fit: MixedInference) -> tuple[FloatArray, ...]:
-    prediction = fit.random.prediction
+def _predicted(refits: Refitting) -> tuple[FloatArray, ...]:
+    prediction, sample = refits.coefficients.prediction, refits.fit._sample
     if isinstance(prediction, UnitPrediction):
-        return (fold(fit._sample, lambda block: RowValues(prediction.coefficients(block))).values,)
+        return (fold(sample, lambda block: RowValues(prediction.coefficients(block))).values,)
     return (prediction.units, *(values for _, values in prediction.others))

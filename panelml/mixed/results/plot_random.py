@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from panelml.results.plot.intervals import new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
 
-__all__ = ["plot_caterpillar", "plot_curves", "plot_variances"]
+__all__ = ["Trajectories", "plot_caterpillar", "plot_trajectories", "plot_variances"]
 
 MOST_LABELS = 40
 MOST_POINTS = 50
@@ -61,41 +62,52 @@ def plot_caterpillar(
     return axes
 
 
-def plot_curves(
-    x: FloatArray,
-    outcome: FloatArray,
-    fitted: FloatArray,
-    mean: FloatArray,
-    unit: IntArray,
-    shown: Sequence[int],
-    *,
-    labels: tuple[str, str],
-    ax: Axes | None,
+@dataclass(frozen=True, slots=True)
+class Trajectories:
+    """Rows of units in time, observed and fitted.
+
+    Attributes
+    ----------
+    x : FloatArray, shape (n,)
+        Time, or another regressor.
+    outcome : FloatArray, shape (n,)
+    fitted, mean : FloatArray, shape (n,)
+        The prediction with and without the random part.
+    unit : IntArray, shape (n,)
+    """
+
+    x: FloatArray
+    outcome: FloatArray
+    fitted: FloatArray
+    mean: FloatArray
+    unit: IntArray
+
+
+def plot_trajectories(
+    rows: Trajectories, units: Sequence[int], *, labels: tuple[str, str], ax: Axes | None
 ) -> Axes:
     """Draw the trajectories of some units, the curves fitted to them, and the mean curve.
 
     Parameters
     ----------
-    x, outcome, fitted, mean : FloatArray, shape (n,)
-        Time or another regressor, the outcome, its prediction with and without the random part.
-    unit : IntArray, shape (n,)
-    shown : sequence of int
+    rows : Trajectories
+    units : sequence of int
         Units that are drawn.
     labels : (str, str)
         Of both axes.
     ax : matplotlib Axes, optional
     """
     axes = new_axes(7, 5) if ax is None else ax
-    for number, i in enumerate(shown):
-        rows = np.flatnonzero((unit == i) & np.isfinite(fitted))
-        rows = rows[np.argsort(x[rows], kind="stable")]
-        colour = f"C{number % 10}"
+    for number, unit in enumerate(units):
+        of_unit = np.flatnonzero((rows.unit == unit) & np.isfinite(rows.fitted))
+        of_unit = of_unit[np.argsort(rows.x[of_unit], kind="stable")]
+        x, colour = rows.x[of_unit], f"C{number % 10}"
         axes.plot(
-            x[rows], outcome[rows], "o:", markersize=3, linewidth=0.8, color=colour, alpha=0.5
+            x, rows.outcome[of_unit], "o:", markersize=3, linewidth=0.8, color=colour, alpha=0.5
         )
-        axes.plot(x[rows], fitted[rows], color=colour, linewidth=1.2)
-    known = np.isfinite(mean)
-    place, height = _by_value(x[known], mean[known])
+        axes.plot(x, rows.fitted[of_unit], color=colour, linewidth=1.2)
+    known = np.isfinite(rows.mean)
+    place, height = _by_value(rows.x[known], rows.mean[known])
     axes.plot(place, height, color="black", linewidth=2.5, label="fixed part, mean")
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])

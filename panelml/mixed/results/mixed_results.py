@@ -1,0 +1,235 @@
+"""Results of mixed models: fixed effects as everywhere, a random part, and refits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
+from panelml.data.panel.panel import Panel
+from panelml.errors import check_choice
+from panelml.mixed.results.bootstrap import Bootstrap, Statistic
+from panelml.mixed.results.coefficients import RandomCoefficients
+from panelml.mixed.results.deletion import CaseDeletion
+from panelml.mixed.results.explained import explained_shares
+from panelml.mixed.results.intervals import PredictionKind, on_panel, prediction_intervals
+from panelml.mixed.results.predicted_coefficients import row_effects
+from panelml.mixed.results.profile import Profile
+from panelml.mixed.results.random_part import RandomPart
+from panelml.mixed.results.refitting import Refitting, Simulated
+from panelml.mixed.results.residual import ResidualPart, residual_table
+from panelml.results.base import Results
+
+if TYPE_CHECKING:
+    from panelml.mixed.results.plot_levels import Axes, Figure
+
+__all__ = ["MixedResults"]
+
+NewLevels: TypeAlias = Literal["missing", "zero"]
+
+
+@checked_methods
+@dataclass(frozen=True, eq=False, repr=False)
+class MixedResults(Results):
+    """Results of a mixed model.
+
+    What varies between levels is asked of ``random``, and whatever fits or simulates again of
+    ``refits``; the methods that forward to them have their documentation there.
+
+    Attributes
+    ----------
+    residual : ResidualPart, or None
+        The covariance of the residuals within units, where they are dependent; the other
+        attributes are those of Results.
+    """
+
+    _coefficients: RandomCoefficients
+    residual: ResidualPart | None = None
+
+    @classmethod
+    def of(
+        cls, base: Results, coefficients: RandomCoefficients, residual: ResidualPart | None = None
+    ) -> MixedResults:
+        """Complete the results of the fixed side."""
+        fixed = {f.name: getattr(base, f.name) for f in fields(base)}
+        return cls(**fixed, _coefficients=coefficients, residual=residual)
+
+    @property
+    def random(self) -> RandomPart:
+        """The random part: variances, predicted coefficients, shares of variance and plots."""
+        return RandomPart(self, self._coefficients, self.residual)
+
+    @property
+    def refits(self) -> Refitting:
+        """What fits or simulates again: bootstrap, profile likelihood, case deletion."""
+        return Refitting(self, self._coefficients, self.residual)
+
+    @property
+    def converged(self) -> bool:
+        """Whether both certificates of the optimum hold."""
+        return self._coefficients.certificate.converged
+
+    @property
+    def sigma2(self) -> float:
+        """Residual variance; where there are several, that of the first level or period."""
+        return self._coefficients.sigma2
+
+    @property
+    def n_parameters(self) -> int:
+        """Fixed effects, (co)variances of random coefficients, and parameters of the residuals."""
+        residual = self.residual.form.size if self.residual else 0
+        return len(self.params) + self._coefficients.n_parameters + residual + 1
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, of the restricted likelihood where that was maximised, as lme4."""
+        return 2 * self.n_parameters - 2 * self.loglik
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion with the number of rows, as lme4."""
+        return float(np.log(self.nobs)) * self.n_parameters - 2 * self.loglik
+
+    @property
+    def rsquared_marginal(self) -> float:
+        """Share of the variance that the fixed part explains (Nakagawa and Schielzeth 2013)."""
+        return explained_shares(self, self._coefficients, self.residual)[0]
+
+    @property
+    def rsquared_conditional(self) -> float:
+        """Share of the variance that the fixed and the random part explain together."""
+        return explained_shares(self, self._coefficients, self.residual)[1]
+
+    def residual_structure(self, level: float = 0.95) -> pd.DataFrame:
+        """Standard deviations and correlations of a unit's residuals: see ``residual_table``."""
+        return residual_table(self.residual, level)
+
+    def predict(
+        self, data: Any = None, *, effects: bool = False, new_levels: NewLevels = "missing"
+    ) -> pd.Series[float]:
+        """Predict the outcome as ``Results.predict``, with the random part if asked.
+
+        Parameters
+        ----------
+        data : data frame or Panel, optional
+            New rows with the columns of the formula, without the outcome if it is not known; the
+            fitted rows by default.
+        effects : bool
+            Add the random part z . b, with the columns of all grouping factors.
+        new_levels : {"missing", "zero"}
+            What the random coefficients of a level are that was not in the sample: unknown, or
+            zero, which predicts it at the mean of all levels. A row without a level is missing.
+        """
+        check_choice("new_levels", new_levels, NewLevels)
+        values = super().predict(data)
+        if not effects:
+            return values
+        panel = self.panel if data is None else self.predictor.panel_of(data)
+        return values + self._row_effects(panel, 0.0 if new_levels == "zero" else np.nan)
+
+    def predict_interval(
+        self, data: Any = None, *, kind: PredictionKind = "marginal", level: float = 0.95
+    ) -> pd.DataFrame:
+        """Predictions with standard errors and intervals, in the user's row order.
+
+        Parameters
+        ----------
+        data : data frame or Panel, optional
+            As in ``predict``; the fitted rows by default.
+        kind : {"marginal", "conditional", "new"}
+            What is predicted: the mean over all units; the mean of the row's own unit, by its
+            predicted coefficients, missing for units that were not fitted; or the mean of a unit
+            that was not fitted, whose coefficients are not known.
+        level : float
+
+        Returns
+        -------
+        DataFrame
+            ``prediction``; the ``std_error`` of its error, with ``conf_low`` and ``conf_high``;
+            and ``pred_low`` and ``pred_high``, which hold a new outcome: of the row's own unit
+            where ``kind`` is conditional, of a unit that was not fitted otherwise. The fixed
+            effects have the covariance of the result, and variances count as known. The outcome
+            of a row with weights has the weight one. Where residuals depend on each other, the
+            residual of a new outcome is one that depends on none of those that were fitted; where
+            their variances differ it is missing for levels that were not fitted.
+        """
+        coefficients, residual = self._coefficients, self.residual
+        return prediction_intervals(self, coefficients, residual, data, kind=kind, level=level)
+
+    def variance(self, level: float = 0.95) -> pd.DataFrame:
+        """Variance components: see ``random.variance``."""
+        return self.random.variance(level)
+
+    def random_effects(self, *, sd: bool = False) -> dict[str, pd.DataFrame]:
+        """Predicted random coefficients: see ``random.effects``."""
+        return self.random.effects(sd=sd)
+
+    def icc(self) -> pd.Series[float]:
+        """Intraclass correlations: see ``random.icc``."""
+        return self.random.icc()
+
+    def icc_table(self, level: float = 0.95) -> pd.DataFrame:
+        """Intraclass correlations with intervals: see ``random.icc_table``."""
+        return self.random.icc_table(level)
+
+    def variance_at(self, data: Any) -> pd.DataFrame:
+        """Variance function: see ``random.variance_at``."""
+        return self.random.variance_at(data)
+
+    def rsquared_decomposition(self) -> pd.DataFrame:
+        """Decomposition of R-squared: see ``random.shares``."""
+        return self.random.shares()
+
+    def plot_rsquared(self, ax: Axes | None = None) -> Axes:
+        """Plot the decomposition of R-squared: see ``random.plot_shares``."""
+        return self.random.plot_shares(ax)
+
+    def plot_effects(
+        self,
+        group: str | None = None,
+        term: str = "Intercept",
+        *,
+        level: float = 0.95,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Caterpillar plot: see ``random.plot``."""
+        return self.random.plot(group, term, level=level, ax=ax)
+
+    def plot_growth(self, x: str, *, units: int = 12, ax: Axes | None = None) -> Axes:
+        """Growth curves: see ``random.curves``."""
+        return self.random.curves(x, units=units, ax=ax)
+
+    def plot_variance(self, x: str, *, ax: Axes | None = None) -> Axes:
+        """Plot the variance function: see ``random.plot_variance``."""
+        return self.random.plot_variance(x, ax=ax)
+
+    def plot_diagnostics(self) -> Figure:
+        """Plot residuals and quantiles at each level: see ``random.plot_diagnostics``."""
+        return self.random.plot_diagnostics()
+
+    def simulate(self, n: int = 1, *, seed: int, effects: Simulated = "new") -> pd.DataFrame:
+        """Simulate outcomes from the fitted model: see ``refits.simulate``."""
+        return self.refits.simulate(n, seed=seed, effects=effects)
+
+    def bootstrap(
+        self, reps: int = 999, *, seed: int, statistic: Statistic | None = None
+    ) -> Bootstrap:
+        """Parametric bootstrap: see ``refits.bootstrap``."""
+        return self.refits.bootstrap(reps, seed=seed, statistic=statistic)
+
+    def profile(self, parameters: list[str] | None = None, *, level: float = 0.99) -> Profile:
+        """Profile likelihood: see ``refits.profile``."""
+        return self.refits.profile(parameters, level=level)
+
+    def influence(self, group: str | None = None) -> CaseDeletion:
+        """Case-deletion diagnostics: see ``refits.without``."""
+        return self.refits.without(group)
+
+    def _row_effects(self, panel: Panel, new: float = np.nan) -> FloatArray:
+        value = partial(row_effects, self._coefficients, self._sample, new=new)
+        return on_panel(self, panel, value)
