@@ -14,7 +14,7 @@ from panelml.mixed.results.plot_profile import plot_zeta
 from panelml.mixed.results.profile_curve import ProfileCurve
 
 if TYPE_CHECKING:
-    from panelml.mixed.results.plot_mixed import Axes
+    from panelml.mixed.results.plot_profile import Axes
 
 __all__ = ["Profile"]
 
