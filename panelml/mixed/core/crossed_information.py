@@ -6,7 +6,7 @@ import numpy as np
 
 from panelml.mixed.core.crossed_criterion import CrossedModel
 from panelml.mixed.core.crossed_state import CrossedCriterion
-from panelml.mixed.core.information import VarianceInformation, joint_information
+from panelml.mixed.core.information import EntryInformation, VarianceInformation
 
 __all__ = ["MOST_COEFFICIENTS", "crossed_information"]
 
@@ -46,18 +46,13 @@ def crossed_information(
                 there = np.ix_(rows[b], rows[c])
                 expected[k, j] += np.vdot(projected[there], projected[np.ix_(rows[a], rows[d])])
                 second[k, j] += h[rows[a]].T @ g[there] @ h[rows[d]]
-    return joint_information(
+    entries = EntryInformation(
         at.free,
-        at.factor,
-        at.gradient,
         average=at.average,
-        scale=at.scale,
         expected=expected,
+        scale=at.scale,
         trace=trace,
         first=first,
         second=second,
-        phi=at.phi,
-        sigma2=at.sigma2,
-        df=at.df,
-        rank=model.products.units.n - (p if restricted else 0),
     )
+    return entries.with_residual(at, rank=model.products.units.n - (p if restricted else 0))

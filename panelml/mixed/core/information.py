@@ -17,13 +17,14 @@ from scipy import linalg
 from panelml._typing import FloatArray, IntArray
 from panelml.core.batched import transposed_multiply
 from panelml.mixed.core.criterion import Criterion, bending, covariance_changes, information
+from panelml.mixed.core.optimum import FittedState
 from panelml.mixed.core.unit_products import MixedMoments
 
 __all__ = [
     "CovarianceSensitivity",
+    "EntryInformation",
     "Tangent",
     "VarianceInformation",
-    "joint_information",
     "variance_information",
 ]
 
@@ -233,74 +234,63 @@ def variance_information(
     average, expected, scale = information(at, basis, restricted=restricted)
     hx = at.curvature.hh[:, :p, :, :p]
     total = at.left() if restricted else at.curvature.g
-    return joint_information(
+    entries = EntryInformation(
         free,
-        at.factor,
-        at.gradient,
         average=average,
-        scale=scale,
         expected=expected,
+        scale=scale,
         trace=np.einsum("kab,ab->k", basis, total),
         first=np.einsum("axby,kab->kxy", hx, basis),
         second=_second(moments, at, basis),
-        phi=at.phi,
-        sigma2=at.sigma2,
-        df=float(at.df),
-        rank=n - p if restricted else n,
     )
+    return entries.with_residual(at, rank=n - p if restricted else n)
 
 
-def joint_information(
-    free: tuple[IntArray, IntArray],
-    factor: FloatArray,
-    gradient: FloatArray,
-    *,
-    average: FloatArray,
-    scale: FloatArray,
-    expected: FloatArray,
-    trace: FloatArray,
-    first: FloatArray,
-    second: FloatArray,
-    phi: FloatArray,
-    sigma2: float,
-    df: float,
-    rank: int,
-) -> VarianceInformation:
-    """Add the residual variance to what is known of the entries of the relative covariance.
+@dataclass(frozen=True, slots=True)
+class EntryInformation:
+    """What is known of the entries of the relative covariance, the residual variance apart.
 
-    Parameters
+    V is over the residual variance s2, and V_k its derivative in an entry.
+
+    Attributes
     ----------
     free : pair of IntArray, shape (t,)
         Rows and columns of the entries.
-    factor, gradient : FloatArray, shape (q, q)
-        As for ``Tangent.of``.
     average, expected : FloatArray, shape (t, t)
-        ``r' V^-1 V_k P V_l V^-1 r / s2`` and ``tr(P V_k P V_l)``, V over the residual variance.
+        ``r' V^-1 V_k P V_l V^-1 r / s2`` and ``tr(P V_k P V_l)``.
     scale, trace : FloatArray, shape (t,)
         ``r' V^-1 V_k V^-1 r / s2`` and ``tr(P V_k)``.
     first : FloatArray, shape (t, p, p)
         ``X' V^-1 V_k V^-1 X``.
     second : FloatArray, shape (t, t, p, p)
         ``X' V^-1 V_k V^-1 V_l V^-1 X``.
-    phi : FloatArray, shape (p, p)
-    sigma2, df : float
-    rank : int
-        Trace of P V.
     """
-    d = (factor @ factor.T)[free]
-    expected = _with_residual(expected, trace, float(rank), d)
-    average = _with_residual(average, scale, df, d)
-    inverse = np.linalg.inv(phi)
-    first = np.concatenate([(inverse - np.einsum("k,kxy->xy", d, first))[None], first])
-    return VarianceInformation(
-        *free,
-        Tangent.of(factor, gradient, free, sigma2),
-        (2 * average - expected) / (2 * sigma2**2),
-        expected / (2 * sigma2**2),
-        sigma2 * phi,
-        first / sigma2**2,
-        _second_with_residual(second, first, d) / sigma2**3,
-    )
+
+    free: tuple[IntArray, IntArray]
+    average: FloatArray
+    expected: FloatArray
+    scale: FloatArray
+    trace: FloatArray
+    first: FloatArray
+    second: FloatArray
+
+    def with_residual(self, at: FittedState, rank: int) -> VarianceInformation:
+        """Add the residual variance, at an optimum whose P V has a trace of ``rank``."""
+        d = (at.factor @ at.factor.T)[self.free]
+        expected = _with_residual(self.expected, self.trace, float(rank), d)
+        average = _with_residual(self.average, self.scale, float(at.df), d)
+        inverse, sigma2 = np.linalg.inv(at.phi), at.sigma2
+        residual = inverse - np.einsum("k,kxy->xy", d, self.first)
+        first = np.concatenate([residual[None], self.first])
+        return VarianceInformation(
+            *self.free,
+            Tangent.of(at.factor, at.gradient, self.free, sigma2),
+            (2 * average - expected) / (2 * sigma2**2),
+            expected / (2 * sigma2**2),
+            sigma2 * at.phi,
+            first / sigma2**2,
+            _second_with_residual(self.second, first, d) / sigma2**3,
+        )
 
 
 def _with_residual(table: FloatArray, single: FloatArray, rank: float, d: FloatArray) -> FloatArray:
