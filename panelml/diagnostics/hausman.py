@@ -350,7 +350,7 @@ def _shared_cov(pair: FitPair, cov: CovLike | None, if_iid: CovSpec) -> CovSpec:
         return parse(cov)
     if all(_is_iid(fit) for fit in (pair.first, pair.second)):
         return if_iid
-    used = {tuple(fit.covariance.clusters) for fit in (pair.first, pair.second)} - {()}
+    used = {tuple(fit.inference.clusters) for fit in (pair.first, pair.second)} - {()}
     if len(used) > 1:
         words = " and ".join("+".join(names) for names in sorted(used))
         raise SpecificationError(

@@ -14,7 +14,6 @@ from panelml.diagnostics.pairs import require_regression
 from panelml.errors import IdentificationError, SpecificationError, check_share, listing
 from panelml.inference.distributions import t_critical, t_tail
 from panelml.inference.testing import TestResult
-from panelml.inference.wald import wald_test
 from panelml.results.base import Results
 from panelml.results.show.formats import number, pvalue
 from panelml.results.show.grid import Grid
@@ -126,7 +125,7 @@ def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
     difference = rows @ params
     error = np.sqrt(np.einsum("ij,jk,ik->i", rows, cov, rows))
     half = t_critical(level, df) * error
-    test = wald_test(basis, list(fit.params.index), params, cov, df)
+    test = fit.wald_test(basis)
     null = f"effects within and between units are the same: {pairs.words}"
     return WithinBetween(
         names,

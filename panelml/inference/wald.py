@@ -1,93 +1,117 @@
-"""Wald tests of linear restrictions, written as text or as a matrix."""
+"""Wald inference: tests and intervals from a covariance and its degrees of freedom."""
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.errors import FormulaError, IdentificationError, UnknownNameError, shown, suggest
-from panelml.inference.likelihood import ContrastRule
+from panelml.inference.distributions import t_critical, t_tail
+from panelml.inference.estimate import Covariance
+from panelml.inference.restrictions import Restrictions
 from panelml.inference.testing import TestResult, f_test
 
-__all__ = ["parse_restrictions", "quadratic_form", "wald_test"]
+__all__ = ["Wald", "quadratic_form"]
 
 # Of the smallest eigenvalue at unit diagonal.
 RANK_TOLERANCE = 1e-12
-# Names of columns that restrictions would read as numbers.
-_NUMBER = re.compile(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?")
 
 
-def wald_test(
-    restrictions: str | Sequence[str] | FloatArray,
-    names: Sequence[str],
-    params: FloatArray,
-    cov: FloatArray,
-    df: float,
-    *,
-    rule: ContrastRule | None = None,
-) -> TestResult:
-    """Test linear restrictions R b = q.
+@dataclass(frozen=True, slots=True)
+class Wald:
+    """Wald tests, and intervals of t, from a covariance of the estimates.
 
-    Parameters
+    Attributes
     ----------
-    restrictions : str, sequence of str, or FloatArray of shape (r, k)
-        ``"x1 = x2"``, ``"x1 = x2 = 0"``, ``"2*x1 + x2 = 1; x3"``; a bare expression is tested
-        against zero. A parameter may stand in backticks, and must if its name is a number.
-    names : sequence of str, length k
-    params : FloatArray, shape (k,)
-    cov : FloatArray, shape (k, k)
-    df : float
-        Denominator degrees of freedom; infinite for chi-squared.
-    rule : ContrastRule, optional
-        Where they depend on the restrictions.
-
-    Returns
-    -------
-    TestResult
-        With a NaN statistic, and a note, where the covariance is singular in the restrictions.
-
-    Raises
-    ------
-    UnknownNameError
-        If a restriction names something that is no parameter.
-    FormulaError
-        If a restriction is not linear.
-    IdentificationError
-        If the restrictions are redundant or contradict each other, or one has no parameter.
+    estimates : FloatArray, shape (k,)
+    covariance : Covariance
     """
-    if isinstance(restrictions, np.ndarray):
-        r = np.atleast_2d(restrictions).astype(np.float64)
-        q = np.zeros(r.shape[0])
-        words = f"{r.shape[0]} linear restrictions"
-        if r.shape[1] != len(names):
-            raise FormulaError(
-                f"restrictions has {r.shape[1]} columns for {len(names)} parameters."
-            )
-    else:
-        texts = [restrictions] if isinstance(restrictions, str) else list(restrictions)
-        r, q, words = parse_restrictions(texts, names)
-    gap = r @ params - q
-    if not r.any(axis=1).all():
-        raise IdentificationError(f"A restriction has no parameter: {words}.")
-    if np.linalg.matrix_rank(r / np.linalg.norm(r, axis=1, keepdims=True)) < r.shape[0]:
-        raise IdentificationError("The restrictions are redundant or contradict each other.")
-    r, gap = _orthogonal(r, gap, np.diag(cov))
-    statistic, notes = quadratic_form(gap, r @ cov @ r.T)
-    rows = r.shape[0]
-    statistic /= rows
-    if rule is not None:
-        statistic, df = rule.f_statistic(r, statistic)
-        if np.isnan(df) and not notes:
-            notes = (
-                f"The covariance has too few degrees of freedom for a joint test of {rows} "
-                "restrictions. Test fewer restrictions at a time.",
-            )
-    return f_test("Wald test", words, statistic, (rows, df), notes=notes)
+
+    estimates: FloatArray
+    covariance: Covariance
+
+    @property
+    def errors(self) -> FloatArray:
+        """Standard errors, shape (k,)."""
+        return np.sqrt(np.diag(self.covariance.matrix))
+
+    @property
+    def pvalues(self) -> FloatArray:
+        """Two-sided p-values of t, shape (k,); missing where a standard error is zero."""
+        return 2 * t_tail(np.abs(self.estimates / _positive(self.errors)), self.term_df)
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of t: the least, where parameters differ."""
+        return self.covariance.df
+
+    @property
+    def term_df(self) -> FloatArray:
+        """Degrees of freedom of t of each parameter, shape (k,)."""
+        by_term = self.covariance.term_df
+        return np.full(len(self.estimates), self.df) if by_term is None else by_term
+
+    @property
+    def description(self) -> str:
+        """How the covariance was estimated."""
+        return self.covariance.description
+
+    @property
+    def reference(self) -> str:
+        """The distribution that statistics are referred to."""
+        if np.unique(self.term_df).size > 1:
+            return "t, with df by coefficient"
+        return f"t with {self.df:g} df" if np.isfinite(self.df) else "normal distribution"
+
+    @property
+    def clusters(self) -> Mapping[str, int]:
+        """Number of clusters by cluster variable."""
+        return self.covariance.clusters
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What limits the covariance."""
+        return self.covariance.notes
+
+    def interval(self, level: float) -> FloatArray:
+        """Return intervals of t, shape (k, 2).
+
+        They are missing where an estimate other than zero has no variance.
+        """
+        errors = self.errors
+        spread = np.where(self.estimates == 0, errors, _positive(errors))
+        half = t_critical(level, self.term_df) * spread
+        return np.stack([self.estimates - half, self.estimates + half], axis=1)
+
+    def test(self, restrictions: Restrictions) -> TestResult:
+        """Test linear restrictions by F, or by chi-squared for infinite degrees of freedom.
+
+        Returns
+        -------
+        TestResult
+            With a NaN statistic, and a note, where the covariance is singular in the restrictions.
+        """
+        cov, df, rule = self.covariance.matrix, self.df, self.covariance.rule
+        r, gap = restrictions.matrix, restrictions.matrix @ self.estimates - restrictions.values
+        r, gap = _orthogonal(r, gap, np.diag(cov))
+        statistic, notes = quadratic_form(gap, r @ cov @ r.T)
+        rows = r.shape[0]
+        statistic /= rows
+        if rule is not None:
+            statistic, df = rule.f_statistic(r, statistic)
+            if np.isnan(df) and not notes:
+                notes = (
+                    "The covariance has too few degrees of freedom for a joint test of "
+                    f"{rows} restrictions. Test fewer restrictions at a time.",
+                )
+        return f_test("Wald test", restrictions.words, statistic, (rows, df), notes=notes)
+
+
+def _positive(errors: FloatArray) -> FloatArray:
+    """Standard errors, missing where they are zero: then nothing is known of the estimate."""
+    return np.where(errors > 0, errors, np.nan)
 
 
 def _orthogonal(
@@ -100,26 +124,6 @@ def _orthogonal(
     errors = np.sqrt(np.where(variances > 0, variances, 1.0))
     q, upper = np.linalg.qr((r * errors).T)
     return q.T / errors, np.asarray(np.linalg.solve(upper.T, gap))
-
-
-def parse_restrictions(
-    texts: Sequence[str], names: Sequence[str]
-) -> tuple[FloatArray, FloatArray, str]:
-    """Read restrictions into R, shape (r, k), q, shape (r,), and words."""
-    rows: list[FloatArray] = []
-    words: list[str] = []
-    coded = [_code_names(text, names) for text in texts]
-    for text in (part.strip() for whole in coded for part in whole.split(";") if part.strip()):
-        sides = [_linear(side, names) for side in text.replace("==", "=").split("=")]
-        if len(sides) == 1:
-            sides.append(np.zeros(len(names) + 1))
-            text += " = 0"
-        rows += [left - right for left, right in pairwise(sides)]
-        words.append(_decode(text, names))
-    if not rows:
-        raise FormulaError("Write a restriction such as 'x1 = x2'.")
-    table = np.stack(rows)
-    return table[:, :-1], -table[:, -1], "; ".join(words)
 
 
 def quadratic_form(gap: FloatArray, middle: FloatArray) -> tuple[float, tuple[str, ...]]:
@@ -137,73 +141,3 @@ def quadratic_form(gap: FloatArray, middle: FloatArray) -> tuple[float, tuple[st
         "tested jointly. Clustered covariances have at most one rank less than there are "
         "clusters: test fewer restrictions at a time.",
     )
-
-
-def _code_names(text: str, names: Sequence[str]) -> str:
-    """Replace parameters by identifiers: names may hold any sign that restrictions use."""
-    longest_first = sorted(range(len(names)), key=lambda j: -len(names[j]))
-    anywhere = "|".join(f"({_spellings(names[j])})" for j in longest_first)
-
-    def code(match: re.Match[str]) -> str:
-        return f"_p{longest_first[(match.lastindex or 0) - 1]}_"
-
-    return re.sub(rf"(?<![\w.:`])(?:{anywhere})(?![\w.:(\[`])", code, text)
-
-
-def _spellings(name: str) -> str:
-    """Return a pattern of how a parameter is written: in backticks too, a number only so."""
-    quoted = rf"`\s*{_spaced(name)}\s*`"
-    if _NUMBER.fullmatch(name.strip()):
-        return quoted
-    factors = (_spaced(factor) for factor in name.split(":"))
-    product = r"\s*:\s*".join(f"(?:{factor}|`{factor}`)" for factor in factors)
-    return f"{quoted}|{product}"
-
-
-def _spaced(name: str) -> str:
-    return r"\s*".join(re.escape(part) for part in name.split())
-
-
-def _decode(text: str, names: Sequence[str]) -> str:
-    def name(match: re.Match[str]) -> str:
-        own = names[int(match[1])]
-        return f"`{own}`" if _NUMBER.fullmatch(own) else own
-
-    return re.sub(r"\b_p(\d+)_\b", name, text)
-
-
-def _linear(coded: str, names: Sequence[str]) -> FloatArray:
-    """Read an expression into its coefficients and, last, its constant."""
-    text = _decode(coded, names).strip()
-    try:
-        tree = ast.parse(coded.strip(), mode="eval").body
-    except SyntaxError as error:
-        raise FormulaError(
-            f"Cannot read {text!r} in a restriction.{suggest(text, names)}"
-        ) from error
-    return _evaluate(tree, names, text)
-
-
-def _evaluate(node: ast.expr, names: Sequence[str], text: str) -> FloatArray:
-    k = len(names)
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            return np.append(np.zeros(k), float(number))
-        case ast.Name(id=name) if code := re.fullmatch(r"_p(\d+)_", name):
-            return np.asarray(np.eye(k + 1)[int(code[1])])
-        case ast.Name() | ast.Call() | ast.Subscript() | ast.Attribute():
-            unknown = _decode(ast.unparse(node), names)
-            raise UnknownNameError(f"No parameter {shown(unknown)}.{suggest(unknown, names)}")
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return np.negative(_evaluate(operand, names, text))
-        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right):
-            sign = 1.0 if isinstance(op, ast.Add) else -1.0
-            a, b = _evaluate(left, names, text), _evaluate(right, names, text)
-            return np.add(a, sign * b)
-        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
-            a, b = _evaluate(left, names, text), _evaluate(right, names, text)
-            if isinstance(op, ast.Mult) and not a[:-1].any():
-                a, b = b, a
-            if not b[:-1].any() and (isinstance(op, ast.Mult) or b[-1]):
-                return np.asarray(a * b[-1] if isinstance(op, ast.Mult) else a / b[-1])
-    raise FormulaError(f"{text!r} is not linear in the parameters.")

@@ -18,6 +18,7 @@ from panelml.inference.covariance import CovLike, Estimate, estimate_covariance
 from panelml.inference.estimate import ClusterLeverage
 from panelml.inference.influence import Influence
 from panelml.inference.likelihood import Curvature
+from panelml.inference.wald import Wald
 from panelml.results.base import Attached, FitStatistics, Results, named
 from panelml.results.measures import Measures
 from panelml.results.prediction import EffectModel, Predictor
@@ -192,7 +193,7 @@ def assemble(
         model=model,
         spec=spec,
         params=named(solved.params, solved.names, "param"),
-        covariance=estimate_covariance(cov, estimate),
+        inference=Wald(solved.params, estimate_covariance(cov, estimate)),
         counts=counts,
         statistics=statistics,
         predictor=Predictor.of(sample, solved.slopes, intercept),

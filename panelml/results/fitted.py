@@ -14,9 +14,10 @@ from panelml.arguments import checked_methods
 from panelml.errors import DetachedResultError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import Covariance, CovLike, Estimate, estimate_covariance
-from panelml.inference.distributions import t_critical, t_tail
+from panelml.inference.inference import Inference, InferenceSpec
+from panelml.inference.restrictions import Restrictions
 from panelml.inference.testing import TestResult
-from panelml.inference.wald import wald_test
+from panelml.inference.wald import Wald
 from panelml.results.measures import Measures
 from panelml.results.prediction import EffectModel, Predictor
 
@@ -75,8 +76,8 @@ class FittedModel:
         The specification that was fitted.
     params : Series
         Estimates by name; the constant is called Intercept.
-    covariance : Covariance
-        Of the parameters, with its degrees of freedom and description.
+    inference : Inference
+        Standard errors, tests and intervals of the parameters.
     counts : Counts
         What the small-sample rules count.
     statistics : FitStatistics
@@ -92,7 +93,7 @@ class FittedModel:
     model: str
     spec: object
     params: pd.Series[float]
-    covariance: Covariance
+    inference: Inference
     counts: Counts
     statistics: FitStatistics
     predictor: Predictor
@@ -107,6 +108,11 @@ class FittedModel:
         return {**self.__dict__, "_attached": None}
 
     @property
+    def covariance(self) -> Covariance:
+        """The estimated covariance, with its degrees of freedom and description."""
+        return self.inference.covariance
+
+    @property
     def cov(self) -> pd.DataFrame:
         """Covariance of the parameters."""
         names = self.params.index
@@ -114,24 +120,24 @@ class FittedModel:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Everything that was done unasked, and what limits the covariance in use."""
-        return tuple(dict.fromkeys([*self.fit_notes, *self.covariance.notes]))
+        """Everything that was done unasked, and what limits the inference in use."""
+        return tuple(dict.fromkeys([*self.fit_notes, *self.inference.notes]))
 
     @property
     def std_errors(self) -> pd.Series[float]:
         """Standard errors."""
-        return self._named(np.sqrt(np.diag(self.covariance.matrix)), "std_error")
+        return self._named(self.inference.errors, "std_error")
 
     @property
     def tstats(self) -> pd.Series[float]:
         """Estimates over their standard errors; missing where these are zero."""
-        return self._named(self._estimates / self._spread, "tstat")
+        errors = self.inference.errors
+        return self._named(self._estimates / np.where(errors > 0, errors, np.nan), "tstat")
 
     @property
     def pvalues(self) -> pd.Series[float]:
-        """Two-sided p-values, by t with ``df_terms`` degrees of freedom."""
-        t = np.abs(self.tstats.to_numpy())
-        return self._named(2 * t_tail(t, self.df_terms), "pvalue")
+        """Two-sided p-values: of covariances, by t with ``df_terms`` degrees of freedom."""
+        return self._named(self.inference.pvalues, "pvalue")
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Return confidence intervals, columns lower and upper.
@@ -143,20 +149,18 @@ class FittedModel:
         SpecificationError
             If the level is not between 0 and 1.
         """
-        spread = np.where(self._estimates == 0, self.std_errors, self._spread)
-        half = t_critical(level, self.df_terms) * spread
-        return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
+        ends = self.inference.interval(level)
+        return pd.DataFrame(ends, index=self.params.index, columns=["lower", "upper"])
 
     @property
     def df_t(self) -> float:
-        """Degrees of freedom of t under the covariance in use: the least, where terms differ."""
-        return self.covariance.df
+        """Degrees of freedom of t under the inference in use: the least, where terms differ."""
+        return self.inference.df
 
     @property
     def df_terms(self) -> pd.Series[float]:
         """Degrees of freedom of t of each parameter."""
-        own = self.covariance.term_df
-        return self._named(np.full(len(self.params), self.df_t) if own is None else own, "df")
+        return self._named(self.inference.term_df, "df")
 
     @property
     def df_resid(self) -> int:
@@ -242,21 +246,31 @@ class FittedModel:
         DetachedResultError
             If the result was pickled.
         """
-        return replace(self, covariance=estimate_covariance(cov, self.attached.estimate))
+        covariance = estimate_covariance(cov, self.attached.estimate)
+        return replace(self, inference=Wald(self._estimates, covariance))
+
+    def with_inference(self, inference: InferenceSpec) -> Self:
+        """Return the result with another kind of inference, without fitting again.
+
+        Parameters
+        ----------
+        inference : InferenceSpec
+            A value with ``infer(estimates, fit)``; see ``panelml.inference.inference``.
+
+        Raises
+        ------
+        DetachedResultError
+            If the result was pickled.
+        """
+        return replace(self, inference=inference.infer(self._estimates, self.attached.estimate))
 
     def wald_test(self, restrictions: str | Sequence[str] | FloatArray) -> TestResult:
         """Test linear restrictions such as ``"x1 = x2"`` or ``"x1 = 0; x2 = 0"``.
 
-        See ``panelml.inference.wald.wald_test`` for the forms and the errors.
+        See ``panelml.inference.restrictions.Restrictions.read`` for the forms and the errors.
         """
-        return wald_test(
-            restrictions,
-            list(self.params.index),
-            self._estimates,
-            self.covariance.matrix,
-            self.df_t,
-            rule=self.covariance.rule,
-        )
+        names = [str(name) for name in self.params.index]
+        return self.inference.test(Restrictions.read(restrictions, names))
 
     def model_test(self) -> TestResult | None:
         """Test that all slopes are zero; None without slopes."""
@@ -272,12 +286,6 @@ class FittedModel:
     @property
     def _estimates(self) -> FloatArray:
         return np.asarray(self.params, dtype=np.float64)
-
-    @property
-    def _spread(self) -> FloatArray:
-        """Standard errors, missing where they are zero: then nothing is known of the estimate."""
-        errors = self.std_errors.to_numpy()
-        return np.where(errors > 0, errors, np.nan)
 
     def _named(self, values: FloatArray, name: str) -> pd.Series[float]:
         return named(values, list(self.params.index), name)

@@ -13,7 +13,10 @@ from scipy import stats
 
 import panelml as pm
 from panelml.errors import FormulaError, IdentificationError, UnknownNameError
-from panelml.inference.wald import parse_restrictions, wald_test
+from panelml.inference.estimate import Covariance
+from panelml.inference.restrictions import Restrictions, parse_restrictions
+from panelml.inference.testing import TestResult
+from panelml.inference.wald import Wald
 from tests.panels import grunfeld10, wage
 
 NAMES = [
@@ -137,6 +140,12 @@ def test_any_name_can_be_restricted(characters: list[str], data: Any) -> None:
 def test_restrictions_that_cannot_be_read(text: str, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         parse_restrictions([text], NAMES)
+
+
+def wald_test(
+    text: Any, names: list[str], params: np.ndarray, cov: np.ndarray, df: float
+) -> TestResult:
+    return Wald(params, Covariance(cov, df, "by hand", {})).test(Restrictions.read(text, names))
 
 
 def small_test(text: Any, df: float = 10.0, cov: np.ndarray | None = None) -> Any:

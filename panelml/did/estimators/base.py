@@ -20,6 +20,7 @@ from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate
 from panelml.inference.influence import InfluenceFunction, UnitInfluence
+from panelml.inference.wald import Wald
 from panelml.results.fitted import named
 from panelml.results.prediction import Predictor
 from panelml.results.show.frames import label_frame
@@ -185,7 +186,7 @@ def assemble_effects(
         model=model,
         spec=spec,
         params=named(params, list(labels.index), "param"),
-        covariance=effect_covariance(tie, cov),
+        inference=Wald(params, effect_covariance(tie, cov)),
         counts=counts,
         statistics=effect_statistics(sample),
         predictor=Predictor.of(sample, np.zeros(len(sample.names)), 0.0),

@@ -34,6 +34,7 @@ from panelml.errors import IdentificationError, check_count
 from panelml.inference.covariance import CovLike
 from panelml.inference.distributions import normal_quantile, t_quantile
 from panelml.inference.few import LEAST
+from panelml.inference.wald import Wald
 
 __all__ = ["PolicyInference", "evaluate_policy"]
 
@@ -209,7 +210,8 @@ def _sensitivity(
     for name, event in studies.items():
         scale = t_quantile(0.5 + level / 2, event.df_terms) / normal_quantile(0.5 + level / 2)
         matrix = event.covariance.matrix * np.outer(scale, scale)
-        event = replace(event, covariance=replace(event.covariance, matrix=matrix))
+        wide = replace(event.covariance, matrix=matrix)
+        event = replace(event, inference=Wald(np.asarray(event.params, np.float64), wide))
         robust = attempt(name, partial(honest_did, event, level=level), refused)
         if robust is not None:
             skipped |= {f"Sensitivity by {other}": words for other, words in refused.items()}

@@ -24,6 +24,7 @@ from panelml.inference.clusters import read_dimensions
 from panelml.inference.estimate import Estimate
 from panelml.inference.influence import require_complete
 from panelml.inference.replications import Jackknife, Replicates
+from panelml.inference.wald import Wald
 from panelml.results.levels_of import sample_levels
 
 __all__ = ["jackknife"]
@@ -194,4 +195,5 @@ def _with_deviations(
     )
     start = fit.attached.start if isinstance(fit.attached, EffectTie) else None
     tie = EffectTie(estimate, None, start=start)
-    return replace(fit, covariance=effect_covariance(tie, rule), cov_spec=rule, _attached=tie)
+    inference = Wald(np.asarray(fit.params, np.float64), effect_covariance(tie, rule))
+    return replace(fit, inference=inference, cov_spec=rule, _attached=tie)

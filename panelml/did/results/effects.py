@@ -18,8 +18,10 @@ from panelml.did.results.plot_effects import plot_grid, plot_horizons
 from panelml.errors import SpecificationError
 from panelml.inference.bands import critical_value
 from panelml.inference.covariance import CovLike
+from panelml.inference.inference import InferenceSpec
 from panelml.inference.replications import Jackknife
 from panelml.inference.testing import TestResult
+from panelml.inference.wald import Wald
 from panelml.results.adapters.maketables import MaketablesPlugin
 from panelml.results.fitted import named
 from panelml.results.show.display import Shown
@@ -137,9 +139,15 @@ class EffectResults(Shown, MaketablesPlugin):
 
     def with_cov(self, cov: CovLike) -> Self:
         """Return the result with another covariance, its overall effect included."""
-        covariance = effect_covariance(self.attached, cov)
+        inference = Wald(self._estimates, effect_covariance(self.attached, cov))
         overall = self.overall.with_cov(cov) if self.overall else None
-        return replace(self, covariance=covariance, overall=overall, cov_spec=cov)
+        return replace(self, inference=inference, overall=overall, cov_spec=cov)
+
+    def with_inference(self, inference: InferenceSpec) -> Self:
+        """Return the result with another kind of inference, its overall effect included."""
+        changed = super().with_inference(inference)
+        overall = self.overall.with_inference(inference) if self.overall else None
+        return replace(changed, overall=overall)
 
     def pretrend_test(self) -> TestResult:
         """Test that all effects before adoption, and before its anticipation, are zero.
@@ -291,6 +299,8 @@ def _cells_to_average(effects: EffectResults) -> Cells:
         raise SpecificationError(
             f"{effects.model} has no effects by cohort and time left to average."
         )
+    if not isinstance(effects.inference, Wald):
+        raise SpecificationError("Average first, then ask for another kind of inference.")
     if isinstance(effects.cov_spec, Jackknife):
         raise SpecificationError(
             "Average first, then leave clusters out: the weights of averages change without "
@@ -336,8 +346,8 @@ def _pretrend_test(effects: EffectResults) -> TestResult:
         )
     horizon = effects.labels.get("horizon")
     early = [] if horizon is None else np.flatnonzero(horizon < -anticipation).tolist()
-    matrix = effects.covariance.matrix
-    early = [i for i in early if matrix[i, i] > 0]
+    errors = effects.inference.errors
+    early = [i for i in early if errors[i] > 0]
     if not early:
         raise SpecificationError(f"{effects.model} estimates no effects before adoption.")
     test = effects.wald_test(np.eye(len(effects.params))[early])
@@ -358,15 +368,15 @@ def _averaged(
 ) -> EffectResults:
     """Take averages of effects, with the covariance that the effects were given."""
     tie = averaged_tie(effects.attached, averages)
-    estimates = effects.params.to_numpy(np.float64)
+    estimates = averages.map.weights @ effects.params.to_numpy(np.float64)
     return replace(
         effects,
-        params=named(averages.map.weights @ estimates, averages.names, "param"),
+        params=named(estimates, averages.names, "param"),
         model=f"{effects.model}, {averages.words}",
         labels=averages.labels,
         cells=None,
         references=effects.references if averages.by_horizon else (),
-        covariance=effect_covariance(tie, effects.cov_spec),
+        inference=Wald(estimates, effect_covariance(tie, effects.cov_spec)),
         overall=overall,
         _attached=tie,
     )

@@ -70,7 +70,7 @@ class MaketablesPlugin(FittedModel):
             info = self.__maketables_vcov_info__
             return f"by: {info['clustervar']}" if info["clustervar"] else str(info["vcov_type"])
         if key == "n_clusters":
-            return ", ".join(map(str, self.covariance.clusters.values())) or None
+            return ", ".join(map(str, self.inference.clusters.values())) or None
         if key in ("fvalue", "f_pvalue"):
             test = self.model_test()
             return None if test is None else test.statistic if key == "fvalue" else test.pvalue
@@ -90,5 +90,5 @@ class MaketablesPlugin(FittedModel):
 
     @property
     def __maketables_vcov_info__(self) -> dict[str, Any]:
-        name = self.covariance.description.partition(":")[0].partition(",")[0]
-        return {"vcov_type": name, "clustervar": "+".join(self.covariance.clusters) or None}
+        name = self.inference.description.partition(":")[0].partition(",")[0]
+        return {"vcov_type": name, "clustervar": "+".join(self.inference.clusters) or None}

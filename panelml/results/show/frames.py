@@ -75,7 +75,7 @@ def glance(model: FittedModel) -> pd.DataFrame:
         "df": model.df_model,
         "df_residual": model.df_resid,
         "df_t": model.df_t,
-        "covariance": model.covariance.description,
+        "covariance": model.inference.description,
         "effects": model.effects_absorbed,
         "weights": model.weights,
     }

@@ -146,16 +146,10 @@ def _fit(model: FittedModel) -> Facts:
 def _facts(model: FittedModel) -> Facts:
     facts = {
         "Absorbed effects": model.effects_absorbed,
-        "Standard errors": f"{model.covariance.description}; {_distribution(model)}",
+        "Standard errors": f"{model.inference.description}; {model.inference.reference}",
         "Weights": model.weights,
     }
     return tuple((label, text) for label, text in facts.items() if text)
-
-
-def _distribution(model: FittedModel) -> str:
-    if _own_df(model):
-        return "t, with df by coefficient"
-    return f"t with {model.df_t:g} df" if np.isfinite(model.df_t) else "normal distribution"
 
 
 def _own_df(model: FittedModel) -> bool:

@@ -265,7 +265,7 @@ class Comparison:
             rows.insert(
                 1, ("Rows of the regression", *(count(result.counts.nobs) for result in results))
             )
-        if any(result.covariance.clusters for result in results):
+        if any(result.inference.clusters for result in results):
             rows.append(("Clusters", *(cluster_counts(result) for result in results)))
         if any(result.weights for result in results):
             rows.append(("Weights", *(result.weights for result in results)))

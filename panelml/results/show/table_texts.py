@@ -55,11 +55,11 @@ def effect_names(absorbed: str) -> list[str]:
 
 def cluster_counts(result: FittedModel) -> str:
     """Numbers of clusters, as text."""
-    return ", ".join(map(count, result.covariance.clusters.values()))
+    return ", ".join(map(count, result.inference.clusters.values()))
 
 
 def covariance_name(result: FittedModel) -> str:
     """Shorten the covariance to the width of a column."""
-    if result.covariance.clusters:
-        return f"by {', '.join(result.covariance.clusters)}"
-    return result.covariance.description.partition(":")[0].partition(",")[0]
+    if result.inference.clusters:
+        return f"by {', '.join(result.inference.clusters)}"
+    return result.inference.description.partition(":")[0].partition(",")[0]

@@ -10,6 +10,7 @@ from scipy import stats
 
 import panelml as pm
 from panelml.errors import SpecificationError, UnknownNameError
+from panelml.inference.wald import Wald
 from panelml.results.base import Results
 from panelml.results.measures import Measures
 from panelml.results.show.table import Comparison
@@ -114,7 +115,10 @@ def test_stars_and_their_legend(fits: dict[str, Results]) -> None:
     scaled = result.covariance.matrix.copy()
     wanted = np.abs(result.params.to_numpy()) / stats.t.isf(np.array(p) / 2, result.df_t)
     np.fill_diagonal(scaled, wanted**2)
-    changed = replace(result, covariance=replace(result.covariance, matrix=scaled))
+    changed = replace(
+        result,
+        inference=Wald(result.params.to_numpy(), replace(result.covariance, matrix=scaled)),
+    )
     table = pm.compare(changed, stars=True)
     marks = [re.sub(r"[^*]", "", cells(table, str(name))[0]) for name in result.params.index]
     assert marks == ["", "*", "**", "***"]

@@ -1,0 +1,94 @@
+"""Results, tables and adapters ask the inference: a second kind of it shows everywhere."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+import panelml as pm
+from panelml.errors import DetachedResultError, SpecificationError
+from panelml.inference.wald import Wald
+from panelml.results.base import Results
+from panelml.results.show.formats import number
+from panelml.results.show.frames import term_rows
+from tests.did.test_laws import data as policy_data
+from tests.inference.percentiles import Percentiles
+from tests.panels import wage
+
+
+@pytest.fixture(scope="module")
+def fit() -> Results:
+    return pm.FixedEffects("lwage ~ union + married").fit(pm.Panel(wage(), "nr", "year"))
+
+
+@pytest.fixture(scope="module")
+def drawn(fit: Results) -> Results:
+    return fit.with_inference(Percentiles())
+
+
+def test_numbers_are_those_of_the_inference(fit: Results, drawn: Results) -> None:
+    draws = drawn.inference.draws  # type: ignore[attr-defined]
+    estimates = fit.params.to_numpy()
+    np.testing.assert_array_equal(drawn.std_errors, draws.std(axis=0))
+    np.testing.assert_allclose(drawn.std_errors, fit.std_errors, rtol=0.1)
+    np.testing.assert_array_equal(drawn.tstats, estimates / draws.std(axis=0))
+    ends = estimates + np.quantile(draws, [0.05, 0.95], axis=0)
+    np.testing.assert_array_equal(drawn.conf_int(0.9).to_numpy().T, ends)
+    shares = (np.abs(draws) >= np.abs(estimates)).mean(axis=0)
+    np.testing.assert_array_equal(drawn.pvalues, shares)
+    assert drawn.wald_test("union = 0").pvalue == pytest.approx(shares[0], abs=1e-12)
+    test = drawn.model_test()
+    assert test is not None and test.distribution == "draws" and test.name == "Test of the model"
+    assert np.isinf(drawn.df_t) and np.isinf(drawn.df_terms).all()
+
+
+def test_views_and_adapters_show_it(drawn: Results) -> None:
+    text = str(drawn.summary())
+    assert "Standard errors: signs of units; percentiles of 999 draws" in " ".join(text.split())
+    assert "Percentiles were drawn." in drawn.notes and "Percentiles were drawn." in text
+    row, interval = term_rows(drawn, 0.95)[0], drawn.conf_int().iloc[0]
+    assert (row.conf_low, row.conf_high) == (interval["lower"], interval["upper"])
+    assert row.p_value == drawn.pvalues.iloc[0]
+    assert drawn.glance().loc[0, "covariance"] == "signs of units"
+    table = pm.compare(drawn, below="conf_int")
+    labels = [row for band in table.grid().bands for row in band]
+    assert ("Standard errors", "by nr") in labels and ("Clusters", "545") in labels
+    assert f"[{number(interval['lower'])}, {number(interval['upper'])}]" in str(table)
+    coefficients = drawn.__maketables_coef_table__
+    assert coefficients["ci95l"].iloc[0] == interval["lower"]
+    assert drawn.__maketables_vcov_info__["clustervar"] == "nr"
+
+
+def test_what_needs_a_covariance_says_so(drawn: Results) -> None:
+    for ask in (lambda: drawn.cov, lambda: drawn.covariance):
+        with pytest.raises(SpecificationError, match="Percentiles have no covariance"):
+            ask()
+
+
+def test_a_result_stays_and_comes_back(fit: Results, drawn: Results) -> None:
+    assert isinstance(fit.inference, Wald) and drawn.params is fit.params
+    assert drawn.with_cov("cluster").cov.equals(fit.cov)
+    again: Results = pickle.loads(pickle.dumps(drawn))
+    assert str(again.summary()) == str(drawn.summary())
+    with pytest.raises(DetachedResultError, match="pickled without its data"):
+        again.with_inference(Percentiles())
+
+
+def test_effects_change_with_their_average() -> None:
+    panel = pm.Panel(policy_data(), "unit", "time")
+    fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort", control="not-yet").fit(panel)
+    events = fit.aggregate("event").with_inference(Percentiles(199))
+    assert events.overall is not None
+    assert events.overall.inference.reference == "percentiles of 199 draws"
+    low, high = events.overall.conf_int().iloc[0]
+    words = " ".join(str(events.summary()).split())
+    assert f"95% interval {number(low)} to {number(high)}" in words
+    assert events.pretrend_test().distribution == "draws"
+    frame = events.event_frame(band=False)
+    np.testing.assert_array_equal(frame["low"], events.conf_int()["lower"])
+    with pytest.raises(SpecificationError, match="no covariance"):
+        events.conf_band()
+    with pytest.raises(SpecificationError, match="Average first"):
+        fit.with_inference(Percentiles()).aggregate()
