@@ -111,3 +111,14 @@ def test_forward_substitution_sets_what_has_no_pivot_to_zero() -> None:
     root[1] = 0.0
     short = solve_root(root, right)
     assert (short[1] == 0).all()
+
+
+def test_residuals_that_squares_have_lost_are_marked() -> None:
+    block = block_of(SIZES)
+    assert not UnitProducts.of(block, BASIS).reduce().imprecise
+    z, source = block.z.copy(), SOURCE.copy()
+    source[2] = [0.0, 1.0, 0.0, 0.0]
+    z[0] = (source[:2] @ np.vstack([np.ones(17), z - BASIS.centre[:, None]])).sum(axis=0)
+    z[0] += BASIS.centre[0] + 1e-3 * np.random.default_rng(1).normal(size=17)
+    basis = MixedBasis(source, BASIS.centre, 2)
+    assert UnitProducts.of(block.with_z(z), basis).reduce().imprecise
