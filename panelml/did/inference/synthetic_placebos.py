@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,13 @@ from panelml.did.core.synthetic import Kind, Penalties, Weighted
 from panelml.did.estimators.synthetic import SyntheticControl, SyntheticDiD, prepared
 from panelml.did.estimators.synthetic_data import Outcomes, Reading, compare, penalties_of
 from panelml.did.results.averages import label_text
-from panelml.did.results.placebos import LeaveOneOut, PlaceboInTime, PlacebosInSpace
+from panelml.did.results.placebos import (
+    GapLabels,
+    LeaveOneOut,
+    PlaceboInTime,
+    PlacebosInSpace,
+    made_up_trajectories,
+)
 from panelml.did.results.synthetic import SyntheticResults
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
@@ -69,15 +76,12 @@ def placebo_in_space(fit: SyntheticResults) -> PlacebosInSpace:
         start = data.start[never].copy()
         start[i] = before
         found.append(compare(data.of(never, start), kind, penalties)[0][0])
+    units = [read.sample.unit_labels[treated[0]], *read.comparison]
     return PlacebosInSpace.of(
-        [read.sample.unit_labels[treated[0]], *read.comparison],
+        _labels(read, units, fit.depvar),
         np.stack([_gap(w) for w in found]),
         np.array([w.effects.mean() for w in found]),
-        read.times,
         before,
-        unit=read.sample.source.unit,
-        time=read.sample.source.time,
-        depvar=fit.depvar,
         rounding=_rounding(data.y[:, :before]),
     )
 
@@ -128,9 +132,8 @@ def synthetic_in_time(fit: SyntheticResults, start: Any) -> PlaceboInTime:
         )
     [found], effects = compare(moved, kind, penalties_of(moved, kind))
     mean = moved.y[~moved.never].mean(axis=0)
-    return PlaceboInTime.of(
-        start, early, mean, found.gap, _gap(found), at, float(effects.mean()), fit.depvar
-    )
+    trajectories = made_up_trajectories(early, mean, found.gap, _gap(found))
+    return PlaceboInTime.of(start, trajectories, at, float(effects.mean()), fit.depvar)
 
 
 @checked
@@ -169,19 +172,19 @@ def leave_one_out(fit: SyntheticResults) -> LeaveOneOut:
         _without(data, int(never[used[k]]), kind, penalties)
         for k in counted(len(used), "Leave one out")
     ]
-    labels = [read.comparison[i] for i in used]
     return LeaveOneOut.of(
-        labels,
+        _labels(read, [read.comparison[i] for i in used], fit.depvar),
         whole.units[used],
         np.array([w.effects.mean() for w in found]),
-        read.times,
         np.stack([_gap(w) for w in (whole, *found)], axis=1),
         before,
         float(whole.effects.mean()),
-        unit=read.sample.source.unit,
-        time=read.sample.source.time,
-        depvar=fit.depvar,
     )
+
+
+def _labels(read: Reading, units: Sequence[Any], depvar: str) -> GapLabels:
+    source = read.sample.source
+    return GapLabels(units, read.times, source.unit, source.time, depvar)
 
 
 def _without(data: Outcomes, unit: int, kind: Kind, penalties: dict[int, Penalties]) -> Weighted:

@@ -20,7 +20,27 @@ from panelml.did.results.plot_synthetic import plot_gaps, plot_ratios
 if TYPE_CHECKING:
     from panelml.results.plot.intervals import Axes
 
-__all__ = ["LeaveOneOut", "PlaceboInTime", "PlacebosInSpace"]
+__all__ = ["GapLabels", "LeaveOneOut", "PlaceboInTime", "PlacebosInSpace", "made_up_trajectories"]
+
+
+@dataclass(frozen=True, slots=True)
+class GapLabels:
+    """What rows and columns of a table of gaps are called.
+
+    Attributes
+    ----------
+    units, times : sequence of labels
+    unit, time : str
+        Names of their columns in the data.
+    depvar : str
+        The outcome.
+    """
+
+    units: Sequence[Any]
+    times: Sequence[Any]
+    unit: str
+    time: str
+    depvar: str
 
 
 @checked_methods
@@ -58,15 +78,11 @@ class PlacebosInSpace(Listed):
     @classmethod
     def of(
         cls,
-        units: Sequence[Any],
+        labels: GapLabels,
         gaps: FloatArray,
         effects: FloatArray,
-        times: Sequence[Any],
         before: int,
         *,
-        unit: str,
-        time: str,
-        depvar: str,
         rounding: float,
     ) -> Self:
         """Compare gaps, shape (units, T), of which the first is the treated one's."""
@@ -76,12 +92,14 @@ class PlacebosInSpace(Listed):
         ratio[late == 0] = 0.0
         frame = pd.DataFrame(
             {"before": early, "after": late, "ratio": ratio, "effect": effects},
-            index=pd.Index(list(units), name=unit),
+            index=pd.Index(list(labels.units), name=labels.unit),
         )
-        table = pd.DataFrame(gaps.T, index=pd.Index(list(times), name=time), columns=frame.index)
+        periods = pd.Index(list(labels.times), name=labels.time)
+        table = pd.DataFrame(gaps.T, index=periods, columns=frame.index)
         order = np.lexsort((-late, -ratio))
         pvalue = float((ratio >= ratio[0]).mean())
-        return cls(units[0], frame.iloc[order], table, before, pvalue, depvar, rounding)
+        treated = labels.units[0]
+        return cls(treated, frame.iloc[order], table, before, pvalue, labels.depvar, rounding)
 
     def limited(self, most: float) -> Self:
         """Leave out placebos that follow badly before adoption.
@@ -95,15 +113,12 @@ class PlacebosInSpace(Listed):
         keep = early**2 <= most * early[0] ** 2
         keep[0] = True
         units = [unit for unit, kept in zip(self.gaps.columns, keep, strict=True) if kept]
+        unit, time = str(self.ratios.index.name), str(self.gaps.index.name)
         return type(self).of(
-            units,
+            GapLabels(units, list(self.gaps.index), unit, time, self.depvar),
             self.gaps[units].to_numpy(np.float64).T,
             self.ratios.loc[units, "effect"].to_numpy(np.float64),
-            list(self.gaps.index),
             self.before,
-            unit=str(self.ratios.index.name),
-            time=str(self.gaps.index.name),
-            depvar=self.depvar,
             rounding=self.rounding,
         )
 
@@ -204,28 +219,15 @@ class PlaceboInTime(Listed):
     def of(
         cls,
         start: Any,
-        times: Sequence[Any],
-        treated: FloatArray,
-        gap: FloatArray,
-        shown: FloatArray,
+        trajectories: pd.DataFrame,
         before: int,
         effect: float,
         depvar: str,
     ) -> Self:
-        """Tabulate the comparison; ``shown`` is the gap less its weighted mean before."""
-        lines = pd.DataFrame(
-            {
-                "time": list(times),
-                "treated": treated,
-                "synthetic": treated - gap,
-                "gap": shown,
-            }
-        )
-        spread = (
-            float(root_mean_square(shown[:before])),
-            float(root_mean_square(shown[before:])),
-        )
-        return cls(start, lines, before, effect, spread, depvar)
+        """Measure gaps before and after the made-up start."""
+        gap = trajectories["gap"].to_numpy(np.float64)
+        spread = (float(root_mean_square(gap[:before])), float(root_mean_square(gap[before:])))
+        return cls(start, trajectories, before, effect, spread, depvar)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the treated mean and its comparison.
@@ -279,26 +281,22 @@ class LeaveOneOut(Listed):
     @classmethod
     def of(
         cls,
-        units: Sequence[Any],
+        labels: GapLabels,
         weights: FloatArray,
         effects: FloatArray,
-        times: Sequence[Any],
         gaps: FloatArray,
         before: int,
         effect: float,
-        *,
-        unit: str,
-        time: str,
-        depvar: str,
     ) -> Self:
         """Tabulate effects, and gaps of shape (T, 1 + units), the first with all units."""
-        frame = pd.DataFrame(
-            {"weight": weights, "effect": effects}, index=pd.Index(list(units), name=unit)
-        )
+        units = pd.Index(list(labels.units), name=labels.unit)
+        frame = pd.DataFrame({"weight": weights, "effect": effects}, index=units)
         paths = pd.DataFrame(
-            gaps, index=pd.Index(list(times), name=time), columns=["", *map(label_text, units)]
+            gaps,
+            index=pd.Index(list(labels.times), name=labels.time),
+            columns=["", *map(label_text, labels.units)],
         )
-        return cls(frame, paths, before, effect, depvar)
+        return cls(frame, paths, before, effect, labels.depvar)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the gaps over time, the estimate with all units in colour.
@@ -340,3 +338,12 @@ class LeaveOneOut(Listed):
             f"The effect is {number(self.effect)} with all units, and between {number(low)} and "
             f"{number(high)} without one of them.",
         )
+
+
+def made_up_trajectories(
+    times: Sequence[Any], treated: FloatArray, gap: FloatArray, shown: FloatArray
+) -> pd.DataFrame:
+    """Tabulate a comparison, shapes (T,); ``shown`` is the gap less its weighted mean before."""
+    return pd.DataFrame(
+        {"time": list(times), "treated": treated, "synthetic": treated - gap, "gap": shown}
+    )
