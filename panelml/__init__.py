@@ -14,6 +14,7 @@ _HOMES = {
     "CallawaySantAnna": "did.estimators.group_time",
     "Comparisons": "did.evaluation.question",
     "EventStudy": "did.estimators.regression",
+    "EventStudyEstimates": "did.sensitivity.around_reference",
     "ExtendedTWFE": "did.estimators.regression",
     "FirstDifference": "linear.linear",
     "FixedEffects": "linear.fixed",

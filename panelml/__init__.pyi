@@ -42,6 +42,7 @@ from panelml.did.inference.synthetic_placebos import leave_one_out as leave_one_
 from panelml.did.inference.synthetic_placebos import placebo_in_space as placebo_in_space
 from panelml.did.results.event_studies import event_study_plot as event_study_plot
 from panelml.did.results.timing import Timing as Timing
+from panelml.did.sensitivity.around_reference import EventStudyEstimates as EventStudyEstimates
 from panelml.did.sensitivity.honest import honest_did as honest_did
 from panelml.did.sensitivity.pretrends import pretrends_power as pretrends_power
 from panelml.linear.fixed import FixedEffects as FixedEffects

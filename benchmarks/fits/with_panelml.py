@@ -46,9 +46,8 @@ def fit(case: Case, frame: pd.DataFrame, package: str = "fixest") -> Estimates:
 
 def _sensitivity(frame: pd.DataFrame) -> Estimates:
     study = event_study(frame)
-    found = pm.honest_did(
-        betahat=study.beta, sigma=study.sigma, horizons=study.horizons, m=study.sizes
-    )
+    made_elsewhere = pm.EventStudyEstimates(study.beta, study.sigma, study.horizons)
+    found = pm.honest_did(made_elsewhere, m=study.sizes)
     ends = {}
     for size, low, high in found.intervals[["m", "lower", "upper"]].itertuples(index=False):
         ends |= {f"low {size}": float(low), f"high {size}": float(high)}

@@ -213,6 +213,7 @@ def function_arguments() -> dict[str, dict[str, Any]]:
     placebo = pm.SyntheticDiD("y ~ 1", cohort="cohort", reps=9).fit(one_treated())
     return {
         "Comparisons": {},
+        "EventStudyEstimates": {"betahat": [0.1, 0.5], "sigma": np.eye(2), "horizons": [-2, 0]},
         "Panel": {"data": rows.to_pandas(), "unit": "unit", "time": "time"},
         "PolicyInference": {},
         "Timing": {"panel": policy(), "cohort": "cohort"},
@@ -226,7 +227,7 @@ def function_arguments() -> dict[str, dict[str, Any]]:
         "gourieroux_holly_monfort": pooled,
         "hausman": {"a": fe, "b": re},
         "honda": pooled,
-        "honest_did": {"result": study},
+        "honest_did": {"study": study},
         "jackknife": {"fit": study},
         "king_wu": pooled,
         "leave_one_out": {"fit": placebo},
@@ -244,7 +245,7 @@ def function_arguments() -> dict[str, dict[str, Any]]:
             "seed": 1,
             "reps": 3,
         },
-        "pretrends_power": {"result": study},
+        "pretrends_power": {"study": study},
         "randomization_test": {"model": study.spec, "data": policy(), "seed": 1},
         "snijders_bosker": {"null": empty, "fit": mixed},
         "twfe_weights": {"formula": "y ~ 1", **adoption},

@@ -14,6 +14,8 @@ from panelml.errors import SpecificationError
 
 MOVED: dict[Callable[..., Any], tuple[str, ...]] = {
     pm.evaluate_policy: ("control", "anticipation", "cov", "level", "draws", "seed"),
+    pm.honest_did: ("result", "horizon", "weights", "betahat", "sigma", "horizons", "reference"),
+    pm.pretrends_power: ("result", "betahat", "sigma", "horizons", "reference"),
 }
 CASES = [(function, keyword) for function, keywords in MOVED.items() for keyword in keywords]
 

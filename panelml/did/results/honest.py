@@ -16,7 +16,7 @@ from panelml.did.results.plot_effects import plot_sensitivity
 if TYPE_CHECKING:
     from panelml.results.plot.intervals import Axes
 
-__all__ = ["Sensitivity"]
+__all__ = ["Sensitivity", "interval_table"]
 
 _WORDS = {
     "relative-magnitudes": (
@@ -59,23 +59,6 @@ class Sensitivity(Listed):
     level: float
     parameter: str
 
-    @classmethod
-    def of(
-        cls,
-        method: str,
-        sizes: Sequence[float],
-        found: Sequence[tuple[float, float]],
-        estimate: float,
-        original: tuple[float, float],
-        breakdown: float,
-        level: float,
-        parameter: str,
-    ) -> Sensitivity:
-        """Tabulate intervals."""
-        frame = pd.DataFrame(found, columns=["lower", "upper"])
-        frame.insert(0, "m", list(sizes))
-        return cls(method, frame, estimate, original, breakdown, level, parameter)
-
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the intervals by size of departures, the original one first.
 
@@ -114,3 +97,10 @@ class Sensitivity(Listed):
         else:
             verdict = f"The interval leaves out zero up to m = {number(self.breakdown)}."
         return (words, verdict)
+
+
+def interval_table(sizes: Sequence[float], ends: Sequence[tuple[float, float]]) -> pd.DataFrame:
+    """Tabulate the ends of intervals by size of departures."""
+    table = pd.DataFrame(list(ends), columns=["lower", "upper"])
+    table.insert(0, "m", list(sizes))
+    return table

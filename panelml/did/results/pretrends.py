@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
 from panelml.data.describe.show import Listed, Listing, number
+from panelml.did.core.around_reference import AroundReference
 from panelml.did.core.pretrends import PassedTest
 from panelml.did.results.plot_effects import plot_missed_trend
 
@@ -58,34 +59,31 @@ class PretrendsPower(Listed):
     @classmethod
     def of(
         cls,
-        horizons: IntArray,
-        beta: FloatArray,
-        sigma: FloatArray,
+        study: AroundReference,
         trend: FloatArray,
-        found: PassedTest,
+        passed: PassedTest,
         slopes: Mapping[float, float],
         level: float,
-        reference: int,
     ) -> PretrendsPower:
         """Tabulate a hypothesised departure."""
         table = pd.DataFrame(
             {
-                "horizon": horizons,
-                "estimate": beta,
-                "std_error": np.sqrt(sigma.diagonal()),
+                "horizon": study.horizons,
+                "estimate": study.beta,
+                "std_error": np.sqrt(study.sigma.diagonal()),
                 "trend": trend,
-                "if_passed": found.mean,
+                "if_passed": passed.mean,
             }
         )
         by_power = pd.Series(slopes, name="slope").rename_axis("power")
         return cls(
             table,
             by_power,
-            found.power,
-            found.bayes_factor,
-            found.likelihood_ratio,
+            passed.power,
+            passed.bayes_factor,
+            passed.likelihood_ratio,
             level,
-            reference,
+            study.reference,
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:

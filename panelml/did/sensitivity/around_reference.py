@@ -3,84 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from panelml._typing import FloatArray, IntArray
+from panelml.arguments import checked
+from panelml.did.core.around_reference import AroundReference
 from panelml.did.results.effects import EffectResults, require_effects
-from panelml.errors import IdentificationError, SpecificationError, listing, shown
+from panelml.errors import SpecificationError, listing
 
-__all__ = ["AroundReference", "around_reference", "numbers"]
-
-# Least eigenvalue of a correlation matrix that counts as positive.
-SINGULAR = 1e-10
+__all__ = ["EventStudyEstimates", "around_reference", "numbers"]
 
 
-@dataclass(frozen=True, slots=True)
-class AroundReference:
-    """Coefficients by horizon, without the reference period.
+@checked
+@dataclass(frozen=True, slots=True, eq=False)
+class EventStudyEstimates:
+    """Effects by horizon that were estimated elsewhere, and their covariance.
 
-    Attributes
+    Parameters
     ----------
-    number : IntArray, shape (pre + post,)
-        Periods since the reference: -pre, ..., -1, 1, ..., post.
-    beta : FloatArray, shape (pre + post,)
-    sigma : FloatArray, shape (pre + post, pre + post)
+    betahat : sequence of float
+        Estimates; the reference, which is zero, may be among them or left out.
+    sigma : array of shape (k, k)
+        Their covariance.
+    horizons : sequence of int
+        Periods since adoption.
     reference : int
-        Its horizon, before adoption.
-    tested : int
-        Number of coefficients before adoption and its anticipation, the first ones.
+        The horizon that is zero.
     """
 
-    number: IntArray
-    beta: FloatArray
-    sigma: FloatArray
-    reference: int
-    tested: int
-
-    @property
-    def pre(self) -> int:
-        """Number of coefficients before the reference."""
-        return int((self.number < 0).sum())
-
-    @property
-    def post(self) -> int:
-        """Number of coefficients after the reference."""
-        return int((self.number > 0).sum())
-
-    @property
-    def horizons(self) -> IntArray:
-        """Periods since adoption."""
-        return self.number + self.reference
-
-    def require_regular(self, count: int, words: str) -> None:
-        """Refuse a singular covariance of the first coefficients.
-
-        Raises
-        ------
-        IdentificationError
-            If there is a combination of them without variance.
-        """
-        sigma = self.sigma[:count, :count]
-        scale = np.sqrt(sigma.diagonal())
-        if np.linalg.eigvalsh(sigma / np.outer(scale, scale)).min() < SINGULAR:
-            raise IdentificationError(
-                f"The covariance of the {words} is singular: take fewer horizons, or larger or "
-                "more clusters."
-            )
+    betahat: ArrayLike
+    sigma: ArrayLike
+    horizons: ArrayLike
+    reference: int = -1
 
 
-def around_reference(
-    result: EffectResults | None,
-    betahat: ArrayLike | None,
-    sigma: ArrayLike | None,
-    horizons: ArrayLike | None,
-    reference: int,
-) -> AroundReference:
-    """Read effects by horizon from a result, or from arrays.
+def around_reference(study: EffectResults | EventStudyEstimates) -> AroundReference:
+    """Read effects by horizon from a fit, or from arrays.
 
     Raises
     ------
@@ -88,21 +49,15 @@ def around_reference(
         If horizons are not a row around one reference period before adoption, or the covariance
         is none.
     """
-    if isinstance(reference, bool) or not isinstance(reference, Integral):
-        raise SpecificationError(f"reference is the horizon that is zero, not {shown(reference)}.")
-    arrays = (betahat, sigma, horizons)
-    given = [array is not None for array in arrays]
-    if any(given) if result is not None else not all(given):
-        raise SpecificationError("Give a result, or betahat, sigma and horizons.")
-    if result is None:
-        at, beta, cov = _arrays(*arrays, reference)
-        anticipation = -1 - reference
+    if isinstance(study, EventStudyEstimates):
+        at, beta, cov = _arrays(study)
+        reference, anticipation = study.reference, -1 - study.reference
     else:
-        require_effects(result, "The analysis of an event study")
-        frame = result.event_frame(band=False)
-        reference, anticipation = _single_reference(result), result.anticipation
+        require_effects(study, "The analysis of an event study")
+        frame = study.event_frame(band=False)
+        reference, anticipation = _single_reference(study), study.anticipation
         at, beta = frame["horizon"].to_numpy(np.int64), frame["estimate"].to_numpy(np.float64)
-        cov = result.covariance.matrix
+        cov = study.covariance.matrix
     if reference >= 0:
         raise SpecificationError(
             f"The reference is horizon {reference}, at or after adoption, so that all estimates "
@@ -133,12 +88,10 @@ def _single_reference(result: EffectResults) -> int:
     )
 
 
-def _arrays(
-    betahat: Any, sigma: Any, horizons: Any, reference: int
-) -> tuple[IntArray, FloatArray, FloatArray]:
+def _arrays(study: EventStudyEstimates) -> tuple[IntArray, FloatArray, FloatArray]:
     """Read arrays, and leave out the reference's row of zeros."""
-    beta, at = numbers(betahat, "betahat"), numbers(horizons, "horizons")
-    cov = numbers(sigma, "sigma")
+    beta, at = numbers(study.betahat, "betahat"), numbers(study.horizons, "horizons")
+    cov, reference = numbers(study.sigma, "sigma"), study.reference
     if cov.shape != (beta.size, beta.size) or at.shape != beta.shape or beta.ndim != 1:
         raise SpecificationError(
             "betahat, sigma and horizons do not fit each other: as many estimates as horizons, and "

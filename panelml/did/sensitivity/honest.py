@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from panelml._typing import BoolArray, FloatArray
-from panelml.arguments import checked
+from panelml.arguments import checked, into, moved
+from panelml.did.core.around_reference import AroundReference
 from panelml.did.core.fixed_length import fixed_length
 from panelml.did.core.honest import (
     Restriction,
@@ -21,8 +23,8 @@ from panelml.did.core.honest import (
 )
 from panelml.did.core.moment_inequalities import Inequalities
 from panelml.did.results.effects import EffectResults
-from panelml.did.results.honest import Sensitivity
-from panelml.did.sensitivity.around_reference import AroundReference, around_reference, numbers
+from panelml.did.results.honest import Sensitivity, interval_table
+from panelml.did.sensitivity.around_reference import EventStudyEstimates, around_reference, numbers
 from panelml.engine.fold import capped
 from panelml.errors import SpecificationError, check_choice, check_share, listing, shown
 from panelml.inference.distributions import normal_critical
@@ -87,48 +89,42 @@ class _EventStudy:
 
 
 @checked
+@moved(
+    into("study", EventStudyEstimates)
+    | {"result": "study=fit"}
+    | {"horizon": "effect=2, a horizon", "weights": "effect=[...], weights of effects"}
+)
 @capped
 def honest_did(
-    result: EffectResults | None = None,
+    study: EffectResults | EventStudyEstimates,
     *,
     method: Method = "relative-magnitudes",
     m: ArrayLike | None = None,
-    horizon: int | None = None,
-    weights: ArrayLike | None = None,
+    effect: int | Sequence[float] = 0,
     bias: Bias | None = None,
     trend: Trend | None = None,
     level: float = 0.95,
-    betahat: ArrayLike | None = None,
-    sigma: ArrayLike | None = None,
-    horizons: ArrayLike | None = None,
-    reference: int = -1,
 ) -> Sensitivity:
     """Ask how wrong parallel trends may be before a conclusion falls.
 
     Parameters
     ----------
-    result : EffectResults, optional
-        By horizon, with one reference period; or ``betahat``, ``sigma`` and ``horizons`` of any
-        other event study.
+    study : EffectResults or EventStudyEstimates
+        Effects by horizon, with one reference period: a fit, or an event study made elsewhere.
     method : {"relative-magnitudes", "smoothness", "relative-smoothness"}
         After adoption, departures from parallel trends change from a period to the next by at
         most m times the largest change before; or their slope changes by at most m; or the
         slope changes by at most m times its largest change before.
     m : sequence of float, optional
         By default 0.5, 1, 1.5, 2; for ``"smoothness"`` multiples of the standard error.
-    horizon : int, optional
-        Of the effect of interest; 0, the period of adoption, by default.
-    weights : sequence of float, optional
-        Of the effects from adoption on in the parameter of interest, instead of ``horizon``.
+    effect : int or sequence of float
+        Horizon of the effect of interest: 0 is the period of adoption. Or the weights of the
+        effects from adoption on, of which the effect of interest is the sum.
     bias : {"positive", "negative"}, optional
         Sign of all departures after the reference.
     trend : {"increasing", "decreasing"}, optional
         Direction of all departures.
     level : float
-    betahat, sigma, horizons : sequences, optional
-        Estimates, their covariance and horizons; the reference may be left out.
-    reference : int
-        The horizon that is zero, where these are given.
 
     Returns
     -------
@@ -154,24 +150,23 @@ def honest_did(
     """
     check_choice("method", method, Method)
     check_share("level", level)
-    found = around_reference(result, betahat, sigma, horizons, reference)
-    chosen, words = _parameter(found, horizon, weights)
-    study = _read(found, chosen, method, level)
+    around = around_reference(study)
+    weights, words = _parameter(around, effect)
+    coefficients = _coefficients(around, weights, method, level)
     shape = shape_rows(
-        study.pre,
-        study.post,
+        around.pre,
+        around.post,
         sign=_direction(bias, "positive", "negative", "bias"),
         monotone=_direction(trend, "increasing", "decreasing", "trend"),
     )
-    sizes = _sizes(m, method, study)
-    sets = _Sets(study, method, shape)
-    half = normal_critical(level) * study.error
-    original = (study.estimate - half, study.estimate + half)
-    return Sensitivity.of(
+    sizes = _sizes(m, method, coefficients)
+    sets = _Sets(coefficients, method, shape)
+    estimate, half = coefficients.estimate, normal_critical(level) * coefficients.error
+    original = (estimate - half, estimate + half)
+    return Sensitivity(
         method,
-        sizes,
-        [sets.interval(size) for size in sizes],
-        study.estimate,
+        interval_table(sizes, [sets.interval(size) for size in sizes]),
+        estimate,
         original,
         _breakdown(sets, original),
         level,
@@ -298,28 +293,23 @@ def _direction(value: str | None, up: str, down: str, name: str) -> float:
     return 0.0 if value is None else 1.0 if value == up else -1.0
 
 
-def _parameter(
-    found: AroundReference, horizon: int | None, weights: ArrayLike | None
-) -> tuple[FloatArray, str]:
+def _parameter(around: AroundReference, effect: int | Sequence[float]) -> tuple[FloatArray, str]:
     """Weights of the effects after the reference in the parameter of interest, and its name."""
-    after = found.horizons[found.pre :]
-    if weights is None:
-        wanted = 0 if horizon is None else horizon
-        if wanted not in after:
+    after = around.horizons[around.pre :]
+    if isinstance(effect, Integral):
+        if effect not in after:
             raise SpecificationError(
-                f"No effect is at horizon {wanted}. After the reference {found.reference} there "
+                f"No effect is at horizon {effect}. After the reference {around.reference} there "
                 f"are horizons {listing(after, most=20)}."
             )
-        return np.where(after == wanted, 1.0, 0.0), f"at horizon {wanted}"
-    if horizon is not None:
-        raise SpecificationError("Give either horizon or weights.")
+        return np.where(after == effect, 1.0, 0.0), f"at horizon {effect}"
     from_adoption = after >= 0
     count = int(from_adoption.sum())
-    chosen = numbers(weights, "weights")
+    chosen = numbers(effect, "effect")
     if chosen.shape != (count,) or not np.isfinite(chosen).all() or not chosen.any():
         raise SpecificationError(
-            f"weights must be {count} numbers, of horizons {listing(after[from_adoption])}, not "
-            "all zero."
+            f"effect is a horizon, or {count} weights of horizons {listing(after[from_adoption])}, "
+            "not all zero."
         )
     used = after[from_adoption][chosen != 0]
     padded = np.zeros(after.size)
@@ -327,12 +317,14 @@ def _parameter(
     return padded, f"of horizons {listing(used)}, weighted"
 
 
-def _read(found: AroundReference, weights: FloatArray, method: Method, level: float) -> _EventStudy:
-    found.require_regular(len(found.beta), f"{len(found.beta)} effects by horizon")
-    if method == "relative-smoothness" and found.pre < 2:
+def _coefficients(
+    around: AroundReference, weights: FloatArray, method: Method, level: float
+) -> _EventStudy:
+    around.require_regular(len(around.beta), f"{len(around.beta)} effects by horizon")
+    if method == "relative-smoothness" and around.pre < 2:
         raise SpecificationError(
             "method='relative-smoothness' takes the change of slope before adoption for measure: "
             "two effects before the reference are needed, and there is one. Take "
             "'relative-magnitudes', or more horizons."
         )
-    return _EventStudy(found.beta, found.sigma, found.pre, weights, level)
+    return _EventStudy(around.beta, around.sigma, around.pre, weights, level)

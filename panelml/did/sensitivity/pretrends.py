@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from panelml._typing import FloatArray
-from panelml.arguments import checked
+from panelml.arguments import checked, into, moved
+from panelml.did.core.around_reference import AroundReference
 from panelml.did.core.pretrends import detectable, passed_test
 from panelml.did.results.effects import EffectResults
 from panelml.did.results.pretrends import PretrendsPower
-from panelml.did.sensitivity.around_reference import AroundReference, around_reference, numbers
+from panelml.did.sensitivity.around_reference import EventStudyEstimates, around_reference, numbers
 from panelml.engine.fold import capped
 from panelml.errors import SpecificationError, listing
 
@@ -20,18 +20,15 @@ __all__ = ["pretrends_power"]
 
 
 @checked
+@moved(into("study", EventStudyEstimates) | {"result": "study=fit"})
 @capped
 def pretrends_power(
-    result: EffectResults | None = None,
+    study: EffectResults | EventStudyEstimates,
     *,
     slope: float | None = None,
     trend: Mapping[int, float] | None = None,
     power: Sequence[float] = (0.5, 0.8),
     level: float = 0.95,
-    betahat: ArrayLike | None = None,
-    sigma: ArrayLike | None = None,
-    horizons: ArrayLike | None = None,
-    reference: int = -1,
 ) -> PretrendsPower:
     """Ask which departures from parallel trends the test of pre-trends would miss.
 
@@ -39,9 +36,8 @@ def pretrends_power(
 
     Parameters
     ----------
-    result : EffectResults, optional
-        By horizon, with one reference period; or ``betahat``, ``sigma`` and ``horizons`` of any
-        other event study.
+    study : EffectResults or EventStudyEstimates
+        Effects by horizon, with one reference period: a fit, or an event study made elsewhere.
     slope : float, optional
         Of the linear departure to be judged, per period; by default the one that the test
         detects with the first of the probabilities ``power``.
@@ -51,10 +47,6 @@ def pretrends_power(
         Probabilities of detection for which slopes are found.
     level : float
         One minus the size of each single test.
-    betahat, sigma, horizons : sequences, optional
-        Estimates, their covariance and horizons; the reference may be left out.
-    reference : int
-        The horizon that is zero, where these are given.
 
     Returns
     -------
@@ -72,27 +64,19 @@ def pretrends_power(
     -----
     Source: Roth (2022), *American Economic Review: Insights* 4, 305-322.
     """
-    study = around_reference(result, betahat, sigma, horizons, reference)
+    around = around_reference(study)
     wanted = np.atleast_1d(numbers(power, "power"))
     for name, values in (("power", wanted), ("level", np.atleast_1d(numbers(level, "level")))):
         if values.size == 0 or not ((values > 0) & (values < 1)).all():
             raise SpecificationError(f"{name} must lie between 0 and 1, not {values.tolist()}.")
-    before = study.sigma[: study.tested, : study.tested]
-    study.require_regular(study.tested, f"{study.tested} effects before adoption")
-    away = study.number[: study.tested].astype(np.float64)
+    before = around.sigma[: around.tested, : around.tested]
+    around.require_regular(around.tested, f"{around.tested} effects before adoption")
+    away = around.number[: around.tested].astype(np.float64)
     slopes = [detectable(before, away, value, 1 - level) for value in wanted.tolist()]
-    departure = _departure(study, slopes[0] if slope is None else slope, trend, slope is not None)
-    found = passed_test(study.beta, study.sigma, study.tested, departure, 1 - level)
-    return PretrendsPower.of(
-        study.horizons,
-        study.beta,
-        study.sigma,
-        departure,
-        found,
-        dict(zip(wanted.tolist(), slopes, strict=True)),
-        level,
-        study.reference,
-    )
+    departure = _departure(around, slopes[0] if slope is None else slope, trend, slope is not None)
+    passed = passed_test(around.beta, around.sigma, around.tested, departure, 1 - level)
+    by_power = dict(zip(wanted.tolist(), slopes, strict=True))
+    return PretrendsPower.of(around, departure, passed, by_power, level)
 
 
 def _departure(

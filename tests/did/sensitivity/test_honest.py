@@ -28,7 +28,7 @@ from panelml.did.sensitivity import honest
 from panelml.errors import IdentificationError, SpecificationError
 
 EHEC = json.loads((Path(__file__).parent / "ehec.json").read_text(encoding="utf-8"))
-STUDY: dict[str, Any] = {name: EHEC[name] for name in ("betahat", "sigma", "horizons")}
+STUDY = pm.EventStudyEstimates(EHEC["betahat"], EHEC["sigma"], EHEC["horizons"])
 
 
 def spacing() -> float:
@@ -39,12 +39,12 @@ def spacing() -> float:
 
 @pytest.mark.parametrize(("m", "low", "high"), EHEC["smoothness"])
 def test_fixed_length_intervals_equal_moderndid(m: float, low: float, high: float) -> None:
-    found = pm.honest_did(**STUDY, method="smoothness", m=[m]).intervals.iloc[0]
+    found = pm.honest_did(STUDY, method="smoothness", m=[m]).intervals.iloc[0]
     assert (found["lower"], found["upper"]) == pytest.approx((low, high), abs=2e-5)
 
 
 def test_fixed_length_intervals_as_honestdid_prints_them() -> None:
-    found = pm.honest_did(**STUDY, method="smoothness", m=[0, 0.01, 0.02]).intervals
+    found = pm.honest_did(STUDY, method="smoothness", m=[0, 0.01, 0.02]).intervals
     printed = [("0.0260", "0.0607"), ("0.0132", "0.0787"), ("0.0028", "0.0907")]
     rows = found[["lower", "upper"]].to_numpy()
     assert [(f"{a:.4f}", f"{b:.4f}") for a, b in rows] == printed
@@ -70,7 +70,7 @@ def sets_with_drawn_critical_values(kind: Any, m: float, draws: int) -> np.ndarr
 def test_sets_by_tests_equal_moderndid_up_to_its_grid_and_draws(kind: str) -> None:
     """Its critical values come of 1,000 draws, and its ends are points of a grid inside the set."""
     for m, low, high in EHEC[kind]:
-        found = pm.honest_did(**STUDY, method=kind, m=[m]).intervals.iloc[0]
+        found = pm.honest_did(STUDY, method=kind, m=[m]).intervals.iloc[0]
         drawn = sets_with_drawn_critical_values(kind, m, draws=1000)
         assert drawn[:, 0].min() < found["lower"] < drawn[:, 0].max()
         assert drawn[:, 1].min() < found["upper"] < drawn[:, 1].max()
@@ -80,7 +80,7 @@ def test_sets_by_tests_equal_moderndid_up_to_its_grid_and_draws(kind: str) -> No
 
 def test_set_as_honestdid_prints_it() -> None:
     """R's HonestDiD, with its grid and 1,000 draws: -0.00107 to 0.0883 at twice the largest."""
-    found = pm.honest_did(**STUDY, m=[2]).intervals.iloc[0]
+    found = pm.honest_did(STUDY, m=[2]).intervals.iloc[0]
     assert found["lower"] == pytest.approx(-0.00107, abs=spacing())
     assert found["upper"] == pytest.approx(0.0883, abs=spacing())
 
@@ -133,12 +133,11 @@ def test_many_periods_are_no_trouble(post: int) -> None:
     horizons = [*range(-6, -1), *range(post)]
     beta = np.r_[np.resize([0.05, -0.05], 5), np.full(post, 1.0)]
     sigma = 0.01 * (np.eye(len(beta)) + 0.5)
-    found = pm.honest_did(betahat=beta, sigma=sigma, horizons=horizons, m=[0.5])
+    study = pm.EventStudyEstimates(beta, sigma, horizons)
+    found = pm.honest_did(study, m=[0.5])
     [(low, high)] = found.intervals[["lower", "upper"]].to_numpy()
     assert low < found.original[0] < found.original[1] < high
-    average = pm.honest_did(
-        betahat=beta, sigma=sigma, horizons=horizons, m=[0.5], weights=np.full(post, 1 / post)
-    )
+    average = pm.honest_did(study, m=[0.5], effect=[1 / post] * post)
     assert average.estimate == pytest.approx(1.0)
     assert average.intervals["lower"].iloc[0] < low
 
@@ -147,29 +146,29 @@ def test_what_cannot_be_listed_is_refused() -> None:
     horizons = [-3, -2, *range(14)]
     with pytest.raises(SpecificationError, match="take fewer horizons"):
         pm.honest_did(
-            betahat=np.ones(16),
-            sigma=np.eye(16),
-            horizons=horizons,
+            pm.EventStudyEstimates(np.ones(16), np.eye(16), horizons),
             method="smoothness",
             bias="positive",
             m=[0.1],
-            weights=np.full(14, 1 / 14),
+            effect=np.full(14, 1 / 14),
         )
 
 
 def test_what_is_no_covariance_is_refused() -> None:
-    study = {"betahat": [0.1, 1.0], "horizons": [-2, 0], "m": [1]}
+    def analysis(sigma: list[list[float]]) -> None:
+        pm.honest_did(pm.EventStudyEstimates([0.1, 1.0], sigma, [-2, 0]), m=[1])
+
     with pytest.raises(SpecificationError, match="no covariance"):
-        pm.honest_did(**study, sigma=[[1, 2], [2, 1]])
+        analysis([[1, 2], [2, 1]])
     with pytest.raises(SpecificationError, match="no variance at horizons -1"):
-        pm.honest_did(**study, sigma=[[0, 0], [0, 1]])
+        analysis([[0, 0], [0, 1]])
     with pytest.raises(SpecificationError, match="missing values"):
-        pm.honest_did(**study, sigma=[[1, 0], [0, np.nan]])
+        analysis([[1, 0], [0, np.nan]])
 
 
 def test_breakdown_is_where_the_set_begins_to_include_zero() -> None:
-    found = pm.honest_did(**STUDY)
-    near = pm.honest_did(**STUDY, m=[0.99 * found.breakdown, 1.01 * found.breakdown])
+    found = pm.honest_did(STUDY)
+    near = pm.honest_did(STUDY, m=[0.99 * found.breakdown, 1.01 * found.breakdown])
     assert near.intervals["lower"].iloc[0] > 0 > near.intervals["lower"].iloc[1]
     assert 1.9 < found.breakdown < 2
 
@@ -230,9 +229,9 @@ def test_vertices_solve_the_linear_programme(seed: int) -> None:
 
 
 def test_signs_cut_the_side_that_they_rule_out() -> None:
-    plain = pm.honest_did(**STUDY, m=[2]).intervals.iloc[0]
-    up = pm.honest_did(**STUDY, m=[2], bias="positive").intervals.iloc[0]
-    down = pm.honest_did(**STUDY, m=[2], bias="negative").intervals.iloc[0]
+    plain = pm.honest_did(STUDY, m=[2]).intervals.iloc[0]
+    up = pm.honest_did(STUDY, m=[2], bias="positive").intervals.iloc[0]
+    down = pm.honest_did(STUDY, m=[2], bias="negative").intervals.iloc[0]
     assert up["upper"] < plain["upper"] - 0.01
     assert down["lower"] > plain["lower"] + 0.01
     assert up["lower"] == pytest.approx(plain["lower"], abs=0.002)
@@ -283,7 +282,7 @@ def test_event_studies_of_every_kind_are_taken() -> None:
     assert "leaves out zero up to m =" in str(found)
     assert "<table" in found._repr_html_()
     assert found.plot().get_xlabel().startswith("m:")
-    average = pm.honest_did(event(), m=[0.5], weights=[0.2] * 5)
+    average = pm.honest_did(event(), m=[0.5], effect=[0.2] * 5)
     assert average.estimate == pytest.approx(event().overall.params["att"])
 
 
@@ -296,17 +295,15 @@ def test_what_is_no_event_study_is_refused() -> None:
     with pytest.raises(SpecificationError, match="take aggregate"):
         pm.honest_did(varying)
     with pytest.raises(SpecificationError, match="row without gaps"):
-        pm.honest_did(betahat=[0.1, 1], sigma=np.eye(2), horizons=[-3, 0])
+        pm.honest_did(pm.EventStudyEstimates([0.1, 1], np.eye(2), [-3, 0]))
     with pytest.raises(SpecificationError, match="do not fit"):
-        pm.honest_did(betahat=[0.1, 1], sigma=np.eye(3), horizons=[-2, 0])
-    with pytest.raises(SpecificationError, match="Give a result"):
-        pm.honest_did(betahat=[0.1])
+        pm.honest_did(pm.EventStudyEstimates([0.1, 1], np.eye(3), [-2, 0]))
     with pytest.raises(SpecificationError, match="Did you mean 'smoothness'"):
-        pm.honest_did(**STUDY, method="smooth")
+        pm.honest_did(STUDY, method="smooth")
     with pytest.raises(SpecificationError, match="Known: positive, negative"):
-        pm.honest_did(**STUDY, bias="up")
+        pm.honest_did(STUDY, bias="up")
     with pytest.raises(SpecificationError, match="must not be negative"):
-        pm.honest_did(**STUDY, m=[-1])
+        pm.honest_did(STUDY, m=[-1])
 
 
 @pytest.mark.parametrize("method", ["relative-magnitudes", "smoothness"])
@@ -315,9 +312,9 @@ def test_a_singular_covariance_is_refused(method: Any) -> None:
     scores = np.random.default_rng(1).standard_normal((3, 4))
     with pytest.raises(IdentificationError, match="4 effects by horizon is singular"):
         pm.honest_did(
-            betahat=[0.1, 0.0, 0.5, 0.6],
-            sigma=(scores.T @ scores).tolist(),
-            horizons=[-3, -2, 0, 1],
+            pm.EventStudyEstimates(
+                [0.1, 0.0, 0.5, 0.6], (scores.T @ scores).tolist(), [-3, -2, 0, 1]
+            ),
             method=method,
         )
 
@@ -347,11 +344,11 @@ def test_the_effect_is_that_of_the_period_of_adoption(study: Any) -> None:
     assert found.estimate == event.params["horizon 0"]
     assert found.original == pytest.approx(event.conf_int().loc["horizon 0"].tolist(), abs=0.02)
     assert "at horizon 0" in str(found).splitlines()[0]
-    later = pm.honest_did(event, m=[0], horizon=2)
+    later = pm.honest_did(event, m=[0], effect=2)
     assert later.estimate == event.params["horizon 2"]
     assert "at horizon 2" in str(later)
     count = sum(event.labels["horizon"] >= 0)
-    mean = pm.honest_did(event, m=[0], weights=[1 / count] * count)
+    mean = pm.honest_did(event, m=[0], effect=[1 / count] * count)
     assert mean.estimate == pytest.approx(event.params[event.labels["horizon"] >= 0].mean())
 
 
@@ -373,7 +370,7 @@ def test_a_reference_from_adoption_on_is_refused() -> None:
         with pytest.raises(SpecificationError, match="is horizon 0, at or after adoption"):
             call(event)
         with pytest.raises(SpecificationError, match="horizon 1, at or after adoption"):
-            call(betahat=[0.1, 0.2], sigma=np.eye(2), horizons=[0, 2], reference=1)
+            call(pm.EventStudyEstimates([0.1, 0.2], np.eye(2), [0, 2], reference=1))
     with pytest.raises(SpecificationError, match="horizon 0, at or after adoption"):
         event.pretrend_test()
     assert event.model_test() is None
@@ -382,19 +379,19 @@ def test_a_reference_from_adoption_on_is_refused() -> None:
 @pytest.mark.parametrize("call", [pm.honest_did, pm.pretrends_power])
 def test_the_row_of_the_reference_is_left_out(call: Any) -> None:
     sigma = np.diag([1.0, 2.0, 0.0, 1.5])
-    whole = call(betahat=[0.1, 0.2, 0, 0.5], sigma=sigma, horizons=[-3, -2, -1, 0])
+    whole = call(pm.EventStudyEstimates([0.1, 0.2, 0, 0.5], sigma, [-3, -2, -1, 0]))
     missing = np.where(sigma == 0, sigma, sigma)
     missing[2] = missing[:, 2] = np.nan
     unknown = call(
-        betahat=pd.Series([0.1, 0.2, np.nan, 0.5]),
-        sigma=pd.DataFrame(missing),
-        horizons=pl.Series([-3, -2, -1, 0]),
+        pm.EventStudyEstimates(
+            pd.Series([0.1, 0.2, np.nan, 0.5]), pd.DataFrame(missing), pl.Series([-3, -2, -1, 0])
+        )
     )
     kept = np.diag([1.0, 2.0, 1.5])
-    without = call(betahat=[0.1, 0.2, 0.5], sigma=kept, horizons=[-3, -2, 0])
+    without = call(pm.EventStudyEstimates([0.1, 0.2, 0.5], kept, [-3, -2, 0]))
     assert str(whole) == str(without) == str(unknown)
     with pytest.raises(SpecificationError, match=r"Horizon -1 is the reference, .* 0\.3"):
-        call(betahat=[0.1, 0.2, 0.3, 0.5], sigma=np.eye(4), horizons=[-3, -2, -1, 0])
+        call(pm.EventStudyEstimates([0.1, 0.2, 0.3, 0.5], np.eye(4), [-3, -2, -1, 0]))
 
 
 @pytest.mark.parametrize(
@@ -409,17 +406,24 @@ def test_the_row_of_the_reference_is_left_out(call: Any) -> None:
         ({"horizons": [-2, -2, 0]}, "row without gaps"),
         ({"m": []}, "must not be negative"),
         ({"m": ["big"]}, "m must be numbers"),
-        ({"horizon": 3}, "No effect is at horizon 3.* horizons 0"),
-        ({"horizon": 0, "weights": [1]}, "either horizon or weights"),
-        ({"weights": ["a"]}, "weights must be numbers"),
+        ({"effect": 3}, "No effect is at horizon 3.* horizons 0"),
+        ({"effect": [1, 2, 3]}, "a horizon, or 1 weights of horizons 0"),
+        ({"effect": ["a"]}, "effect takes a whole number or a list of numbers"),
         ({"reference": None}, "reference takes a whole number"),
         ({"level": "95"}, "level must lie between 0 and 1"),
     ],
 )
 def test_arguments_are_refused_in_words(given: dict[str, Any], words: str) -> None:
-    usual = {"betahat": [0.1, 0.2, 0.5], "sigma": np.eye(3), "horizons": [-3, -2, 0]}
+    usual: dict[str, Any] = {
+        "betahat": [0.1, 0.2, 0.5],
+        "sigma": np.eye(3),
+        "horizons": [-3, -2, 0],
+        "reference": -1,
+    }
+    study = {name: given.get(name, value) for name, value in usual.items()}
+    options = {name: value for name, value in given.items() if name not in usual}
     with pytest.raises(SpecificationError, match=words):
-        pm.honest_did(**(usual | given))
+        pm.honest_did(pm.EventStudyEstimates(**study), **options)
 
 
 def test_changes_of_slope_need_two_periods_before() -> None:

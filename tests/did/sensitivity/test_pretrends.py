@@ -16,14 +16,18 @@ from panelml.did.core.pretrends import passed_test
 from panelml.errors import IdentificationError, SpecificationError
 
 PEERS = json.loads((Path(__file__).parent / "pretrends.json").read_text(encoding="utf-8"))
-STUDIES: dict[str, Any] = {case["data"]: case["spec"]["study"] for case in PEERS}
+STUDIES = {case["data"]: pm.EventStudyEstimates(**case["spec"]["study"]) for case in PEERS}
+
+
+def horizons(study: pm.EventStudyEstimates) -> list[int]:
+    return list(np.asarray(study.horizons).tolist())
 
 
 @pytest.mark.parametrize("case", PEERS, ids=lambda case: case["id"])
 def test_slopes_and_power_equal_diff_diff(case: dict[str, Any]) -> None:
     """Its integrals have an error of 1e-5, the default of SciPy's."""
     spec, value = case["spec"], case["value"]
-    found = pm.pretrends_power(**spec["study"], slope=spec["slope"], power=[spec["power"]])
+    found = pm.pretrends_power(STUDIES[case["data"]], slope=spec["slope"], power=[spec["power"]])
     assert found.power == pytest.approx(value["power"], abs=3e-5)
     assert found.slopes[spec["power"]] == pytest.approx(value["slope"], rel=1e-4)
 
@@ -31,11 +35,11 @@ def test_slopes_and_power_equal_diff_diff(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_expected_estimates_given_a_passed_test_equal_simulated_ones(name: str) -> None:
     study = STUDIES[name]
-    found = pm.pretrends_power(**study)
+    found = pm.pretrends_power(study)
     assert found.power == pytest.approx(0.5, abs=1e-9)
-    sigma = np.array(study["sigma"])
+    sigma = np.array(study.sigma)
     trend = found.table["trend"].to_numpy()
-    pre = int((np.array(study["horizons"]) < -1).sum())
+    pre = int((np.array(study.horizons) < -1).sum())
     drawn = np.random.default_rng(1).multivariate_normal(trend, sigma, 400_000)
     half = norm.ppf(0.975) * np.sqrt(sigma.diagonal()[:pre])
     passed = drawn[(np.abs(drawn[:, :pre]) <= half).all(axis=1)]
@@ -47,7 +51,7 @@ def test_expected_estimates_given_a_passed_test_equal_simulated_ones(name: str) 
 def test_passing_makes_the_bias_larger_where_only_the_reference_is_shared() -> None:
     """Proposition 2 of Roth (2022): equal variances, and a monotone departure."""
     found = pm.pretrends_power(
-        betahat=np.zeros(5), sigma=np.eye(5) + 1, horizons=[-4, -3, -2, 0, 1], slope=0.5
+        pm.EventStudyEstimates(np.zeros(5), np.eye(5) + 1, [-4, -3, -2, 0, 1]), slope=0.5
     )
     after = found.table[found.table["horizon"] >= 0]
     assert (after["if_passed"] > after["trend"] + 0.05).all()
@@ -55,8 +59,8 @@ def test_passing_makes_the_bias_larger_where_only_the_reference_is_shared() -> N
 
 def test_ratios_are_those_of_normal_densities() -> None:
     study = STUDIES["mpdta"]
-    found = pm.pretrends_power(**study, slope=0.02)
-    beta, sigma = np.array(study["betahat"])[:3], np.array(study["sigma"])[:3, :3]
+    found = pm.pretrends_power(study, slope=0.02)
+    beta, sigma = np.array(study.betahat)[:3], np.array(study.sigma)[:3, :3]
     trend = found.table["trend"].to_numpy()[:3]
     np.testing.assert_allclose(trend, [-0.06, -0.04, -0.02])
     under = [multivariate_normal(mean, sigma) for mean in (trend, np.zeros(3))]
@@ -99,9 +103,8 @@ def test_one_period_before_is_in_closed_form() -> None:
 
 
 def test_shown_and_drawn() -> None:
-    found = pm.pretrends_power(
-        **STUDIES["medicaid"], trend=dict.fromkeys(STUDIES["medicaid"]["horizons"], 0.01)
-    )
+    study = STUDIES["medicaid"]
+    found = pm.pretrends_power(study, trend=dict.fromkeys(horizons(study), 0.01))
     assert (found.table["trend"] == 0.01).all()
     assert "is detected with probability" in str(found)
     assert "<table" in found._repr_html_()
@@ -127,15 +130,15 @@ def test_results_are_taken_and_power_grows_with_the_slope() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     study = STUDIES["mpdta"]
     with pytest.raises(SpecificationError, match="either slope or trend"):
-        pm.pretrends_power(**study, slope=1, trend=dict.fromkeys(study["horizons"], 1))
+        pm.pretrends_power(study, slope=1, trend=dict.fromkeys(horizons(study), 1))
     with pytest.raises(SpecificationError, match="every horizon but the reference -1"):
-        pm.pretrends_power(**study, trend={-2: 1})
+        pm.pretrends_power(study, trend={-2: 1})
     with pytest.raises(SpecificationError, match="power must lie between"):
-        pm.pretrends_power(**study, power=[1.5])
+        pm.pretrends_power(study, power=[1.5])
     with pytest.raises(SpecificationError, match="level must lie between"):
-        pm.pretrends_power(**study, level=95)
+        pm.pretrends_power(study, level=95)
     with pytest.raises(SpecificationError, match="slope must be a number"):
-        pm.pretrends_power(**study, slope=np.nan)
+        pm.pretrends_power(study, slope=np.nan)
     singular = np.ones((3, 3)) + np.diag([0, 0, 1.0])
     with pytest.raises(IdentificationError, match="is singular"):
-        pm.pretrends_power(betahat=[0, 0, 1], sigma=singular, horizons=[-3, -2, 0])
+        pm.pretrends_power(pm.EventStudyEstimates([0, 0, 1], singular, [-3, -2, 0]))
