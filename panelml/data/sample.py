@@ -15,6 +15,7 @@ from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights
 from panelml.data.source.chunk import Chunk, KnownMeans, Reads
 from panelml.data.source.cutting import chunk_rows, split_units
+from panelml.data.source.rows import whole_column
 from panelml.data.source.source import Source
 from panelml.errors import DataError
 
@@ -165,8 +166,7 @@ class Sample:
 
     def column(self, name: str) -> FloatArray:
         """Read the numbers of one column in all rows of the sample at once, shape (n,)."""
-        whole = self.source.chunk(0, self.source.n_units, Reads(columns=(name,)))
-        return _rows(whole.values(name).astype(np.float64), self.keep)
+        return _rows(whole_column(self.source, name).astype(np.float64), self.keep)
 
     def level_rows(self, names: tuple[str, ...]) -> IntArray:
         """Count the sample's rows of each level of a column or combination, shape (levels,)."""

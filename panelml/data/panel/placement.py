@@ -15,7 +15,7 @@ from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.data.describe.show import label_text
 from panelml.data.panel.axis import Period
 from panelml.data.panel.calendar import READINGS
-from panelml.data.panel.index import PanelIndex
+from panelml.data.source.index import SourceIndex
 from panelml.errors import ColumnTypeError, SpecificationError, listing
 
 __all__ = ["Placement", "is_number", "place", "plain"]
@@ -49,7 +49,7 @@ class Placement:
     early: BoolArray
 
 
-def place(labels: AnyArray, index: PanelIndex, column: str) -> Placement:
+def place(labels: AnyArray, index: SourceIndex, column: str) -> Placement:
     """Place dates of adoption among the periods of a panel.
 
     Numbers are placed among numbers; dates, timestamps and periods, which count from their
@@ -59,7 +59,7 @@ def place(labels: AnyArray, index: PanelIndex, column: str) -> Placement:
     ----------
     labels : AnyArray, shape (labels,)
         Distinct and not missing.
-    index : PanelIndex
+    index : SourceIndex
     column : str
         Where they stand, for messages.
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panelml._typing import BoolArray
+from panelml._typing import AnyArray, BoolArray
 from panelml.data.source.chunk import Chunk, Reads
 from panelml.data.source.cutting import split_units
 from panelml.data.source.source import Source
 
-__all__ = ["FitRows"]
+__all__ = ["FitRows", "whole_column"]
 
 # Rows of a chunk in which levels are looked for, and those that tell the names of variables.
 ROWS = 50_000
@@ -50,3 +50,8 @@ class FitRows:
 
     def _units(self, first: int, stop: int, reads: Reads) -> Chunk:
         return self.source.chunk(first, stop, reads).keeping(self.keep)
+
+
+def whole_column(source: Source, name: str) -> AnyArray:
+    """Read one column of all rows at once, for what is no sum over units, shape (n,)."""
+    return FitRows(source).whole(Reads(columns=(name,))).values(name)

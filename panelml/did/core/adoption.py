@@ -12,9 +12,10 @@ import numpy as np
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.data.describe.show import label_text
 from panelml.data.panel.columns import missing_values
-from panelml.data.panel.index import PanelIndex
-from panelml.data.panel.panel import Panel
 from panelml.data.panel.placement import Placement, is_number, place, plain
+from panelml.data.source.index import SourceIndex
+from panelml.data.source.rows import whole_column
+from panelml.data.source.source import Source
 from panelml.errors import (
     DataError,
     IdentificationError,
@@ -138,7 +139,7 @@ def last_adoption(cohort: int, steps: IntArray, *, base: str, anticipation: int)
     return after + anticipation
 
 
-def spacing_notes(index: PanelIndex) -> tuple[str, ...]:
+def spacing_notes(index: SourceIndex) -> tuple[str, ...]:
     """Say how horizons count where periods are more than one step of the time axis apart."""
     gaps = np.diff(index.steps)
     if not (gaps > 1).any():
@@ -172,7 +173,7 @@ def spacing_notes(index: PanelIndex) -> tuple[str, ...]:
     return ()
 
 
-def numbered_within_years(index: PanelIndex) -> bool:
+def numbered_within_years(index: SourceIndex) -> bool:
     """Whether numbers read as months or quarters begin anew each year before its last one.
 
     201001 to 201004 and then 201101 are read as months, but seem to be quarters.
@@ -188,13 +189,17 @@ def numbered_within_years(index: PanelIndex) -> bool:
 
 
 def read_adoption(
-    panel: Panel, cohort: str | None = None, treatment: str | None = None, *, absorbing: bool = True
+    source: Source,
+    cohort: str | None = None,
+    treatment: str | None = None,
+    *,
+    absorbing: bool = True,
 ) -> Adoption:
     """Read the timing of a policy.
 
     Parameters
     ----------
-    panel : Panel
+    source : Source
     cohort : str, optional
         Column with the first treated period of each unit; missing, infinite, and 0 where no
         period is called 0, for units that are never treated.
@@ -219,18 +224,18 @@ def read_adoption(
             "Say when units are treated: cohort='column' with their first treated period, or "
             "treatment='column' of 0 and 1."
         )
-    if panel.n_periods < 2:
+    if source.n_periods < 2:
         raise IdentificationError("The panel has a single period: nothing can be compared over it.")
     if cohort is not None:
-        return _from_cohort(panel, cohort)
-    return _from_treatment(panel, treatment or "", absorbing=absorbing)
+        return _from_cohort(source, cohort)
+    return _from_treatment(source, treatment or "", absorbing=absorbing)
 
 
-def _from_cohort(panel: Panel, column: str) -> Adoption:
-    panel.series(column)
-    index, codes = panel.index, panel.codes((column,))
-    _refuse_varying(panel, column, index.varies_within(codes))
-    labels = panel.labels((column,))
+def _from_cohort(source: Source, column: str) -> Adoption:
+    source.kind(column)
+    index, codes = source.index, source.codes((column,))
+    _refuse_varying(source, column, index.varies_within(codes))
+    labels = source.labels((column,))
     dated = ~_stand_for_never(labels, index)
     placed = place(labels[dated], index, column)
     steps = np.full(labels.size + 1, NEVER)
@@ -252,7 +257,7 @@ def _from_cohort(panel: Panel, column: str) -> Adoption:
     return Adoption(column, start, words, index.steps, nobody, (*notes, *spacing_notes(index)))
 
 
-def _stand_for_never(labels: AnyArray, index: PanelIndex) -> BoolArray:
+def _stand_for_never(labels: AnyArray, index: SourceIndex) -> BoolArray:
     """Numbers that stand for no date: infinite ones, and 0 where no period is called 0."""
     zero = not any(is_number(time) and time == 0 for time in plain(index.times))
     codes = [
@@ -262,7 +267,7 @@ def _stand_for_never(labels: AnyArray, index: PanelIndex) -> BoolArray:
 
 
 def _placement_notes(
-    labels: AnyArray, units: IntArray, placed: Placement, index: PanelIndex
+    labels: AnyArray, units: IntArray, placed: Placement, index: SourceIndex
 ) -> list[str]:
     notes, texts = [], np.array([label_text(label) for label in plain(labels)], dtype=object)
     if placed.early.any():
@@ -285,47 +290,48 @@ def _placement_notes(
     return notes
 
 
-def _from_treatment(panel: Panel, column: str, *, absorbing: bool) -> Adoption:
-    index, values = panel.index, read_status(panel, column, "The treatment")
-    step, first = index.steps[index.time], index.starts[:-1]
+def _from_treatment(source: Source, column: str, *, absorbing: bool) -> Adoption:
+    index, values = source.index, read_status(source, column, "The treatment")
+    time, first = source.codes((source.time,)), index.starts[:-1]
+    step = index.steps[time]
     start = np.minimum.reduceat(np.where(values == 1, step, NEVER), first)
     stops = np.maximum.reduceat(np.where(values == 0, step, -1), first) > start
     if absorbing and stops.any():
         units = listing(index.units[stops])
         raise IdentificationError(
-            f"The treatment {column!r} ends again in {int(stops.sum()):,} units ({panel.unit} "
+            f"The treatment {column!r} ends again in {int(stops.sum()):,} units ({source.unit} "
             f"{units}), but this estimator is for policies that stay. Give cohort= with the first "
             "treated period to estimate the effect of having been treated, or drop these units."
         )
     notes = [f"The treatment ends again in {int(stops.sum()):,} units."] * bool(stops.any())
     labels = _period_labels(index)
-    unseen = _unseen(index, values)
+    unseen = _unseen(index, time, values)
     if unseen.size:
         notes.append(
             f"Units not observed in the period before their first treated row: {unseen.size:,} "
-            f"({panel.unit} {listing(index.units[unseen])}). They count as adopting in that row's "
+            f"({source.unit} {listing(index.units[unseen])}). They count as adopting in that row's "
             "period, and may have adopted earlier. Give cohort= where dates are known."
         )
     notes += spacing_notes(index)
     return Adoption(column, start, labels, index.steps, stops, tuple(notes), dated=False)
 
 
-def _unseen(index: PanelIndex, values: FloatArray) -> IntArray:
+def _unseen(index: SourceIndex, time: IntArray, values: FloatArray) -> IntArray:
     """Units that no row shows untreated right before they are treated, after the first period."""
     rows, first = np.flatnonzero(values == 1), index.starts[:-1]
     at = np.searchsorted(rows, first)
     units = np.flatnonzero(at < np.searchsorted(rows, index.starts[1:]))
     row = rows[at[units]]
-    before = np.where(row > first[units], index.time[row - 1], -1)
-    return units[index.time[row] > before + 1]
+    before = np.where(row > first[units], time[row - 1], -1)
+    return units[time[row] > before + 1]
 
 
-def read_status(panel: Panel, column: str, role: str) -> FloatArray:
+def read_status(source: Source, column: str, role: str) -> FloatArray:
     """Read a column of 0 and 1, in the order of sorted rows.
 
     Parameters
     ----------
-    panel : Panel
+    source : Source
     column : str
     role : str
         What the column is for, as messages call it.
@@ -337,47 +343,48 @@ def read_status(panel: Panel, column: str, role: str) -> FloatArray:
     DataError
         If a value is neither.
     """
-    values = _as_numbers(panel, column, role)
+    values = _as_numbers(source, column, role)
     missing = np.isnan(values)
     if missing.any():
         raise MissingValueError(
             f"{role} {column!r} is missing in {int(missing.sum())} rows (row "
-            f"{_rows(panel, missing)}). Complete it or drop these rows."
+            f"{_rows(source, missing)}). Complete it or drop these rows."
         )
     wrong = (values != 0) & (values != 1)
     if wrong.any():
         raise DataError(
             f"{role} {column!r} must be 0 or 1; it is not in {int(wrong.sum())} rows (row "
-            f"{_rows(panel, wrong)})."
+            f"{_rows(source, wrong)})."
         )
     return values
 
 
-def _as_numbers(panel: Panel, column: str, role: str) -> FloatArray:
+def _as_numbers(source: Source, column: str, role: str) -> FloatArray:
     """Read numbers, also where they are the names of categories."""
-    if panel.kind(column) == "category":
-        values = panel.values(column)
+    if source.kind(column) == "category":
+        values = whole_column(source, column)
         given = ~missing_values(values)
         if given.any() and all(isinstance(value, (Number, np.bool_)) for value in values[given]):
             found = np.full(values.shape, np.nan)
             found[given] = values[given].astype(np.float64)
             return found
-    return panel.numbers(column, role).astype(np.float64)
+    source.require_numbers(column, role)
+    return whole_column(source, column).astype(np.float64)
 
 
-def _rows(panel: Panel, where: BoolArray) -> str:
+def _rows(source: Source, where: BoolArray) -> str:
     """Write the user's numbers of some sorted rows."""
-    return listing(sorted(panel.index.position(int(i)) for i in np.flatnonzero(where)))
+    return listing(sorted(source.index.position(int(i)) for i in np.flatnonzero(where)))
 
 
-def _refuse_varying(panel: Panel, column: str, varies: BoolArray) -> None:
+def _refuse_varying(source: Source, column: str, varies: BoolArray) -> None:
     if varies.any():
-        units = listing(panel.index.units[varies])
+        units = listing(source.index.units[varies])
         raise DataError(
-            f"The cohort {column!r} varies within {int(varies.sum()):,} units ({panel.unit} "
+            f"The cohort {column!r} varies within {int(varies.sum()):,} units ({source.unit} "
             f"{units}). It must be the same in all rows of a unit: its first treated period."
         )
 
 
-def _period_labels(index: PanelIndex) -> dict[int, Any]:
+def _period_labels(index: SourceIndex) -> dict[int, Any]:
     return {int(step): label for step, label in zip(index.steps, index.times, strict=True)}

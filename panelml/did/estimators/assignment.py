@@ -119,7 +119,7 @@ def require_reference(grid: CohortGrid, references: tuple[int, ...], sample: Sam
             [
                 f"No cohort has a row at horizon {listing(references)}, from which effects are "
                 f"measured; horizons are {listing(np.unique(there), most=12)}.",
-                *spacing_notes(sample.panel.index),
+                *spacing_notes(sample.source.index),
             ]
         )
     )

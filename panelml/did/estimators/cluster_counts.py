@@ -91,8 +91,8 @@ def count_clusters(fit: EffectResults, adoption: Adoption) -> ClusterCounts:
     adoption : Adoption
     """
     sample = fit.attached.estimate.influence.sample
-    panel = sample.panel
-    unit, row = np.unique(sample.codes((panel.unit,)), return_inverse=True)
+    source = sample.source
+    unit, row = np.unique(sample.codes((source.unit,)), return_inverse=True)
     start = adoption.start[unit]
     last = int(start.max())
     name, cluster = _clusters(fit, sample)
@@ -106,7 +106,7 @@ def count_clusters(fit: EffectResults, adoption: Adoption) -> ClusterCounts:
     cohort = np.unique(start, return_inverse=True)[1]
     if fit.cells is None:
         cohort = np.zeros_like(cohort)
-    since = panel.index.steps[sample.codes((panel.time,))] - start[row]
+    since = source.index.steps[sample.codes((source.time,))] - start[row]
     horizons, at = np.unique(since[treated[row]], return_inverse=True)
     those = np.flatnonzero(treated)
     everywhere = _Weighed(np.zeros_like(those), cohort[those], cluster[those], weight[those])
@@ -178,9 +178,7 @@ def _unit_weights(sample: Sample, row: IntArray) -> FloatArray:
     """Mean weight of each unit's rows."""
     if sample.weights is None:
         return np.ones(int(row.max()) + 1)
-    values = sample.panel.numbers(sample.weights.column).astype(np.float64)
-    kept = values if sample.keep is None else values[sample.keep]
-    return np.bincount(row, kept) / np.bincount(row)
+    return np.bincount(row, sample.column(sample.weights.column)) / np.bincount(row)
 
 
 def common_window(counts: Iterable[ClusterCounts], anticipation: int = 0) -> tuple[int, int]:
@@ -215,8 +213,8 @@ def common_window(counts: Iterable[ClusterCounts], anticipation: int = 0) -> tup
 
 def _clusters(fit: EffectResults, sample: Sample) -> tuple[str, IntArray]:
     """Return the coarsest clusters of a covariance, beside periods, and each row's code."""
-    panel = sample.panel
-    counted: Collection[str] = [n for n in fit.covariance.clusters if n != panel.time]
-    name = min(counted, key=lambda n: fit.covariance.clusters[n], default=panel.unit)
-    column = quote(name) if name in panel.columns else name
+    source = sample.source
+    counted: Collection[str] = [n for n in fit.covariance.clusters if n != source.time]
+    name = min(counted, key=lambda n: fit.covariance.clusters[n], default=source.unit)
+    column = quote(name) if name in source.columns else name
     return name, sample.codes(read_dimensions([column])[0])

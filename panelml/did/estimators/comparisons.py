@@ -123,11 +123,11 @@ def comparable(
         If there is no comparison group, or no cohort is left.
     """
     adoption.require_cohorts()
-    panel, notes = sample.panel, []
-    start = adoption.start[sample.codes((panel.unit,))]
+    source, notes = sample.source, []
+    start = adoption.start[sample.codes((source.unit,))]
     always = start <= adoption.steps[0]
     if always.any():
-        gone = int(np.unique(sample.codes((panel.unit,))[always]).size)
+        gone = int(np.unique(sample.codes((source.unit,))[always]).size)
         notes.append(
             f"Left out {gone:,} units that are treated in the first period already: nothing is "
             "known of them before."
@@ -143,7 +143,7 @@ def comparable(
             " ".join(["No unit is never treated.", *_early_words(adoption), remedy])
         )
     last = int(start.max())
-    step = panel.index.steps[sample.codes((panel.time,))]
+    step = source.index.steps[sample.codes((source.time,))]
     sample = sample.only(step < last - anticipation)
     adoption = replace(adoption, start=np.where(adoption.start == last, NEVER, adoption.start))
     notes.append(
@@ -181,23 +181,23 @@ def complete_units(sample: Sample, remedy: str = "") -> tuple[Sample, tuple[str,
     IdentificationError
         If there is none.
     """
-    panel = sample.panel
-    periods = int((sample.level_rows((panel.time,)) > 0).sum())
+    source = sample.source
+    periods = int((sample.level_rows((source.time,)) > 0).sum())
     rows = sample.unit_rows
     whole = rows == periods
     if not whole.any():
         raise IdentificationError(
-            f"No {panel.unit} is observed in all {periods} periods. Leave out the periods that "
+            f"No {source.unit} is observed in all {periods} periods. Leave out the periods that "
             f"most of them miss.{remedy}"
         )
     short = (rows > 0) & ~whole
     if not short.any():
         return sample, ()
-    kept = sample.only(whole[sample.codes((panel.unit,))])
-    names = listing(panel.index.units[short], most=3)
+    kept = sample.only(whole[sample.codes((source.unit,))])
+    names = listing(source.index.units[short], most=3)
     return kept, (
         f"Left out {int(short.sum()):,} units that are not observed in all {periods} periods "
-        f"({panel.unit} {names}).{remedy}",
+        f"({source.unit} {names}).{remedy}",
     )
 
 

@@ -21,7 +21,7 @@ from panelml.did.estimators.planning import Base, Control, Method, Plan, check_c
 from panelml.did.results.effects import EffectResults
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
-from panelml.engine.sampling import require_panel
+from panelml.engine.sampling import require_source
 from panelml.inference.covariance import CovLike
 
 __all__ = ["CallawaySantAnna"]
@@ -91,9 +91,9 @@ class CallawaySantAnna:
             If there is no comparison group, no cohort with a period before, or covariates
             predict adoption perfectly.
         """
-        panel = require_panel(data)
-        adoption = read_adoption(panel, self.cohort, self.treatment)
-        plan = make_plan(self, panel, adoption, whole=self.panel, remedy=SECTIONS)
+        source = require_source(data)
+        adoption = read_adoption(source, self.cohort, self.treatment)
+        plan = make_plan(self, source, adoption, whole=self.panel, remedy=SECTIONS)
         arranged = _arranged(plan, whole=self.panel)
         require_more_than_cohorts(arranged)
         found = estimate_cells(arranged, plan.cells, self.control, self.method, plan.name)

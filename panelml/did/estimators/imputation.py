@@ -41,7 +41,7 @@ from panelml.did.estimators.untreated import (
 )
 from panelml.did.results.effects import EffectResults
 from panelml.engine.fold import capped, fold
-from panelml.engine.sampling import make_sample, require_panel
+from panelml.engine.sampling import make_sample, require_source
 from panelml.errors import check_choice, check_count, listing
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -165,13 +165,13 @@ def _fit(
     *,
     leave_out: bool | None,
 ) -> EffectResults:
-    panel = require_panel(data)
-    adoption = read_adoption(panel, spec.cohort, spec.treatment)
+    source = require_source(data)
+    adoption = read_adoption(source, spec.cohort, spec.treatment)
     adoption.require_cohorts()
-    formula = with_effects(parse_formula(spec.formula), panel.unit, panel.time, panel.columns)
+    formula = with_effects(parse_formula(spec.formula), source.unit, source.time, source.columns)
     effects = formula.effects or ()
-    others = tuple(e.columns for e in effects if e.columns != (panel.unit,))
-    whole, notes = make_sample(panel, formula, parse_weights(spec.weights), others)
+    others = tuple(e.columns for e in effects if e.columns != (source.unit,))
+    whole, notes = make_sample(source, formula, parse_weights(spec.weights), others)
     sample, more = imputable(whole, untreated_rows(whole, adoption, spec.anticipation), effects)
     free = sample.only(untreated_rows(sample, adoption, spec.anticipation))
     first = first_stage(free, effects)

@@ -104,5 +104,5 @@ def pretrends(
         absorbed.transform, solved.solution.coef, kept, solved.bread[own]
     )
     psi: FloatArray = np.zeros((int(own.sum()), present.size))
-    psi[:, np.flatnonzero(present)] = Influence(extended, equation).sums((free.panel.unit,)).sums
+    psi[:, np.flatnonzero(present)] = Influence(extended, equation).sums((free.source.unit,)).sums
     return Leads(horizons[kept[own] - first], solved.params[own], psi, solved.notes)

@@ -10,8 +10,9 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.absorb_plan import Factor
 from panelml.core.block import Block
 from panelml.core.keyed import KeyedSums
-from panelml.data.panel.panel import Panel
 from panelml.data.sample import Sample
+from panelml.data.source.rows import whole_column
+from panelml.data.source.source import Source
 from panelml.did.core.imputation import Assignment
 from panelml.did.core.saturated import EFFECT
 from panelml.engine.fold import fold
@@ -20,7 +21,7 @@ from panelml.errors import SpecificationError, listing
 __all__ = ["AddModerators", "add_moderators", "moderator_factors", "require_constant"]
 
 
-def require_constant(panel: Panel, names: tuple[str, ...]) -> None:
+def require_constant(source: Source, names: tuple[str, ...]) -> None:
     """Refuse moderators that change within units.
 
     Raises
@@ -29,12 +30,13 @@ def require_constant(panel: Panel, names: tuple[str, ...]) -> None:
         Where the policy could have changed them.
     """
     for name in names:
-        values = panel.numbers(name, "The moderator")
-        varies = np.flatnonzero(panel.index.varies_within(values))
+        source.require_numbers(name, "The moderator")
+        values = whole_column(source, name)
+        varies = np.flatnonzero(source.index.varies_within(values))
         if varies.size:
-            units = listing(panel.index.units[varies[:5]])
+            units = listing(source.index.units[varies[:5]])
             raise SpecificationError(
-                f"The moderator {name!r} changes within {varies.size:,} units ({panel.unit} "
+                f"The moderator {name!r} changes within {varies.size:,} units ({source.unit} "
                 f"{units}). Give its value before adoption, the same in all rows of a unit."
             )
 

@@ -10,9 +10,9 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
-from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
+from panelml.data.source.source import Source
 from panelml.did.core.adoption import NEVER, Adoption
 from panelml.did.core.aggregation import Cells
 from panelml.did.estimators.base import assemble_effects, cell_labels, sample_start
@@ -204,14 +204,14 @@ class Plan:
 
 
 def make_plan(
-    spec: _Comparing, panel: Panel, adoption: Adoption, *, whole: bool, remedy: str = ""
+    spec: _Comparing, source: Source, adoption: Adoption, *, whole: bool, remedy: str = ""
 ) -> Plan:
     """Read the rows that can be compared, and list the effects.
 
     Parameters
     ----------
     spec : _Comparing
-    panel : Panel
+    source : Source
     adoption : Adoption
     whole : bool
         Whether units must be observed in all periods.
@@ -226,13 +226,13 @@ def make_plan(
         If there is no comparison group, or no cohort is left.
     """
     formula = compared_formula(spec.formula)
-    sample, notes = make_sample(panel, formula, parse_weights(spec.weights))
+    sample, notes = make_sample(source, formula, parse_weights(spec.weights))
     sample, adoption, more = comparable(sample, adoption, spec.control, spec.anticipation)
     dropped: tuple[str, ...] = ()
     if whole:
         sample, dropped = complete_units(sample, remedy)
     start = sample_start(adoption, sample)
-    present = np.flatnonzero(sample.level_rows((panel.time,)) > 0)
+    present = np.flatnonzero(sample.level_rows((source.time,)) > 0)
     steps = adoption.steps[present]
     cells, without = planned_cells(
         np.unique(start[start < NEVER]), steps, base=spec.base, anticipation=spec.anticipation

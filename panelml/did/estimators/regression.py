@@ -28,7 +28,7 @@ from panelml.did.estimators.saturated import Saturated, fit_saturated
 from panelml.did.estimators.untreated import with_effects
 from panelml.did.results.effects import EffectResults
 from panelml.engine.fold import capped
-from panelml.engine.sampling import make_sample, require_panel
+from panelml.engine.sampling import make_sample, require_source
 from panelml.errors import IdentificationError, SpecificationError, check_choice, listing, shown
 from panelml.inference.covariance import CovLike
 
@@ -287,15 +287,15 @@ Spec: TypeAlias = TWFE | EventStudy | SunAbraham | ExtendedTWFE
 
 
 def _sample(spec: Spec, data: Any) -> tuple[Sample, Adoption, tuple[str, ...]]:
-    panel = require_panel(data)
-    adoption = read_adoption(panel, spec.cohort, spec.treatment)
-    formula = with_effects(parse_formula(spec.formula), panel.unit, panel.time, panel.columns)
-    others = tuple(e.columns for e in formula.effects or () if e.columns != (panel.unit,))
+    source = require_source(data)
+    adoption = read_adoption(source, spec.cohort, spec.treatment)
+    formula = with_effects(parse_formula(spec.formula), source.unit, source.time, source.columns)
+    others = tuple(e.columns for e in formula.effects or () if e.columns != (source.unit,))
     moderators = _moderators(spec)
     if moderators:
-        require_constant(panel, moderators)
-        others = tuple(dict.fromkeys([*others, (panel.time,)]))
-    sample, notes = make_sample(panel, formula, parse_weights(spec.weights), others, moderators)
+        require_constant(source, moderators)
+        others = tuple(dict.fromkeys([*others, (source.time,)]))
+    sample, notes = make_sample(source, formula, parse_weights(spec.weights), others, moderators)
     adoption.require_cohorts()
     return sample, adoption, (*adoption.notes, *notes)
 
@@ -351,9 +351,9 @@ def _within_window(
     sample: Sample, adoption: Adoption, window: tuple[int, int]
 ) -> tuple[Sample, tuple[str, ...]]:
     """Leave out rows of adopting units at horizons outside a window."""
-    panel = sample.panel
-    start = adoption.start[sample.codes((panel.unit,))]
-    since = panel.index.steps[sample.codes((panel.time,))] - start
+    source = sample.source
+    start = adoption.start[sample.codes((source.unit,))]
+    since = source.index.steps[sample.codes((source.time,))] - start
     keep = (start == NEVER) | ((since >= window[0]) & (since <= window[1]))
     if keep.all():
         return sample, ()

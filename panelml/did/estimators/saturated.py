@@ -131,9 +131,9 @@ def _sized(task: Saturated, absorbed: Absorbed) -> tuple[Any, Cells | None]:
 def _with_effects(plan: AbsorbPlan, own: Factor, task: Saturated) -> AbsorbPlan:
     """Put the indicators before the other effects, and their interactions after these."""
     moved = tuple(replace(factor, first=factor.first + own.levels) for factor in plan.factors)
-    panel = task.sample.panel
+    source = task.sample.source
     more = moderator_factors(
-        task.moderators, own.levels, panel.time, panel.n_periods, own.levels + plan.levels
+        task.moderators, own.levels, source.time, source.n_periods, own.levels + plan.levels
     )
     return AbsorbPlan(plan.unit_intercept, plan.unit_slopes, (own, *moved, *more))
 

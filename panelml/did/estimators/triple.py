@@ -9,8 +9,8 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.arguments import checked
-from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights
+from panelml.data.source.source import Source
 from panelml.did.core.adoption import NEVER, read_adoption, read_status
 from panelml.did.estimators.comparisons import Cell
 from panelml.did.estimators.contrasts import (
@@ -25,7 +25,7 @@ from panelml.did.estimators.planning import Base, Control, Method, Plan, check_c
 from panelml.did.results.effects import EffectResults
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
-from panelml.engine.sampling import require_panel
+from panelml.engine.sampling import require_source
 from panelml.errors import DataError, listing
 from panelml.inference.covariance import CovLike
 
@@ -84,10 +84,10 @@ class TripleDifference:
         IdentificationError
             If there is no comparison group, or a cohort has no eligible or ineligible units.
         """
-        panel = require_panel(data)
-        adoption = read_adoption(panel, self.cohort, self.treatment)
-        eligible = _eligible(panel, self.eligible)
-        plan = make_plan(self, panel, adoption, whole=True)
+        source = require_source(data)
+        adoption = read_adoption(source, self.cohort, self.treatment)
+        eligible = _eligible(source, self.eligible)
+        plan = make_plan(self, source, adoption, whole=True)
         rows = BalancedRows.of(collect(plan.sample), ("Intercept", *plan.sample.names), plan.start)
         require_more_than_cohorts(rows)
         problem = _Problem(plan, rows, eligible[plan.sample.unit_rows > 0], Remarks())
@@ -151,12 +151,12 @@ class _Problem:
         return effect, psi
 
 
-def _eligible(panel: Panel, column: str) -> BoolArray:
-    values = read_status(panel, column, "Eligibility")
-    varies = panel.index.varies_within(values)
+def _eligible(source: Source, column: str) -> BoolArray:
+    values = read_status(source, column, "Eligibility")
+    varies = source.index.varies_within(values)
     if varies.any():
         raise DataError(
-            f"Eligibility {column!r} varies within {int(varies.sum()):,} units ({panel.unit} "
-            f"{listing(panel.index.units[varies])})."
+            f"Eligibility {column!r} varies within {int(varies.sum()):,} units ({source.unit} "
+            f"{listing(source.index.units[varies])})."
         )
-    return np.asarray(values[panel.index.starts[:-1]] == 1)
+    return np.asarray(values[source.index.starts[:-1]] == 1)

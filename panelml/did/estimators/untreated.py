@@ -93,9 +93,9 @@ def with_effects(formula: Formula, sample_unit: str, time: str, columns: list[st
 
 def untreated_rows(sample: Sample, adoption: Adoption, anticipation: int) -> BoolArray:
     """Rows of a sample before adoption and its anticipation, shape (rows of the sample,)."""
-    panel = sample.panel
-    step = panel.index.steps[sample.codes((panel.time,))]
-    return np.asarray(step < adoption.start[sample.codes((panel.unit,))] - anticipation)
+    source = sample.source
+    step = source.index.steps[sample.codes((source.time,))]
+    return np.asarray(step < adoption.start[sample.codes((source.unit,))] - anticipation)
 
 
 def imputable(

@@ -27,7 +27,7 @@ from panelml.did.results.averages import label_text
 from panelml.did.results.effects import EffectResults
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
-from panelml.engine.sampling import make_sample, require_panel
+from panelml.engine.sampling import make_sample, require_source
 from panelml.errors import IdentificationError, SpecificationError, listing, shown
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -191,11 +191,11 @@ def _check_window(window: tuple[int, int]) -> None:
 
 
 def _sample(spec: Spec, data: Any) -> tuple[Sample, Adoption, tuple[str, ...]]:
-    panel = require_panel(data)
+    source = require_source(data)
     stays = isinstance(spec, StackedDiD) or spec.switching == "refuse"
-    adoption = read_adoption(panel, spec.cohort, spec.treatment, absorbing=stays)
+    adoption = read_adoption(source, spec.cohort, spec.treatment, absorbing=stays)
     formula = compared_formula(spec.formula)
-    sample, notes = make_sample(panel, formula, parse_weights(spec.weights))
+    sample, notes = make_sample(source, formula, parse_weights(spec.weights))
     if not stays:
         return sample, adoption, (*adoption.notes, *notes)
     sample, adoption, more = comparable(sample, adoption, "not-yet", 0)
@@ -223,13 +223,13 @@ def _check_switching(spec: LocalProjectionsDiD) -> None:
 
 
 def _switching(spec: LocalProjectionsDiD, sample: Sample, adoption: Adoption) -> Switching:
-    panel = sample.panel
+    treatment = str(spec.treatment)
+    sample.source.require_numbers(treatment, "The treatment")
     rows = collect(sample)
-    status = panel.numbers(str(spec.treatment), "The treatment").astype(np.float64)
     steps = adoption.steps[rows.time]
     low, high = int(steps.min()), int(steps.max())
     table = np.full((int(rows.unit[-1]) + 1, high - low + 1), np.nan)
-    table[rows.unit, steps - low] = status if sample.keep is None else status[sample.keep]
+    table[rows.unit, steps - low] = sample.column(treatment)
     return Switching.of(table, None if spec.switching == "first" else int(spec.switching))
 
 

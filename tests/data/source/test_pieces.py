@@ -23,12 +23,14 @@ ROWS = 200
 def unbalanced() -> pd.DataFrame:
     """Two hundred units in ten states, of up to eight periods, with gaps and missing values."""
     rng = np.random.default_rng(11)
-    frame = pd.DataFrame({"id": np.repeat(np.arange(200), 8), "year": np.tile(range(8), 200)})
+    frame = pd.DataFrame(
+        {"id": np.repeat(np.arange(200), 8), "year": np.tile(range(2000, 2008), 200)}
+    )
     n, unit = len(frame), frame["id"].to_numpy()
     frame["state"] = np.array(list("abcdefghij"))[unit % 10]
     frame["firm"] = rng.integers(0, 30, n)
     frame["kind"] = rng.choice(["low", "mid", "top"], n)
-    frame["first"] = np.array([0, 4, 6, 0])[(unit // 10) % 4]
+    frame["first"] = np.array([0, 2004, 2006, 0])[(unit // 10) % 4]
     frame["fixed"] = rng.normal(size=200)[unit]
     frame["x1"] = rng.normal(size=n) + frame["fixed"]
     frame["x2"] = rng.normal(size=n)
@@ -36,6 +38,7 @@ def unbalanced() -> pd.DataFrame:
     treated = (frame["first"] > 0) & (frame["year"] >= frame["first"])
     frame["y"] = frame["x1"] - frame["x2"] + treated + rng.normal(size=200)[unit]
     frame["y"] += rng.normal(size=n)
+    frame["treated"] = treated.astype(int)
     frame.loc[rng.choice(n, 40, replace=False), "x2"] = np.nan
     frame.loc[frame["id"] == 50, "x1"] = np.nan
     return frame[rng.uniform(size=n) > 0.15].reset_index(drop=True)
@@ -64,6 +67,20 @@ FITS: dict[str, Any] = {
     "random, two-way": pm.RandomEffects("y ~ x1 + x2 + fixed", time_effects=True),
     "Mundlak": pm.Mundlak("y ~ x1 + x2 + fixed"),
     "hybrid": pm.Hybrid("y ~ x1 + x2 + kind + fixed"),
+}
+POLICIES: dict[str, Any] = {
+    "CS, never": pm.CallawaySantAnna("y ~ 1", cohort="first"),
+    "CS, given x": pm.CallawaySantAnna("y ~ fixed", cohort="first", control="not-yet"),
+    "CS, sections": pm.CallawaySantAnna("y ~ x2 + kind", cohort="first", panel=False),
+    "CS, treatment": pm.CallawaySantAnna("y ~ 1", treatment="treated", weights="w"),
+    "two-way": pm.TWFE("y ~ x2", cohort="first"),
+    "event study": pm.EventStudy("y ~ kind", cohort="first"),
+    "Sun-Abraham": pm.SunAbraham("y ~ x2", cohort="first"),
+    "extended": pm.ExtendedTWFE("y ~ 1", cohort="first", moderators="fixed"),
+    "imputation": pm.BorusyakJaravelSpiess("y ~ x2", cohort="first"),
+    "two-stage": pm.TwoStageDiD("y ~ x2", cohort="first"),
+    "stacked": pm.StackedDiD("y ~ 1", cohort="first", window=(-2, 1)),
+    "local projections": pm.LocalProjectionsDiD("y ~ 1", treatment="treated", window=(-2, 1)),
 }
 COVARIANCES = (
     "iid",
@@ -102,6 +119,21 @@ def test_a_fit_on_pieces_has_the_same_bits(sources: tuple[pm.Panel, Pieces], nam
     assert found == {cov: covariance(theirs, cov) for cov in COVARIANCES}
     if name in ("one-way", "two-way", "random", "hybrid"):
         assert {cov for cov, numbers in found.items() if len(numbers) == 2} <= {"CR2:state"}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_effects_on_pieces_have_the_same_bits(sources: tuple[pm.Panel, Pieces], name: str) -> None:
+    panel, pieces = sources
+    ours, theirs = POLICIES[name].fit(pieces), POLICIES[name].fit(panel)
+    pd.testing.assert_frame_equal(ours.labels, theirs.labels, check_exact=True)
+    np.testing.assert_array_equal(ours.params, theirs.params)
+    assert ours.notes == theirs.notes
+    for cov in ("cluster", "cluster:state"):
+        assert covariance(ours, cov) == covariance(theirs, cov)
+        assert len(covariance(ours, cov)) == 3
+    if ours.cells is not None:
+        one, other = (fit.aggregate("event") for fit in (ours, theirs))
+        np.testing.assert_array_equal(one.cov, other.cov)
 
 
 def test_tests_across_fits_have_the_same_bits(sources: tuple[pm.Panel, Pieces]) -> None:
