@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.arguments import checked
+from panelml.arguments import checked, renamed
 from panelml.core.linalg import covariance_root
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
@@ -17,15 +17,15 @@ from panelml.errors import (
     SpecificationError,
     UnknownNameError,
     check_count,
-    check_share,
     shown,
     suggest,
 )
-from panelml.inference.distributions import normal_quantile, t_quantile
+from panelml.inference.distributions import normal_quantile
 from panelml.mixed.core.working_rows import Truth
 from panelml.mixed.fit.refit import Refitter
+from panelml.mixed.results.coefficients import RandomCoefficients
 from panelml.mixed.results.mixed_results import MixedResults
-from panelml.mixed.results.power import power_table
+from panelml.mixed.results.power_table import power_table
 from panelml.mixed.results.refitting import independent_refitter, truth_of
 
 __all__ = ["power"]
@@ -48,45 +48,47 @@ class _Plan:
     place: int
 
 
+@renamed(
+    params="truth",
+    variance="truth",
+    sizes="a dict from size to design",
+    alpha="critical",
+    df="critical",
+)
 @checked
 @capped
 def power(
     model: _Model,
     design: Any,
     *,
-    params: Mapping[str, float],
-    variance: Mapping[str, float],
+    truth: Mapping[str, float],
     term: str,
     reps: int = 500,
     seed: int,
-    sizes: Sequence[int] | None = None,
-    alpha: float = 0.05,
-    df: float = float("inf"),
+    critical: float | None = None,
 ) -> Any:
-    """Simulate how often a planned design finds an effect.
+    """Power analysis by simulation: how often a planned design finds an effect.
 
     Parameters
     ----------
     model : MixedModel
-    design : data frame, or callable
-        Rows that are planned, with all columns of the formula but the outcome; or a function from
-        a sample size to them, where ``sizes`` are given.
-    params : dict of str to float
-        Fixed effects; those left out are zero.
-    variance : dict of str to float
-        ``sd(Intercept | id)``, ``corr(Intercept, time | id)``, ``sd(residual)`` and so on, as in
-        ``bootstrap``; all standard deviations, and correlations that are not zero.
+    design : data frame, or dict from size to data frame
+        Rows that are planned, with all columns of the formula but the outcome; or several such
+        plans, by their sizes.
+    truth : dict of str to float
+        Parameters that outcomes are drawn from, by the names that ``bootstrap`` gives them: fixed
+        effects, zero where they are left out; ``sd(Intercept | id)``, ``sd(residual)`` and all
+        other standard deviations; and correlations, ``corr(Intercept, time | id)``, that are not
+        zero.
     term : str
         Fixed effect that is tested, two-sided.
     reps : int
         Simulated outcomes of each design.
     seed : int
-    sizes : sequence of int, optional
-        Given to ``design`` in turn.
-    alpha : float
-        Level of the test.
-    df : float
-        Degrees of freedom of its t distribution; the normal one by default.
+    critical : float, optional
+        Absolute t statistic beyond which the effect counts as found. By default the normal
+        distribution's of a test at 5 per cent, 1.96; of t with ten degrees of freedom it is
+        ``scipy.stats.t.ppf(0.975, 10)``.
 
     Returns
     -------
@@ -103,29 +105,39 @@ def power(
     UnknownNameError
         If the model has no such parameter.
     """
-    _check(design, sizes, reps, alpha)
-    frames: dict[Any, Any]
-    if callable(design):
-        frames = {size: design(size) for size in sizes or ()}
-    else:
-        frames = {len(design): design}
-    critical = float(t_quantile(1 - alpha / 2, df))
+    check_count("reps", reps)
+    if not hasattr(model, "formula"):
+        raise SpecificationError(
+            f"model is a specification, as MixedModel('y ~ x + (1 | id)'), not {shown(model)}."
+        )
+    if critical is not None and not critical > 0:
+        raise SpecificationError(f"critical is a t statistic above zero, not {shown(critical)}.")
+    least = normal_quantile(0.975) if critical is None else critical
     rows = {}
-    for size, frame in frames.items():
-        plan = _lay_out(model, frame, params, variance, term, seed)
-        rows[size] = _row(plan, reps, seed, critical)
+    for size, frame in _designs(design).items():
+        plan = _lay_out(model, frame, truth, term, seed)
+        rows[size] = _row(plan, reps, seed, least)
     return power_table(rows)
 
 
-def _check(design: object, sizes: Sequence[int] | None, reps: int, alpha: float) -> None:
-    if callable(design) != (sizes is not None):
-        raise SpecificationError("sizes and a function from size to design go together.")
-    check_count("reps", reps)
-    check_share("alpha", alpha)
+def _designs(design: Any) -> Mapping[Any, Any]:
+    """Return data frames by their sizes."""
+    designs = design if isinstance(design, Mapping) else {None: design}
+    for frame in designs.values():
+        if callable(frame):
+            raise SpecificationError(
+                "design is a data frame, or a dict from size to data frame: call the function, as "
+                "{n: design(n) for n in (40, 80)}."
+            )
+        if not hasattr(frame, "assign"):
+            raise SpecificationError(
+                f"design is a pandas data frame, or a dict from size to one, not {shown(frame)}."
+            )
+    return design if isinstance(design, Mapping) else {len(design): design}
 
 
 def _row(plan: _Plan, reps: int, seed: int, critical: float) -> dict[str, float]:
-    found: list[bool] = []
+    rejected: list[bool] = []
     null: list[bool] = []
     estimates, errors, failed = [], [], 0
     for rep in counted(2 * reps, "Power"):
@@ -135,11 +147,11 @@ def _row(plan: _Plan, reps: int, seed: int, critical: float) -> dict[str, float]
             failed += 1
             continue
         estimate, error = refit.params[plan.place], refit.cov[plan.place, plan.place] ** 0.5
-        (found if rep < reps else null).append(bool(abs(estimate) > critical * error))
+        (rejected if rep < reps else null).append(bool(abs(estimate) > critical * error))
         if rep < reps:
             estimates.append(estimate)
             errors.append(error)
-    share, rate = _wilson(found), _wilson(null)
+    share, rate = _wilson(rejected), _wilson(null)
     return {
         "power": share[0],
         "low": share[1],
@@ -164,38 +176,32 @@ def _wilson(hits: list[bool]) -> tuple[float, float, float]:
     return share, float(centre - half), float(centre + half)
 
 
-def _lay_out(
-    model: _Model,
-    frame: Any,
-    params: Mapping[str, float],
-    variance: Mapping[str, float],
-    term: str,
-    seed: int,
-) -> _Plan:
+def _lay_out(model: _Model, frame: Any, truth: Mapping[str, float], term: str, seed: int) -> _Plan:
     outcome = model.formula.split("~")[0].strip()
     fit = model.fit(frame.assign(**{outcome: _any_outcome(frame, seed)}))
-    names = [str(name) for name in fit.params.index]
-    for name in (*params, term):
-        if name not in names:
-            raise UnknownNameError(f"No fixed effect {name!r}.{suggest(name, names)}")
-    values = np.array([params.get(name, 0.0) for name in names])
+    random, names = fit.random.coefficients, [str(name) for name in fit.params.index]
+    if term not in names:
+        raise UnknownNameError(f"No fixed effect {term!r}.{suggest(term, names)}")
+    known = [*names, *random.extras()]
+    for name in truth:
+        if name not in known:
+            raise UnknownNameError(f"truth has no parameter {name!r}.{suggest(name, known)}")
+    values = np.array([truth.get(name, 0.0) for name in names])
     place = names.index(term)
     none = np.where(np.arange(values.size) == place, 0.0, values)
-    cov, sigma = _covariance(fit, variance)
-    random = fit.random.coefficients
+    cov, sigma = _covariance(random, truth)
     columns = random.columns
     forward = np.linalg.inv(columns.random_back)
     relative = forward @ cov @ forward.T / sigma**2
     start = covariance_root(relative) + 0.05 * np.eye(len(relative))
-    refitter = replace(independent_refitter(fit.refits), factor=start)
     roots = tuple(
         covariance_root(relative[np.ix_(part.random, part.random)]) for part in random.parts
     )
-    truth = replace(truth_of(fit.refits), roots=roots, sigma=sigma)
+    planned = replace(truth_of(fit.refits), roots=roots, sigma=sigma)
     return _Plan(
-        refitter,
-        replace(truth, coef=columns.to_working(values)),
-        replace(truth, coef=columns.to_working(none)),
+        replace(independent_refitter(fit.refits), factor=start),
+        replace(planned, coef=columns.to_working(values)),
+        replace(planned, coef=columns.to_working(none)),
         place,
     )
 
@@ -205,34 +211,27 @@ def _any_outcome(frame: Any, seed: int) -> FloatArray:
     return np.random.default_rng([seed, 0, 0]).standard_normal(len(frame))
 
 
-def _covariance(fit: MixedResults, variance: Mapping[str, float]) -> tuple[FloatArray, float]:
+def _covariance(random: RandomCoefficients, truth: Mapping[str, float]) -> tuple[FloatArray, float]:
     """Return the covariance of the user's coefficients, (q, q), and the residual deviation."""
-    known = set()
-    total = np.zeros_like(fit.random.coefficients.relative)
-    for part in fit.random.parts:
-        sds = np.array([_need(variance, f"sd({label} | {part.name})") for label in part.labels])
-        known |= {f"sd({label} | {part.name})" for label in part.labels}
+    total = np.zeros_like(random.relative)
+    for part in random.parts:
+        sds = np.array([_deviation(truth, f"sd({label} | {part.name})") for label in part.labels])
         correlation = np.eye(len(sds))
         for a, b in part.correlations():
             name = f"corr({part.labels[a]}, {part.labels[b]} | {part.name})"
-            known.add(name)
-            correlation[a, b] = correlation[b, a] = variance.get(name, 0.0)
+            correlation[a, b] = correlation[b, a] = truth.get(name, 0.0)
         if np.linalg.eigvalsh(correlation)[0] < -1e-12:
             raise SpecificationError(f"The correlations of {part.name} are not possible together.")
         total[np.ix_(part.random, part.random)] = correlation * np.outer(sds, sds)
-    known.add("sd(residual)")
-    for name in variance:
-        if name not in known:
-            raise UnknownNameError(f"No component {name!r}.{suggest(name, sorted(known))}")
-    sigma = _need(variance, "sd(residual)")
+    sigma = _deviation(truth, "sd(residual)")
     if sigma == 0:
         raise SpecificationError("sd(residual) must be positive.")
     return total, sigma
 
 
-def _need(variance: Mapping[str, float], name: str) -> float:
-    if name not in variance:
-        raise SpecificationError(f"variance lacks {name!r}.")
-    if not variance[name] >= 0:
-        raise SpecificationError(f"{name} must not be negative, but is {shown(variance[name])}.")
-    return float(variance[name])
+def _deviation(truth: Mapping[str, float], name: str) -> float:
+    if name not in truth:
+        raise SpecificationError(f"truth lacks {name!r}.")
+    if not truth[name] >= 0:
+        raise SpecificationError(f"{name} must not be negative, but is {shown(truth[name])}.")
+    return float(truth[name])

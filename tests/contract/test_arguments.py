@@ -238,10 +238,9 @@ def function_arguments() -> dict[str, dict[str, Any]]:
         "placebo_in_time": {"fit": study, "earlier": 1},
         "power": {
             "model": pm.MixedModel("y ~ x1 + (1 | unit)"),
-            "design": rows,
+            "design": rows.to_pandas(),
             "term": "x1",
-            "params": {"Intercept": 0.0, "x1": 0.5},
-            "variance": {"unit": 1.0, "residual": 1.0},
+            "truth": {"x1": 0.5, "sd(Intercept | unit)": 1.0, "sd(residual)": 1.0},
             "seed": 1,
             "reps": 3,
         },

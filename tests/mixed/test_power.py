@@ -36,13 +36,11 @@ def within_error(share: float, truth: float, reps: int) -> bool:
 def test_power_of_two_arms_is_that_of_the_t_test() -> None:
     found = pm.power(
         MODEL,
-        arms,
-        params={"treat": 0.5},
-        variance=VARIANCE,
+        {n: arms(n) for n in (20, 60)},
+        truth={"treat": 0.5, **VARIANCE},
         term="treat",
         reps=600,
         seed=1,
-        sizes=[20, 60],
     )
     for n in (20, 60):
         row = found.loc[n]
@@ -54,24 +52,23 @@ def test_power_of_two_arms_is_that_of_the_t_test() -> None:
         assert row["estimate"] == pytest.approx(0.5, abs=4 * row["std_error"] / np.sqrt(600))
 
 
-def test_degrees_of_freedom_set_the_size_right() -> None:
+def test_a_quantile_of_t_sets_the_size_right() -> None:
+    critical = float(stats.t(10).ppf(0.975))
     found = pm.power(
         MODEL,
         arms(12),
-        params={"treat": 1.5},
-        variance=VARIANCE,
+        truth={"treat": 1.5, **VARIANCE},
         term="treat",
         reps=600,
         seed=3,
-        df=10,
+        critical=critical,
     )
-    critical = float(stats.t(10).ppf(0.975))
     assert within_error(found["type1"].iloc[0], 0.05, 600)
     assert within_error(found["power"].iloc[0], exact(12, 1.5, critical), 600)
 
 
 def test_the_same_seed_gives_the_same_power() -> None:
-    options = {"params": {"treat": 0.5}, "variance": VARIANCE, "term": "treat", "reps": 20}
+    options = {"truth": {"treat": 0.5, **VARIANCE}, "term": "treat", "reps": 20}
     first = pm.power(MODEL, arms(10), seed=5, **options)
     pd.testing.assert_frame_equal(first, pm.power(MODEL, arms(10), seed=5, **options))
 
@@ -79,7 +76,8 @@ def test_the_same_seed_gives_the_same_power() -> None:
 def test_growth_with_slopes_is_found_by_enough_units() -> None:
     unit, time = np.repeat(np.arange(40), 5), np.tile(np.arange(5), 40)
     frame = pd.DataFrame({"id": unit, "time": time, "treat": unit % 2})
-    variance = {
+    truth = {
+        "treat:time": 0.4,
         "sd(Intercept | id)": 1.0,
         "sd(time | id)": 0.3,
         "sd(residual)": 1.0,
@@ -88,8 +86,7 @@ def test_growth_with_slopes_is_found_by_enough_units() -> None:
     found = pm.power(
         pm.MixedModel("y ~ treat * time + (1 + time | id)"),
         frame,
-        params={"treat:time": 0.4},
-        variance=variance,
+        truth=truth,
         term="treat:time",
         reps=200,
         seed=2,
@@ -101,15 +98,36 @@ def test_growth_with_slopes_is_found_by_enough_units() -> None:
 
 
 def test_options_are_checked() -> None:
-    options = {"params": {"treat": 1}, "variance": VARIANCE, "term": "treat", "seed": 1}
-    with pytest.raises(SpecificationError, match="go together"):
+    truth = {"treat": 1, **VARIANCE}
+    options = {"truth": truth, "term": "treat", "seed": 1}
+    with pytest.raises(SpecificationError, match="call the function, as"):
         pm.power(MODEL, arms, **options)
     with pytest.raises(UnknownNameError, match="No fixed effect 'treet'"):
         pm.power(MODEL, arms(8), **{**options, "term": "treet"})
-    with pytest.raises(SpecificationError, match=r"variance lacks 'sd\(residual\)'"):
-        pm.power(MODEL, arms(8), **{**options, "variance": {"sd(Intercept | id)": 1.0}})
-    with pytest.raises(UnknownNameError, match="No component"):
-        pm.power(MODEL, arms(8), **{**options, "variance": {**VARIANCE, "sd(x)": 1.0}})
+    with pytest.raises(SpecificationError, match=r"truth lacks 'sd\(residual\)'"):
+        pm.power(MODEL, arms(8), **{**options, "truth": {"sd(Intercept | id)": 1.0}})
+    with pytest.raises(SpecificationError, match=r"sd\(residual\) must not be negative"):
+        pm.power(MODEL, arms(8), **{**options, "truth": {**truth, "sd(residual)": -1.0}})
+    for name in ("sd(x)", "treet"):
+        with pytest.raises(UnknownNameError, match="truth has no parameter"):
+            pm.power(MODEL, arms(8), **{**options, "truth": {**truth, name: 1.0}})
+    with pytest.raises(SpecificationError, match="critical is a t statistic above zero, not 0"):
+        pm.power(MODEL, arms(8), **options, critical=0.0)
+
+
+@pytest.mark.parametrize(
+    ("former", "place"),
+    [
+        ({"params": {"treat": 1}}, "power takes truth in place of params"),
+        ({"variance": VARIANCE}, "power takes truth in place of variance"),
+        ({"sizes": [20]}, "power takes a dict from size to design in place of sizes"),
+        ({"alpha": 0.01}, "power takes critical in place of alpha"),
+        ({"df": 10}, "power takes critical in place of df"),
+    ],
+)
+def test_former_options_are_named(former: dict[str, object], place: str) -> None:
+    with pytest.raises(SpecificationError, match=place):
+        pm.power(MODEL, arms(8), term="treat", seed=1, **former)
 
 
 def test_bootstrap_statistics_are_those_of_both_fits() -> None:
