@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from panelml.errors import SpecificationError
 
 __all__ = [
     "BetweenTransform",
+    "CentredTransform",
     "Difference",
     "Level",
     "Placed",
@@ -78,6 +79,14 @@ class Transform(Protocol):
         ...
 
 
+class CentredTransform(Transform, Protocol):
+    """A transform of rows about a reference point."""
+
+    def extended(self, count: int) -> Transform:
+        """Return the transform of blocks with so many more regressors, centred already."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """Rows as they are, shifted by a reference point that keeps cross-products accurate.
@@ -98,6 +107,10 @@ class Level:
         if self.constant:
             z = _with_constant(z, np.ones(block.n))
         return Rows(z, block.weights, None, block.starts)
+
+    def extended(self, count: int) -> Level:
+        """Return the transform of blocks with so many more regressors, centred already."""
+        return replace(self, centre=np.append(self.centre, np.zeros(count)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +170,10 @@ class QuasiDemean:
         if self.constant:
             z = _with_constant(z, spread(1 - theta, unit))
         return Rows(z, block.weights, None, block.starts)
+
+    def extended(self, count: int) -> QuasiDemean:
+        """Return the transform of blocks with so many more regressors, centred already."""
+        return replace(self, centre=np.append(self.centre, np.zeros(count)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from panelml.core.block import Block
 from panelml.core.groups import demean
 from panelml.core.linalg import Solution, solve_normal
 from panelml.core.moments import Gram
-from panelml.core.transforms import Level, QuasiDemean, Within
+from panelml.core.transforms import CentredTransform
+from panelml.data.formula.formula import Effect
 from panelml.diagnostics.estimable import canonical
 from panelml.diagnostics.pairs import FitPair
 from panelml.engine.fold import fold
@@ -19,6 +21,7 @@ from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import Covariance, CovSpec, Estimate
 from panelml.inference.influence import Influence
+from panelml.results.facts import Facts
 
 __all__ = ["Auxiliary", "auxiliary_regression"]
 
@@ -89,19 +92,19 @@ def auxiliary_regression(pair: FitPair, cov: CovSpec) -> Auxiliary:
     """
     estimate = pair.second.attached.estimate
     influence = estimate.rows
-    transform = influence.regression.transform
-    within = isinstance(pair.first.attached.estimate.rows.regression.transform, Within)
-    if not within or not isinstance(transform, Level | QuasiDemean):
+    of_units = pair.first.facts.absorbed == (Effect((pair.first.predictor.unit,)),)
+    if not of_units or not _is_centred(pair.second.facts):
         raise SpecificationError(
             "The auxiliary regression compares fixed effects of the units with random effects or "
             "pooled OLS. Use method='robust' for other pairs."
         )
+    transform = cast(CentredTransform, influence.regression.transform)
     old = influence.sample
     place = {canonical(name): j for j, name in enumerate(old.names)}
     positions = np.array([place[canonical(name)] for name in pair.names])
     added = tuple(f"within({name})" for name in pair.names)
     sample = old.then((*old.names, *added), AppendWithin(positions))
-    extended = replace(transform, centre=np.append(transform.centre, np.zeros(len(added))))
+    extended = transform.extended(len(added))
     gram = fold(sample, lambda block: Gram.of(extended(block)))
     solution = solve_normal(gram.products)
     counts = Counts(
@@ -130,6 +133,12 @@ def auxiliary_regression(pair: FitPair, cov: CovSpec) -> Auxiliary:
         )
     tested = covariance.matrix[np.ix_(at, at)]
     return Auxiliary(names, solution.coef[at], tested, covariance, (*notes, *covariance.notes))
+
+
+def _is_centred(facts: Facts) -> bool:
+    """Whether a fit runs on its rows less a share of their unit means, or none of it."""
+    one_way = facts.kind in ("random", "mundlak", "hybrid") and len(facts.random) == 1
+    return facts.kind == "pooled" or one_way
 
 
 def _left_out(pair: FitPair, solution: Solution, first: int) -> tuple[str, ...]:

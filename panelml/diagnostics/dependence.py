@@ -12,13 +12,11 @@ from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.groups import demean
 from panelml.core.keyed import KeyedSums
-from panelml.diagnostics.pairs import TWO_WAY
 from panelml.diagnostics.periods import lies_in_periods, require_periods
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.influence import Influence
 from panelml.inference.testing import TestResult, chi2_test, normal_test
-from panelml.mixed.results.mixed_results import MixedResults
 from panelml.results.base import Results
 
 __all__ = ["pesaran_cd"]
@@ -67,7 +65,7 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
     influence = result.attached.estimate.rows
     if influence.sample.weights is not None:
         raise SpecificationError("The test is not defined for weighted fits.")
-    if result.model == "Between":
+    if influence.grain == "unit":
         raise SpecificationError("The means of units have no periods to be correlated in.")
     _refuse_period_effects(result)
     table = _error_table(influence)
@@ -87,12 +85,8 @@ def _refuse_period_effects(result: Results) -> None:
     influence = result.attached.estimate.rows
     require_periods(influence.sample.source)
     time = influence.sample.source.time
-    groups = [effect.columns for effect in result.counts.effects if effect.intercept]
-    if isinstance(result, MixedResults):
-        groups += [part.group for part in result.random.parts if "Intercept" in part.labels]
-    own = result.model == TWO_WAY or any(
-        lies_in_periods(influence.sample, columns) for columns in groups
-    )
+    groups = result.facts.intercepts
+    own = any(lies_in_periods(influence.sample, columns) for columns in groups)
     if own or _spans_periods(influence):
         raise SpecificationError(
             f"Effects of {time} are taken out, so that the residuals of a period add up to zero, "

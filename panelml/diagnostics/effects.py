@@ -49,7 +49,7 @@ def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
     -----
     Errors are taken as independent and of equal variance, whatever the covariance of the fit.
     """
-    if not fe.counts.effects:
+    if not fe.facts.absorbed:
         raise SpecificationError(
             f"{fe.model} absorbs no effects. For effects after pooled OLS use breusch_pagan."
         )
@@ -270,7 +270,7 @@ def _require_restriction(fe: Results, restricted: Results) -> None:
     ]
     same = regressors[0] == regressors[1]
     nested = pair.relation == "efficient" and pair.first is fe and same
-    if not nested or restricted.model not in ("Fixed effects", "Pooled OLS") or not pair.same_rows:
+    if not nested or restricted.facts.kind not in ("fixed", "pooled") or not pair.same_rows:
         raise SpecificationError(
             "The second fit must have the same rows and regressors as the first, and some of its "
             f"effects ({fe.effects_absorbed}); it is {restricted.model} of "

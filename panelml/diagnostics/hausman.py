@@ -11,6 +11,7 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.arguments import checked
 from panelml.core.moments import PanelMoments
+from panelml.data.formula.formula import Effect
 from panelml.diagnostics.auxiliary import auxiliary_regression
 from panelml.diagnostics.contrasts import (
     JointInfluence,
@@ -20,7 +21,7 @@ from panelml.diagnostics.contrasts import (
     joint_form,
 )
 from panelml.diagnostics.estimable import canonical
-from panelml.diagnostics.pairs import TWO_WAY, FitPair, make_pair
+from panelml.diagnostics.pairs import FitPair, make_pair
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError, check_choice
 from panelml.inference.clusters import (
@@ -42,7 +43,6 @@ EXPLANATIONS = (
     "Unit effects that correlate with regressors are one explanation; measurement error, feedback "
     "from past outcomes and misspecified dynamics are others."
 )
-FIXED = ("Fixed effects", "Pooled OLS")
 
 Method: TypeAlias = Literal["auto", "classical", "sigmamore", "sigmaless", "auxiliary", "robust"]
 
@@ -234,7 +234,7 @@ def _distinct_form(pair: FitPair, variance: FloatArray, size: FloatArray) -> Qua
 
 def _distinct(pair: FitPair) -> FloatArray:
     """Combinations of the compared functions in which the estimators are not the same."""
-    if pair.relation == "efficient" and pair.first.model == "Fixed effects":
+    if pair.relation == "efficient" and pair.first.facts.kind == "fixed":
         return distinct_directions(pair.bread(pair.first), pair.bread(pair.second))
     return np.eye(len(pair.basis))
 
@@ -311,14 +311,14 @@ def _within_against_between(pair: FitPair) -> bool:
     if one != other and (one ^ other) - set().union(*map(_constant_within, fits)):
         return False
     absorbed = [_absorbs_units(fit) for fit in fits]
-    return len(set(absorbed)) == 2 or any(fit.model not in FIXED for fit in fits)
+    return len(set(absorbed)) == 2 or any(fit.facts.kind not in ("fixed", "pooled") for fit in fits)
 
 
 def _besides_units(fit: Results) -> set[str]:
     """Effects and regressors of a fit, but for intercepts of units."""
-    effects = {str(effect) for effect in fit.counts.effects}
-    if fit.model == TWO_WAY:
-        effects.add(fit.predictor.time)
+    effects = {str(effect) for effect in fit.facts.absorbed}
+    if fit.facts.kind == "random":
+        effects |= {str(Effect(columns)) for columns in fit.facts.random}
     names = fit.attached.estimate.rows.sample.names
     return (effects - {fit.predictor.unit}) | {canonical(name) for name in names}
 
@@ -332,7 +332,7 @@ def _constant_within(fit: Results) -> set[str]:
 
 
 def _absorbs_units(fit: Results) -> bool:
-    return (fit.predictor.unit,) in {effect.columns for effect in fit.counts.effects}
+    return (fit.predictor.unit,) in {effect.columns for effect in fit.facts.absorbed}
 
 
 def _agreement(form: QuadraticForm) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from panelml._typing import FloatArray
 from panelml.arguments import checked
 from panelml.data.panel.agreement import same_order, same_sample
 from panelml.diagnostics.estimable import canonical
-from panelml.diagnostics.likelihoods import POOLED, Likelihood, likelihood_of, wrong_kind
+from panelml.diagnostics.likelihoods import Likelihood, likelihood_of, wrong_kind
 from panelml.diagnostics.residuals_within import residuals_within
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
@@ -186,8 +186,9 @@ def nested_pair(small: Results, large: Results) -> tuple[Likelihood, MixedResult
         If one has no such likelihood, samples or kinds of likelihood differ, or the first is not
         contained in the second.
     """
-    if isinstance(small, MixedResults) and getattr(large, "model", "") == POOLED:
-        raise SpecificationError(f"{POOLED} is the smaller model: pass it first.")
+    pooled = isinstance(large, Results) and large.facts.kind == "pooled"
+    if isinstance(small, MixedResults) and pooled:
+        raise SpecificationError(f"{large.model} is the smaller model: pass it first.")
     if not isinstance(large, MixedResults):
         raise wrong_kind(large)
     restricted = large.random.coefficients.restricted

@@ -22,9 +22,7 @@ from panelml.mixed.results.mixed_results import MixedResults
 from panelml.mixed.results.refitting import any_refitter, truth_of
 from panelml.results.base import Results
 
-__all__ = ["POOLED", "Likelihood", "Refits", "likelihood_of", "wrong_kind"]
-
-POOLED = "Pooled OLS"
+__all__ = ["Likelihood", "Refits", "likelihood_of", "wrong_kind"]
 
 
 class Refits(Protocol):
@@ -99,7 +97,7 @@ def likelihood_of(fit: object, *, restricted: bool) -> Likelihood:
     """
     if isinstance(fit, MixedResults):
         return MixedLikelihood(fit)
-    if isinstance(fit, Results) and fit.model == POOLED:
+    if isinstance(fit, Results) and fit.facts.kind == "pooled":
         return PooledLikelihood(fit, restricted)
     raise wrong_kind(fit)
 

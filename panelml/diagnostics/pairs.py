@@ -19,10 +19,6 @@ __all__ = ["FitPair", "make_pair", "require_regression"]
 
 Relation: TypeAlias = Literal["efficient", "independent", "unranked"]
 
-TWO_WAY = "Two-way random effects"
-# Later ones are efficient under assumptions that the earlier ones do without.
-ORDER = ("Fixed effects", "Between", "Random effects", TWO_WAY, "Pooled OLS")
-
 
 @dataclass(frozen=True, slots=True)
 class FitPair:
@@ -155,6 +151,11 @@ def make_pair(a: Results, b: Results) -> FitPair:
             f"The data that the fits were fitted to differ in {listing(changed, most=8)}, so that "
             "coefficients of the same name do not mean the same. Fit both on the same Panel object."
         )
+    if a.facts.link != b.facts.link:
+        words = " and ".join(f"{fit.model} has the {fit.facts.link.name} link" for fit in (a, b))
+        raise SpecificationError(
+            f"The coefficients are on different scales: {words}. Compare fits with the same link."
+        )
     first, second, relation = _rank(a, b)
     return _compare(first, second, relation)
 
@@ -260,28 +261,26 @@ def _absorbs(one: Results, other: Results) -> bool:
             larger.columns == effect.columns
             and set(effect.slopes) <= set(larger.slopes)
             and effect.intercept <= larger.intercept
-            for larger in one.counts.effects
+            for larger in one.facts.absorbed
         )
-        for effect in other.counts.effects
+        for effect in other.facts.absorbed
     )
 
 
 def _rank(a: Results, b: Results) -> tuple[Results, Results, Relation]:
     for one, other in ((a, b), (b, a)):
-        if {one.model, other.model} <= {"Fixed effects", "Pooled OLS"}:
+        kinds = one.facts.kind, other.facts.kind
+        if set(kinds) <= {"fixed", "pooled"}:
             if _absorbs(one, other) and not _absorbs(other, one):
                 return one, other, "efficient"
             continue
-        needed = {(one.predictor.unit,)} | (
-            {(one.predictor.time,)} if other.model == TWO_WAY else set()
-        )
-        absorbed = one.model != "Fixed effects" or needed <= {
-            effect.columns for effect in one.counts.effects if effect.intercept
-        }
-        if one.model not in ORDER or other.model not in ORDER or not absorbed:
+        less, more = one.facts.assumption, other.facts.assumption
+        needed = {(one.predictor.unit,)} | other.facts.intercepts
+        comparable = kinds[0] != "fixed" or needed <= one.facts.intercepts
+        if less is None or more is None or not comparable:
             continue
-        if (one.model, other.model) == ("Fixed effects", "Between"):
+        if kinds == ("fixed", "between"):
             return one, other, "independent"
-        if ORDER.index(one.model) < ORDER.index(other.model):
+        if less < more:
             return one, other, "efficient"
     return a, b, "unranked"

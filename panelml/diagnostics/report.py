@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from panelml.diagnostics.within_between import WithinBetween, within_between
 from panelml.errors import PanelmlError, listing
 from panelml.inference.testing import TestResult
 from panelml.results.base import Results
+from panelml.results.facts import Kind
 from panelml.results.show.formats import number
 from panelml.results.show.page import Page, Printable, Prose, Section
 from panelml.results.show.table import compare
@@ -35,12 +37,13 @@ def make_report(
     panel : Panel
     formula : str
     fits : dict of str to Results
-        By the name of the estimator, as ``Results.model`` has it.
+        By name.
     left_out : dict of str to str
         Estimators that could not be fitted, and why.
     """
-    tests = _hausman_tests(fits)
-    both, without = _within_between(fits)
+    kinds = {fit.facts.kind: fit for fit in fits.values()}
+    tests = _hausman_tests(kinds)
+    both, without = _within_between(kinds)
     return Page(
         title,
         Prose((f"Model: {formula}",)),
@@ -84,26 +87,28 @@ def _fits(fits: Mapping[str, Results], left_out: Mapping[str, str]) -> tuple[Pri
     return (reading, compare(*fits.values()), *([reasons] if left_out else []))
 
 
-Tests = dict[tuple[str, str, str], TestResult | str]
+Fits: TypeAlias = Mapping[Kind, Results]
+Tests: TypeAlias = dict[tuple[Kind, Kind, Method], TestResult | str]
 
 
-def _hausman_tests(fits: Mapping[str, Results]) -> Tests:
+def _hausman_tests(fits: Fits) -> Tests:
     """Run the tests that the fits allow; a text says why one is not defined."""
     tests: Tests = {}
 
-    def run(one: str, other: str, method: Method) -> TestResult | None:
+    def run(one: Kind, other: Kind, method: Method) -> TestResult | None:
         if one not in fits or other not in fits:
             return None
         try:
             tests[one, other, method] = hausman(fits[one], fits[other], method)
         except PanelmlError as error:
-            tests[one, other, method] = str(error)
+            titles = f"{fits[one].model} against {fits[other].model}"
+            tests[one, other, method] = f"{titles} ({method}): {error}"
         return _defined(tests[one, other, method])
 
-    run("Fixed effects", "Random effects", "robust")
-    if run("Fixed effects", "Random effects", "classical") is None:
-        run("Fixed effects", "Random effects", "sigmamore")
-    run("Fixed effects", "First differences", "robust")
+    run("fixed", "random", "robust")
+    if run("fixed", "random", "classical") is None:
+        run("fixed", "random", "sigmamore")
+    run("fixed", "differences", "robust")
     return tests
 
 
@@ -118,20 +123,15 @@ def _tests(tests: Tests) -> tuple[Printable, ...]:
             "robust one does not.",
         )
     )
-    parts: list[Printable] = [reading]
-    for (one, other, method), test in tests.items():
-        if isinstance(test, str):
-            parts.append(Prose((f"{one} against {other} ({method}): {test}",)))
-        else:
-            parts.append(test)
-    return tuple(parts)
+    parts = (Prose((test,)) if isinstance(test, str) else test for test in tests.values())
+    return (reading, *parts)
 
 
-def _within_between(fits: Mapping[str, Results]) -> tuple[WithinBetween | None, str]:
-    if "Hybrid (within-between)" not in fits:
+def _within_between(fits: Fits) -> tuple[WithinBetween | None, str]:
+    if "hybrid" not in fits:
         return None, "The hybrid could not be fitted."
     try:
-        return within_between(fits["Hybrid (within-between)"]), ""
+        return within_between(fits["hybrid"]), ""
     except PanelmlError as error:
         return None, str(error)
 
@@ -149,15 +149,15 @@ def _effects(both: WithinBetween | None, without: str) -> tuple[Printable, ...]:
 
 
 def _conclusions(both: WithinBetween | None, tests: Tests) -> list[str]:
+    methods: tuple[Method, ...] = ("robust", "classical", "sigmamore")
     found = {"within = between in the hybrid": both.test if both else None} | {
-        f"{method} Hausman test": tests.get(("Fixed effects", "Random effects", method))
-        for method in ("robust", "classical", "sigmamore")
+        f"{method} Hausman test": tests.get(("fixed", "random", method)) for method in methods
     }
     defined = {name: test for name, value in found.items() if (test := _defined(value))}
     return [
         _on_equality(both, next(iter(defined.values()), None)),
         *_on_disagreement(defined),
-        *_on_differences(_defined(tests.get(("Fixed effects", "First differences", "robust")))),
+        *_on_differences(_defined(tests.get(("fixed", "differences", "robust")))),
         "None of this shows that an effect is causal. Effects within units are free of whatever "
         "stays the same within units, measured or not; they are not free of what changes along "
         "with a regressor, or of past outcomes that change it.",

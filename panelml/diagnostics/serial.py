@@ -75,7 +75,7 @@ def wooldridge_test(
                 "the same correlation. Use errors='levels'."
             )
         influence = _refit(influence, Within())
-    elif not isinstance(influence.regression.transform, Difference):
+    elif result.facts.kind != "differences":
         influence = _refit(influence, Difference())
     return _regress_on_lag(influence, errors, rho, small_sample)
 

@@ -36,6 +36,7 @@ from panelml.results.assemble import (
     log_weights,
 )
 from panelml.results.base import FitStatistics, Results
+from panelml.results.facts import Assumption, Facts
 from panelml.results.levels import AbsorbedEffects
 
 __all__ = ["FixedEffects"]
@@ -152,11 +153,13 @@ def _finish(
     statistics = statistics.with_measures({"rsquared_within": 1 - rss / tss})
     if sample.weighting == "analytic":
         statistics = _unweighted(statistics, sample, solved.slopes)
+    assumption = Assumption.ANY_EFFECTS
+    facts = Facts("fixed", "Fixed effects", absorbed=effects, assumption=assumption)
     return assemble(
-        model="Fixed effects", spec=spec, formula=formula, cov=spec.cov, sample=sample,
+        facts=facts, spec=spec, formula=formula, cov=spec.cov, sample=sample,
         transform=absorbed.transform, solved=solved, sigma2=sigma2, counts=counts,
         statistics=statistics, intercept=constant,
-        effects=AbsorbedEffects(effects, absorbed.plan), absorbed=words, plan=absorbed.plan,
+        effects=AbsorbedEffects(effects, absorbed.plan), plan=absorbed.plan,
         notes=(*notes, *absorbed.notes),
     )  # fmt: skip
 

@@ -29,6 +29,7 @@ from panelml.results.assemble import (
     require_outcome,
 )
 from panelml.results.base import Results
+from panelml.results.facts import Assumption, Facts
 
 __all__ = ["Between", "FirstDifference", "PooledOLS"]
 
@@ -78,7 +79,7 @@ class PooledOLS:
             extras={"sigma": _sigma(rss, counts)},
         )
         return assemble(
-            model="Pooled OLS",
+            facts=Facts("pooled", "Pooled OLS", assumption=Assumption.NO_EFFECTS),
             spec=self,
             formula=formula,
             cov=self.cov,
@@ -151,7 +152,7 @@ class Between:
             unit_weights=unit_weights,
         )
         return assemble(
-            model="Between",
+            facts=Facts("between", "Between", assumption=Assumption.UNRELATED_MEANS),
             spec=self,
             formula=formula,
             cov=self.cov,
@@ -226,7 +227,7 @@ class FirstDifference:
         )
         mean = moments.overall.mean
         return assemble(
-            model="First differences",
+            facts=Facts("differences", "First differences"),
             spec=self,
             formula=formula,
             cov=self.cov,

@@ -21,6 +21,7 @@ from panelml.mixed.results.coefficients import RandomCoefficients
 from panelml.mixed.results.mixed_results import MixedResults
 from panelml.mixed.results.residual import ResidualPart
 from panelml.results.assemble import assemble, describe
+from panelml.results.facts import Facts
 
 __all__ = ["fit_mixed"]
 
@@ -59,8 +60,7 @@ def fit_mixed(
         extras=random.extras() | (residual.extras() if residual else {}),
     )  # fmt: skip
     base = assemble(
-        model=f"{model} by {'REML' if restricted else 'ML'}"
-        + (f", {residual.words}" if residual else ""), spec=spec, formula=formula,
+        facts=_facts(model, random, residual), spec=spec, formula=formula,
         cov=cov, sample=sample, transform=fit.levels.prediction, solved=solved,
         sigma2=at.sigma2, counts=counts, statistics=statistics,
         intercept=float(solved.params[0]) if solved.constant else 0.0, effects=random,
@@ -68,6 +68,15 @@ def fit_mixed(
         curvature=_curvature(fit), leverage=MixedLeverage(fit.levels.prediction),
     )  # fmt: skip
     return MixedResults.of(base, random, residual)
+
+
+def _facts(model: str, random: RandomCoefficients, residual: ResidualPart | None) -> Facts:
+    return Facts(
+        "mixed",
+        f"{model} by {'REML' if random.restricted else 'ML'}",
+        details=(residual.words,) if residual else (),
+        random=tuple(part.group for part in random.parts if "Intercept" in part.labels),
+    )
 
 
 def _solved(fit: MultilevelFit, constant: bool) -> LeastSquares:

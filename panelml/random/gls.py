@@ -33,6 +33,7 @@ from panelml.results.assemble import (
     require_outcome,
 )
 from panelml.results.base import Results
+from panelml.results.facts import Facts
 from panelml.results.levels import RandomIntercepts
 
 __all__ = ["counts_of", "fit_random", "quasi_gram", "weighted_loglik"]
@@ -40,7 +41,7 @@ __all__ = ["counts_of", "fit_random", "quasi_gram", "weighted_loglik"]
 
 def fit_random(
     spec: object,
-    model: str,
+    facts: Facts,
     formula: Formula,
     sample: Sample,
     method: VarianceMethod,
@@ -92,7 +93,7 @@ def fit_random(
         extras=component_extras(components, transform, moments.means.weight),
     )  # fmt: skip
     return assemble(
-        model=model, spec=spec, formula=formula, cov=cov, sample=sample, transform=transform,
+        facts=facts, spec=spec, formula=formula, cov=cov, sample=sample, transform=transform,
         solved=solved, sigma2=sigma2, counts=counts,
         statistics=statistics, intercept=intercept,
         effects=RandomIntercepts(components.sigma2_u, components.sigma2_e),

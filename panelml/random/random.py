@@ -41,6 +41,7 @@ from panelml.results.assemble import (
     plain_formula,
 )
 from panelml.results.base import Results
+from panelml.results.facts import Assumption, Facts
 
 __all__ = ["RandomEffects"]
 
@@ -79,7 +80,13 @@ class RandomEffects:
         sample, notes = make_sample(require_source(data), formula, parse_weights(self.weights))
         if self.time_effects:
             return fit_two_way(self, formula, sample, notes)
-        return fit_random(self, "Random effects", formula, sample, self.method, self.cov, notes)
+        facts = Facts(
+            "random",
+            "Random effects",
+            random=((sample.panel.unit,),),
+            assumption=Assumption.RANDOM_UNITS,
+        )
+        return fit_random(self, facts, formula, sample, self.method, self.cov, notes)
 
 
 def fit_two_way(
@@ -122,7 +129,12 @@ def fit_two_way(
         extras=two_way_extras(components, moments.means.weight),
     )
     return assemble(
-        model="Two-way random effects",
+        facts=Facts(
+            "random",
+            "Two-way random effects",
+            random=((sample.panel.unit,), (sample.panel.time,)),
+            assumption=Assumption.RANDOM_UNITS_AND_PERIODS,
+        ),
         spec=spec,
         formula=formula,
         cov=spec.cov,

@@ -23,8 +23,11 @@ from panelml.results.assemble import (
     plain_formula,
 )
 from panelml.results.base import Results
+from panelml.results.facts import Facts
 
 __all__ = ["Hybrid", "Mundlak"]
+
+HYBRID = "Hybrid (within-between)"
 
 
 @checked
@@ -58,7 +61,7 @@ class Mundlak:
     @capped
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
-        return _fit(self, "Mundlak", "mundlak", data)
+        return _fit(self, Facts("mundlak", "Mundlak"), "mundlak", data)
 
 
 @checked
@@ -126,8 +129,8 @@ class Hybrid:
                 raise SpecificationError(
                     "A structure of residuals goes with a likelihood: add random='1'."
                 )
-            model, centring = "Hybrid (within-between)", self.interactions or "demeaned"
-            return _fit(self, model, "within-between", data, centring)
+            facts, centring = Facts("hybrid", HYBRID), self.interactions or "demeaned"
+            return _fit(self, facts, "within-between", data, centring)
         return _fit_slopes(self, self.random, data)
 
 
@@ -153,7 +156,7 @@ def _fit_slopes(spec: Hybrid, random: str, data: Any) -> Results:
     split, said = split_means(sample, "within-between", centring)
     return fit_mixed(
         spec,
-        "Hybrid (within-between)",
+        HYBRID,
         formula,
         split,
         (term.group,),
@@ -166,7 +169,7 @@ def _fit_slopes(spec: Hybrid, random: str, data: Any) -> Results:
 
 def _fit(
     spec: Mundlak | Hybrid,
-    model: str,
+    facts: Facts,
     form: Literal["within-between", "mundlak"],
     data: Any,
     interactions: InteractionCentring = "demeaned",
@@ -179,6 +182,7 @@ def _fit(
     split, said = split_means(sample, form, interactions)
     notes = (*said, *notes)
     mundlak = form == "mundlak"
+    facts = replace(facts, random=((sample.panel.unit,),))
     return fit_random(
-        spec, model, formula, split, spec.method, spec.cov, notes, levels, mundlak=mundlak
+        spec, facts, formula, split, spec.method, spec.cov, notes, levels, mundlak=mundlak
     )

@@ -20,6 +20,7 @@ from panelml.inference.influence import Influence
 from panelml.inference.likelihood import Curvature
 from panelml.inference.wald import Wald
 from panelml.results.base import Attached, FitStatistics, Results, named
+from panelml.results.facts import Facts
 from panelml.results.measures import Measures
 from panelml.results.prediction import EffectModel, Predictor
 
@@ -150,7 +151,7 @@ def log_weights(sample: Sample, total: float) -> float:
 
 def assemble(
     *,
-    model: str,
+    facts: Facts,
     spec: object,
     formula: Formula,
     cov: CovLike,
@@ -162,7 +163,6 @@ def assemble(
     statistics: FitStatistics,
     intercept: float,
     effects: EffectModel | None = None,
-    absorbed: str = "",
     plan: AbsorbPlan | None = None,
     grain: Grain = "row",
     notes: tuple[str, ...] = (),
@@ -190,7 +190,7 @@ def assemble(
     estimate = Estimate(tuple(solved.names), influence, model_cov, counts, curvature, leverage)
     outcome = sample.design.outcome
     return Results(
-        model=model,
+        facts=facts,
         spec=spec,
         params=named(solved.params, solved.names, "param"),
         inference=Wald(solved.params, estimate_covariance(cov, estimate)),
@@ -199,7 +199,6 @@ def assemble(
         predictor=Predictor.of(sample, solved.slopes, intercept),
         depvar=outcome.names[0] if outcome else "",
         formula=formula.text,
-        effects_absorbed=absorbed,
         weights=str(sample.weights) if sample.weights else "",
         fit_notes=(*notes, *solved.notes),
         _attached=Attached(estimate, effects),

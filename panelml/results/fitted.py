@@ -18,6 +18,7 @@ from panelml.inference.inference import Inference, InferenceSpec
 from panelml.inference.restrictions import Restrictions
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import Wald
+from panelml.results.facts import Facts
 from panelml.results.measures import Measures
 from panelml.results.prediction import EffectModel, Predictor
 
@@ -70,8 +71,8 @@ class FittedModel:
 
     Attributes
     ----------
-    model : str
-        Name of the estimator.
+    facts : Facts
+        What kind of model it is.
     spec : object
         The specification that was fitted.
     params : Series
@@ -82,7 +83,7 @@ class FittedModel:
         What the small-sample rules count.
     statistics : FitStatistics
     predictor : Predictor
-    depvar, formula, effects_absorbed : str
+    depvar, formula : str
         Texts for tables.
     weights : str
         The weights in words; empty without.
@@ -90,7 +91,7 @@ class FittedModel:
         Everything that was done unasked in the fit, whatever its covariance.
     """
 
-    model: str
+    facts: Facts
     spec: object
     params: pd.Series[float]
     inference: Inference
@@ -99,7 +100,6 @@ class FittedModel:
     predictor: Predictor
     depvar: str
     formula: str
-    effects_absorbed: str
     weights: str
     fit_notes: tuple[str, ...]
     _attached: Attached | None
@@ -111,6 +111,16 @@ class FittedModel:
     def covariance(self) -> Covariance:
         """The estimated covariance, with its degrees of freedom and description."""
         return self.inference.covariance
+
+    @property
+    def model(self) -> str:
+        """Name of the estimator, with what tells this fit from others of it."""
+        return self.facts.title
+
+    @property
+    def effects_absorbed(self) -> str:
+        """The absorbed effects, as in a formula; empty without."""
+        return self.facts.absorbed_words
 
     @property
     def cov(self) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.moments import CONSTANT, CrossProducts
+from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
 from panelml.did.core.adoption import Adoption
 from panelml.did.core.aggregation import Cells
@@ -21,6 +22,7 @@ from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike, Estimate
 from panelml.inference.influence import InfluenceFunction, UnitInfluence
 from panelml.inference.wald import Wald
+from panelml.results.facts import Facts
 from panelml.results.fitted import named
 from panelml.results.prediction import Predictor
 from panelml.results.show.frames import label_frame
@@ -135,7 +137,7 @@ def assemble_effects(
     model_cov: FloatArray | None = None,
     references: tuple[int, ...] = (),
     anticipation: int = 0,
-    absorbed: str = "",
+    absorbed: tuple[Effect, ...] = (),
     notes: tuple[str, ...] = (),
     start: IntArray | None = None,
 ) -> EffectResults:
@@ -165,8 +167,8 @@ def assemble_effects(
     references : tuple of int
         Horizons that are zero by normalisation.
     anticipation : int
-    absorbed : str
-        Effects that were absorbed, for tables.
+    absorbed : tuple of Effect
+        Effects that were absorbed.
     notes : tuple of str
     start : IntArray, shape (units of the sample,), optional
         Step at which each unit adopts, where standard errors rely on many that do and many that
@@ -183,7 +185,7 @@ def assemble_effects(
     tie = EffectTie(estimate, None, sizes, start)
     outcome, formula = sample.design.outcome, sample.design.formula
     return EffectResults(
-        model=model,
+        facts=Facts("policy", model, absorbed=absorbed),
         spec=spec,
         params=named(params, list(labels.index), "param"),
         inference=Wald(params, effect_covariance(tie, cov)),
@@ -192,7 +194,6 @@ def assemble_effects(
         predictor=Predictor.of(sample, np.zeros(len(sample.names)), 0.0),
         depvar=outcome.names[0] if outcome else "",
         formula=formula.text,
-        effects_absorbed=absorbed,
         weights=str(sample.weights) if sample.weights else "",
         fit_notes=notes,
         _attached=tie,

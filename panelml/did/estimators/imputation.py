@@ -265,7 +265,7 @@ def _assemble(
         cov=spec.cov,
         cells=cells if level == "group-time" else None,
         anticipation=spec.anticipation,
-        absorbed=" + ".join(map(str, formula.effects or ())),
+        absorbed=formula.effects or (),
         notes=notes,
         start=sample_start(adoption, sample),
     )

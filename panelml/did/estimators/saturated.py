@@ -113,7 +113,7 @@ def fit_saturated(task: Saturated) -> EffectResults:
         cells=cells,
         model_cov=slopes.rss / counts.df_resid * fit.bread,
         references=task.references,
-        absorbed=" + ".join(map(str, task.effects)),
+        absorbed=task.effects,
         notes=(*task.notes, *slopes.notes),
         start=task.assignment.start,
     )

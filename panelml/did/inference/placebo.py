@@ -95,6 +95,8 @@ def placebo_in_time(
     return cast(
         EffectResults,
         replace(
-            found, model=f"{found.model}, placebo in time", fit_notes=(*notes, *found.fit_notes)
+            found,
+            facts=found.facts.detailed("placebo in time"),
+            fit_notes=(*notes, *found.fit_notes),
         ),
     )

@@ -135,7 +135,7 @@ class EffectResults(Shown, MaketablesPlugin):
         if not keep.size:
             raise SpecificationError(f"No effect is at a horizon from {first} to {last}.")
         kept = _averaged(self, _selection(self, keep), self.overall)
-        return replace(kept, model=self.model, references=self.references)
+        return replace(kept, facts=self.facts, references=self.references)
 
     def with_cov(self, cov: CovLike) -> Self:
         """Return the result with another covariance, its overall effect included."""
@@ -290,7 +290,7 @@ def plot_event_studies(
 
 def estimator_name(effects: EffectResults) -> str:
     """Return the estimator's name, without the words for the averages that were taken."""
-    return effects.model.partition(",")[0]
+    return effects.facts.name
 
 
 def _cells_to_average(effects: EffectResults) -> Cells:
@@ -372,7 +372,7 @@ def _averaged(
     return replace(
         effects,
         params=named(estimates, averages.names, "param"),
-        model=f"{effects.model}, {averages.words}",
+        facts=effects.facts.detailed(averages.words),
         labels=averages.labels,
         cells=None,
         references=effects.references if averages.by_horizon else (),
