@@ -39,7 +39,8 @@ from panelml.did.estimators.design_checks import Ranges
 from panelml.engine.collect import Collected
 from panelml.engine.sampling import Completeness, make_sample
 from panelml.inference.influence import SerialProducts
-from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.mixed.core.crossed_moments import CrossedProducts
+from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
 from panelml.mixed.core.prediction_error import UnitErrors
 from panelml.mixed.core.residual_rows import UnitRows
 from panelml.mixed.core.unit_products import MixedBasis, MixedColumns, UnitProducts
@@ -50,6 +51,7 @@ from tests.laws.panels import make_frame
 
 PLAN = AbsorbPlan(True, ("trend",), (Factor("time", 6, None, 0), Factor("firm", 3, "trend", 6)))
 BASIS = MixedBasis(np.eye(4)[[2, 3, 1, 0, 2]], np.array([0.5, 0.1, -0.2]), 2)
+FIRMS = GroupingFactor(("firm",), 3, np.array([0, 1]))
 # Of 25 units a third each adopts at step 3, at step 4, or not at all.
 PERIODS = AbsorbPlan(True, (), (Factor("time", 6, None, 0),))
 START = np.array([3, 4, 99])
@@ -80,7 +82,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     Completeness: Completeness.of,
     CrossProducts: lambda b: CrossProducts.of(b.z, b.weights),
     CrossedProducts: lambda b: CrossedProducts.of(
-        b, BASIS, np.array([0]), (OtherFactor("firm", 3, 0, np.array([0, 1])),)
+        b, BASIS, CrossedFactors.of(GroupingFactor(("unit",), 3, np.array([0])), [FIRMS])
     ),
     EffectSquares: lambda b: EffectSquares.of(b, ASSIGNMENT, PERIODS, IMPUTER),
     ErrorRows: lambda b: ErrorRows(b.outcome, b.unit + b.first_unit, b.time),
@@ -105,9 +107,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     UnitRecords: lambda b: PanelMoments.of(b).means,
     UnitProducts: partial(UnitProducts.of, basis=BASIS),
     UnitRows: partial(UnitRows.of, basis=BASIS, facts=RowFacts("", None, None, None)),
-    WorkingRows: partial(
-        WorkingRows.of, basis=BASIS, others=(OtherFactor("firm", 3, 0, np.array([0, 1])),)
-    ),
+    WorkingRows: partial(WorkingRows.of, basis=BASIS, others=(FIRMS,)),
 }
 by_statistic = pytest.mark.parametrize("statistic", STATISTICS, ids=lambda kind: kind.__name__)
 

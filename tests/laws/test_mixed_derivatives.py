@@ -10,7 +10,8 @@ import pytest
 from panelml.core.block import Block
 from panelml.mixed.core.criterion import evaluate, unit_changes
 from panelml.mixed.core.crossed_criterion import CrossedModel
-from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.mixed.core.crossed_moments import CrossedProducts
+from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
 from panelml.mixed.core.optimum import MixedProblem, SingleFactor, free_entries
 from panelml.mixed.core.unit_products import (
     MixedBasis,
@@ -51,12 +52,12 @@ def crossed(seed: int, structure: np.ndarray) -> CrossedModel:
     """Two random regressors of the first factor, two of the second, one of the third."""
     block, basis = rows(seed, 5)
     others = (
-        OtherFactor("k1", LEVELS[1], 0, np.array([2, 3])),
-        OtherFactor("k2", LEVELS[2], 2 * LEVELS[1], np.array([4])),
+        GroupingFactor(("k1",), LEVELS[1], np.array([2, 3])),
+        GroupingFactor(("k2",), LEVELS[2], np.array([4])),
     )
-    first = np.array([0, 1])
-    products = CrossedProducts.of(block, basis, first, others)
-    return CrossedModel(products, first, others, free_entries(structure))
+    factors = CrossedFactors.of(GroupingFactor(("unit",), LEVELS[0], np.array([0, 1])), others)
+    products = CrossedProducts.of(block, basis, factors)
+    return CrossedModel(products, factors, free_entries(structure))
 
 
 def derivatives(

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import FloatArray
 from panelml.core.block import Block, arranged
 from panelml.core.groups import group_sums, spread
 from panelml.core.transforms import Rows
 from panelml.mixed.core.conditional import crossed_spreads, unit_spreads
-from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.mixed.core.crossed_moments import CrossedProducts
+from panelml.mixed.core.factors import CrossedFactors
 from panelml.mixed.core.unit_products import MixedBasis, MixedColumns
 
 __all__ = ["CrossedPrediction", "UnitPrediction"]
@@ -80,11 +81,9 @@ class CrossedPrediction:
     Attributes
     ----------
     basis : MixedBasis
-    first : IntArray, shape (q_1,)
-        Positions of the first factor's regressors among the random ones.
-    units : FloatArray, shape (q_1, g)
-        Working coefficients of the first factor's levels, in the order of units.
-    others : tuple of (OtherFactor, FloatArray of shape (q, levels))
+    factors : CrossedFactors
+    levels : tuple of FloatArray, each (q, levels)
+        Working coefficients of the levels of each factor, those of the first in the order of units.
     relative : FloatArray, shape (q, q)
         Covariance of all working random coefficients over the residual variance.
     constant : bool
@@ -92,9 +91,8 @@ class CrossedPrediction:
     """
 
     basis: MixedBasis
-    first: IntArray
-    units: FloatArray
-    others: tuple[tuple[OtherFactor, FloatArray], ...]
+    factors: CrossedFactors
+    levels: tuple[FloatArray, ...]
     relative: FloatArray
     constant: bool = False
 
@@ -102,17 +100,18 @@ class CrossedPrediction:
         """Return the outcome less its random part, and the working fixed regressors."""
         columns, whitening = self.basis.plain.columns(block), self.basis.whitening
         z = columns.random
-        own = self.units[:, block.first_unit : block.first_unit + block.n_units]
-        outcome = columns.outcome - (z[self.first] * spread(own, block.unit)).sum(axis=0)
-        for factor, values in self.others:
+        units, *others = self.levels
+        own = units[:, block.first_unit : block.first_unit + block.n_units]
+        first = z[self.factors.first.random]
+        outcome = columns.outcome - (first * spread(own, block.unit)).sum(axis=0)
+        for factor, values in zip(self.factors.others, others, strict=True):
             outcome -= (z[factor.random] * spread(values, block.keys[factor.key])).sum(axis=0)
         rows = arranged(outcome, columns.fixed)
         return Rows(rows if whitening is None else whitening(rows, block), None, None, block.starts)
 
     def products(self, block: Block) -> CrossedProducts:
         """Compute the products of a block, of whose sum ``spreads`` is made."""
-        others = tuple(factor for factor, _ in self.others)
-        return CrossedProducts.of(block, self.basis, self.first, others)
+        return CrossedProducts.of(block, self.basis, self.factors)
 
     def spreads(self, products: CrossedProducts, relative: FloatArray) -> list[FloatArray]:
         """Conditional covariances over the residual variance: (q, q, levels) for each factor.
@@ -123,7 +122,5 @@ class CrossedPrediction:
         relative : FloatArray, shape (q, q)
             Relative covariance of all working coefficients.
         """
-        others = tuple(factor for factor, _ in self.others)
-        own = (self.first, *(factor.random for factor in others))
-        relatives = tuple(relative[np.ix_(random, random)] for random in own)
-        return crossed_spreads(products, others, relatives)
+        relatives = tuple(relative[np.ix_(random, random)] for random in self.factors.randoms)
+        return crossed_spreads(products, self.factors, relatives)

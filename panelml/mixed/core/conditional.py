@@ -14,7 +14,8 @@ import numpy as np
 from scipy import linalg, sparse
 
 from panelml._typing import FloatArray
-from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.mixed.core.crossed_moments import CrossedProducts
+from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
 
 __all__ = ["crossed_spreads", "unit_spreads"]
 
@@ -36,14 +37,14 @@ def unit_spreads(s: FloatArray, relative: FloatArray) -> FloatArray:
 
 
 def crossed_spreads(
-    products: CrossedProducts, others: tuple[OtherFactor, ...], relatives: tuple[FloatArray, ...]
+    products: CrossedProducts, factors: CrossedFactors, relatives: tuple[FloatArray, ...]
 ) -> list[FloatArray]:
     """Conditional covariances with several grouping factors.
 
     Parameters
     ----------
     products : CrossedProducts
-    others : tuple of OtherFactor
+    factors : CrossedFactors
     relatives : tuple of FloatArray, each (q, q)
         D of the first factor, then of the others.
 
@@ -51,7 +52,7 @@ def crossed_spreads(
     -------
     list of FloatArray, each (q, q, levels)
     """
-    roots = [_root(relative) for relative in relatives]
+    roots, others = [_root(relative) for relative in relatives], factors.others
     first, spread = roots[0], _spread(others, roots[1:])
     inner = np.eye(len(first)) + first.T @ np.moveaxis(products.units.s, 2, 0) @ first
     inverse = np.moveaxis(np.linalg.inv(inner), 0, 2)
@@ -69,9 +70,7 @@ def crossed_spreads(
     found = [np.einsum("ab,bcg,dc->adg", first, own, first)]
     p = spread @ (spread @ p).T
     for other in others:
-        q, span = other.random.size, slice(other.first, other.first + other.size)
-        levels = p[span, span].reshape(other.levels, q, other.levels, q)
-        found.append(np.asarray(np.diagonal(levels, axis1=0, axis2=2)))
+        found.append(np.asarray(np.diagonal(other.blocks(p), axis1=0, axis2=2)))
     return found
 
 
@@ -80,7 +79,7 @@ def _root(relative: FloatArray) -> FloatArray:
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
-def _spread(others: tuple[OtherFactor, ...], roots: list[FloatArray]) -> sparse.csr_array:
+def _spread(others: tuple[GroupingFactor, ...], roots: list[FloatArray]) -> sparse.csr_array:
     blocks = [
         sparse.kron(sparse.eye_array(other.levels), root)
         for other, root in zip(others, roots, strict=True)

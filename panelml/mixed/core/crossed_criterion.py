@@ -23,9 +23,10 @@ from panelml.core.batched import (
     transposed_multiply,
 )
 from panelml.mixed.core.criterion import profile, unit_changes
-from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.mixed.core.crossed_moments import CrossedProducts
 from panelml.mixed.core.crossed_start import moment_start
-from panelml.mixed.core.crossed_state import CrossedCriterion, level_coefficients
+from panelml.mixed.core.crossed_state import CrossedCriterion
+from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
 from panelml.mixed.core.optimum import start_factor
 from panelml.mixed.core.sparse_units import combined, gram, traces
 
@@ -90,28 +91,23 @@ class CrossedModel:
     Attributes
     ----------
     products : CrossedProducts
-    first : IntArray, shape (q_1,)
-        Positions of the first factor's regressors among the random ones.
-    others : tuple of OtherFactor
+    factors : CrossedFactors
     free : pair of IntArray, shape (t,)
         Rows and columns of the free entries of the factor.
     """
 
     products: CrossedProducts
-    first: IntArray
-    others: tuple[OtherFactor, ...]
+    factors: CrossedFactors
     free: tuple[IntArray, IntArray]
 
     def start(self, structure: BoolArray) -> FloatArray:
         """Start from moments of the residuals."""
-        return start_factor(
-            moment_start(self.products, self.first, self.others, self.free), structure
-        )
+        return start_factor(moment_start(self.products, self.factors, self.free), structure)
 
     def evaluate(self, factor: FloatArray, *, restricted: bool) -> CrossedCriterion:
         """Evaluate the criterion, its gradient and its average information."""
         units = self.products.units
-        left = self._eliminate(factor[np.ix_(self.first, self.first)])
+        left = self._eliminate(factor)
         solved = self._solve(left, factor)
         total = units.m - np.einsum("akg,alg->kl", left.b, left.b) - solved.explained
         logdet = left.logdet + solved.logdet - units.log_weight
@@ -143,14 +139,14 @@ class CrossedModel:
 
         Shapes are (K,), (K, K) and (K, p) for all K coefficients; V is over the residual variance.
         """
-        left = self._eliminate(factor[np.ix_(self.first, self.first)])
+        left, first = self._eliminate(factor), self.factors.first.random
         solved = self._solve(left, factor)
         g, m = left.g.shape[2], len(left.own)
         k = sparse.csr_array(sparse.vstack([sparse.csr_array((0, m)), *left.k]))
-        start = g * len(self.first)
+        start = g * len(first)
         whole = np.empty((start + m, start + m))
         whole[:start, :start] = -np.asarray(k @ (k @ solved.p).T)
-        for a, b in np.ndindex(len(self.first), len(self.first)):
+        for a, b in np.ndindex(len(first), len(first)):
             place = np.arange(g)
             whole[a * g + place, b * g + place] += left.g[a, b]
         whole[:start, start:] = k @ (np.eye(m) - solved.p @ left.own)
@@ -158,23 +154,22 @@ class CrossedModel:
         whole[start:, start:] = left.own - left.own @ solved.p @ left.own
         h1 = _first_scores(left, solved)
         h = np.concatenate([h1.swapaxes(1, 2).reshape(start, h1.shape[1]), solved.h])
-        parts = [np.repeat(self.first, g), *(np.tile(o.random, o.levels) for o in self.others)]
+        others = self.factors.others
+        parts = [np.repeat(first, g), *(np.tile(o.random, o.levels) for o in others)]
         return np.concatenate(parts), whole, h[:, :-1]
 
     def inverse(self, factor: FloatArray) -> CrossedInverse:
         """Return what the inverse covariance of the rows is made of."""
-        left = self._eliminate(factor[np.ix_(self.first, self.first)])
+        left = self._eliminate(factor)
         solved = self._solve(left, factor)
-        relative = factor @ factor.T
+        relative, first = factor @ factor.T, self.factors.first.random
         h1 = _first_scores(left, solved)
-        units = np.einsum("ab,bkg->akg", relative[np.ix_(self.first, self.first)], h1)
+        units = np.einsum("ab,bkg->akg", relative[np.ix_(first, first)], h1)
         return CrossedInverse(left.u, solved.p, units, self._times(relative, solved.h))
 
-    def coefficients(self, at: CrossedCriterion) -> tuple[FloatArray, list[FloatArray]]:
-        """Predict the working random coefficients: (q_1, g), and (q, levels) for each other."""
-        return level_coefficients(at, self.first, self.others)
-
-    def _eliminate(self, root: FloatArray) -> _UnitsOut:
+    def _eliminate(self, factor: FloatArray) -> _UnitsOut:
+        first = self.factors.first.random
+        root = factor[np.ix_(first, first)]
         units, cross = self.products.units, self.products.cross
         inner = congruence(root, units.s)
         inner[np.diag_indices(len(root))] += 1.0
@@ -207,7 +202,7 @@ class CrossedModel:
         lower = linalg.cholesky(system.T, lower=True, overwrite_a=True, check_finite=False)
         logdet = 2 * float(np.log(np.diag(lower)).sum())
         inverse = linalg.lapack.dpotri(lower, lower=1)[0]
-        g = [self._level_sum(o, factor, left.own, lower, inverse) for o in self.others]
+        g = [self._level_sum(o, factor, left.own, lower, inverse) for o in self.factors.others]
         inverse[np.diag_indices(len(inverse))] /= 2
         p = self._sandwich(factor, inverse + inverse.T)
         applied = p @ left.right
@@ -216,7 +211,7 @@ class CrossedModel:
     def _times(self, factor: FloatArray, rows: FloatArray) -> FloatArray:
         """Multiply rows by the block diagonal factor of all other coefficients, shape (m, m)."""
         result = np.empty_like(rows, order="C")
-        for other in self.others:
+        for other in self.factors.others:
             root = factor[np.ix_(other.random, other.random)]
             shape = (other.levels, other.random.size, rows.shape[1])
             np.matmul(root, rows[other.span].reshape(shape), out=result[other.span].reshape(shape))
@@ -224,11 +219,11 @@ class CrossedModel:
 
     def _sandwich(self, factor: FloatArray, table: FloatArray) -> FloatArray:
         """Multiply a symmetric table by the factor and its transpose: L table L', (m, m)."""
-        if any(other.random.size > 1 for other in self.others):
+        if any(other.random.size > 1 for other in self.factors.others):
             return self._times(factor, self._times(factor, table).T)
         roots = np.repeat(
-            [factor[other.random[0], other.random[0]] for other in self.others],
-            [other.levels for other in self.others],
+            [factor[other.random[0], other.random[0]] for other in self.factors.others],
+            [other.levels for other in self.factors.others],
         )
         result: FloatArray = table * roots
         result *= roots[:, None]
@@ -236,7 +231,7 @@ class CrossedModel:
 
     def _level_sum(
         self,
-        other: OtherFactor,
+        other: GroupingFactor,
         factor: FloatArray,
         own: FloatArray,
         lower: FloatArray,
@@ -271,8 +266,8 @@ class CrossedModel:
         self, left: _UnitsOut, solved: _Solved, h1: FloatArray
     ) -> list[tuple[IntArray, FloatArray, FloatArray]]:
         """For each factor: its random regressors, the sum of G over levels, and H, (q, p1, J)."""
-        parts = [(self.first, left.g.sum(axis=2) - traces(left.k, solved.p), h1)]
-        for other, g in zip(self.others, solved.g, strict=True):
+        parts = [(self.factors.first.random, left.g.sum(axis=2) - traces(left.k, solved.p), h1)]
+        for other, g in zip(self.factors.others, solved.g, strict=True):
             h = solved.h[other.span].reshape(other.levels, other.random.size, -1)
             parts.append((other.random, g, np.moveaxis(h, 0, 2)))
         return parts

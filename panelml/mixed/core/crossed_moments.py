@@ -13,44 +13,10 @@ from scipy import sparse
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.core.block import Block
+from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
 from panelml.mixed.core.unit_products import MixedBasis, UnitProducts
 
-__all__ = ["CrossedProducts", "OtherFactor", "by_level", "level_codes", "level_design"]
-
-
-@dataclass(frozen=True, slots=True)
-class OtherFactor:
-    """A grouping factor beside the first.
-
-    Attributes
-    ----------
-    key : str
-        Codes of its levels, in ``Block.keys``.
-    levels : int
-    first : int
-        Column of its first coefficient in Z_2; a level's coefficients stand together.
-    random : IntArray, shape (q,)
-        Positions of its regressors among the working columns' random ones.
-    """
-
-    key: str
-    levels: int
-    first: int
-    random: IntArray
-
-    @property
-    def size(self) -> int:
-        """Number of its columns in Z_2."""
-        return self.levels * self.random.size
-
-    @property
-    def span(self) -> slice:
-        """Its columns in Z_2."""
-        return slice(self.first, self.first + self.size)
-
-    def blocks(self, table: FloatArray) -> FloatArray:
-        """View of its part of a table, shape (m, m), by level: (levels, q, levels, q)."""
-        return table[self.span, self.span].reshape((self.levels, self.random.size) * 2)
+__all__ = ["CrossedProducts", "by_level", "level_codes", "level_design"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +42,28 @@ class CrossedProducts:
     right: FloatArray
 
     @classmethod
-    def of(
-        cls, block: Block, basis: MixedBasis, first: IntArray, others: tuple[OtherFactor, ...]
-    ) -> CrossedProducts:
+    def of(cls, block: Block, basis: MixedBasis, factors: CrossedFactors) -> CrossedProducts:
         """Compute one block's products.
 
         Parameters
         ----------
         block : Block
         basis : MixedBasis
-        first : IntArray, shape (q,)
-            Positions of the first factor's regressors among the random ones.
-        others : tuple of OtherFactor
+        factors : CrossedFactors
         """
         plain, whitening = basis.plain.columns(block), basis.whitening
-        design = level_design(block, plain.random, others)
+        design = level_design(block, plain.random, factors.others)
         columns = plain
         if whitening is not None:
             columns = plain.with_values(whitening(plain.values, block))
             root = whitening.roots(block.starts, whitening.facts.of(block), inverse=True)
             design = sparse.csr_array(root @ design)
         w, z = columns.observed, columns.random
-        own = UnitProducts.of_columns(w, z[first], block)
+        first = z[factors.first.random]
+        own = UnitProducts.of_columns(w, first, block)
         return cls(
             own,
-            _unit_products(block, z[first], design),
+            _unit_products(block, first, design),
             sparse.csr_array(design.T @ design),
             np.asarray(design.T @ w.T),
         )
@@ -115,13 +78,15 @@ class CrossedProducts:
         )
 
 
-def level_codes(block: Block, others: tuple[OtherFactor, ...]) -> IntArray:
+def level_codes(block: Block, others: tuple[GroupingFactor, ...]) -> IntArray:
     """Levels of the rows of a block, shape (factors - 1, n)."""
     codes = np.array([block.keys[other.key] for other in others], dtype=np.int64)
     return codes.reshape(len(others), block.n)
 
 
-def level_design(block: Block, z: FloatArray, others: tuple[OtherFactor, ...]) -> sparse.csr_array:
+def level_design(
+    block: Block, z: FloatArray, others: tuple[GroupingFactor, ...]
+) -> sparse.csr_array:
     """Z_2 on the rows of a block, shape (n, m)."""
     columns, values = [], []
     for factor in others:

@@ -6,16 +6,14 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.mixed.core.criterion import unit_changes
-from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.mixed.core.crossed_moments import CrossedProducts
+from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
 
 __all__ = ["moment_start"]
 
 
 def moment_start(
-    products: CrossedProducts,
-    first: IntArray,
-    others: tuple[OtherFactor, ...],
-    free: tuple[IntArray, IntArray],
+    products: CrossedProducts, factors: CrossedFactors, free: tuple[IntArray, IntArray]
 ) -> FloatArray:
     """Estimate the relative covariance, shape (q, q), from products of least squares residuals.
 
@@ -24,12 +22,12 @@ def moment_start(
 
     Source: Rao (1971), *Journal of Multivariate Analysis* 1, 257-275.
     """
-    factors = [first, *(other.random for other in others)]
-    size = sum(random.size for random in factors)
+    randoms, others = factors.randoms, factors.others
+    size = sum(random.size for random in randoms)
     fourth, total, score = np.zeros((size,) * 4), np.zeros((size, size)), np.zeros((size, size))
     own = products.own.toarray()
-    for a, one in enumerate(factors):
-        for b, two in enumerate(factors[: a + 1]):
+    for a, one in enumerate(randoms):
+        for b, two in enumerate(randoms[: a + 1]):
             if not one.size * two.size:
                 continue
             cells = _cells(products, own, others, a, b)
@@ -55,7 +53,7 @@ def moment_start(
 
 
 def _cells(
-    products: CrossedProducts, own: FloatArray, others: tuple[OtherFactor, ...], a: int, b: int
+    products: CrossedProducts, own: FloatArray, others: tuple[GroupingFactor, ...], a: int, b: int
 ) -> FloatArray:
     """Z_i' Z_j of levels of factors a and b <= a that meet, shape (pairs, q_a, q_b)."""
     if a == 0:
@@ -74,7 +72,7 @@ def _cells(
 
 
 def _squares(
-    products: CrossedProducts, own: FloatArray, others: tuple[OtherFactor, ...], a: int
+    products: CrossedProducts, own: FloatArray, others: tuple[GroupingFactor, ...], a: int
 ) -> FloatArray:
     """Sum over the levels of a factor of Z_j' Z_j, shape (q, q)."""
     if a == 0:
@@ -83,7 +81,7 @@ def _squares(
 
 
 def _residual_sums(
-    products: CrossedProducts, others: tuple[OtherFactor, ...], a: int
+    products: CrossedProducts, others: tuple[GroupingFactor, ...], a: int
 ) -> FloatArray:
     """Z_j' r of each level of a factor, shape (levels, q)."""
     if a == 0:

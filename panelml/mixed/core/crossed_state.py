@@ -8,9 +8,8 @@ import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.mixed.core.criterion import bending, covariance_changes, least_share, shares
-from panelml.mixed.core.crossed_moments import OtherFactor
 
-__all__ = ["CrossedCriterion", "level_coefficients"]
+__all__ = ["CrossedCriterion"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +88,10 @@ class CrossedCriterion:
         )
         return min(found, default=1.0)
 
-
-def level_coefficients(
-    at: CrossedCriterion, first: IntArray, others: tuple[OtherFactor, ...]
-) -> tuple[FloatArray, list[FloatArray]]:
-    """Predict the working random coefficients: (q_1, g), and (q, levels) for each other."""
-    relative = at.factor @ at.factor.T
-    factors = (first, *(other.random for other in others))
-    found = [
-        relative[np.ix_(random, random)] @ score
-        for random, score in zip(factors, at.scores, strict=True)
-    ]
-    return found[0], found[1:]
+    def coefficients(self) -> tuple[FloatArray, ...]:
+        """Predict the working random coefficients of each factor's levels, (q, levels)."""
+        relative = self.factor @ self.factor.T
+        return tuple(
+            relative[np.ix_(random, random)] @ score
+            for random, score in zip(self.randoms, self.scores, strict=True)
+        )

@@ -15,7 +15,8 @@ from scipy import sparse
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.mixed.core.crossed_criterion import CrossedInverse, CrossedModel
 from panelml.mixed.core.crossed_information import MOST_COEFFICIENTS, crossed_information
-from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor, by_level
+from panelml.mixed.core.crossed_moments import CrossedProducts, by_level
+from panelml.mixed.core.factors import CrossedFactors
 from panelml.mixed.core.information import VarianceInformation
 from panelml.mixed.core.optimum import FittedState, free_entries
 from panelml.mixed.core.residual_forms import Patterns, ResidualForm
@@ -62,9 +63,7 @@ class CrossedResidualProblem:
     ----------
     form : ResidualForm
     parts : tuple of LevelUnits
-    first : IntArray, shape (q_1,)
-        Positions of the first factor's regressors among the random ones; none if it has none.
-    others : tuple of OtherFactor
+    factors : CrossedFactors
     free : pair of IntArray, shape (t,)
         Rows and columns of the free entries of the factor.
     n_units, n_fixed, n : int
@@ -74,8 +73,7 @@ class CrossedResidualProblem:
 
     form: ResidualForm
     parts: tuple[LevelUnits, ...]
-    first: IntArray
-    others: tuple[OtherFactor, ...]
+    factors: CrossedFactors
     free: tuple[IntArray, IntArray]
     n_units: int
     n_fixed: int
@@ -87,18 +85,16 @@ class CrossedResidualProblem:
         cls,
         rows: UnitRows,
         form: ResidualForm,
-        first: IntArray,
-        others: tuple[OtherFactor, ...],
+        factors: CrossedFactors,
         free: tuple[IntArray, IntArray],
     ) -> CrossedResidualProblem:
         """Sort units by their number of rows, and lay their regressors out by level."""
         classes = size_classes(rows.starts, rows.patterns, absolute=form.kind == "unstructured")
-        parts = tuple(_laid_out(rows, part, first, others) for part in classes)
+        parts = tuple(_laid_out(rows, part, factors) for part in classes)
         return cls(
             form,
             parts,
-            first,
-            others,
+            factors,
             free,
             rows.sizes.size,
             rows.columns.n_fixed,
@@ -120,17 +116,17 @@ class CrossedResidualProblem:
             for inverse, part in zip(inverses, self.parts, strict=True)
         )
         log_det = sum(float(own.sum()) for own in logs)
-        model = CrossedModel(self._products(white, log_det), self.first, self.others, self.free)
+        model = CrossedModel(self._products(white, log_det), self.factors, self.free)
         return WhiteLevels(self, theta, model, white, inverses)
 
     def split(self, rows: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Split columns into [X, y], the first factor's regressors and the others'."""
-        w = self.n_fixed + 1
-        return rows[..., :w], rows[..., w : w + self.first.size], rows[..., w + self.first.size :]
+        w, q = self.n_fixed + 1, self.factors.first.random.size
+        return rows[..., :w], rows[..., w : w + q], rows[..., w + q :]
 
     def _products(self, white: tuple[FloatArray, ...], log_det: float) -> CrossedProducts:
-        q, g, p1 = self.first.size, self.n_units, self.n_fixed + 1
-        m = sum(other.size for other in self.others)
+        q, g, p1 = self.factors.first.random.size, self.n_units, self.n_fixed + 1
+        m = self.factors.columns
         s, c, total = np.zeros((q, q, g)), np.zeros((q, p1, g)), np.zeros((p1, p1))
         right, own = np.zeros((m, p1)), sparse.csr_array((m, m))
         places, cross = [], []
@@ -194,8 +190,8 @@ class WhiteLevels:
         None where the table of all coefficients would be too large.
         """
         model = self.likelihood
-        own = model.first.size * self.problem.n_units
-        if own + sum(other.size for other in model.others) > MOST_COEFFICIENTS:
+        own = model.factors.first.random.size * self.problem.n_units
+        if own + model.factors.columns > MOST_COEFFICIENTS:
             return None
         at = model.evaluate(factor, restricted=restricted)
         return crossed_information(model, at, restricted=restricted)
@@ -230,34 +226,30 @@ class ResidualLayout:
 
     Attributes
     ----------
-    first : IntArray, shape (q_1,)
-        Positions of those of the units whose residuals depend on each other; there may be none.
-    others : tuple of OtherFactor
+    factors : CrossedFactors
+        The first is that of the units whose residuals depend on each other; it may have none.
     structure : BoolArray, shape (q, q)
         Which random coefficients may be correlated.
     """
 
-    first: IntArray
-    others: tuple[OtherFactor, ...]
+    factors: CrossedFactors
     structure: BoolArray
 
     def likelihood(self, rows: UnitRows, form: ResidualForm) -> ResidualLikelihood:
         """Return the likelihood of rows."""
-        if not self.others:
+        if not self.factors.others:
             return residual_problem(rows, form)
         free = free_entries(self.structure)
-        return CrossedResidualProblem.of(rows, form, self.first, self.others, free)
+        return CrossedResidualProblem.of(rows, form, self.factors, free)
 
 
-def _laid_out(
-    rows: UnitRows, part: SizeClass, first: IntArray, others: tuple[OtherFactor, ...]
-) -> LevelUnits:
+def _laid_out(rows: UnitRows, part: SizeClass, factors: CrossedFactors) -> LevelUnits:
     order = np.argsort(part.pattern, kind="stable")
     at = part.at[order]
     observed, random = rows.columns.observed, rows.columns.random
-    found = [np.moveaxis(np.concatenate([observed, random[first]])[:, at], 0, 2)]
+    found = [np.moveaxis(np.concatenate([observed, random[factors.first.random]])[:, at], 0, 2)]
     columns, touched = [], []
-    for other, codes in zip(others, rows.codes, strict=True):
+    for other, codes in zip(factors.others, rows.codes, strict=True):
         spread, levels, present = by_level(codes[at], random[other.random][:, at])
         found.append(spread)
         q = other.random.size

@@ -16,7 +16,8 @@ import numpy as np
 from panelml._typing import FloatArray, IntArray
 from panelml.core.block import Block
 from panelml.mixed.core.collapse import fewer
-from panelml.mixed.core.crossed_moments import OtherFactor, level_codes
+from panelml.mixed.core.crossed_moments import level_codes
+from panelml.mixed.core.factors import GroupingFactor
 from panelml.mixed.core.information import VarianceInformation, variance_information
 from panelml.mixed.core.optimum import FittedState, SingleFactor
 from panelml.mixed.core.residual_forms import Patterns, ResidualForm
@@ -70,7 +71,7 @@ class UnitRows:
         block: Block,
         basis: MixedBasis,
         facts: RowFacts,
-        others: tuple[OtherFactor, ...] = (),
+        others: tuple[GroupingFactor, ...] = (),
     ) -> UnitRows:
         """Collect the rows of one block, by a basis that leaves them as they are."""
         weight = 0.0 if block.weights is None else float(np.log(block.weights).sum())

@@ -15,8 +15,9 @@ from scipy.sparse.linalg import SuperLU, splu
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.mixed.core.criterion import profile
-from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
-from panelml.mixed.core.crossed_state import CrossedCriterion, level_coefficients
+from panelml.mixed.core.crossed_criterion import CrossedModel
+from panelml.mixed.core.crossed_moments import CrossedProducts
+from panelml.mixed.core.crossed_state import CrossedCriterion
 from panelml.mixed.core.optimum import start_factor
 
 __all__ = ["SparseCrossedModel"]
@@ -29,35 +30,23 @@ START = 0.5
 
 @dataclass(frozen=True, slots=True)
 class SparseCrossedModel:
-    """Products and layout of a model of random intercepts; evaluates the criterion.
+    """A crossed model of random intercepts; evaluates its criterion by sparse systems.
 
     Attributes
     ----------
-    products : CrossedProducts
-    first : IntArray, shape (1,)
-        Position of the first factor's intercept among the random ones.
-    others : tuple of OtherFactor
-    free : pair of IntArray, shape (t,)
-        Rows and columns of the free entries of the factor.
+    model : CrossedModel
     """
 
-    products: CrossedProducts
-    first: IntArray
-    others: tuple[OtherFactor, ...]
-    free: tuple[IntArray, IntArray]
+    model: CrossedModel
 
     def start(self, structure: BoolArray) -> FloatArray:
         """Start from equal variances."""
         return start_factor(START**2 * np.eye(len(structure)), structure)
 
-    def coefficients(self, at: CrossedCriterion) -> tuple[FloatArray, list[FloatArray]]:
-        """Predict the working random coefficients: (1, g), and (1, levels) for each other."""
-        return level_coefficients(at, self.first, self.others)
-
     def evaluate(self, factor: FloatArray, *, restricted: bool) -> CrossedCriterion:
         """Evaluate the criterion, its gradient and its average information."""
-        units, variances = self.products.units, np.diag(factor) ** 2
-        left = _InterceptsOut.of(self.products, variances[self.first[0]])
+        units, variances = self.model.products.units, np.diag(factor) ** 2
+        left = _InterceptsOut.of(self.model.products, variances[self._places[0]])
         at = self._factorised(left, variances)
         total = left.total - left.right.T @ at.solve(left.right)
         found = profile(
@@ -83,7 +72,7 @@ class SparseCrossedModel:
             gradient,
             average,
             scale,
-            self.free,
+            self.model.free,
             tuple(score[None] for score in scores),
             tuple(np.array([[g]]) for g in traces),
             tuple(np.array([place]) for place in self._places),
@@ -92,12 +81,14 @@ class SparseCrossedModel:
 
     @property
     def _places(self) -> list[int]:
-        return [int(self.first[0]), *(int(other.random[0]) for other in self.others)]
+        return [int(random[0]) for random in self.model.factors.randoms]
 
     def _factorised(self, left: _InterceptsOut, variances: FloatArray) -> _Factorised:
-        roots = [np.sqrt(variances[other.random[0]]) for other in self.others]
-        levels = [other.levels for other in self.others]
-        return _Factorised.of(left, np.repeat(roots, levels), tuple(o.span for o in self.others))
+        roots = [np.sqrt(variances[other.random[0]]) for other in self.model.factors.others]
+        levels = [other.levels for other in self.model.factors.others]
+        return _Factorised.of(
+            left, np.repeat(roots, levels), tuple(o.span for o in self.model.factors.others)
+        )
 
     def _traces(self, at: _Factorised, variances: FloatArray) -> list[float]:
         """Sum over levels of Z_j' V^-1 Z_j: the derivative of log det V in each variance.
@@ -107,17 +98,20 @@ class SparseCrossedModel:
         on the scale of the variance and 1 / n.
         """
         found = []
-        levels = [self.products.units.s.shape[2], *(other.levels for other in self.others)]
+        levels = [
+            self.model.products.units.s.shape[2],
+            *(other.levels for other in self.model.factors.others),
+        ]
         for place, count in zip(self._places, levels, strict=True):
-            step = STEP * (variances[place] + count / self.products.units.n)
+            step = STEP * (variances[place] + count / self.model.products.units.n)
             moves = step * np.array([-1, 1] if variances[place] >= step else [1, 2, 3])
             logs = []
             for move in moves:
                 moved = variances.copy()
                 moved[place] += move
                 left = at.left
-                if place == self.first[0]:
-                    left = _InterceptsOut.of(self.products, moved[place])
+                if place == self._places[0]:
+                    left = _InterceptsOut.of(self.model.products, moved[place])
                 logs.append(self._factorised(left, moved).logdet - at.logdet)
             powers = moves[:, None] ** np.arange(1, moves.size + 1)
             found.append(float(np.linalg.solve(powers, np.array(logs))[0]))

@@ -16,12 +16,8 @@ from panelml.core.block import Block
 from panelml.core.groups import group_sums, spread
 from panelml.mixed.core.collapse import collapse
 from panelml.mixed.core.crossed_criterion import CrossedModel
-from panelml.mixed.core.crossed_moments import (
-    CrossedProducts,
-    OtherFactor,
-    level_codes,
-    level_design,
-)
+from panelml.mixed.core.crossed_moments import CrossedProducts, level_codes, level_design
+from panelml.mixed.core.factors import GroupingFactor
 from panelml.mixed.core.optimum import SingleFactor
 from panelml.mixed.core.unit_products import MixedBasis, MixedMoments, solve_root
 from panelml.mixed.core.whitening import RowPatterns, Whitening
@@ -66,7 +62,7 @@ class WorkingRows:
     patterns: RowPatterns | None = None
 
     @classmethod
-    def of(cls, block: Block, basis: MixedBasis, others: tuple[OtherFactor, ...]) -> WorkingRows:
+    def of(cls, block: Block, basis: MixedBasis, others: tuple[GroupingFactor, ...]) -> WorkingRows:
         """Compute one block's rows."""
         whitening, columns = basis.whitening, basis.plain.columns(block)
         root = np.sqrt(block.row_weights)
@@ -222,7 +218,7 @@ def crossed_problem(rows: WorkingRows, model: CrossedModel, y: FloatArray) -> Cr
     units, design = products.units, rows.design
     assert design is not None
     c, m, right = units.c.copy(), units.m.copy(), products.right.copy()
-    c[:, -1] = group_sums(rows.z[model.first] * y, rows.starts)
+    c[:, -1] = group_sums(rows.z[model.factors.first.random] * y, rows.starts)
     m[-1, :-1] = m[:-1, -1] = rows.x @ y
     m[-1, -1] = y @ y
     right[:, -1] = design.T @ y

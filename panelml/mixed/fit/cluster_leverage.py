@@ -133,8 +133,8 @@ def _factors(
     if isinstance(prediction, UnitPrediction):
         places = {unit: np.arange(prediction.basis.n_random)}
     else:
-        places = {unit: prediction.first}
-        places |= {tuple(f.key.split("^")): f.random for f, _ in prediction.others}
+        places = {unit: prediction.factors.first.random}
+        places |= {other.group: other.random for other in prediction.factors.others}
     for group in places:
         if not is_nested(influence, group, columns):
             raise SpecificationError(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import FloatArray
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.engine.progress import evaluations
@@ -18,7 +17,8 @@ from panelml.mixed.core.collapse import collapse
 from panelml.mixed.core.criterion import evaluate
 from panelml.mixed.core.crossed_criterion import CrossedModel
 from panelml.mixed.core.crossed_information import MOST_COEFFICIENTS, crossed_information
-from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.mixed.core.crossed_moments import CrossedProducts
+from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
 from panelml.mixed.core.fill import dense_core
 from panelml.mixed.core.information import (
     CovarianceSensitivity,
@@ -38,13 +38,11 @@ from panelml.mixed.core.unit_products import MixedMoments, UnitProducts, residua
 from panelml.mixed.core.working_columns import WorkingColumns
 
 __all__ = [
-    "FactorLayout",
     "LevelCurvature",
     "LevelsFit",
     "crossed_model",
     "fit_levels",
     "fitted_model",
-    "other_factors",
     "require_dense",
     "single_moments",
 ]
@@ -54,22 +52,6 @@ MOST_DENSE = 15_000
 # From so many on it is held sparsely, if eliminating them leaves a dense core no larger than this.
 LEAST_SPARSE = 5_000
 MOST_CORE = 2_500
-
-
-@dataclass(frozen=True, slots=True)
-class FactorLayout:
-    """A grouping factor and its regressors.
-
-    Attributes
-    ----------
-    group : tuple of str
-        Its columns.
-    random : IntArray, shape (q,)
-        Positions of its regressors among all random ones.
-    """
-
-    group: tuple[str, ...]
-    random: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +85,7 @@ class LevelCurvature:
     ----------
     sample : Sample
     columns : WorkingColumns
-    factors : tuple of FactorLayout
+    factors : tuple of GroupingFactor
     factor : FloatArray, shape (q, q)
         At the optimum.
     restricted : bool
@@ -111,7 +93,7 @@ class LevelCurvature:
 
     sample: Sample
     columns: WorkingColumns
-    factors: tuple[FactorLayout, ...]
+    factors: tuple[GroupingFactor, ...]
     factor: FloatArray
     restricted: bool
 
@@ -158,12 +140,15 @@ class LevelCurvature:
     @property
     def coefficients(self) -> int:
         """Number of random coefficients, of all levels."""
-        levels = self.sample.source.levels
-        return sum(levels(factor.group) * factor.random.size for factor in self.factors)
+        return sum(factor.size for factor in self.factors)
 
 
 def fit_levels(
-    sample: Sample, columns: WorkingColumns, factors: tuple[FactorLayout, ...], *, restricted: bool
+    sample: Sample,
+    columns: WorkingColumns,
+    factors: tuple[GroupingFactor, ...],
+    *,
+    restricted: bool,
 ) -> LevelsFit:
     """Maximise the (restricted) likelihood.
 
@@ -172,7 +157,7 @@ def fit_levels(
     sample : Sample
         Laid out by the first factor.
     columns : WorkingColumns
-    factors : tuple of FactorLayout
+    factors : tuple of GroupingFactor
     restricted : bool
     """
     if len(factors) == 1:
@@ -181,14 +166,15 @@ def fit_levels(
         relative = single.criterion.factor @ single.criterion.factor.T
         prediction = UnitPrediction(columns.basis, single.criterion.coef, relative)
         return LevelsFit(single, prediction, moments.n)
-    model = fitted_model(crossed_model(sample, columns, factors))
+    crossed = crossed_model(sample, columns, factors)
+    model = fitted_model(crossed)
     with evaluations("Mixed model") as said:
-        crossed = maximise_mixed(Watched(model, said), columns.structure, restricted=restricted)
-    units, levels = model.coefficients(crossed.criterion)
-    pairs = tuple(zip(model.others, levels, strict=True))
-    relative = crossed.criterion.factor @ crossed.criterion.factor.T
-    joint = CrossedPrediction(columns.basis, model.first, units, pairs, relative)
-    return LevelsFit(crossed, joint, model.products.units.n)
+        optimum = maximise_mixed(Watched(model, said), columns.structure, restricted=restricted)
+    at = optimum.criterion
+    joint = CrossedPrediction(
+        columns.basis, crossed.factors, at.coefficients(), at.factor @ at.factor.T
+    )
+    return LevelsFit(optimum, joint, crossed.products.units.n)
 
 
 def single_moments(sample: Sample, columns: WorkingColumns) -> MixedMoments:
@@ -208,12 +194,12 @@ def fitted_model(model: CrossedModel) -> CrossedModel | SparseCrossedModel:
     SpecificationError
         If it would have to be dense, and is too large for that.
     """
-    size = sum(other.size for other in model.others)
-    slopes = any(part.size > 1 for part in (model.first, *(o.random for o in model.others)))
+    size = model.factors.columns
+    slopes = any(random.size > 1 for random in model.factors.randoms)
     if size > LEAST_SPARSE and not slopes:
         cross = model.products.cross[0]
         if dense_core(sparse.csr_array(model.products.own + cross.T @ cross)) <= MOST_CORE:
-            return SparseCrossedModel(model.products, model.first, model.others, model.free)
+            return SparseCrossedModel(model)
     if size <= MOST_DENSE:
         return model
     why = (
@@ -224,12 +210,12 @@ def fitted_model(model: CrossedModel) -> CrossedModel | SparseCrossedModel:
     raise SpecificationError(
         f"{why} a dense system of the coefficients of all but the largest; here are {size:,}, "
         f"more than {MOST_DENSE:,}. Absorb some of the factors as fixed effects (FixedEffects with "
-        f"{' | '.join(other.key for other in model.others)} after the bar)"
+        f"{' | '.join(other.key for other in model.factors.others)} after the bar)"
         + (", or use random intercepts." if slopes else ".")
     )
 
 
-def require_dense(others: Iterable[OtherFactor], what: str) -> None:
+def require_dense(factors: CrossedFactors, what: str) -> None:
     """Refuse what takes a dense system of the factors beside the first, where it is too large.
 
     Raises
@@ -237,7 +223,7 @@ def require_dense(others: Iterable[OtherFactor], what: str) -> None:
     SpecificationError
         Saying how large it is.
     """
-    size = sum(other.size for other in others)
+    size = factors.columns
     if size > MOST_DENSE:
         raise SpecificationError(
             f"{what} takes a dense system of the coefficients of all grouping factors but the "
@@ -246,19 +232,9 @@ def require_dense(others: Iterable[OtherFactor], what: str) -> None:
 
 
 def crossed_model(
-    sample: Sample, columns: WorkingColumns, factors: tuple[FactorLayout, ...]
+    sample: Sample, columns: WorkingColumns, factors: tuple[GroupingFactor, ...]
 ) -> CrossedModel:
     """Fold the rows of a model with several grouping factors."""
-    first, others = factors[0].random, other_factors(sample, factors[1:])
-    products = fold(sample, lambda block: CrossedProducts.of(block, columns.basis, first, others))
-    return CrossedModel(products, first, others, free_entries(columns.structure))
-
-
-def other_factors(sample: Sample, factors: tuple[FactorLayout, ...]) -> tuple[OtherFactor, ...]:
-    """Lay the coefficients of grouping factors beside the first out in columns."""
-    found, first = [], 0
-    for factor in factors:
-        levels = sample.source.levels(factor.group)
-        found.append(OtherFactor("^".join(factor.group), levels, first, factor.random))
-        first += found[-1].size
-    return tuple(found)
+    crossed = CrossedFactors.of(factors[0], factors[1:])
+    products = fold(sample, lambda block: CrossedProducts.of(block, columns.basis, crossed))
+    return CrossedModel(products, crossed, free_entries(columns.structure))

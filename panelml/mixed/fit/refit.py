@@ -11,6 +11,7 @@ from panelml._typing import FloatArray
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.mixed.core.crossed_criterion import CrossedModel
+from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
 from panelml.mixed.core.optimum import (
     FittedState,
     MixedOptimum,
@@ -28,10 +29,8 @@ from panelml.mixed.core.unit_products import MixedMoments
 from panelml.mixed.core.working_columns import WorkingColumns
 from panelml.mixed.core.working_rows import Truth, WorkingRows, crossed_problem, single_problem
 from panelml.mixed.fit.multilevel import (
-    FactorLayout,
     crossed_model,
     fitted_model,
-    other_factors,
     single_moments,
 )
 
@@ -120,7 +119,7 @@ class Refitter:
         cls,
         sample: Sample,
         columns: WorkingColumns,
-        factors: tuple[FactorLayout, ...],
+        factors: tuple[GroupingFactor, ...],
         relative: FloatArray,
         *,
         restricted: bool,
@@ -132,12 +131,12 @@ class Refitter:
         sample : Sample
             Laid out by the first factor.
         columns : WorkingColumns
-        factors : tuple of FactorLayout
+        factors : tuple of GroupingFactor
         relative : FloatArray, shape (q, q)
             Iterations start near it.
         restricted : bool
         """
-        others = other_factors(sample, factors[1:])
+        others = CrossedFactors.of(factors[0], factors[1:]).others
         rows = fold(sample, lambda block: WorkingRows.of(block, columns.basis, others))
         products: MixedMoments | CrossedModel
         if others:
@@ -213,7 +212,7 @@ class ResidualRefitter:
         cls, sample: Sample, columns: WorkingColumns, layout: ResidualLayout, *, restricted: bool
     ) -> ResidualRefitter:
         """Pass over the rows of a sample, whose columns were made independent."""
-        basis, whitening, others = columns.basis, columns.basis.whitening, layout.others
+        basis, whitening, others = columns.basis, columns.basis.whitening, layout.factors.others
         assert whitening is not None
         rows = fold(sample, lambda block: WorkingRows.of(block, basis, others))
         plain = fold(sample, lambda b: UnitRows.of(b, basis.plain, whitening.facts, others))

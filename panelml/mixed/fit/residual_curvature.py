@@ -69,7 +69,7 @@ class ResidualCurvature:
         SpecificationError
             If several grouping factors have too many coefficients.
         """
-        basis, others = self.columns.basis, self.layout.others
+        basis, others = self.columns.basis, self.layout.factors.others
         whitening = basis.whitening
         assert whitening is not None
         rows = fold(self.sample, lambda b: UnitRows.of(b, basis.plain, whitening.facts, others))

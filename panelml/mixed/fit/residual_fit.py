@@ -14,6 +14,7 @@ from panelml.engine.fold import fold
 from panelml.engine.progress import evaluations
 from panelml.errors import ConvergenceError, IdentificationError, SpecificationError, listing
 from panelml.mixed.core.blup import CrossedPrediction, UnitPrediction
+from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
 from panelml.mixed.core.residual_crossed import CrossedResidualProblem, ResidualLayout
 from panelml.mixed.core.residual_forms import ResidualForm
 from panelml.mixed.core.residual_optimum import (
@@ -25,7 +26,7 @@ from panelml.mixed.core.residual_rows import UnitRows
 from panelml.mixed.core.structures import ResidualLike, ResidualStructure, parse
 from panelml.mixed.core.whitening import Ranks, RowFacts, Whitening
 from panelml.mixed.core.working_columns import WorkingColumns
-from panelml.mixed.fit.multilevel import FactorLayout, LevelsFit, other_factors, require_dense
+from panelml.mixed.fit.multilevel import LevelsFit, require_dense
 
 __all__ = ["ResidualFit", "ResidualPlan", "fit_residual"]
 
@@ -133,7 +134,7 @@ class ResidualFit:
 def fit_residual(
     sample: Sample,
     columns: WorkingColumns,
-    factors: tuple[FactorLayout, ...],
+    factors: tuple[GroupingFactor, ...],
     plan: ResidualPlan,
     group: tuple[str, ...],
     *,
@@ -147,7 +148,7 @@ def fit_residual(
     sample : Sample
         With the plan's keys and slopes.
     columns : WorkingColumns
-    factors : tuple of FactorLayout
+    factors : tuple of GroupingFactor
     plan : ResidualPlan
     group : tuple of str
         Whose rows depend on each other: the sample is laid out by it.
@@ -166,7 +167,9 @@ def fit_residual(
     """
     layout = _layout(sample, columns, factors, group)
     facts, labels = _facts(sample, plan)
-    rows = fold(sample, lambda block: UnitRows.of(block, columns.basis, facts, layout.others))
+    rows = fold(
+        sample, lambda block: UnitRows.of(block, columns.basis, facts, layout.factors.others)
+    )
     _check(rows, sample, plan)
     form = _form(rows, plan, labels)
     if intercept:
@@ -194,16 +197,17 @@ def fit_residual(
 def _layout(
     sample: Sample,
     columns: WorkingColumns,
-    factors: tuple[FactorLayout, ...],
+    factors: tuple[GroupingFactor, ...],
     group: tuple[str, ...],
 ) -> ResidualLayout:
-    first: IntArray = np.zeros(0, dtype=np.int64)
+    nothing: IntArray = np.zeros(0, dtype=np.int64)
+    first = GroupingFactor(group, sample.source.levels(group), nothing)
     for factor in factors:
         if factor.group == group:
-            first = factor.random
-    others = other_factors(sample, tuple(f for f in factors if f.group != group))
-    require_dense(others, "A model with dependent residuals")
-    return ResidualLayout(first, others, columns.structure)
+            first = factor
+    crossed = CrossedFactors.of(first, (f for f in factors if f.group != group))
+    require_dense(crossed, "A model with dependent residuals")
+    return ResidualLayout(crossed, columns.structure)
 
 
 def _predicted(
@@ -214,9 +218,8 @@ def _predicted(
     restricted: bool,
 ) -> CrossedPrediction:
     model, factor = problem.whiten(optimum.theta).likelihood, optimum.mixed.criterion.factor
-    units, levels = model.coefficients(model.evaluate(factor, restricted=restricted))
-    pairs = tuple(zip(model.others, levels, strict=True))
-    return CrossedPrediction(columns.basis, model.first, units, pairs, factor @ factor.T)
+    levels = model.evaluate(factor, restricted=restricted).coefficients()
+    return CrossedPrediction(columns.basis, model.factors, levels, factor @ factor.T)
 
 
 def _facts(sample: Sample, plan: ResidualPlan) -> tuple[RowFacts, tuple[tuple[str, ...], ...]]:

@@ -17,8 +17,9 @@ from panelml.data.panel.grouping import count_levels
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import ConvergenceError, IdentificationError, SpecificationError
+from panelml.mixed.core.factors import GroupingFactor
 from panelml.mixed.core.working_columns import RandomBlock, WorkingColumns, working_columns
-from panelml.mixed.fit.multilevel import FactorLayout, LevelsFit, fit_levels
+from panelml.mixed.fit.multilevel import LevelsFit, fit_levels
 from panelml.mixed.fit.residual_fit import ResidualFit, ResidualPlan, fit_residual
 
 __all__ = ["Layout", "MultilevelFit", "fit_sample", "ordered_groups"]
@@ -43,14 +44,14 @@ class Layout:
     ----------
     blocks : tuple of RandomBlock
         Terms whose coefficients may be correlated.
-    factors : tuple of FactorLayout
+    factors : tuple of GroupingFactor
         Grouping factors, the one with most levels first.
     labels : tuple of str
         Random coefficients, in the order of the blocks.
     """
 
     blocks: tuple[RandomBlock, ...]
-    factors: tuple[FactorLayout, ...]
+    factors: tuple[GroupingFactor, ...]
     labels: tuple[str, ...]
 
     def has_intercept(self, group: tuple[str, ...]) -> bool:
@@ -192,7 +193,9 @@ def _lay_out(sample: Sample, groups: tuple[tuple[str, ...], ...]) -> Layout:
         labels += own
         owner += [term.group] * len(own)
     factors = tuple(
-        FactorLayout(group, np.flatnonzero([group == other for other in owner]))
+        GroupingFactor(
+            group, sample.source.levels(group), np.flatnonzero([group == other for other in owner])
+        )
         for group in groups
         if group in owner
     )

@@ -17,8 +17,9 @@ from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError
 from panelml.mixed.core.blup import CrossedPrediction, UnitPrediction
+from panelml.mixed.core.factors import GroupingFactor
 from panelml.mixed.core.working_columns import WorkingColumns
-from panelml.mixed.fit.multilevel import FactorLayout, require_dense
+from panelml.mixed.fit.multilevel import require_dense
 from panelml.mixed.fit.sample_fit import MultilevelFit
 from panelml.mixed.results.variance import (
     ComponentErrors,
@@ -60,12 +61,9 @@ class FactorCoefficients:
 
     Attributes
     ----------
-    group : tuple of str
-        The grouping factor's columns.
+    factor : GroupingFactor
     labels : tuple of str
         Random coefficients, in the user's terms.
-    random : IntArray, shape (q,)
-        Their positions among all random coefficients.
     cov : FloatArray, shape (q, q)
         Their covariance, exactly zero where a variance is estimated at zero.
     structure : BoolArray, shape (q, q)
@@ -76,9 +74,8 @@ class FactorCoefficients:
         From the working to the user's coefficients.
     """
 
-    group: tuple[str, ...]
+    factor: GroupingFactor
     labels: tuple[str, ...]
-    random: IntArray
     cov: FloatArray
     structure: BoolArray
     relative: FloatArray
@@ -87,7 +84,7 @@ class FactorCoefficients:
     @classmethod
     def of(
         cls,
-        factor: FactorLayout,
+        factor: GroupingFactor,
         labels: tuple[str, ...],
         columns: WorkingColumns,
         cov: FloatArray,
@@ -96,14 +93,23 @@ class FactorCoefficients:
         """Take those of one factor from the covariances of all, shape (q, q)."""
         entries = np.ix_(factor.random, factor.random)
         return cls(
-            factor.group,
+            factor,
             tuple(labels[j] for j in factor.random),
-            factor.random,
             cov[entries],
             columns.structure[entries],
             relative[entries],
             columns.random_back[entries],
         )
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """The grouping factor's columns."""
+        return self.factor.group
+
+    @property
+    def random(self) -> IntArray:
+        """Positions of the coefficients among all random ones, shape (q,)."""
+        return self.factor.random
 
     @property
     def name(self) -> str:
@@ -309,10 +315,11 @@ class RandomCoefficients:
             values = fold(sample, lambda block: RowValues(prediction.coefficients(block))).values
             return [(self.parts[0], unit_levels(sample, self.parts[0].group), values)]
         found, parts = [], self.parts
-        if prediction.first.size:
-            found = [(parts[0], unit_levels(sample, parts[0].group), prediction.units)]
+        units, *others = prediction.levels
+        if prediction.factors.first.random.size:
+            found = [(parts[0], unit_levels(sample, parts[0].group), units)]
             parts = parts[1:]
-        for part, (_, values) in zip(parts, prediction.others, strict=True):
+        for part, values in zip(parts, others, strict=True):
             levels, present = sample_levels(sample, part.group)
             found.append((part, levels, values[:, present]))
         return found
@@ -333,11 +340,10 @@ class RandomCoefficients:
 
             found = [fold(sample, flat).values.reshape(q, q, -1)]
         else:
-            others = [factor for factor, _ in prediction.others]
-            require_dense(others, "A conditional standard deviation")
+            require_dense(prediction.factors, "A conditional standard deviation")
             products = fold(sample, prediction.products)
             found = prediction.spreads(products, self.relative)
-            own = int(prediction.first.size > 0)
+            own = int(prediction.factors.first.random.size > 0)
             found = found[1 - own :]
             for place, part in enumerate(self.parts[own:], start=own):
                 found[place] = found[place][:, :, sample_levels(sample, part.group)[1]]

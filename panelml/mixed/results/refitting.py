@@ -23,7 +23,7 @@ from panelml.errors import (
 from panelml.inference.distributions import normal_critical
 from panelml.mixed.core.blup import CrossedPrediction, UnitPrediction
 from panelml.mixed.core.working_rows import Truth
-from panelml.mixed.fit.multilevel import FactorLayout, require_dense
+from panelml.mixed.fit.multilevel import require_dense
 from panelml.mixed.fit.refit import AnyRefitter, Refit, Refitter, ResidualRefitter
 from panelml.mixed.fit.residual_fit import ResidualPlan
 from panelml.mixed.results.bootstrap import (
@@ -221,7 +221,7 @@ def _refittable(refits: Refitting) -> Refittable:
         whitening = random.prediction.basis.whitening
         assert whitening is not None
         plan = ResidualPlan(refits.residual.structure, whitening.facts.time)
-        if not refits.residual.layout.first.size:
+        if not refits.residual.layout.factors.first.random.size:
             groups = (tuple(sample.source.unit.split(":")), *groups)
     return Refittable(sample, groups, random.restricted, plan)
 
@@ -239,7 +239,7 @@ def independent_refitter(refits: Refitting, what: str = "This") -> Refitter:
     return Refitter.of(
         refits.fit._sample,
         random.columns,
-        factors_of(random),
+        tuple(part.factor for part in random.parts),
         random.relative,
         restricted=random.restricted,
     )
@@ -247,12 +247,7 @@ def independent_refitter(refits: Refitting, what: str = "This") -> Refitter:
 
 def _require_dense(refits: Refitting, what: str) -> None:
     if isinstance(refits.coefficients.prediction, CrossedPrediction):
-        require_dense([factor for factor, _ in refits.coefficients.prediction.others], what)
-
-
-def factors_of(random: RandomCoefficients) -> tuple[FactorLayout, ...]:
-    """Return the grouping factors of a fit."""
-    return tuple(FactorLayout(part.group, part.random) for part in random.parts)
+        require_dense(refits.coefficients.prediction.factors, what)
 
 
 def truth_of(refits: Refitting) -> Truth:
@@ -260,8 +255,8 @@ def truth_of(refits: Refitting) -> Truth:
     random, sample = refits.coefficients, refits.fit._sample
     units, prediction = int((sample.unit_rows > 0).sum()), random.prediction
     if isinstance(prediction, CrossedPrediction):
-        randoms = (prediction.first, *(factor.random for factor, _ in prediction.others))
-        levels = (units, *(factor.levels for factor, _ in prediction.others))
+        randoms = prediction.factors.randoms
+        levels = (units, *(other.levels for other in prediction.factors.others))
     else:
         randoms, levels = (np.arange(prediction.basis.n_random),), (units,)
     return Truth(
@@ -292,4 +287,4 @@ def _predicted(refits: Refitting) -> tuple[FloatArray, ...]:
     prediction, sample = refits.coefficients.prediction, refits.fit._sample
     if isinstance(prediction, UnitPrediction):
         return (fold(sample, lambda block: RowValues(prediction.coefficients(block))).values,)
-    return (prediction.units, *(values for _, values in prediction.others))
+    return prediction.levels

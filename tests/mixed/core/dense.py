@@ -7,17 +7,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml.core.block import Block
-from panelml.mixed.core.crossed_moments import CrossedProducts, OtherFactor
+from panelml.mixed.core.crossed_moments import CrossedProducts
+from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
 from panelml.mixed.core.unit_products import MixedBasis
 from tests.core.blocks import block_of
 
 SIZES = [1, 5, 2, 7, 1, 4, 6, 3, 5]
 LEVELS = (len(SIZES), 5, 3)
 FIRST = np.array([0, 1])
-OTHERS = (
-    OtherFactor("school", LEVELS[1], 0, np.array([2, 3])),
-    OtherFactor("region", LEVELS[2], 2 * LEVELS[1], np.array([4])),
+FACTORS = CrossedFactors.of(
+    GroupingFactor(("pupil",), LEVELS[0], FIRST),
+    (
+        GroupingFactor(("school",), LEVELS[1], np.array([2, 3])),
+        GroupingFactor(("region",), LEVELS[2], np.array([4])),
+    ),
 )
+OTHERS = FACTORS.others
 STRUCTURE = np.zeros((5, 5), dtype=bool)
 STRUCTURE[:2, :2] = STRUCTURE[2:4, 2:4] = STRUCTURE[4, 4] = True
 
@@ -42,7 +47,7 @@ def make_basis(n_random: int) -> MixedBasis:
 
 
 def products(block: Block, basis: MixedBasis) -> CrossedProducts:
-    return CrossedProducts.of(block, basis, FIRST, OTHERS)
+    return CrossedProducts.of(block, basis, FACTORS)
 
 
 def random_factor(structure: np.ndarray, seed: int = 3) -> np.ndarray:

@@ -9,8 +9,8 @@ import pytest
 
 from panelml.mixed.core.blup import CrossedPrediction, UnitPrediction
 from tests.mixed.core.dense import (
+    FACTORS,
     FIRST,
-    OTHERS,
     STRUCTURE,
     Dense,
     make_basis,
@@ -51,9 +51,8 @@ def crossed() -> tuple[CrossedPrediction, Dense]:
     block, factor = make_block(), random_factor(STRUCTURE)
     dense = Dense.of(block, 5, factor @ factor.T)
     predicted = dense.predicted()
-    others = tuple((other, dense.of_factor(predicted, other.random)) for other in OTHERS)
-    units = dense.of_factor(predicted, FIRST)
-    return CrossedPrediction(make_basis(5), FIRST, units, others, factor @ factor.T), dense
+    levels = tuple(dense.of_factor(predicted, random) for random in FACTORS.randoms)
+    return CrossedPrediction(make_basis(5), FACTORS, levels, factor @ factor.T), dense
 
 
 def test_crossed_rows_are_without_the_predictions_of_all_factors() -> None:
@@ -67,8 +66,7 @@ def test_crossed_rows_are_without_the_predictions_of_all_factors() -> None:
 def test_conditional_covariances_of_all_factors() -> None:
     prediction, dense = crossed()
     found = prediction.spreads(prediction.products(make_block()), prediction.relative)
-    randoms = (FIRST, *(other.random for other in OTHERS))
-    for spreads, random in zip(found, randoms, strict=True):
+    for spreads, random in zip(found, FACTORS.randoms, strict=True):
         expected = dense.blocks(dense.spreads(), random)
         np.testing.assert_allclose(spreads, expected, rtol=1e-7, atol=1e-9)
 

@@ -8,6 +8,7 @@ import pytest
 from panelml.mixed.core.crossed_criterion import CrossedModel
 from panelml.mixed.core.optimum import free_entries
 from tests.mixed.core.dense import (
+    FACTORS,
     FIRST,
     LEVELS,
     OTHERS,
@@ -26,7 +27,7 @@ FREE = free_entries(STRUCTURE)
 def model(*, weighted: bool = True) -> tuple[CrossedModel, np.ndarray, Dense]:
     block, factor = make_block(weighted=weighted), random_factor(STRUCTURE)
     dense = Dense.of(block, 5, factor @ factor.T)
-    return CrossedModel(products(block, make_basis(5)), FIRST, OTHERS, FREE), factor, dense
+    return CrossedModel(products(block, make_basis(5)), FACTORS, FREE), factor, dense
 
 
 @both
@@ -83,11 +84,10 @@ def test_the_inverse_gives_the_rows_of_the_precision() -> None:
 
 def test_predictions_are_conditional_means() -> None:
     problem, factor, dense = model()
-    first, others = problem.coefficients(problem.evaluate(factor, restricted=True))
+    levels = problem.evaluate(factor, restricted=True).coefficients()
     predicted = dense.predicted()
-    np.testing.assert_allclose(first, dense.of_factor(predicted, FIRST), rtol=1e-7, atol=1e-9)
-    for other, values in zip(OTHERS, others, strict=True):
-        expected = dense.of_factor(predicted, other.random)
+    for random, values in zip(FACTORS.randoms, levels, strict=True):
+        expected = dense.of_factor(predicted, random)
         np.testing.assert_allclose(values, expected, rtol=1e-7, atol=1e-9)
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from panelml.mixed.core.crossed_start import moment_start
 from panelml.mixed.core.optimum import free_entries
 from tests.mixed.core.dense import (
-    FIRST,
-    OTHERS,
+    FACTORS,
     STRUCTURE,
     Dense,
     make_basis,
@@ -36,5 +35,5 @@ def test_the_start_equates_squares_with_traces() -> None:
     expected[free] = variances[1:]
     expected = np.where(expected == 0, expected.T, expected)
     noise = max(variances[0], 0.05 * r @ r / r.size)
-    found = moment_start(products(block, basis), FIRST, OTHERS, free)
+    found = moment_start(products(block, basis), FACTORS, free)
     np.testing.assert_allclose(found, expected / noise, rtol=1e-7, atol=1e-9)
