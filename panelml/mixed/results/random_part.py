@@ -180,11 +180,6 @@ class RandomPart:
         level : float
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
-
-        Raises
-        ------
-        UnknownNameError
-            If there is no such grouping factor or coefficient.
         """
         predicted, spread = _one_coefficient(self.effects(sd=True), group, term)
         label, half = f"{term}, with {100 * level:g}% intervals", normal_critical(level)
@@ -229,7 +224,7 @@ class RandomPart:
         return plot_variances(grid, {"residual": residual, **between}, label=x, ax=ax)
 
     def plot_shares(self, ax: Axes | None = None) -> Axes:
-        """Plot the table of ``shares`` as stacked bars, in a new figure unless ``ax`` is given."""
+        """Plot the table of ``shares`` as stacked bars, in a new figure without ``ax``."""
         return plot_shares(self.shares(), ax=ax)
 
     def plot_diagnostics(self) -> Figure:
