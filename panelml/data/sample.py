@@ -15,11 +15,14 @@ from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights
 from panelml.data.source.chunk import Chunk, KnownMeans, Reads
 from panelml.data.source.cutting import chunk_rows, split_units
-from panelml.data.source.rows import whole_column
+from panelml.data.source.rows import FitRows, whole_column
 from panelml.data.source.source import Source
 from panelml.errors import DataError
 
 __all__ = ["Sample", "in_memory"]
+
+# The level around one that no row was seen of.
+UNSEEN = -2
 
 Array = TypeVar("Array", FloatArray, IntArray)
 
@@ -172,20 +175,32 @@ class Sample:
         """Count the sample's rows of each level of a column or combination, shape (levels,)."""
         if names == (self.source.unit,):
             return self.unit_rows
-        return np.bincount(self.codes(names), minlength=self.source.levels(names))
+        levels = self.source.levels(names)
+        counts = np.zeros(levels, dtype=np.int64)
+        for (codes,) in self._coded(names):
+            counts += np.bincount(codes, minlength=levels)
+        return counts
 
     def is_nested(self, inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
         """Whether each level of one combination of columns lies in one level of another."""
         if set(outer) <= set(inner):
             return True
-        codes, around = self.codes(inner), self.codes(outer)
-        first: IntArray = np.zeros(self.source.levels(inner), dtype=np.int64)
-        # A few rows are enough to refute most nestings.
-        for rows in (slice(1000), slice(None)):
-            first[codes[rows]] = around[rows]
-            if not (first[codes[rows]] == around[rows]).all():
-                return False
+        around: IntArray = np.full(self.source.levels(inner), UNSEEN)
+        for codes, others in self._coded(inner, outer):
+            # A few rows are enough to refute most nestings.
+            for rows in (slice(1000), slice(None)):
+                now = around.copy()
+                now[codes[rows]] = others[rows]
+                alike = (around == UNSEEN) | (around == now)
+                if not (alike.all() and (now[codes[rows]] == others[rows]).all()):
+                    return False
+            around = now
         return True
+
+    def _coded(self, *keys: tuple[str, ...]) -> Iterator[tuple[IntArray, ...]]:
+        """Code the rows of the sample by each of some keys, some units after the other."""
+        for chunk in FitRows(self.source, self.keep).each(Reads(keys=keys)):
+            yield tuple(_rows(chunk.codes[names], chunk.keep) for names in keys)
 
     def scatter(self, values: FloatArray) -> FloatArray:
         """Lay values of the sample's rows out in the user's order, missing for other rows."""

@@ -83,7 +83,7 @@ class RandomEffects:
         facts = Facts(
             "random",
             "Random effects",
-            random=((sample.panel.unit,),),
+            random=((sample.source.unit,),),
             assumption=Assumption.RANDOM_UNITS,
         )
         return fit_random(self, facts, formula, sample, self.method, self.cov, notes)
@@ -132,7 +132,7 @@ def fit_two_way(
         facts=Facts(
             "random",
             "Two-way random effects",
-            random=((sample.panel.unit,), (sample.panel.time,)),
+            random=((sample.source.unit,), (sample.source.time,)),
             assumption=Assumption.RANDOM_UNITS_AND_PERIODS,
         ),
         spec=spec,

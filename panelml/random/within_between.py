@@ -182,7 +182,7 @@ def _fit(
     split, said = split_means(sample, form, interactions)
     notes = (*said, *notes)
     mundlak = form == "mundlak"
-    facts = replace(facts, random=((sample.panel.unit,),))
+    facts = replace(facts, random=((sample.source.unit,),))
     return fit_random(
         spec, facts, formula, split, spec.method, spec.cov, notes, levels, mundlak=mundlak
     )

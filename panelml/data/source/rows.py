@@ -14,8 +14,8 @@ from panelml.data.source.source import Source
 
 __all__ = ["FitRows", "whole_column"]
 
-# Rows of a chunk in which levels are looked for, and those that tell the names of variables.
-ROWS = 50_000
+# Rows of a chunk of one or two columns, and those that tell the names of variables.
+ROWS = 1_000_000
 FIRST_ROWS = 1000
 
 

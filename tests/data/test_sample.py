@@ -1,0 +1,56 @@
+"""Counts and nestings of levels: pandas is the judge, and how rows are cut makes no difference."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import panelml as pm
+from panelml.data.formula.formula import parse_formula
+from panelml.data.sample import Sample
+from panelml.data.source import rows
+from panelml.engine.sampling import make_sample
+
+KEYS = [("unit",), ("time",), ("place",), ("region",), ("mover",), ("place", "time")]
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"unit": np.repeat(np.arange(40), 5), "time": np.tile(range(5), 40)})
+    frame["y"] = rng.normal(size=200)
+    frame["place"] = frame["unit"] // 4
+    frame["region"] = frame["place"] // 5
+    # One late row of one place lies in another region.
+    frame["mover"] = np.where(frame.index == 187, 0, frame["region"])
+    frame.loc[rng.choice(150, 20, replace=False), "y"] = np.nan
+    return make_sample(pm.Panel(frame, "unit", "time"), parse_formula("y ~ 1"), None)[0]
+
+
+def kept(sample: Sample) -> pd.DataFrame:
+    frame = sample.panel.to_native()
+    return frame[frame["y"].notna()]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+@pytest.mark.parametrize("names", KEYS, ids="^".join)
+def test_rows_of_levels(sample: Sample, names: tuple[str, ...], size: int) -> None:
+    with mock.patch.object(rows, "ROWS", size):
+        counts = sample.level_rows(names)
+    expected = kept(sample).groupby(list(names)).size().to_numpy()
+    np.testing.assert_array_equal(counts[counts > 0], expected)
+    assert counts.size == sample.source.levels(names)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+@pytest.mark.parametrize("inner", KEYS, ids="^".join)
+@pytest.mark.parametrize("outer", KEYS, ids="^".join)
+def test_nesting(sample: Sample, inner: tuple[str, ...], outer: tuple[str, ...], size: int) -> None:
+    with mock.patch.object(rows, "ROWS", size):
+        nested = sample.is_nested(inner, outer)
+    frame = kept(sample)
+    outside = frame.groupby(list(outer)).ngroup()
+    assert nested == (outside.groupby([frame[name] for name in inner]).nunique() == 1).all()
