@@ -243,7 +243,7 @@ class FittedModel:
         """
         if self._attached is None:
             raise DetachedResultError(
-                "This result was pickled without its data: fit again to ask for another "
+                f"{self.model} was pickled without its data: fit again to ask for another "
                 "covariance, residuals, effects or tests that go back to the rows."
             )
         return self._attached

@@ -97,7 +97,7 @@ class Measures(Mapping[str, Measure]):
         """
         if key in self:
             return self[key].value
-        label = measure(key, 0.0).label
+        label = measure(key, 0.0).label.partition(",")[0]
         words = label if label.startswith("R-") else label[0].lower() + label[1:]
         known = f"it has {listing(self, most=12)}" if self else "it declares no measure of fit"
         raise MissingMeasureError(f"{model} has no {words}: {known}.")

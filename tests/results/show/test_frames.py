@@ -59,7 +59,7 @@ def test_glances_stack(fits: dict[str, Results]) -> None:
 
 def test_a_model_without_slopes_has_no_test(panel: pm.Panel) -> None:
     frame = pm.PooledOLS("lwage ~ 1").fit(panel).glance()
-    assert frame[["statistic", "p_value"]].isna().all(axis=None)
+    assert not {"statistic", "p_value"} & set(frame)
 
 
 def test_polars_reads_the_result(fits: dict[str, Results]) -> None:
