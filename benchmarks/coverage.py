@@ -87,7 +87,11 @@ def measure(name: str, clusters: int, reps: int, errors: str = "clustered") -> C
 
 def _one(spec: Any, clusters: int, errors: str, seed: int) -> tuple[float, ...]:
     frame = pm.simulate.staggered(
-        UNITS, PERIODS, COHORTS, n_clusters=clusters, sigma_c=0.5, rho=0.3, seed=seed
+        UNITS,
+        PERIODS,
+        COHORTS,
+        sampling=pm.simulate.Sampling(n_clusters=clusters, sigma_c=0.5, rho=0.3),
+        seed=seed,
     )
     fit = spec.fit(pm.Panel(frame, "unit", "time")).with_cov("cluster:cluster")
     event = fit if fit.cells is None else fit.aggregate("event")

@@ -16,7 +16,9 @@ COHORTS = {4: 0.15, 5: 0.15, 6: 0.15, 7: 0.15, 8: 0.1}
 
 def staggered(rows: int) -> pd.DataFrame:
     """Five cohorts and units never treated over ten periods, with two covariates."""
-    frame = simulate.staggered(max(rows // 10, 50), 10, COHORTS, covariate=0.5, seed=1)
+    frame = simulate.staggered(
+        max(rows // 10, 50), 10, COHORTS, adopters=simulate.Adopters(covariate=0.5), seed=1
+    )
     frame["z"] = np.random.default_rng(0).standard_normal(len(frame))
     return _plain(frame)
 

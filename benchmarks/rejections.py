@@ -121,7 +121,7 @@ def simulate(design: Design, correlated: float, seed: int) -> pd.DataFrame:
         2,
         unbalanced=design.unbalanced,
         correlated=correlated,
-        sigma_t=0.0,
+        components=pm.simulate.ErrorComponents(sigma_t=0.0),
         seed=seed,
     )
     rng = np.random.default_rng([seed, 1])

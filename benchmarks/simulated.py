@@ -30,7 +30,9 @@ def draw(name: str, rows: int) -> pd.DataFrame:
         return own[name](rows)
     if name == "matched":
         workers = max(rows // (PERIODS - 1), 10)
-        return simulate.matched(workers, workers // 10, PERIODS - 1, mobility=0.2)
+        return simulate.matched(
+            workers, workers // 10, PERIODS - 1, matching=simulate.Matching(mobility=0.2)
+        )
     periods = LONG_PERIODS if name == "long" else PERIODS
     units = max(round(rows / periods / (1 - MISSING)), 2)
     frame = simulate.panel(units, periods, unbalanced=MISSING)

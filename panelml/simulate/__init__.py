@@ -6,7 +6,20 @@ values it was made from in ``frame.attrs``.
 
 from __future__ import annotations
 
-from panelml.simulate.panels import matched, multilevel, panel
-from panelml.simulate.policy import staggered
+from panelml.simulate.matches import MatchComponents, Matching, matched
+from panelml.simulate.panels import ErrorComponents, panel
+from panelml.simulate.policy import Adopters, Sampling, staggered
+from panelml.simulate.schools import SchoolEffects, multilevel
 
-__all__ = ["matched", "multilevel", "panel", "staggered"]
+__all__ = [
+    "Adopters",
+    "ErrorComponents",
+    "MatchComponents",
+    "Matching",
+    "Sampling",
+    "SchoolEffects",
+    "matched",
+    "multilevel",
+    "panel",
+    "staggered",
+]

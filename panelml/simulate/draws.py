@@ -14,7 +14,10 @@ __all__ = [
     "mixed",
     "observed",
     "require",
+    "require_autocorrelation",
+    "require_correlations",
     "require_counts",
+    "require_shares",
     "require_spreads",
 ]
 
@@ -35,6 +38,23 @@ def require_spreads(**spreads: float) -> None:
     """Refuse negative standard deviations."""
     for name, spread in spreads.items():
         require(spread >= 0, f"{name} must not be negative, but is {spread}.")
+
+
+def require_shares(**shares: float) -> None:
+    """Refuse chances of missing rows outside [0, 1)."""
+    for name, share in shares.items():
+        require(0 <= share < 1, f"{name} must be in [0, 1), not {share}.")
+
+
+def require_correlations(**correlations: float) -> None:
+    """Refuse correlations outside [-1, 1]."""
+    for name, value in correlations.items():
+        require(-1 <= value <= 1, f"{name} must be in [-1, 1], not {value}.")
+
+
+def require_autocorrelation(rho: float) -> None:
+    """Refuse autocorrelations with which errors are not stationary."""
+    require(-1 < rho < 1, f"rho must be in (-1, 1), not {rho}.")
 
 
 def observed(rng: np.random.Generator, units: int, periods: int, missing: float) -> BoolArray:

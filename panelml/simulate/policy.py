@@ -3,43 +3,99 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from panelml._typing import AnyArray, FloatArray, IntArray
-from panelml.arguments import checked
+from panelml.arguments import checked, into, moved
 from panelml.simulate.draws import (
     autoregression,
     observed,
     require,
+    require_autocorrelation,
     require_counts,
+    require_shares,
     require_spreads,
 )
 
-__all__ = ["staggered"]
+__all__ = ["Adopters", "Sampling", "staggered"]
 
 # By cohort and periods since adoption, to the effect.
 Effect = Callable[[int, int], float]
 
 
 @checked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopters:
+    """How units that adopt a policy differ from others, beside its effect.
+
+    Parameters
+    ----------
+    anticipation : sequence of float
+        Effects 1, 2, ... periods before adoption.
+    trend : float
+        Slope by which the outcome of units that adopt departs from parallel trends.
+    selection : float
+        By how much u is higher in units that adopt.
+    covariate : float
+        The coefficient beta of x, which is higher in units that adopt: trends then are parallel
+        given x only.
+    """
+
+    anticipation: Sequence[float] = ()
+    trend: float = 0.0
+    selection: float = 0.5
+    covariate: float = 0.0
+
+
+@checked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """Which rows are observed, and what is random in their outcomes.
+
+    Parameters
+    ----------
+    unbalanced : float
+        Chance, in [0, 1), that a row is missing.
+    n_clusters : int, optional
+        Number of clusters, which adopt as a whole; by default each unit on its own.
+    rho : float
+        Autocorrelation of the errors, in (-1, 1).
+    sigma_u, sigma_c, sigma_e : float
+        Standard deviations of unit effects, shocks of clusters and errors.
+
+    Raises
+    ------
+    SpecificationError
+        If a parameter is outside its range.
+    """
+
+    unbalanced: float = 0.0
+    n_clusters: int | None = None
+    rho: float = 0.0
+    sigma_u: float = 1.0
+    sigma_c: float = 0.0
+    sigma_e: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_counts(n_clusters=1 if self.n_clusters is None else self.n_clusters)
+        require_shares(unbalanced=self.unbalanced)
+        require_autocorrelation(self.rho)
+        require_spreads(sigma_u=self.sigma_u, sigma_c=self.sigma_c, sigma_e=self.sigma_e)
+
+
+@checked
+@moved(into("adopters", Adopters) | into("sampling", Sampling))
 def staggered(
     n_units: int,
     n_periods: int,
     cohorts: Mapping[int, float] | Sequence[int] | None = None,
     *,
     effect: Effect | float | None = None,
-    anticipation: Sequence[float] = (),
-    trend: float = 0.0,
-    selection: float = 0.5,
-    covariate: float = 0.0,
-    unbalanced: float = 0.0,
-    rho: float = 0.0,
-    n_clusters: int | None = None,
-    sigma_u: float = 1.0,
-    sigma_c: float = 0.0,
-    sigma_e: float = 1.0,
+    adopters: Adopters = Adopters(),
+    sampling: Sampling = Sampling(),
     seed: int = 0,
 ) -> pd.DataFrame:
     r"""Simulate the staggered adoption of a policy with known effects.
@@ -48,8 +104,8 @@ def staggered(
         + \delta t\, 1\{g_i < \infty\} + c_{k(i) t} + e_{it}
 
     Units that adopt have higher x and, by ``selection``, higher u: comparisons of levels are
-    biased. Trends are parallel where ``trend`` is zero and, unconditionally, where ``covariate``
-    is zero.
+    biased. Trends are parallel where the ``trend`` of adopters is zero and, unconditionally, where
+    the coefficient beta of their ``covariate`` is zero.
 
     Parameters
     ----------
@@ -61,22 +117,10 @@ def staggered(
     effect : callable or float, optional
         Effect of adoption, by cohort and periods since; by default
         ``(1 + periods) * (1 + rank of the cohort / 2) / 4``, so that effects grow, and differ.
-    anticipation : sequence of float
-        Effects 1, 2, ... periods before adoption.
-    trend : float
-        Slope by which the outcome of units that adopt departs from parallel trends.
-    selection : float
-        By how much u is higher in units that adopt.
-    covariate : float
-        The coefficient beta: trends then are parallel given x only.
-    unbalanced : float
-        Chance, in [0, 1), that a row is missing.
-    rho : float
-        Autocorrelation of the errors.
-    n_clusters : int, optional
-        Number of clusters, which adopt as a whole; by default each unit on its own.
-    sigma_u, sigma_c, sigma_e : float
-        Standard deviations of unit effects, cluster shocks and errors.
+    adopters : Adopters
+        How units that adopt differ from others, beside the effect.
+    sampling : Sampling
+        Missing rows, clusters, and standard deviations.
     seed : int
 
     Returns
@@ -91,35 +135,38 @@ def staggered(
     SpecificationError
         If a parameter is outside its range.
     """
-    require_counts(n_units=n_units, n_periods=n_periods, n_clusters=n_clusters or 1)
-    require(0 <= unbalanced < 1, f"unbalanced must be in [0, 1), not {unbalanced}.")
-    require(-1 < rho < 1, f"rho must be in (-1, 1), not {rho}.")
-    require_spreads(sigma_u=sigma_u, sigma_c=sigma_c, sigma_e=sigma_e)
+    require_counts(n_units=n_units, n_periods=n_periods)
     shares = _shares(cohorts, n_periods)
     rng = np.random.default_rng(seed)
-    clusters = n_clusters or n_units
+    clusters = sampling.n_clusters or n_units
     cluster = np.arange(n_units) * clusters // n_units
     first = _drawn_cohorts(rng, shares, clusters)[cluster]
 
     adopts = first > 0
     x = rng.standard_normal(n_units) + 0.5 * adopts
-    u = sigma_u * rng.standard_normal(n_units) + selection * adopts
+    u = sampling.sigma_u * rng.standard_normal(n_units) + adopters.selection * adopts
     time = np.arange(1, n_periods + 1)
-    effects = _effects(shares, time, effect, anticipation)
+    effects = _effects(shares, time, effect, adopters.anticipation)
     table = np.stack([effects[int(g)] for g in first])
-    shocks = sigma_c * rng.standard_normal((clusters, n_periods))
-    y = u[:, None] + time / 10 + table + trend * time * adopts[:, None] + shocks[cluster]
-    y += covariate * x[:, None] * (time - 1) / max(n_periods - 1, 1)
-    y += sigma_e * autoregression(rng, n_units, n_periods, rho)
-    unit, place = np.nonzero(observed(rng, n_units, n_periods, unbalanced))
+    shocks = sampling.sigma_c * rng.standard_normal((clusters, n_periods))
+    trends = adopters.trend * time * adopts[:, None]
+    y = u[:, None] + time / 10 + table + trends + shocks[cluster]
+    y += adopters.covariate * x[:, None] * (time - 1) / max(n_periods - 1, 1)
+    y += sampling.sigma_e * autoregression(rng, n_units, n_periods, sampling.rho)
+    unit, place = np.nonzero(observed(rng, n_units, n_periods, sampling.unbalanced))
     frame = _rows(unit, time[place], first, {"x": x[unit], "cluster": cluster[unit] + 1})
     frame.insert(2, "y", y[unit, place])
     frame["effect"] = table[unit, place]
     frame.attrs = {
-        "att": _records(effects), "trend": trend, "selection": selection,
-        "covariate": covariate, "rho": rho,
-        "sigma_u": sigma_u, "sigma_c": sigma_c, "sigma_e": sigma_e,
-    }  # fmt: skip
+        "att": _records(effects),
+        "trend": adopters.trend,
+        "selection": adopters.selection,
+        "covariate": adopters.covariate,
+        "rho": sampling.rho,
+        "sigma_u": sampling.sigma_u,
+        "sigma_c": sampling.sigma_c,
+        "sigma_e": sampling.sigma_e,
+    }
     return frame
 
 
@@ -127,8 +174,10 @@ def _records(effects: Mapping[int, FloatArray]) -> list[dict[str, float]]:
     """List the effects of each cohort and period."""
     return [
         {"cohort": g, "time": t, "att": float(value)}
-        for g, row in effects.items() if g > 0 for t, value in enumerate(row, start=1)
-    ]  # fmt: skip
+        for g, row in effects.items()
+        if g > 0
+        for t, value in enumerate(row, start=1)
+    ]
 
 
 def _rows(
@@ -136,9 +185,11 @@ def _rows(
 ) -> pd.DataFrame:
     adopts = (first > 0)[unit]
     own = {
-        "unit": unit + 1, "time": time, "cohort": np.where(adopts, first[unit], np.nan),
+        "unit": unit + 1,
+        "time": time,
+        "cohort": np.where(adopts, first[unit], np.nan),
         "treated": (adopts & (time >= first[unit])).astype(np.int64),
-    }  # fmt: skip
+    }
     return pd.DataFrame({**own, **columns})
 
 
@@ -167,9 +218,11 @@ def _drawn_cohorts(rng: np.random.Generator, shares: dict[int, float], n: int) -
 
 
 def _effects(
-    shares: dict[int, float], time: IntArray, effect: Effect | float | None,
+    shares: dict[int, float],
+    time: IntArray,
+    effect: Effect | float | None,
     anticipation: Sequence[float],
-) -> dict[int, FloatArray]:  # fmt: skip
+) -> dict[int, FloatArray]:
     """Effect in each period by cohort, zero for units that never adopt, shape (T,)."""
     found = {0: np.zeros(time.size)}
     for rank, g in enumerate((g for g in shares if g > 0), start=1):

@@ -16,6 +16,19 @@ MOVED: dict[Callable[..., Any], tuple[str, ...]] = {
     pm.evaluate_policy: ("control", "anticipation", "cov", "level", "draws", "seed"),
     pm.honest_did: ("result", "horizon", "weights", "betahat", "sigma", "horizons", "reference"),
     pm.pretrends_power: ("result", "betahat", "sigma", "horizons", "reference"),
+    pm.simulate.panel: (
+        *("n_regressors", "coefficients", "rho", "heteroskedastic"),
+        *("sigma_u", "sigma_t", "sigma_e"),
+    ),
+    pm.simulate.matched: (
+        *("n_regressors", "coefficients", "mobility", "sorting", "correlated"),
+        *("sigma_worker", "sigma_firm", "sigma_e"),
+    ),
+    pm.simulate.multilevel: ("sd_intercept", "sd_slope", "correlation"),
+    pm.simulate.staggered: (
+        *("anticipation", "trend", "selection", "covariate"),
+        *("unbalanced", "n_clusters", "rho", "sigma_u", "sigma_c", "sigma_e"),
+    ),
 }
 CASES = [(function, keyword) for function, keywords in MOVED.items() for keyword in keywords]
 

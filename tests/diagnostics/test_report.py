@@ -31,7 +31,7 @@ def section(page: Page, number: int) -> str:
 
 
 def simulated(correlated: float) -> pm.Panel:
-    frame = simulate.panel(300, 5, n_regressors=2, correlated=correlated, seed=4)
+    frame = simulate.panel(300, 5, regressors=2, correlated=correlated, seed=4)
     return pm.Panel(frame, "unit", "time")
 
 
@@ -74,7 +74,7 @@ def test_a_single_regressor_is_not_compared_with_others() -> None:
 
 
 def test_jointly_apart_but_no_single_regressor() -> None:
-    frame = simulate.panel(300, 5, n_regressors=1, correlated=0.8, seed=4)
+    frame = simulate.panel(300, 5, regressors=1, correlated=0.8, seed=4)
     twin = frame["x1"] + 0.01 * np.random.default_rng(1).standard_normal(len(frame))
     page = report(pm.Panel(frame.assign(twin=twin), "unit", "time"), "y ~ x1 + twin")
     said = section(page, 6)

@@ -22,7 +22,12 @@ everyone = pytest.mark.parametrize("name", ESTIMATORS)
 @cache
 def data() -> pd.DataFrame:
     frame = pm.simulate.staggered(
-        80, 7, {3: 0.25, 5: 0.25}, covariate=0.5, n_clusters=40, unbalanced=0.03, seed=11
+        80,
+        7,
+        {3: 0.25, 5: 0.25},
+        adopters=pm.simulate.Adopters(covariate=0.5),
+        sampling=pm.simulate.Sampling(n_clusters=40, unbalanced=0.03),
+        seed=11,
     )
     rng = np.random.default_rng(3)
     frame = frame.assign(half=frame["unit"] % 2)

@@ -19,7 +19,9 @@ from panelml.errors import (
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    return pm.simulate.staggered(200, 8, {3: 0.2, 5: 0.3, 6: 0.2}, seed=1, n_clusters=20)
+    return pm.simulate.staggered(
+        200, 8, {3: 0.2, 5: 0.3, 6: 0.2}, seed=1, sampling=pm.simulate.Sampling(n_clusters=20)
+    )
 
 
 def panel(frame: pd.DataFrame, **how: Any) -> pm.Panel:

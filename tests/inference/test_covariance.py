@@ -598,7 +598,9 @@ def test_an_estimate_without_variance_has_no_test() -> None:
 
 
 def test_units_that_count_as_a_whole_are_named_where_clusters_divide_them() -> None:
-    frame = pm.simulate.staggered(60, 6, {3: 0.3, 5: 0.3}, seed=1, n_clusters=10)
+    frame = pm.simulate.staggered(
+        60, 6, {3: 0.3, 5: 0.3}, seed=1, sampling=pm.simulate.Sampling(n_clusters=10)
+    )
     frame["moves"] = frame["cluster"] + (frame["time"] > 4)
     data = pm.Panel(frame, "unit", "time")
     fits: list[Any] = [

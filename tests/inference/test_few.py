@@ -115,7 +115,9 @@ def test_the_randomisation_test_of_one_treated_unit_is_the_share_of_placebos() -
 
 
 def test_clusters_of_several_units_are_counted_and_deal_dates_out_together() -> None:
-    frame = pm.simulate.staggered(60, 6, {4: 0.2}, n_clusters=10, sigma_c=1, seed=2, effect=0.0)
+    frame = pm.simulate.staggered(
+        60, 6, {4: 0.2}, sampling=pm.simulate.Sampling(n_clusters=10, sigma_c=1), seed=2, effect=0.0
+    )
     found = pm.evaluate_policy(
         "y ~ 1",
         pm.Panel(frame, unit="unit", time="time"),

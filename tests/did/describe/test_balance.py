@@ -87,7 +87,9 @@ def test_refusals() -> None:
 
 def test_overlap_is_that_of_a_logistic_regression() -> None:
     statsmodels = pytest.importorskip("statsmodels.api")
-    frame = pm.simulate.staggered(200, 6, {3: 0.3, 5: 0.2}, covariate=0.8, seed=3)
+    frame = pm.simulate.staggered(
+        200, 6, {3: 0.3, 5: 0.2}, adopters=pm.simulate.Adopters(covariate=0.8), seed=3
+    )
     frame["z"] = np.random.default_rng(1).standard_normal(len(frame))
     found = pm.overlap_table(
         frame.set_index(["unit", "time"]), ["x", "z"], cohort="cohort", control="not-yet"

@@ -18,8 +18,15 @@ from tests.golden import load
 COHORTS = {4: 0.2, 5: 0.2, 7: 0.3}
 
 
-def draw(**options: Any) -> pm.Panel:
-    frame = pm.simulate.staggered(60, 9, COHORTS, covariate=0.5, seed=4, **options)
+def draw(**sampling: float) -> pm.Panel:
+    frame = pm.simulate.staggered(
+        60,
+        9,
+        COHORTS,
+        adopters=pm.simulate.Adopters(covariate=0.5),
+        sampling=pm.simulate.Sampling(**sampling),  # type: ignore[arg-type]
+        seed=4,
+    )
     rng = np.random.default_rng(1)
     return pm.Panel(
         frame.assign(z=rng.standard_normal(len(frame)) + frame["treated"]), "unit", "time"

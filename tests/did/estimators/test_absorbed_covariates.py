@@ -27,7 +27,9 @@ MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    drawn = pm.simulate.staggered(100, 7, {3: 0.2, 5: 0.3}, seed=1, covariate=0.5)
+    drawn = pm.simulate.staggered(
+        100, 7, {3: 0.2, 5: 0.3}, seed=1, adopters=pm.simulate.Adopters(covariate=0.5)
+    )
     return drawn.assign(
         z=drawn["time"] * drawn["unit"] % 7.0,
         place=np.where(drawn["unit"] % 3 == 0, "a", "b"),

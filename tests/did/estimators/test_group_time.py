@@ -129,7 +129,9 @@ def test_averages_move_with_the_weights_of_units_as_their_influence_says(
 
 def test_delete_one_errors_of_repeated_cross_sections() -> None:
     """The doubly robust errors in which R has a slip: against a jackknife of the whole fit."""
-    frame = pm.simulate.staggered(240, 3, {3: 0.5}, covariate=1.0, seed=9)
+    frame = pm.simulate.staggered(
+        240, 3, {3: 0.5}, adopters=pm.simulate.Adopters(covariate=1.0), seed=9
+    )
     frame["unit"] = np.arange(len(frame))
     spec = pm.CallawaySantAnna("y ~ x", cohort="cohort", panel=False)
     fit = spec.fit(pm.Panel(frame, "unit", "time")).params
@@ -147,7 +149,14 @@ def test_delete_one_errors_of_repeated_cross_sections() -> None:
 
 
 def test_known_effects_without_noise() -> None:
-    frame = pm.simulate.staggered(300, 8, {3: 0.2, 5: 0.3}, sigma_e=1e-9, covariate=1.0, seed=1)
+    frame = pm.simulate.staggered(
+        300,
+        8,
+        {3: 0.2, 5: 0.3},
+        sampling=pm.simulate.Sampling(sigma_e=1e-9),
+        adopters=pm.simulate.Adopters(covariate=1.0),
+        seed=1,
+    )
     truth = {f"att({row['cohort']}, {row['time']})": row["att"] for row in frame.attrs["att"]}
     for method in ("reg", "dr"):
         fit = pm.CallawaySantAnna("y ~ x", cohort="cohort", method=method).fit(
@@ -176,7 +185,9 @@ def test_without_never_treated_units() -> None:
 
 
 def test_what_is_left_out_is_said() -> None:
-    frame = pm.simulate.staggered(90, 6, {2: 0.3, 4: 0.3}, unbalanced=0.05, seed=1)
+    frame = pm.simulate.staggered(
+        90, 6, {2: 0.3, 4: 0.3}, sampling=pm.simulate.Sampling(unbalanced=0.05), seed=1
+    )
     frame["twice"] = 2 * frame["x"]
     frame.loc[frame["unit"] == 5, "cohort"] = 1
     panel = pm.Panel(frame, "unit", "time")
@@ -196,7 +207,9 @@ def test_what_is_left_out_is_said() -> None:
 @pytest.mark.parametrize("method", ["dr", "dr-improved", "ipw", "reg"])
 @pytest.mark.parametrize("formula", ["y ~ 1", "y ~ x"])
 def test_sections_without_rows_of_a_group_are_left_out(formula: str, method: str) -> None:
-    frame = pm.simulate.staggered(60, 6, {3: 0.2, 5: 0.2}, covariate=0.5, seed=1)
+    frame = pm.simulate.staggered(
+        60, 6, {3: 0.2, 5: 0.2}, adopters=pm.simulate.Adopters(covariate=0.5), seed=1
+    )
     spec = pm.CallawaySantAnna(formula, cohort="cohort", panel=False, method=method)
     whole = spec.fit(pm.Panel(frame, "unit", "time"))
     some = spec.fit(pm.Panel(frame[(frame["cohort"] != 5) | (frame["time"] != 5)], "unit", "time"))
@@ -209,7 +222,9 @@ def test_sections_without_rows_of_a_group_are_left_out(formula: str, method: str
 
 def test_sections_too_small_for_the_covariates_are_left_out() -> None:
     """A single treated row has no regression on x; the comparison group's is all that reg needs."""
-    frame = pm.simulate.staggered(60, 4, {3: 0.3}, covariate=0.5, seed=1)
+    frame = pm.simulate.staggered(
+        60, 4, {3: 0.3}, adopters=pm.simulate.Adopters(covariate=0.5), seed=1
+    )
     lone = frame.loc[frame["cohort"].notna(), "unit"].iloc[0]
     frame = frame[frame["cohort"].isna() | (frame["unit"] == lone) | (frame["time"] != 4)]
     panel = pm.Panel(frame, "unit", "time")

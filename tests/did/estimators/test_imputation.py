@@ -26,8 +26,15 @@ def test_equals_didimputation(case: Any) -> None:
     assert_close(found.std_errors.to_dict(), case.value["std_errors"], case.tolerance)
 
 
-def draw(**options: Any) -> pd.DataFrame:
-    frame = pm.simulate.staggered(60, 8, COHORTS, unbalanced=0.15, covariate=0.5, seed=5, **options)
+def draw(n_clusters: int | None = None) -> pd.DataFrame:
+    frame = pm.simulate.staggered(
+        60,
+        8,
+        COHORTS,
+        sampling=pm.simulate.Sampling(unbalanced=0.15, n_clusters=n_clusters),
+        adopters=pm.simulate.Adopters(covariate=0.5),
+        seed=5,
+    )
     rng = np.random.default_rng(8)
     return frame.assign(z=rng.standard_normal(len(frame)), w=rng.uniform(0.5, 2, len(frame)))
 
@@ -159,7 +166,13 @@ def test_averages_agree_between_both_estimators() -> None:
 
 def test_anticipation_moves_rows_out_of_the_first_stage_and_not_the_headline_window() -> None:
     frame = pm.simulate.staggered(
-        400, 8, COHORTS, anticipation=[2.0], effect=1.0, sigma_e=1e-6, seed=2
+        400,
+        8,
+        COHORTS,
+        adopters=pm.simulate.Adopters(anticipation=[2.0]),
+        effect=1.0,
+        sampling=pm.simulate.Sampling(sigma_e=1e-6),
+        seed=2,
     )
     panel = pm.Panel(frame, "unit", "time")
     fit = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort", anticipation=1).fit(panel)
@@ -168,7 +181,9 @@ def test_anticipation_moves_rows_out_of_the_first_stage_and_not_the_headline_win
 
 
 def test_true_effects_are_recovered_without_noise() -> None:
-    frame = pm.simulate.staggered(300, 9, COHORTS, sigma_e=1e-9, unbalanced=0.1, seed=3)
+    frame = pm.simulate.staggered(
+        300, 9, COHORTS, sampling=pm.simulate.Sampling(sigma_e=1e-9, unbalanced=0.1), seed=3
+    )
     fit = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(pm.Panel(frame, "unit", "time"))
     truth = {f"att({row['cohort']}, {row['time']})": row["att"] for row in frame.attrs["att"]}
     assert {name: truth[name] for name in fit.params.index} == pytest.approx(

@@ -36,7 +36,9 @@ def test_equals_csdid(case: Any) -> None:
 def draw(**names: str) -> pd.DataFrame:
     """Two regions of the north in which nobody adopts, an east and a south."""
     names = {"north": "north", "arctic": "arctic", "east": "east", "south": "south", **names}
-    frame = pm.simulate.staggered(150, 6, {3: 0.2, 5: 0.3}, seed=1, covariate=0.5)
+    frame = pm.simulate.staggered(
+        150, 6, {3: 0.2, 5: 0.3}, seed=1, adopters=pm.simulate.Adopters(covariate=0.5)
+    )
     unit, never = frame["unit"], frame["cohort"].isna()
     rng = np.random.default_rng(3)
     return frame.assign(

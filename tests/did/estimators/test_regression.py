@@ -29,7 +29,14 @@ def test_equals_fixest(case: Any) -> None:
 
 def draw(never: bool = True) -> pd.DataFrame:
     shares = {4: 0.25, 6: 0.25} if never else {4: 0.5, 6: 0.5}
-    frame = pm.simulate.staggered(50, 8, shares, unbalanced=0.1, covariate=0.5, seed=6)
+    frame = pm.simulate.staggered(
+        50,
+        8,
+        shares,
+        sampling=pm.simulate.Sampling(unbalanced=0.1),
+        adopters=pm.simulate.Adopters(covariate=0.5),
+        seed=6,
+    )
     rng = np.random.default_rng(8)
     frame = frame.assign(z=rng.standard_normal(len(frame)), w=rng.uniform(0.5, 2, len(frame)))
     return frame.assign(since=lambda d: d["time"] - d["cohort"])
@@ -214,7 +221,13 @@ def test_options_that_do_not_exist() -> None:
 @pytest.mark.parametrize("effects", ["unit + time", "unit + region^time", "unit + region + time"])
 @pytest.mark.parametrize("cov", ["cluster", "cluster:cluster", "cluster:region", "iid"])
 def test_k_counts_nested_effects_as_fixed_effects_do(effects: str, cov: str) -> None:
-    frame = pm.simulate.staggered(60, 8, {3: 0.2, 5: 0.3}, unbalanced=0.2, seed=1, n_clusters=12)
+    frame = pm.simulate.staggered(
+        60,
+        8,
+        {3: 0.2, 5: 0.3},
+        sampling=pm.simulate.Sampling(unbalanced=0.2, n_clusters=12),
+        seed=1,
+    )
     frame = frame.assign(
         region=frame["cluster"] % 3, d=(frame["time"] >= frame["cohort"].fillna(99)) * 1.0
     )
@@ -227,7 +240,9 @@ def test_k_counts_nested_effects_as_fixed_effects_do(effects: str, cov: str) -> 
 
 @pytest.mark.parametrize("cov", ["iid", "cluster", "cluster:cluster"])
 def test_the_writing_of_a_joint_test_does_not_matter(cov: str) -> None:
-    frame = pm.simulate.staggered(90, 6, {3: 0.3, 5: 0.3}, seed=1, n_clusters=30)
+    frame = pm.simulate.staggered(
+        90, 6, {3: 0.3, 5: 0.3}, seed=1, sampling=pm.simulate.Sampling(n_clusters=30)
+    )
     fit = pm.EventStudy("y ~ 1", cohort="cohort", cov=cov).fit(pm.Panel(frame, "unit", "time"))
     rows = np.eye(len(fit.params))[:3]
     one = fit.wald_test(rows)
@@ -238,7 +253,9 @@ def test_the_writing_of_a_joint_test_does_not_matter(cov: str) -> None:
 
 def test_mended_covariances_of_averages_are_said() -> None:
     """Groups of units that cross: effects by cohort and period, and their averages."""
-    frame = pm.simulate.staggered(80, 6, {3: 0.3, 5: 0.3}, seed=0, n_clusters=8)
+    frame = pm.simulate.staggered(
+        80, 6, {3: 0.3, 5: 0.3}, seed=0, sampling=pm.simulate.Sampling(n_clusters=8)
+    )
     other = np.random.default_rng(0).integers(0, 5, 200)[frame["unit"]]
     data = pm.Panel(frame.assign(other=other), "unit", "time")
     mended = 0

@@ -80,7 +80,9 @@ def test_jackknife_by_hand() -> None:
 
 
 def test_cohorts_are_each_compared_with_units_never_treated() -> None:
-    frame = pm.simulate.staggered(40, 12, {6: 0.1, 9: 0.1}, sigma_e=1e-9, seed=3)
+    frame = pm.simulate.staggered(
+        40, 12, {6: 0.1, 9: 0.1}, sampling=pm.simulate.Sampling(sigma_e=1e-9), seed=3
+    )
     found = fit(frame, inference="bootstrap", reps=10)
     truth = {f"att({row['cohort']}, {row['time']})": row["att"] for row in frame.attrs["att"]}
     assert found.params.to_dict() == pytest.approx(

@@ -27,8 +27,15 @@ def test_equals_diff_diff(case: Any) -> None:
     assert_close(fit.std_errors.to_dict(), case.value.get("std_errors", {}), case.tolerance)
 
 
-def draw(**shares: float) -> pd.DataFrame:
-    frame = pm.simulate.staggered(240, 6, {3: 0.3, 5: 0.3}, seed=4, **shares)
+def draw(sigma_e: float = 1.0, covariate: float = 0.0) -> pd.DataFrame:
+    frame = pm.simulate.staggered(
+        240,
+        6,
+        {3: 0.3, 5: 0.3},
+        adopters=pm.simulate.Adopters(covariate=covariate),
+        sampling=pm.simulate.Sampling(sigma_e=sigma_e),
+        seed=4,
+    )
     frame["elig"] = frame["unit"] % 2
     # Ineligible units feel no effect, and cohorts have trends of their own.
     own = frame["cohort"].fillna(7) * frame["time"] / 10

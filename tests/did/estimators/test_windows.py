@@ -28,7 +28,12 @@ def test_equals_diff_diff(case: Any) -> None:
 
 def draw(unbalanced: float = 0.0) -> pd.DataFrame:
     return pm.simulate.staggered(
-        60, 9, {4: 0.25, 6: 0.25}, covariate=0.5, unbalanced=unbalanced, seed=6
+        60,
+        9,
+        {4: 0.25, 6: 0.25},
+        adopters=pm.simulate.Adopters(covariate=0.5),
+        sampling=pm.simulate.Sampling(unbalanced=unbalanced),
+        seed=6,
     )
 
 

@@ -69,12 +69,15 @@ def draw_design(seed: int) -> Design:
         shares,
         effect=0.0 if null else 1.0,
         seed=seed,
-        trend=0.0 if parallel else 0.8,
-        rho=float(rng.choice([0.0, 0.5])),
-        n_clusters=clusters,
-        sigma_c=0.5 if clusters else 0.0,
-        unbalanced=float(rng.choice([0.0, 0.03, 0.1])),
-        anticipation=() if null or not anticipates else (0.5,),
+        adopters=pm.simulate.Adopters(
+            trend=0.0 if parallel else 0.8, anticipation=() if null or not anticipates else (0.5,)
+        ),
+        sampling=pm.simulate.Sampling(
+            rho=float(rng.choice([0.0, 0.5])),
+            n_clusters=clusters,
+            sigma_c=0.5 if clusters else 0.0,
+            unbalanced=float(rng.choice([0.0, 0.03, 0.1])),
+        ),
     )
     if rng.random() < 0.15:
         few = frame.loc[frame["cohort"].notna(), "unit"].unique()[: int(rng.integers(1, 5))]

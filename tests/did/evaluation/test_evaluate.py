@@ -62,20 +62,26 @@ def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
 
 
 def test_what_cannot_run_is_said() -> None:
-    frame = pm.simulate.staggered(200, 8, {4: 0.3, 6: 0.3}, unbalanced=0.1, seed=5)
+    frame = pm.simulate.staggered(
+        200, 8, {4: 0.3, 6: 0.3}, sampling=pm.simulate.Sampling(unbalanced=0.1), seed=5
+    )
     found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
     assert "balanced panels" in found.skipped["Goodman-Bacon decomposition"]
     assert "Not run: Goodman-Bacon decomposition." in str(found)
 
 
 def test_without_evidence_the_words_do_not_claim_absence() -> None:
-    frame = pm.simulate.staggered(60, 6, {4: 0.3}, effect=0.0, sigma_e=3, seed=3)
+    frame = pm.simulate.staggered(
+        60, 6, {4: 0.3}, effect=0.0, sampling=pm.simulate.Sampling(sigma_e=3), seed=3
+    )
     found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
     assert "That is no evidence that there is no effect" in found.conclusions[0]
 
 
 def test_pre_trends_are_called_what_they_are() -> None:
-    frame = pm.simulate.staggered(300, 8, {5: 0.4}, trend=0.5, seed=8)
+    frame = pm.simulate.staggered(
+        300, 8, {5: 0.4}, adopters=pm.simulate.Adopters(trend=0.5), seed=8
+    )
     found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
     assert any("Pre-trends are rejected" in words for words in found.conclusions)
 

@@ -18,7 +18,11 @@ CLUSTERS = 8
 
 def draw(**changes: Any) -> pd.DataFrame:
     frame = pm.simulate.staggered(
-        80, 6, {3: 0.25, 5: 0.35}, n_clusters=CLUSTERS, sigma_c=0.5, seed=3
+        80,
+        6,
+        {3: 0.25, 5: 0.35},
+        sampling=pm.simulate.Sampling(n_clusters=CLUSTERS, sigma_c=0.5),
+        seed=3,
     )
     rng = np.random.default_rng(0)
     return frame.assign(

@@ -25,8 +25,9 @@ SPECS: list[Any] = [
 ]
 
 
-def draw(**options: Any) -> pd.DataFrame:
-    frame = pm.simulate.staggered(120, 9, {5: 0.3, 6: 0.2, 9: 0.1}, seed=1, **options)
+def draw(sigma_e: float = 1.0) -> pd.DataFrame:
+    sampling = pm.simulate.Sampling(sigma_e=sigma_e)
+    frame = pm.simulate.staggered(120, 9, {5: 0.3, 6: 0.2, 9: 0.1}, sampling=sampling, seed=1)
     return frame.assign(
         treated=(frame["time"] >= frame["cohort"]).astype(int),
         z=np.sin(frame["unit"].to_numpy()),

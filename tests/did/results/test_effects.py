@@ -16,7 +16,13 @@ from panelml.errors import DetachedResultError, SpecificationError
 
 @cache
 def fit() -> EffectResults:
-    frame = pm.simulate.staggered(200, 7, {3: 0.2, 5: 0.3}, n_clusters=50, unbalanced=0.1, seed=3)
+    frame = pm.simulate.staggered(
+        200,
+        7,
+        {3: 0.2, 5: 0.3},
+        sampling=pm.simulate.Sampling(n_clusters=50, unbalanced=0.1),
+        seed=3,
+    )
     return pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort", leads=2).fit(
         pm.Panel(frame, "unit", "time")
     )
@@ -151,4 +157,10 @@ def test_pictures_show_every_effect() -> None:
 
 
 def _panel() -> pm.Panel:
-    return pm.Panel(pm.simulate.staggered(50, 6, {3: 0.3}, unbalanced=0.1, seed=1), "unit", "time")
+    return pm.Panel(
+        pm.simulate.staggered(
+            50, 6, {3: 0.3}, sampling=pm.simulate.Sampling(unbalanced=0.1), seed=1
+        ),
+        "unit",
+        "time",
+    )

@@ -457,7 +457,9 @@ def test_other_fits_are_refused_in_words() -> None:
 
 
 def test_effects_measured_from_several_periods_are_refused() -> None:
-    frame = pm.simulate.staggered(2000, 8, {3: 0.3, 5: 0.3}, seed=1, effect=1.0, trend=0.5)
+    frame = pm.simulate.staggered(
+        2000, 8, {3: 0.3, 5: 0.3}, seed=1, effect=1.0, adopters=pm.simulate.Adopters(trend=0.5)
+    )
     panel = pm.Panel(frame[frame["time"] != 4], "unit", "time")
     group = pm.CallawaySantAnna("y ~ 1", cohort="cohort", base="universal").fit(panel)
     assert group.references == (-2, -1)

@@ -36,8 +36,8 @@ def test_errors_and_degrees_are_those_of_clubsandwich(case: Case) -> None:
     assert_close(cr3.std_errors, case.value["CR3"], case.tolerance, "CR3")
 
 
-def draw(**options: Any) -> pd.DataFrame:
-    frame = pm.simulate.panel(30, 6, 2, unbalanced=0.2, seed=3, **options)
+def draw() -> pd.DataFrame:
+    frame = pm.simulate.panel(30, 6, 2, unbalanced=0.2, seed=3)
     return frame.assign(state=frame["unit"] % 7, w=1 + frame["time"] % 3, half=frame["time"] % 2)
 
 
