@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,25 +18,24 @@ from panelml.errors import (
     check_share,
 )
 from panelml.results.fitted import FittedModel
-from panelml.results.measures import Measure, Place
 from panelml.results.plot.intervals import plot_intervals
-from panelml.results.show.formats import count, fixed, number, pvalue, stars
-from panelml.results.show.frames import fit_column, term_rows, tidy
-from panelml.results.show.grid import Grid, Row, html_notes, latex_text, markdown_text, saved, wrap
+from panelml.results.show.bands import (
+    Below,
+    Style,
+    coefficient_band,
+    effect_band,
+    measure_band,
+    result_numbers,
+    size_band,
+)
+from panelml.results.show.frames import tidy
+from panelml.results.show.grid import Grid, html_notes, latex_text, markdown_text, saved, wrap
+from panelml.results.show.table_texts import numbered, terms_of
 
 if TYPE_CHECKING:
     from panelml.results.plot.intervals import Axes
-from panelml.results.show.table_texts import (
-    cluster_counts,
-    covariance_name,
-    effect_names,
-    numbered,
-    terms_of,
-)
 
 __all__ = ["Below", "Comparison", "compare"]
-
-Below: TypeAlias = Literal["std_error", "tstat", "pvalue", "conf_int"]
 
 _BELOW_WORDS: dict[str, str] = {
     "std_error": "Standard errors in parentheses.",
@@ -106,7 +105,14 @@ class Comparison:
 
     def grid(self) -> Grid:
         """Return the cells as texts."""
-        bands = (self._coefficients(), self._extras(), self._effects(), self._fit(), self._sizes())
+        style = Style(self.stars, self.below, self.digits)
+        bands = (
+            coefficient_band(self.results, self.terms, style, self.level),
+            measure_band(self.results, "below", self.digits),
+            effect_band(self.results),
+            measure_band(self.results, "fit", self.digits),
+            size_band(self.results),
+        )
         return Grid(("", *self.names), tuple(band for band in bands if band))
 
     def to_markdown(self, path: str | Path | None = None) -> str:
@@ -171,11 +177,12 @@ class Comparison:
         empty ``term``.
         """
         columns = {
-            name: self._numbers(result)
+            name: result_numbers(result, self.terms, self.level)
             for name, result in zip(self.names, self.results, strict=True)
         }
         keys = dict.fromkeys(key for column in columns.values() for key in column)
-        order = sorted(keys, key=lambda key: self._place(key[0]))
+        places = {term: place for place, term in enumerate((*self.terms, ""))}
+        order = sorted(keys, key=lambda key: places[key[0]])
         frame = pd.DataFrame(order, columns=["term", "quantity"])
         for name, column in columns.items():
             frame[name] = [column.get(key, np.nan) for key in order]
@@ -203,90 +210,6 @@ class Comparison:
             ax=ax,
             title=self.title,
         )
-
-    def _coefficients(self) -> tuple[Row, ...]:
-        pairs = [self._estimates(result) for result in self.results]
-        rows: list[Row] = []
-        for term in self.terms:
-            cells = [pair.get(term, ("", "")) for pair in pairs]
-            rows += [(term, *(cell[0] for cell in cells)), ("", *(cell[1] for cell in cells))]
-        return tuple(rows)
-
-    def _estimates(self, result: FittedModel) -> dict[str, tuple[str, str]]:
-        cells = {}
-        for row in term_rows(result, self.level):
-            marks = stars(row.p_value) if self.stars else ""
-            low, high = number(row.conf_low, self.digits), number(row.conf_high, self.digits)
-            below = {
-                "std_error": f"({number(row.std_error, max(self.digits - 1, 1))})",
-                "tstat": f"({fixed(row.statistic)})",
-                "pvalue": f"({pvalue(row.p_value)})",
-                "conf_int": f"[{low}, {high}]",
-            }[self.below]
-            cells[row.term] = (number(row.estimate, self.digits) + marks, below)
-        return cells
-
-    def _extras(self) -> tuple[Row, ...]:
-        return tuple((known.key, *self._measured(known)) for known in self._compared("below"))
-
-    def _effects(self) -> tuple[Row, ...]:
-        absorbed = [effect_names(result.effects_absorbed) for result in self.results]
-        names = dict.fromkeys(name for effects in absorbed for name in effects)
-        return tuple(
-            (f"Effects: {name}", *("yes" if name in effects else "" for effects in absorbed))
-            for name in names
-        )
-
-    def _fit(self) -> tuple[Row, ...]:
-        return tuple((known.label, *self._measured(known)) for known in self._compared("fit"))
-
-    def _compared(self, place: Place) -> list[Measure]:
-        """Measures that some result has, each once, in the order of first appearance."""
-        shown = [m for result in self.results for m in result.measures.at(place) if m.compared]
-        return list({measure.key: measure for measure in shown}.values())
-
-    def _measured(self, measure: Measure) -> Row:
-        """Write a measure of each result; empty where a result has none."""
-        return tuple(
-            number(result.measures[measure.key].value, self.digits)
-            if measure.key in result.measures
-            else ""
-            for result in self.results
-        )
-
-    def _sizes(self) -> tuple[Row, ...]:
-        results = self.results
-        rows: list[Row] = [
-            ("Observations", *(count(result.nobs) for result in results)),
-            ("Units", *(count(result.n_units) for result in results)),
-            ("Standard errors", *(covariance_name(result) for result in results)),
-        ]
-        if any(result.counts.nobs != result.nobs for result in results):
-            rows.insert(
-                1, ("Rows of the regression", *(count(result.counts.nobs) for result in results))
-            )
-        if any(result.inference.clusters for result in results):
-            rows.append(("Clusters", *(cluster_counts(result) for result in results)))
-        if any(result.weights for result in results):
-            rows.append(("Weights", *(result.weights for result in results)))
-        if len({result.depvar for result in results}) > 1:
-            rows.insert(0, ("Outcome", *(result.depvar for result in results)))
-        return tuple(rows)
-
-    def _numbers(self, result: FittedModel) -> dict[tuple[str, str], float]:
-        cells = {
-            (row.term, name): value
-            for row in term_rows(result, self.level)
-            if row.term in self.terms
-            for name, value in zip(row._fields[1:], row[1:], strict=True)
-        }
-        fit = [shown for shown in result.measures.at("fit") if shown.compared]
-        whole: dict[str, float] = {fit_column(shown.key): shown.value for shown in fit}
-        whole |= {"nobs": result.nobs, "n_units": result.n_units, **result.extras}
-        return {**cells, **{("", name): float(value) for name, value in whole.items()}}
-
-    def _place(self, term: str) -> int:
-        return self.terms.index(term) if term else len(self.terms)
 
 
 @checked
