@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from panelml.inference.restrictions import Restrictions
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import Wald
 from panelml.results.facts import Facts
-from panelml.results.measures import Measures
+from panelml.results.measures import Measures, measure
 from panelml.results.prediction import EffectModel, Predictor
 
 __all__ = ["Attached", "FitStatistics", "FittedModel", "named"]
@@ -64,6 +64,23 @@ class Attached:
     effects: EffectModel | None
 
 
+class MeasureAttribute:
+    """A fit statistic as an attribute of a fitted model, which raises where it has none."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.__doc__ = measure(key, 0.0).definition
+
+    @overload
+    def __get__(self, fit: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, fit: FittedModel, owner: type) -> float: ...
+
+    def __get__(self, fit: FittedModel | None, owner: type) -> float | Self:
+        return self if fit is None else fit.measures.number(self.key, fit.model)
+
+
 @checked_methods
 @dataclass(frozen=True, eq=False, repr=False)
 class FittedModel:
@@ -83,10 +100,8 @@ class FittedModel:
         What the small-sample rules count.
     statistics : FitStatistics
     predictor : Predictor
-    depvar, formula : str
-        Texts for tables.
-    weights : str
-        The weights in words; empty without.
+    depvar, formula, weights : str
+        Texts for tables; of the weights empty without.
     fit_notes : tuple of str
         Everything that was done unasked in the fit, whatever its covariance.
     """
@@ -107,6 +122,13 @@ class FittedModel:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_attached": None}
 
+    rsquared = MeasureAttribute("rsquared")
+    rsquared_within = MeasureAttribute("rsquared_within")
+    rsquared_between = MeasureAttribute("rsquared_between")
+    rsquared_overall = MeasureAttribute("rsquared_overall")
+    loglik = MeasureAttribute("loglik")
+    rss = MeasureAttribute("rss")
+
     @property
     def covariance(self) -> Covariance:
         """The estimated covariance, with its degrees of freedom and description."""
@@ -125,8 +147,7 @@ class FittedModel:
     @property
     def cov(self) -> pd.DataFrame:
         """Covariance of the parameters."""
-        names = self.params.index
-        return pd.DataFrame(self.covariance.matrix, index=names, columns=names)
+        return pd.DataFrame(self.covariance.matrix, self.params.index, self.params.index)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -159,8 +180,7 @@ class FittedModel:
         SpecificationError
             If the level is not between 0 and 1.
         """
-        ends = self.inference.interval(level)
-        return pd.DataFrame(ends, index=self.params.index, columns=["lower", "upper"])
+        return pd.DataFrame(self.inference.interval(level), self.params.index, ["lower", "upper"])
 
     @property
     def df_t(self) -> float:
@@ -191,36 +211,6 @@ class FittedModel:
     def n_units(self) -> int:
         """Number of units."""
         return self.statistics.n_units
-
-    @property
-    def rsquared(self) -> float:
-        """R-squared of the regression the estimator runs."""
-        return self._measure("rsquared")
-
-    @property
-    def rsquared_within(self) -> float:
-        """Squared correlation of xb and y within units."""
-        return self._measure("rsquared_within")
-
-    @property
-    def rsquared_between(self) -> float:
-        """Squared correlation of the unit means of xb and y."""
-        return self._measure("rsquared_between")
-
-    @property
-    def rsquared_overall(self) -> float:
-        """Squared correlation of xb and y over all rows."""
-        return self._measure("rsquared_overall")
-
-    @property
-    def loglik(self) -> float:
-        """Log-likelihood."""
-        return self._measure("loglik")
-
-    @property
-    def rss(self) -> float:
-        """Residual sum of squares of the transformed regression."""
-        return self._measure("rss")
 
     @property
     def measures(self) -> Measures:
@@ -262,10 +252,7 @@ class FittedModel:
     def with_inference(self, inference: InferenceSpec) -> Self:
         """Return the result with another kind of inference, without fitting again.
 
-        Parameters
-        ----------
-        inference : InferenceSpec
-            A value with ``infer(estimates, fit)``; see ``panelml.inference.inference``.
+        It is a value with ``infer(estimates, fit)``; see ``panelml.inference.inference``.
 
         Raises
         ------
@@ -279,8 +266,7 @@ class FittedModel:
 
         See ``panelml.inference.restrictions.Restrictions.read`` for the forms and the errors.
         """
-        names = [str(name) for name in self.params.index]
-        return self.inference.test(Restrictions.read(restrictions, names))
+        return self.inference.test(Restrictions.read(restrictions, list(self.params.index)))
 
     def model_test(self) -> TestResult | None:
         """Test that all slopes are zero; None without slopes."""
@@ -289,9 +275,6 @@ class FittedModel:
             return None
         test = self.wald_test(slopes)
         return replace(test, name="Test of the model", null="all slopes are zero")
-
-    def _measure(self, key: str) -> float:
-        return self.measures.number(key, self.model)
 
     @property
     def _estimates(self) -> FloatArray:
