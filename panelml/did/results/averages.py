@@ -12,12 +12,18 @@ import pandas as pd
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.data.describe.show import label_text
 from panelml.did.core.aggregation import Cells, LinearMap, average, masks_by, mean_of
-from panelml.errors import SpecificationError, check_choice, shown
+from panelml.errors import SpecificationError, shown
 from panelml.results.show.frames import label_frame
 
-__all__ = ["Averages", "averages_of", "horizon_name", "label_text"]
+__all__ = ["AverageBy", "Averages", "averages_of", "horizon_name", "label_text"]
 
-Kind: TypeAlias = Literal["simple", "group", "calendar", "event"]
+AverageBy: TypeAlias = (
+    Literal["simple", "group", "calendar", "event", "cohort", "period", "horizon"]
+    | Mapping[str, Any]
+    | Callable[[pd.DataFrame], Any]
+)
+# What averages are over, and Callaway and Sant'Anna's word for averages by it.
+_KINDS = {"cohort": "group", "period": "calendar", "horizon": "event"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ def averages_of(
     cells: Cells,
     labels: pd.DataFrame,
     effects: FloatArray,
-    by: Any,
+    by: AverageBy,
     balance: int | None,
     window: tuple[int | None, int | None],
 ) -> Averages:
@@ -76,19 +82,19 @@ def averages_of(
         return _weighted(by, cells)
     if callable(by):
         return _named(by, cells, labels, effects)
-    check_choice("by", by, Kind)
-    if by != "event" and (balance is not None or window != (None, None)):
+    kind = _KINDS.get(by, by)
+    if kind != "event" and (balance is not None or window != (None, None)):
         raise SpecificationError("balance, min_horizon and max_horizon are for by='event'.")
     used = cells.post
-    if by == "event":
+    if kind == "event":
         used = _event_cells(cells, balance, window)
     if not used.any():
-        early = " All that could be estimated are of periods before adoption." * (by != "event")
+        early = " All that could be estimated are of periods before adoption." * (kind != "event")
         raise SpecificationError(f"No effect is left to average by {shown(by)}.{early}")
-    if by == "simple":
+    if kind == "simple":
         linear = average(effects, cells.size, used[None])
         return Averages(["att"], label_frame(["att"], {}), linear, None, "overall effect")
-    return _by_label(by, cells, labels, effects, used)
+    return _by_label(kind, cells, labels, effects, used)
 
 
 def _by_label(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +12,7 @@ import pandas as pd
 from panelml._typing import IntArray
 from panelml.arguments import checked_methods
 from panelml.did.core.aggregation import Cells, LinearMap
-from panelml.did.results.averages import Averages, averages_of, label_text
+from panelml.did.results.averages import AverageBy, Averages, averages_of, label_text
 from panelml.did.results.effect_tie import averaged_tie, effect_covariance
 from panelml.did.results.plot_effects import plot_grid, plot_horizons
 from panelml.errors import SpecificationError
@@ -74,7 +74,7 @@ class EffectResults(Shown, MaketablesPlugin):
 
     def aggregate(
         self,
-        by: str | Mapping[str, Any] | Callable[[pd.DataFrame], Any] = "simple",
+        by: AverageBy = "simple",
         *,
         balance: int | None = None,
         min_horizon: int | None = None,
@@ -86,10 +86,11 @@ class EffectResults(Shown, MaketablesPlugin):
         ----------
         by : str, mapping or callable
             ``"simple"``: all effects from adoption on, weighted by the size of their cohorts.
-            ``"group"``: for each cohort over its periods; ``"calendar"``: for each period over
-            its cohorts; ``"event"``: for each horizon, leads included. A callable takes
-            ``labels`` and returns a name for each effect, missing to leave it out; a mapping
-            gives weights for each name, one for each effect, which are used as they are.
+            ``"cohort"`` or ``"group"``: for each cohort over its periods; ``"period"`` or
+            ``"calendar"``: for each period over its cohorts; ``"horizon"`` or ``"event"``: for
+            each horizon, leads included. A callable takes ``labels`` and returns a name for each
+            effect, missing to leave it out; a mapping gives weights for each name, one for each
+            effect, which are used as they are.
         balance : int, optional
             For ``"event"``: only cohorts observed for so many periods after adoption, so that
             the same ones make up every horizon up to this one.

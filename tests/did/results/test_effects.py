@@ -24,7 +24,7 @@ def fit() -> EffectResults:
         seed=3,
     )
     return pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort", leads=2).fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
 
 
@@ -47,6 +47,16 @@ def test_averages_are_the_weighted_means_of_their_effects() -> None:
     assert list(calendar.params.index) == [f"period {t}" for t in range(3, 8)]
     group = fit().aggregate("group")
     assert list(group.params.index) == ["cohort 3", "cohort 5"]
+
+
+@pytest.mark.parametrize(
+    ("plain", "term"), [("cohort", "group"), ("period", "calendar"), ("horizon", "event")]
+)
+def test_averages_are_asked_for_by_what_they_are_over(plain: str, term: str) -> None:
+    asked, expected = fit().aggregate(plain), fit().aggregate(term)  # type: ignore[arg-type]
+    pd.testing.assert_frame_equal(asked.tidy(), expected.tidy())
+    assert asked.overall is not None and expected.overall is not None
+    assert asked.overall.params["att"] == expected.overall.params["att"]
 
 
 def test_errors_of_averages_follow_from_the_joint_covariance() -> None:
@@ -151,7 +161,7 @@ def test_pictures_show_every_effect() -> None:
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
     with pytest.raises(SpecificationError, match="Name results"):
         pm.event_study_plot(event, event)
-    timing = pm.Timing(_panel(), "cohort")
+    timing = pm.Timing(_panel(), cohort="cohort")
     assert timing.plot().get_xlabel() == "time"
     assert timing.plot_means("y").get_ylabel() == "y"
 
