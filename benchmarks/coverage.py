@@ -93,12 +93,16 @@ def _one(spec: Any, clusters: int, errors: str, seed: int) -> tuple[float, ...]:
         sampling=pm.simulate.Sampling(n_clusters=clusters, sigma_c=0.5, rho=0.3),
         seed=seed,
     )
-    fit = spec.fit(pm.Panel(frame, "unit", "time")).with_cov("cluster:cluster")
+    fit = spec.fit(pm.Panel(frame, unit="unit", time="time")).with_cov("cluster:cluster")
     event = fit if fit.cells is None else fit.aggregate("event")
     single = fit.aggregate("simple") if fit.cells is not None else event.limited(0, 0)
     if errors == "jackknife":
-        event = pm.jackknife(event, "cluster")
-        single = pm.jackknife(single, "cluster") if fit.cells is not None else event.limited(0, 0)
+        event = pm.jackknife(event, clusters="cluster")
+        single = (
+            pm.jackknife(single, clusters="cluster")
+            if fit.cells is not None
+            else event.limited(0, 0)
+        )
     truth = _truth(frame)
     horizons = event.labels["horizon"].to_numpy()
     exact = np.array([truth.get(int(h), 0.0) for h in horizons])

@@ -63,7 +63,7 @@ def _hausman(method: str, *, iid: bool = False) -> Callable[[pm.Panel, str, Fits
         pair = [fits["Fixed effects"], fits["Random effects"]]
         if iid:
             pair = [fit.with_cov("iid") for fit in pair]
-        return pm.hausman(*pair, method).pvalue < LEVEL  # type: ignore[arg-type]
+        return pm.hausman(*pair, method=method).pvalue < LEVEL  # type: ignore[arg-type]
 
     return rejects
 
@@ -155,7 +155,7 @@ def measure(
 
 
 def _one(design: Design, correlated: float, seed: int, tests: list[str]) -> list[bool]:
-    panel = pm.Panel(simulate(design, correlated, seed), "unit", "time")
+    panel = pm.Panel(simulate(design, correlated, seed), unit="unit", time="time")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         needed = (

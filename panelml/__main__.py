@@ -129,7 +129,7 @@ def _model(options: argparse.Namespace) -> tuple[str, pm.Panel, str]:
         raise SpecificationError(
             f"Name the columns that index {data}: --unit COLUMN --time COLUMN."
         )
-    return title, pm.Panel(frame, unit, time, delta=options.delta), formula
+    return title, pm.Panel(frame, unit=unit, time=time, delta=options.delta), formula
 
 
 def _write(path: Path, page: Page) -> None:

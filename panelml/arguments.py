@@ -10,11 +10,11 @@ from dataclasses import fields
 from functools import cache, partial, wraps
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 
-from panelml.errors import SpecificationError, check_count, check_share, shown, suggest
+from panelml.errors import SpecificationError, check_count, check_share, listing, shown, suggest
 
 __all__ = ["checked", "checked_methods", "into", "moved"]
 
@@ -31,7 +31,10 @@ _VOCABULARY: dict[str, Callable[[str, Any], None]] = {
     "reps": check_count,
     "digits": check_count,
     "units": check_count,
+    "earlier": check_count,
     "seed": partial(check_count, least=0),
+    "anticipation": partial(check_count, least=0),
+    "leads": partial(check_count, least=0),
 }
 
 
@@ -123,9 +126,14 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
     if all(name == "self" for name in parameters):
         return function
     by_place = [name for name, parameter in parameters.items() if parameter.kind in _BY_PLACE]
+    by_name = [name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY]
+    any_number = any(one.kind is one.VAR_POSITIONAL for one in parameters.values())
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        surplus = () if any_number else args[len(by_place) :]
+        if surplus and len(surplus) <= len(by_name):
+            raise _by_name(function, dict(zip(by_name, surplus, strict=False)))
         checks = _checks(function)
         for name, value in (*zip(by_place, args, strict=False), *kwargs.items()):
             if name in checks:
@@ -135,21 +143,38 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _by_name(function: Callable[..., Any], given: Mapping[str, Any]) -> SpecificationError:
+    """Say how arguments that were given by their place are written."""
+    name = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+    written = ", ".join(f"{key}={_code(value)}" for key, value in given.items())
+    return SpecificationError(
+        f"{name} takes {listing(given)} by name, not by place: write {name}(..., {written})."
+    )
+
+
+def _code(value: object) -> str:
+    """Write a value as in a program, or stand for one that is long."""
+    plain = isinstance(value, str | int | float | None)
+    return shown(value) if plain and len(shown(value)) <= 40 else "..."
+
+
 class _Taken:
     """What one argument takes: a test of a value for each alternative, with its words."""
 
     def __init__(self, annotation: Any) -> None:
-        self.parts = [_part(one) for one in _alternatives(annotation)]
+        alternatives = sorted(_alternatives(annotation), key=lambda one: one is not type(None))
+        self.parts = [_part(one) for one in alternatives]
         self.choices = [
-            c
-            for one in _alternatives(annotation)
-            if get_origin(one) is Literal
-            for c in get_args(one)
+            c for one in alternatives if get_origin(one) is Literal for c in get_args(one)
         ]
 
     @property
     def checkable(self) -> bool:
         return all(part is not None for part in self.parts)
+
+    @property
+    def is_number(self) -> bool:
+        return any(part is not None and part in (_PLAIN[int], _PLAIN[float]) for part in self.parts)
 
     @property
     def words(self) -> str:
@@ -162,7 +187,7 @@ class _Taken:
     def require(self, name: str, value: Any) -> None:
         if value is None and self.accepts(None):
             return
-        if name in _VOCABULARY:
+        if name in _VOCABULARY and self.is_number:
             _VOCABULARY[name](name, value)
         if self.accepts(value):
             return
@@ -241,6 +266,8 @@ def _part(annotation: Any) -> tuple[Callable[[Any], bool], str] | None:
             lambda value: isinstance(value, str | int) and value in inner,
             ("one of " if len(inner) > 1 else "") + ", ".join(map(repr, inner)),
         )
+    if origin is Annotated:
+        return _read_by(inner[1])
     if origin is tuple and Ellipsis not in inner:
         return _fixed_tuple([_Taken(one) for one in inner])
     if origin is tuple:
@@ -261,6 +288,16 @@ def _part(annotation: Any) -> tuple[Callable[[Any], bool], str] | None:
             _class_words(annotation),
         )
     return None
+
+
+def _read_by(read: Callable[[Any], object]) -> tuple[Callable[[Any], bool], str]:
+    """Return the test of what a function reads, which refuses the rest in its own words."""
+
+    def accepts(value: Any) -> bool:
+        read(value)
+        return True
+
+    return accepts, "a text or a value"
 
 
 def _sequence(inner: Any) -> tuple[Callable[[Any], bool], str] | None:

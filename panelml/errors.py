@@ -21,9 +21,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any, get_args
 
 __all__ = [
     "ColumnTypeError",
@@ -40,7 +39,6 @@ __all__ = [
     "PanelmlError",
     "SpecificationError",
     "UnknownNameError",
-    "check_choice",
     "check_count",
     "check_share",
     "listing",
@@ -151,19 +149,6 @@ def listing(items: Iterable[object], most: int = 5) -> str:
     if len(texts) <= most:
         return ", ".join(texts)
     return f"{', '.join(texts[:most])} and {len(texts) - most} more"
-
-
-def check_choice(name: str, value: object, choices: Any) -> None:
-    """Refuse an argument that is none of the values of a Literal.
-
-    Raises
-    ------
-    SpecificationError
-        With the nearest choice.
-    """
-    known = get_args(choices)
-    if not isinstance(value, Hashable) or value not in known:
-        raise SpecificationError(f"{name} is not {shown(value)}.{suggest(str(value), known)}")
 
 
 def check_count(name: str, value: object, least: int = 1) -> None:

@@ -217,7 +217,7 @@ def test_the_estimators_are_named_as_their_results() -> None:
     frame = grunfeld10()
     import panelml as pm
 
-    panel = pm.Panel(frame, "firm", "year")
+    panel = pm.Panel(frame, unit="firm", time="year")
     for name, estimator in ESTIMATORS.items():
         assert estimator(FORMULA).fit(panel).model == name
 

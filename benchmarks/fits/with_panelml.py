@@ -33,7 +33,7 @@ def fit(case: Case, frame: pd.DataFrame, package: str = "fixest") -> Estimates:
         return Estimates(mixed.params.to_dict(), mixed.std_errors.to_dict())
     if case.model == "sensitivity":
         return _sensitivity(frame)
-    panel = pm.Panel(frame, case.unit, "time")
+    panel = pm.Panel(frame, unit=case.unit, time="time")
     if case.model in POLICY_MODELS:
         return _policy(case, panel)
     if case.model == "hausman":

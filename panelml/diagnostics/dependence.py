@@ -14,7 +14,7 @@ from panelml.core.groups import demean
 from panelml.core.keyed import KeyedSums
 from panelml.diagnostics.periods import lies_in_periods, require_periods
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError, SpecificationError, check_choice
+from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.influence import Influence
 from panelml.inference.testing import TestResult, chi2_test, normal_test
 from panelml.results.base import Results
@@ -33,7 +33,7 @@ ROUNDING = 1e-12
 
 
 @checked
-def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
+def pesaran_cd(result: Results, *, kind: Kind = "cd") -> TestResult:
     """Test for correlation between the residuals of different units in the same period.
 
     Parameters
@@ -61,7 +61,6 @@ def pesaran_cd(result: Results, kind: Kind = "cd") -> TestResult:
     residuals of all units are held in memory. CD of a balanced panel needs no pairs; otherwise
     the time is proportional to the squared number of units.
     """
-    check_choice("kind", kind, Kind)
     influence = result.attached.estimate.rows
     if influence.sample.weights is not None:
         raise SpecificationError("The test is not defined for weighted fits.")

@@ -18,7 +18,7 @@ from panelml.diagnostics.pairs import make_pair
 from panelml.diagnostics.periods import require_periods
 from panelml.diagnostics.pooled import PooledFit, fit_pooled, pooled_least_squares
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError, SpecificationError, check_choice
+from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.distributions import chi2_tail
 from panelml.inference.testing import TestResult, chi2_test, f_test, normal_test
 from panelml.results.base import Results
@@ -83,7 +83,7 @@ def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
 
 
 @checked
-def breusch_pagan(model: Results | str, data: Any = None, effect: Effect = "unit") -> TestResult:
+def breusch_pagan(model: Results | str, data: Any = None, *, effect: Effect = "unit") -> TestResult:
     """Lagrange multiplier test for random effects, of units, periods or both.
 
     Parameters
@@ -108,7 +108,7 @@ def breusch_pagan(model: Results | str, data: Any = None, effect: Effect = "unit
 
 
 @checked
-def honda(model: Results | str, data: Any = None, effect: Effect = "unit") -> TestResult:
+def honda(model: Results | str, data: Any = None, *, effect: Effect = "unit") -> TestResult:
     """One-sided Lagrange multiplier test for random effects.
 
     Parameters
@@ -238,7 +238,6 @@ class Multiplier:
 
 
 def _multipliers(model: Results | str, data: Any, effect: Effect) -> tuple[Multiplier, Multiplier]:
-    check_choice("effect", effect, Effect)
     pooled: PooledFit = fit_pooled(model, data)
     if pooled.sample.weights is not None:
         raise SpecificationError("Lagrange multiplier tests are not defined for weighted fits.")

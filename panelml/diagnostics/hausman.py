@@ -23,7 +23,7 @@ from panelml.diagnostics.contrasts import (
 from panelml.diagnostics.estimable import canonical
 from panelml.diagnostics.pairs import FitPair, make_pair
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError, SpecificationError, check_choice
+from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.clusters import (
     few_clusters,
     multiway,
@@ -49,7 +49,7 @@ Method: TypeAlias = Literal["auto", "classical", "sigmamore", "sigmaless", "auxi
 
 @checked
 def hausman(
-    a: Results, b: Results, method: Method = "auto", *, cov: CovLike | None = None
+    a: Results, b: Results, *, method: Method = "auto", cov: CovLike | None = None
 ) -> TestResult:
     """Test that two fits estimate the same coefficients.
 
@@ -96,7 +96,6 @@ def hausman(
     ``psi_a - psi_b``, whose sums over clusters are independent (White 1982, *Econometrica* 50,
     section 5).
     """
-    check_choice("method", method, Method)
     pair = make_pair(a, b)
     if method == "auto":
         return _automatic(pair, cov)

@@ -14,7 +14,7 @@ from panelml.diagnostics.likelihoods import Likelihood, likelihood_of, wrong_kin
 from panelml.diagnostics.residuals_within import residuals_within
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
-from panelml.errors import SpecificationError, check_choice, check_count
+from panelml.errors import SpecificationError
 from panelml.inference.distributions import chi2_tail
 from panelml.inference.testing import TestResult
 from panelml.mixed.results.mixed_results import MixedResults
@@ -77,7 +77,6 @@ def lr_test(
     1171-1177. With few groups the zero half of the mixture is more than half: Crainiceanu and
     Ruppert (2004), *JRSS B* 66, 165-185.
     """
-    check_choice("method", method, Method)
     null, wide = nested_pair(small, large)
     fixed = len(wide.params) - len(small.params)
     statistic = 2 * (wide.loglik - null.loglik)
@@ -129,7 +128,6 @@ def _bootstrap_test(
     null: Likelihood, large: MixedResults, statistic: float, reps: int, seed: int
 ) -> TestResult:
     """Share of simulated statistics that are as large, with the observed one among them."""
-    check_count("reps", reps)
     if not same_order(null.sample, large._sample):
         raise SpecificationError(
             "The bootstrap gives both models the same simulated outcomes, row by row: fit them to "

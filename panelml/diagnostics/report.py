@@ -99,7 +99,7 @@ def _hausman_tests(fits: Fits) -> Tests:
         if one not in fits or other not in fits:
             return None
         try:
-            tests[one, other, method] = hausman(fits[one], fits[other], method)
+            tests[one, other, method] = hausman(fits[one], fits[other], method=method)
         except PanelmlError as error:
             titles = f"{fits[one].model} against {fits[other].model}"
             tests[one, other, method] = f"{titles} ({method}): {error}"

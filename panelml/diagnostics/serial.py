@@ -16,7 +16,7 @@ from panelml.core.pair import Pair
 from panelml.core.transforms import Difference, Rows, Within
 from panelml.diagnostics.periods import require_periods
 from panelml.engine.fold import fold
-from panelml.errors import IdentificationError, SpecificationError, check_choice
+from panelml.errors import IdentificationError, SpecificationError
 from panelml.inference.correction import Counts, SmallSample
 from panelml.inference.covariance import Clustered, Estimate
 from panelml.inference.influence import Influence
@@ -31,8 +31,8 @@ Errors: TypeAlias = Literal["levels", "differences", "within"]
 @checked
 def wooldridge_test(
     result: Results,
-    errors: Errors = "levels",
     *,
+    errors: Errors = "levels",
     small_sample: str | SmallSample = "fixest",
 ) -> TestResult:
     """Test for serial correlation of the errors by regressing residuals on their lag.
@@ -62,7 +62,6 @@ def wooldridge_test(
     10.5.4 and 10.6.3; Drukker (2003), *Stata Journal* 3, 168-177. Lags are by time: a gap gives
     none.
     """
-    check_choice("errors", errors, Errors)
     influence = result.attached.estimate.rows
     require_periods(influence.sample.source)
     if influence.sample.weights is not None:

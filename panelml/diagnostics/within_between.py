@@ -11,7 +11,7 @@ from panelml.arguments import checked
 from panelml.core.augment import SplitMeans
 from panelml.diagnostics.estimable import Directions, directions_of, estimable
 from panelml.diagnostics.pairs import require_regression
-from panelml.errors import IdentificationError, SpecificationError, check_share, listing
+from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.inference.distributions import t_critical, t_tail
 from panelml.inference.testing import TestResult
 from panelml.results.base import Results
@@ -92,7 +92,7 @@ class WithinBetween:
 
 
 @checked
-def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
+def within_between(fit: Results, *, level: float = 0.95) -> WithinBetween:
     """Compare effects within units with effects between units.
 
     Parameters
@@ -115,7 +115,6 @@ def within_between(fit: Results, level: float = 0.95) -> WithinBetween:
     Compared are the differences that are estimable. A regressor that is collinear with others
     within units, as experience is with period dummies, has no effect of its own there.
     """
-    check_share("level", level)
     require_regression(fit)
     params: FloatArray = np.asarray(fit.params, dtype=np.float64)
     cov, df = fit.covariance.matrix, fit.df_t

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from panelml.errors import SpecificationError, check_share
+from panelml.errors import SpecificationError
 from panelml.inference.estimate import Covariance
 
 __all__ = ["critical_value"]
@@ -32,7 +32,6 @@ def critical_value(covariance: Covariance, level: float, *, reps: int, seed: int
     SpecificationError
         If the level is not between 0 and 1, or no parameter varies.
     """
-    check_share("level", level)
     error = np.sqrt(np.diag(covariance.matrix))
     varies = error > 0
     if not varies.any():

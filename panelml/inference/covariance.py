@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Annotated, TypeAlias, cast
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from panelml.inference.clusters import (
     require_whole_units,
 )
 from panelml.inference.correction import SmallSample, parse_small_sample
-from panelml.inference.estimate import Covariance, CovLike, CovSpec, Estimate
+from panelml.inference.estimate import Covariance, CovSpec, Estimate
 from panelml.inference.hac import Bandwidth, choose_lags, kernel_sum
 from panelml.inference.heteroskedasticity import HC1, HC2, HC3, StockWatson
 from panelml.inference.influence import Influence, UnitInfluence
@@ -208,7 +208,7 @@ class NeweyWest:
 
 
 @checked
-def parse(cov: CovLike) -> CovSpec:
+def parse(cov: str | CovSpec) -> CovSpec:
     """Read the shorthand of a covariance; a value of this module is returned as it is.
 
     Parameters
@@ -251,6 +251,10 @@ def parse(cov: CovLike) -> CovSpec:
         choices = ["iid", "HC1", "cluster", "cluster:column", "DK", "NW", "CR2", *list(plain)[2:]]
         raise UnknownNameError(f"No covariance {shown(cov)}.{suggest(cov, choices)}")
     return plain[kind]
+
+
+# A covariance or its shorthand, read when a specification is made.
+CovLike: TypeAlias = Annotated[str | CovSpec, parse]
 
 
 def estimate_covariance(cov: CovLike, fit: Estimate) -> Covariance:

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from panelml._typing import FloatArray
-from panelml.errors import check_share
 
 __all__ = [
     "chi2_tail",
@@ -43,7 +42,6 @@ def normal_critical(level: float) -> float:
     SpecificationError
         If the level is not between 0 and 1.
     """
-    check_share("level", level)
     return normal_quantile(0.5 + level / 2)
 
 
@@ -55,7 +53,6 @@ def t_critical(level: float, df: ArrayLike) -> FloatArray:
     SpecificationError
         If the level is not between 0 and 1.
     """
-    check_share("level", level)
     return t_quantile(0.5 + level / 2, df)
 
 

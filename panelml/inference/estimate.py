@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from panelml._typing import FloatArray
 from panelml.core.leverage import Adjusted, Power
@@ -13,7 +13,7 @@ from panelml.inference.correction import Counts
 from panelml.inference.influence import Influence, InfluenceFunction
 from panelml.inference.likelihood import ContrastRule, Curvature
 
-__all__ = ["ClusterLeverage", "CovLike", "CovSpec", "Covariance", "Estimate"]
+__all__ = ["ClusterLeverage", "CovSpec", "Covariance", "Estimate"]
 
 
 class ClusterLeverage(Protocol):
@@ -141,6 +141,3 @@ class CovSpec(Protocol):
     def estimate(self, fit: Estimate) -> Covariance:
         """Estimate the covariance of a fit."""
         ...
-
-
-CovLike: TypeAlias = str | CovSpec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -24,7 +24,6 @@ from panelml.errors import (
     IdentificationError,
     SpecificationError,
     UnknownNameError,
-    check_choice,
     suggest,
 )
 from panelml.inference.correction import Counts
@@ -63,6 +62,7 @@ class FixedEffects:
     """
 
     formula: str
+    _: KW_ONLY
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     singletons: Singletons = "keep"
@@ -70,7 +70,6 @@ class FixedEffects:
     @capped
     def fit(self, data: Any) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
-        check_choice("singletons", self.singletons, Singletons)
         source = require_source(data)
         formula = _spanned(parse_formula(self.formula), source)
         effects = formula.effects or ()

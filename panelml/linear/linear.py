@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ class PooledOLS:
     """
 
     formula: str
+    _: KW_ONLY
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
 
@@ -111,6 +112,7 @@ class Between:
     """
 
     formula: str
+    _: KW_ONLY
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     weighted: bool = False
@@ -184,6 +186,7 @@ class FirstDifference:
     """
 
     formula: str
+    _: KW_ONLY
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     drift: bool = False

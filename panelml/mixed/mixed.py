@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from panelml.arguments import checked
@@ -12,7 +12,7 @@ from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample
-from panelml.errors import SpecificationError, shown
+from panelml.errors import SpecificationError
 from panelml.inference.covariance import CovLike
 from panelml.mixed.assemble import fit_mixed
 from panelml.mixed.core.structures import ResidualLike, ResidualStructure
@@ -48,15 +48,11 @@ class MixedModel:
     """
 
     formula: str
+    _: KW_ONLY
     reml: bool = True
     cov: CovLike = "iid"
     weights: str | Weights | None = None
     residual: ResidualLike = None
-
-    def __post_init__(self) -> None:
-        parse_residual(self.residual)
-        if not isinstance(self.reml, bool):
-            raise SpecificationError(f"reml is True or False, not {shown(self.reml)}.")
 
     @capped
     def fit(self, data: Any) -> MixedResults:

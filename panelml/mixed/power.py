@@ -16,7 +16,6 @@ from panelml.engine.progress import counted
 from panelml.errors import (
     SpecificationError,
     UnknownNameError,
-    check_count,
     shown,
     suggest,
 )
@@ -105,7 +104,6 @@ def power(
     UnknownNameError
         If the model has no such parameter.
     """
-    check_count("reps", reps)
     if not hasattr(model, "formula"):
         raise SpecificationError(
             f"model is a specification, as MixedModel('y ~ x + (1 | id)'), not {shown(model)}."

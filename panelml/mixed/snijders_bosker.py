@@ -34,7 +34,7 @@ class ExplainedVariance:
 
 @checked
 def snijders_bosker(
-    null: MixedResults, fit: MixedResults, group_size: float | None = None
+    null: MixedResults, fit: MixedResults, *, group_size: float | None = None
 ) -> ExplainedVariance:
     """Compare the error of prediction of a random-intercept model with that of the null model.
 

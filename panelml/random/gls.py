@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 
 from panelml._typing import FloatArray, VarianceMethod
@@ -14,7 +12,7 @@ from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.engine.least_squares import LeastSquares, least_squares
 from panelml.engine.splitting import as_mundlak
-from panelml.errors import SpecificationError, shown, suggest
+from panelml.errors import SpecificationError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.random.core.components import estimate_components
@@ -58,12 +56,9 @@ def fit_random(
 
     Raises
     ------
-    SpecificationError
-        If there is no such method.
     IdentificationError
         If a variance is not identified.
     """
-    require_method(method, get_args(VarianceMethod))
     moments = fold(sample, PanelMoments.of)
     require_outcome(float(moments.overall.centred[0, 0]), moments)
     observed = moments if levels is None else fold(levels, PanelMoments.of)
@@ -122,11 +117,6 @@ def quasi_gram(moments: PanelMoments, transform: QuasiDemean) -> FloatArray:
     weight = moments.means.weight
     left = weight * (1 - transform.theta(weight)) ** 2
     return within + (mean * left) @ mean.T
-
-
-def require_method(method: str, methods: tuple[str, ...]) -> None:
-    if method not in methods:
-        raise SpecificationError(f"method is not {shown(method)}.{suggest(method, methods)}")
 
 
 def require_few_periods(sample: Sample) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from panelml.data.sample import Sample
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import least_squares
 from panelml.engine.sampling import make_sample, require_source
+from panelml.errors import SpecificationError
 from panelml.inference.covariance import CovLike
 from panelml.random.core.outcome import exact_two_way
 from panelml.random.core.twoway import TwoWayMoments, TwoWayQuasiDemean
@@ -25,7 +26,6 @@ from panelml.random.gls import (
     counts_of,
     fit_random,
     require_few_periods,
-    require_method,
     weighted_loglik,
 )
 from panelml.random.results.components import (
@@ -68,10 +68,18 @@ class RandomEffects:
     """
 
     formula: str
+    _: KW_ONLY
     method: VarianceMethod = "swamy-arora"
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     time_effects: bool = False
+
+    def __post_init__(self) -> None:
+        if self.time_effects and self.method == "baltagi-chang":
+            raise SpecificationError(
+                "method='baltagi-chang' is for effects of units alone; 'swamy-arora' with "
+                "time_effects=True is exact on unbalanced panels."
+            )
 
     @capped
     def fit(self, data: Any) -> Results:
@@ -97,12 +105,10 @@ def fit_two_way(
     Raises
     ------
     SpecificationError
-        If there is no such method, or there are too many periods.
+        If there are too many periods.
     IdentificationError
         If a variance is not identified.
     """
-    allowed = tuple(name for name in get_args(VarianceMethod) if name != "baltagi-chang")
-    require_method(spec.method, allowed)
     require_few_periods(sample)
     moments = fold(sample, PanelMoments.of)
     constant = formula.intercept

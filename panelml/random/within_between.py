@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any, Literal
 
 from panelml._typing import InteractionCentring, VarianceMethod
 from panelml.arguments import checked
@@ -54,6 +54,7 @@ class Mundlak:
     """
 
     formula: str
+    _: KW_ONLY
     method: VarianceMethod = "swamy-arora"
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
@@ -101,12 +102,23 @@ class Hybrid:
     """
 
     formula: str
+    _: KW_ONLY
     method: VarianceMethod = "swamy-arora"
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     random: str | None = None
     interactions: InteractionCentring | None = None
     residual: ResidualLike = None
+
+    def __post_init__(self) -> None:
+        if self.random is None and self.residual is not None:
+            raise SpecificationError(
+                "A structure of residuals goes with a likelihood: add random='1'."
+            )
+        if self.random is not None and self.method not in ("swamy-arora", "reml", "ml"):
+            raise SpecificationError(
+                f"With random slopes the method is 'reml' or 'ml', not {shown(self.method)}."
+            )
 
     @property
     def reml(self) -> bool:
@@ -119,16 +131,7 @@ class Hybrid:
 
         With ``random`` the results are MixedResults, and see MixedModel for the errors.
         """
-        if self.interactions not in (None, *get_args(InteractionCentring)):
-            raise SpecificationError(
-                f"interactions is one of {', '.join(map(repr, get_args(InteractionCentring)))}, "
-                f"not {shown(self.interactions)}."
-            )
         if self.random is None:
-            if self.residual is not None:
-                raise SpecificationError(
-                    "A structure of residuals goes with a likelihood: add random='1'."
-                )
             facts, centring = Facts("hybrid", HYBRID), self.interactions or "demeaned"
             return _fit(self, facts, "within-between", data, centring)
         return _fit_slopes(self, self.random, data)
@@ -136,10 +139,6 @@ class Hybrid:
 
 def _fit_slopes(spec: Hybrid, random: str, data: Any) -> Results:
     """Fit the within-between model with random slopes, as a mixed model."""
-    if spec.method not in ("swamy-arora", "reml", "ml"):
-        raise SpecificationError(
-            f"With random slopes the method is 'reml' or 'ml', not {shown(spec.method)}."
-        )
     correlated = "||" not in random
     regressors, _, group = (t.strip() for t in random.replace("||", "|").partition("|"))
     panel = group_rows(data, (group,)) if group else require_panel(data)

@@ -192,7 +192,7 @@ def alone(frame: nw.DataFrame[Any]) -> Panel:
     """Index rows each on its own."""
     row, time = _OWN_KEYS
     indexed = frame.with_row_index(row).with_columns(nw.lit(0).alias(time))
-    return Panel(indexed.to_native(), row, time)
+    return Panel(indexed.to_native(), unit=row, time=time)
 
 
 def random_rows(predictor: Predictor, data: Any) -> Sample:

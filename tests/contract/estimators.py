@@ -101,5 +101,7 @@ def fit(
     estimator: Estimator, frame: pd.DataFrame, formula: str = "y ~ x1 + x2", **options: Any
 ) -> Results:
     """Fit on a frame whose keys are ``unit`` and ``time``."""
-    result: Results = estimator.spec(formula, **options).fit(pm.Panel(frame, "unit", "time"))
+    result: Results = estimator.spec(formula, **options).fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     return result

@@ -63,10 +63,10 @@ def _reads() -> Iterator[tuple[str, Callable[[], Any]]]:
     frame = make_messy(40)
     for name, estimator in ESTIMATORS.items():
         yield from _of(name, fit(estimator, frame))
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     for name, (formula, residual) in MIXED.items():
         yield from _of(f"mixed {name}", pm.MixedModel(formula, residual=residual).fit(panel))
-    policies = pm.Panel(policy_data(), "unit", "time")
+    policies = pm.Panel(policy_data(), unit="unit", time="time")
     for name, spec in POLICIES.items():
         result = spec.fit(policies)
         yield from _of(f"policy {name}", result)

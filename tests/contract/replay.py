@@ -185,7 +185,7 @@ def without(value: Any, parameter: str) -> Any:
 @cache
 def panel(name: str) -> pm.Panel:
     frame, unit, time = PANELS[name]
-    return pm.Panel(frame(), unit, time)
+    return pm.Panel(frame(), unit=unit, time=time)
 
 
 def fit(case: Case) -> Results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 import panelml as pm
 from panelml.data.panel.store import Store
-from panelml.errors import PanelmlError, SpecificationError
+from panelml.errors import PanelmlError, SpecificationError, UnknownNameError
 from tests.contract.estimators import ESTIMATORS, fit
 from tests.did.specifications import ESTIMATORS as POLICIES
 from tests.laws.panels import make_frame
@@ -55,14 +56,14 @@ MIXED = {
 
 
 def data() -> pm.Panel:
-    return pm.Panel(make_frame(np.random.default_rng(7), 20, 6, 0.1), "unit", "time")
+    return pm.Panel(make_frame(np.random.default_rng(7), 20, 6, 0.1), unit="unit", time="time")
 
 
 def policy() -> pm.Panel:
     frame = pm.simulate.staggered(40, 7, {3: 0.3, 5: 0.3}, seed=1)
     frame["eligible"] = frame["half"] = frame["unit"] % 2
     frame["w"], frame["z"] = 1.0 + frame["half"], np.sin(np.arange(len(frame)))
-    return pm.Panel(frame, "unit", "time")
+    return pm.Panel(frame, unit="unit", time="time")
 
 
 def subjects() -> dict[str, Callable[[], Any]]:
@@ -199,7 +200,9 @@ def test_specifications_work_or_say_what_they_take(name: str) -> None:
 def one_treated() -> pm.Panel:
     frame = pm.simulate.staggered(12, 7, {5: 0.5}, seed=1)
     first = frame.loc[frame["cohort"].notna(), "unit"].iloc[0]
-    return pm.Panel(frame[frame["cohort"].isna() | (frame["unit"] == first)], "unit", "time")
+    return pm.Panel(
+        frame[frame["cohort"].isna() | (frame["unit"] == first)], unit="unit", time="time"
+    )
 
 
 def function_arguments() -> dict[str, dict[str, Any]]:
@@ -303,8 +306,75 @@ def test_tables_are_written_to_files(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_gone_through_is_no_list() -> None:
-    panel = pm.Panel(pm.simulate.staggered(30, 5, {3: 0.5}, seed=1), "unit", "time")
+    panel = pm.Panel(pm.simulate.staggered(30, 5, {3: 0.5}, seed=1), unit="unit", time="time")
     mistakes: tuple[Any, ...] = (panel, np.array("x"))
     for columns in mistakes:
         with pytest.raises(SpecificationError, match="columns takes a text or a list of texts"):
             pm.overlap_table(panel, columns, cohort="cohort")
+
+
+SECOND: dict[str, tuple[Callable[..., Any], str]] = {
+    "a specification": (
+        lambda: pm.FixedEffects("y ~ x1", "HC1", "w"),
+        "FixedEffects takes cov, weights by name, not by place: "
+        "write FixedEffects(..., cov='HC1', weights='w').",
+    ),
+    "an index": (
+        lambda: pm.Panel(pd.DataFrame(), "unit", ["time"]),
+        "Panel takes unit, time by name, not by place: write Panel(..., unit='unit', time=...).",
+    ),
+    "a function of a fit": (
+        lambda: pm.pesaran_cd(None, "cd"),
+        "write pesaran_cd(..., kind='cd').",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_options_given_by_place_are_refused_with_what_to_write(name: str) -> None:
+    call, words = SECOND[name]
+    with pytest.raises(SpecificationError, match=re.escape(words)):
+        call()
+
+
+def test_everything_after_the_formula_is_given_by_name() -> None:
+    asked = ("formula", "data", "model", "fit", "study", "results", "result")
+    roles = ("a", "b", "fe", "restricted", "small", "large", "null", "columns", "design")
+    specifications = [
+        value
+        for name in CALLABLE
+        if hasattr(value := getattr(pm, name), "fit") or not inspect.isclass(value)
+    ]
+    surplus = [
+        f"{value.__name__}: {one.name}"
+        for value in (*specifications, pm.Panel, pm.Timing)
+        for one in inspect.signature(value).parameters.values()
+        if one.kind is one.POSITIONAL_OR_KEYWORD and one.name not in (*asked, *roles)
+    ]
+    assert len(specifications) > 40
+    assert surplus == []
+
+
+OPTIONS: dict[str, Callable[[], object]] = {
+    "covariance": lambda: pm.FixedEffects("y ~ x1", cov="clusters"),
+    "covariance of several": lambda: pm.TWFE("y ~ 1", cohort="g", cov="HC9"),
+    "residual": lambda: pm.MixedModel("y ~ 1 + (1 | g)", residual="ar2"),
+    "residual without random": lambda: pm.Hybrid("y ~ x1", residual="ar1"),
+    "method": lambda: pm.RandomEffects("y ~ x1", method="swamy"),
+    "method of two ways": lambda: pm.RandomEffects(
+        "y ~ x1", method="baltagi-chang", time_effects=True
+    ),
+    "method of random slopes": lambda: pm.Hybrid("y ~ x1", random="1", method="nerlove"),
+    "interactions": lambda: pm.Hybrid("y ~ x1", interactions="centred"),
+    "singletons": lambda: pm.FixedEffects("y ~ x1", singletons="omit"),
+    "control": lambda: pm.CallawaySantAnna("y ~ 1", cohort="g", control="later"),
+    "anticipation": lambda: pm.TripleDifference("y ~ 1", eligible="e", anticipation=-1),
+    "leads": lambda: pm.BorusyakJaravelSpiess("y ~ 1", cohort="g", leads=-1),
+    "replications": lambda: pm.SyntheticDiD("y ~ 1", cohort="g", reps=1),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_are_checked_when_the_specification_is_made(name: str) -> None:
+    with pytest.raises((SpecificationError, UnknownNameError)):
+        OPTIONS[name]()

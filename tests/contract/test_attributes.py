@@ -45,7 +45,7 @@ MISSING: dict[str, str] = {
 def make_fits() -> dict[str, Any]:
     """Every kind of fit: of regressions, mixed models, policies; averaged and pickled."""
     frame = make_messy(40)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     fits = {name: fit(estimator, frame) for name, estimator in ESTIMATORS.items()}
     fits |= {
         f"without regressors, {spec.__name__}": spec("y ~ 1").fit(panel)
@@ -56,7 +56,7 @@ def make_fits() -> dict[str, Any]:
         for name, (formula, residual) in {**MIXED, "null": ("y ~ 1 + (1 | unit)", None)}.items()
     }
     fits |= {f"{name} {cov}": fits[name].with_cov(cov) for name, cov in COVARIANCES}
-    policies = pm.Panel(policy_data(), "unit", "time")
+    policies = pm.Panel(policy_data(), unit="unit", time="time")
     for name, spec in POLICIES.items():
         effects = spec.fit(policies)
         fits[f"policy {name}"] = effects

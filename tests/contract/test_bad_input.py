@@ -46,7 +46,7 @@ def test_a_repeated_key_names_the_rows(frame: pd.DataFrame) -> None:
     unit, time = frame.loc[3, "unit"], frame.loc[3, "time"]
     words = f"unit={unit}, time={time} (rows 3 and {len(frame)})"
     with refuses(DuplicateIndexError, words):
-        pm.Panel(twice, "unit", "time")
+        pm.Panel(twice, unit="unit", time="time")
 
 
 @pytest.mark.parametrize("key", ["unit", "time"])
@@ -54,21 +54,21 @@ def test_a_missing_key_names_the_rows(frame: pd.DataFrame, key: str) -> None:
     frame[key] = frame[key].astype(float)
     frame.loc[[2, 4], key] = np.nan
     with refuses(MissingValueError, f"The {key} column {key!r} is missing in 2 rows (row 2, 4)"):
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
 
 
 def test_unknown_keys_suggest_the_nearest(frame: pd.DataFrame) -> None:
     with refuses(UnknownNameError, "No column 'units'. Did you mean 'unit'?"):
-        pm.Panel(frame, "units", "time")
+        pm.Panel(frame, unit="units", time="time")
     with refuses(UnknownNameError, "No column 'tme'. Did you mean 'time'?"):
-        pm.Panel(frame, "unit", "tme")
+        pm.Panel(frame, unit="unit", time="tme")
     with refuses(SpecificationError, "Name both key columns"):
-        pm.Panel(frame, "unit")
+        pm.Panel(frame, unit="unit")
 
 
 def test_time_is_not_text(frame: pd.DataFrame) -> None:
     with refuses(ColumnTypeError, "The time column 'time' holds text or unordered categories"):
-        pm.Panel(frame.astype({"time": str}), "unit", "time")
+        pm.Panel(frame.astype({"time": str}), unit="unit", time="time")
 
 
 @every
@@ -89,7 +89,7 @@ def test_a_frame_without_keys(name: str, frame: pd.DataFrame) -> None:
 
 def test_no_rows(frame: pd.DataFrame) -> None:
     with refuses(EmptyDataError, "The data have no rows."):
-        pm.Panel(frame.iloc[:0], "unit", "time")
+        pm.Panel(frame.iloc[:0], unit="unit", time="time")
 
 
 @every
@@ -184,7 +184,7 @@ def test_effects_only_where_they_are_absorbed(name: str, frame: pd.DataFrame) ->
 
 
 def test_effects_that_make_no_sense(frame: pd.DataFrame) -> None:
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     for effects, error, words in [
         ("frm", UnknownNameError, "No column 'frm' to absorb. Did you mean 'firm'?"),
         ("unit[tren]", UnknownNameError, "No column 'tren' to absorb. Did you mean 'trend'?"),
@@ -204,7 +204,7 @@ def test_effects_that_make_no_sense(frame: pd.DataFrame) -> None:
 @pytest.mark.parametrize("spec", [pm.RandomEffects, pm.Mundlak, pm.Hybrid])
 def test_unknown_methods_suggest_the_nearest(spec: Any, frame: pd.DataFrame) -> None:
     with refuses(SpecificationError, "method is not 'swamy'. Did you mean 'swamy-arora'?"):
-        spec("y ~ x1", method="swamy").fit(pm.Panel(frame, "unit", "time"))
+        spec("y ~ x1", method="swamy").fit(pm.Panel(frame, unit="unit", time="time"))
 
 
 @every

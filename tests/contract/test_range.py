@@ -28,7 +28,7 @@ every = pytest.mark.parametrize("spec", SPECS, ids=str)
 
 
 def fit(spec: Any, frame: pd.DataFrame) -> Any:
-    return spec.fit(pm.Panel(frame, "unit", "time"))
+    return spec.fit(pm.Panel(frame, unit="unit", time="time"))
 
 
 @every
@@ -87,7 +87,7 @@ def test_a_mixed_model_says_in_which_units_to_measure() -> None:
 @pytest.mark.parametrize("weights", [None, "w"])
 def test_rsquared_within_is_that_after_all_effects(effects: str, weights: str | None) -> None:
     found = pm.FixedEffects(f"y ~ x1 + x2 | {effects}", weights=weights).fit(
-        pm.Panel(FRAME, "unit", "time")
+        pm.Panel(FRAME, unit="unit", time="time")
     )
     columns = []
     for effect in effects.split(" + "):

@@ -312,7 +312,7 @@ def test_results_and_specifications_are_immutable(
         spec.formula = "y ~ x2"
     assert spec == estimator.spec(FORMULA) and hash(spec) == hash(estimator.spec(FORMULA))
     assert result.spec == spec
-    panel = pm.Panel(messy, "unit", "time")
+    panel = pm.Panel(messy, unit="unit", time="time")
     assert_same(spec.fit(panel), spec.fit(panel), rel=0)
 
 
@@ -363,15 +363,15 @@ def test_containers_do_not_matter(
     elif container == "polars":
         import polars
 
-        data = pm.Panel(polars.from_pandas(messy.reset_index(drop=True)), "unit", "time")
+        data = pm.Panel(polars.from_pandas(messy.reset_index(drop=True)), unit="unit", time="time")
     elif container == "pyarrow":
         import pyarrow
 
-        data = pm.Panel(pyarrow.Table.from_pandas(messy), "unit", "time")
+        data = pm.Panel(pyarrow.Table.from_pandas(messy), unit="unit", time="time")
     elif container == "nullable":
-        data = pm.Panel(messy.convert_dtypes(), "unit", "time")
+        data = pm.Panel(messy.convert_dtypes(), unit="unit", time="time")
     else:
-        data = pm.Panel(messy.astype({"x1": "float32", "y": "float32"}), "unit", "time")
+        data = pm.Panel(messy.astype({"x1": "float32", "y": "float32"}), unit="unit", time="time")
     found = estimator.spec(FORMULA).fit(data)
     rel = 1e-4 if container == "float32" else 1e-9
     assert found.params.to_numpy() == pytest.approx(fits[name].params.to_numpy(), rel=rel, abs=rel)

@@ -49,7 +49,7 @@ def test_a_regression_or_a_reason(name: str) -> None:
     for seed in range(30):
         spec = SPECS[name](FORMULAS[seed % len(FORMULAS)])
         try:
-            fit = spec.fit(pm.Panel(draw(seed), "unit", "time"))
+            fit = spec.fit(pm.Panel(draw(seed), unit="unit", time="time"))
         except PanelmlError:
             continue
         fitted += 1
@@ -71,17 +71,17 @@ def test_rows_that_alone_determine_a_coefficient() -> None:
     single = pd.DataFrame({"unit": [99], "time": [1], "x1": [0.3], "y": [1.0]})
     more = pd.concat([frame, single], ignore_index=True)
     fit, whole = (
-        pm.FixedEffects("y ~ x1", cov="HC3").fit(pm.Panel(data, "unit", "time"))
+        pm.FixedEffects("y ~ x1", cov="HC3").fit(pm.Panel(data, unit="unit", time="time"))
         for data in (frame, more)
     )
     np.testing.assert_allclose(whole.cov, fit.cov, rtol=1e-12)
     lone = more.assign(lone=(more["unit"] == 99) * 1.0)
     with pytest.raises(SpecificationError, match="leverage one"):
-        pm.PooledOLS("y ~ x1 + lone", cov="HC3").fit(pm.Panel(lone, "unit", "time"))
+        pm.PooledOLS("y ~ x1 + lone", cov="HC3").fit(pm.Panel(lone, unit="unit", time="time"))
 
 
 def test_tests_of_a_formula_without_regressors() -> None:
-    panel = pm.Panel(pm.simulate.panel(20, 4, 1, seed=1), "unit", "time")
+    panel = pm.Panel(pm.simulate.panel(20, 4, 1, seed=1), unit="unit", time="time")
     fit = pm.PooledOLS("y ~ 1").fit(panel)
     found = pm.breusch_pagan("y ~ 1", panel)
     assert found.statistic == pytest.approx(pm.breusch_pagan(fit).statistic, rel=1e-12)
@@ -91,4 +91,6 @@ def test_moments_without_a_residual_variance() -> None:
     frame = pd.DataFrame({"unit": [0, 0, 1], "time": [0, 1, 1], "y": [1.0, 0.0, 0.5]})
     frame["c"] = [0.1, 0.1, 0.6]
     with pytest.raises(IdentificationError, match="'wallace-hussain' give no positive variance"):
-        pm.RandomEffects("y ~ c", method="wallace-hussain").fit(pm.Panel(frame, "unit", "time"))
+        pm.RandomEffects("y ~ c", method="wallace-hussain").fit(
+            pm.Panel(frame, unit="unit", time="time")
+        )

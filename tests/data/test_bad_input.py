@@ -29,12 +29,12 @@ def frame() -> pd.DataFrame:
 
 
 def fixed(formula: str, data: pd.DataFrame | None = None, **options: object) -> None:
-    panel = pm.Panel(frame() if data is None else data, "unit", "time")
+    panel = pm.Panel(frame() if data is None else data, unit="unit", time="time")
     pm.FixedEffects(formula, **options).fit(panel)  # type: ignore[arg-type]
 
 
 def pooled(formula: str, data: pd.DataFrame | None = None, **options: object) -> None:
-    panel = pm.Panel(frame() if data is None else data, "unit", "time")
+    panel = pm.Panel(frame() if data is None else data, unit="unit", time="time")
     pm.PooledOLS(formula, **options).fit(panel)  # type: ignore[arg-type]
 
 
@@ -137,7 +137,7 @@ def test_refused_with_a_reason(case: str) -> None:
 
 def test_effects_and_clusters_of_any_type() -> None:
     data = frame().assign(key=[(i % 3, "a") for i in range(len(frame()))])
-    panel = pm.Panel(data, "unit", "time")
+    panel = pm.Panel(data, unit="unit", time="time")
     by_day = pm.FixedEffects("y ~ x | unit + day", cov="cluster:g").fit(panel)
     plain = pm.FixedEffects("y ~ x | unit", cov="cluster:g").fit(panel)
     assert by_day.params["x"] == pytest.approx(plain.params["x"], rel=1e-12)

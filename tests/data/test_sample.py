@@ -27,7 +27,7 @@ def sample() -> Sample:
     # One late row of one place lies in another region.
     frame["mover"] = np.where(frame.index == 187, 0, frame["region"])
     frame.loc[rng.choice(150, 20, replace=False), "y"] = np.nan
-    return make_sample(pm.Panel(frame, "unit", "time"), parse_formula("y ~ 1"), None)[0]
+    return make_sample(pm.Panel(frame, unit="unit", time="time"), parse_formula("y ~ 1"), None)[0]
 
 
 def kept(sample: Sample) -> pd.DataFrame:

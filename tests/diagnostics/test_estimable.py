@@ -39,7 +39,7 @@ def careers(seed: int, *, missing: float = 0.0, correlated: float = 0.0) -> pd.D
 
 
 def both(formula: str, frame: Any, cov: str = "cluster") -> tuple[Results, Results]:
-    panel = frame if isinstance(frame, pm.Panel) else pm.Panel(frame, "id", "t")
+    panel = frame if isinstance(frame, pm.Panel) else pm.Panel(frame, unit="id", time="t")
     return pm.FixedEffects(formula, cov=cov).fit(panel), pm.RandomEffects(formula, cov=cov).fit(
         panel
     )
@@ -130,9 +130,9 @@ def test_null_space_leaves_the_fit_as_it_is(missing: float) -> None:
 
 def test_wage_panel_agrees_with_the_auxiliary_regression() -> None:
     """Experience beside year dummies: chi2(2) = 19.93 by the auxiliary regression."""
-    panel = pm.Panel(wage(), "nr", "year")
+    panel = pm.Panel(wage(), unit="nr", time="year")
     fe, re = both("lwage ~ union + married + exper + C(year)", panel)
-    auxiliary = pm.hausman(fe, re, "auxiliary")
+    auxiliary = pm.hausman(fe, re, method="auxiliary")
     robust = pm.hausman(fe, re)
     assert auxiliary.df == robust.df == (2,)
     assert auxiliary.statistic == pytest.approx(19.928660436, rel=1e-8)
@@ -157,7 +157,7 @@ def test_the_order_of_terms_does_not_matter(order: str, missing: float) -> None:
     models: list[Any] = [pm.Hybrid, pm.Mundlak]
     for model in models:
         tests = [
-            pm.within_between(model(formula).fit(pm.Panel(frame, "id", "t"))).test
+            pm.within_between(model(formula).fit(pm.Panel(frame, unit="id", time="t"))).test
             for formula in (DATED, f"y ~ {order}")
         ]
         assert tests[0].df == tests[1].df
@@ -167,9 +167,9 @@ def test_the_order_of_terms_does_not_matter(order: str, missing: float) -> None:
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_within_between_is_the_clustered_auxiliary_test(missing: float) -> None:
     frame = careers(6, missing=missing)
-    panel = pm.Panel(frame, "id", "t")
+    panel = pm.Panel(frame, unit="id", time="t")
     fe, re = both(DATED, frame)
-    auxiliary = pm.hausman(fe, re, "auxiliary", cov=Clustered())
+    auxiliary = pm.hausman(fe, re, method="auxiliary", cov=Clustered())
     for model in (pm.Hybrid(DATED), pm.Mundlak(DATED)):
         found = pm.within_between(model.fit(panel))
         assert found.names == ("x",)
@@ -183,7 +183,7 @@ def test_within_between_is_the_clustered_auxiliary_test(missing: float) -> None:
 @pytest.mark.parametrize("formula", [DATED, "y ~ C(t) + tenure + x + educ"])
 def test_within_parts_are_fixed_effects_whatever_is_collinear(formula: str, missing: float) -> None:
     """Mundlak's tenure was its effect between units where period dummies stood beside it."""
-    panel = pm.Panel(careers(7, missing=missing), "id", "t")
+    panel = pm.Panel(careers(7, missing=missing), unit="id", time="t")
     fe = pm.FixedEffects(formula).fit(panel)
     mundlak, hybrid = pm.Mundlak(formula).fit(panel), pm.Hybrid(formula).fit(panel)
     np.testing.assert_allclose(mundlak.params[fe.params.index], fe.params, rtol=1e-7, atol=1e-9)
@@ -201,7 +201,7 @@ def test_within_parts_are_fixed_effects_whatever_is_collinear(formula: str, miss
 
 def test_mixed_hybrid_drops_period_dummies_of_balanced_panels() -> None:
     """Their unit means are constant, but for rounding."""
-    panel = pm.Panel(careers(8), "id", "t")
+    panel = pm.Panel(careers(8), unit="id", time="t")
     fit = pm.Hybrid(DATED, random="1").fit(panel)
     fe = pm.FixedEffects(DATED).fit(panel)
     names = [f"within({name})" for name in fe.params.index]
@@ -211,11 +211,11 @@ def test_mixed_hybrid_drops_period_dummies_of_balanced_panels() -> None:
 
 def test_nothing_that_both_identify_is_refused() -> None:
     frame = careers(9)
-    fe = pm.FixedEffects("y ~ tenure + x | id + t").fit(pm.Panel(frame, "id", "t"))
-    re = pm.RandomEffects("y ~ tenure + z").fit(pm.Panel(frame, "id", "t"))
+    fe = pm.FixedEffects("y ~ tenure + x | id + t").fit(pm.Panel(frame, unit="id", time="t"))
+    re = pm.RandomEffects("y ~ tenure + z").fit(pm.Panel(frame, unit="id", time="t"))
     with pytest.raises(IdentificationError, match="no slope in common"):
         pm.hausman(fe, re)
-    panel = pm.Panel(frame, "id", "t")
+    panel = pm.Panel(frame, unit="id", time="t")
     with pytest.raises(IdentificationError, match=r"cannot be told apart"):
         pm.within_between(pm.Hybrid("y ~ tenure + C(t)").fit(panel))
 
@@ -239,7 +239,7 @@ def test_interactions_have_one_name(one: str, other: str) -> None:
 
 
 def test_interactions_are_compared_however_they_are_written() -> None:
-    panel = pm.Panel(careers(10), "id", "t")
+    panel = pm.Panel(careers(10), unit="id", time="t")
     fe = pm.FixedEffects("y ~ x * z + tenure").fit(panel)
     expected = pm.hausman(fe, pm.RandomEffects("y ~ x * z + tenure").fit(panel))
     found = pm.hausman(fe, pm.RandomEffects("y ~ tenure + z * x").fit(panel))
@@ -250,7 +250,7 @@ def test_interactions_are_compared_however_they_are_written() -> None:
 
 def test_another_reference_level_is_not_compared() -> None:
     """A lag leaves out the first period, to which the other fit's dummies refer."""
-    panel = pm.Panel(careers(11), "id", "t")
+    panel = pm.Panel(careers(11), unit="id", time="t")
     fe = pm.FixedEffects("y ~ x + C(t) + L(z)").fit(panel)
     re = pm.RandomEffects("y ~ x + C(t)").fit(panel)
     found = pm.hausman(fe, re)
@@ -297,11 +297,11 @@ def test_all_forms_of_the_test_agree_on_what_can_be_tested(seed: int) -> None:
     )
     formula = "y ~ x + " + " + ".join(rng.choice(TERMS[1:], rng.integers(2, 6), replace=False))
     options: Any = {"weights": rng.choice([None, "w"])}
-    panel = pm.Panel(FRAMES[seed % 4](frame), "id", "t")
+    panel = pm.Panel(FRAMES[seed % 4](frame), unit="id", time="t")
     fe = pm.FixedEffects(formula, **options).fit(panel)
     re = pm.RandomEffects(formula, **options).fit(panel)
     methods: list[Any] = ["robust", "auxiliary", "sigmaless"]
-    found = {pm.hausman(fe, re, method).df[0] for method in methods}
+    found = {pm.hausman(fe, re, method=method).df[0] for method in methods}
     models: list[Any] = [pm.Hybrid, pm.Mundlak]
     for model in models:
         fit = model(formula, **options).fit(panel)

@@ -35,7 +35,7 @@ PRODUCT = "lgsp ~ lpcap + lpc + lemp + unemp"
 @cache
 def panel(name: str) -> pm.Panel:
     frame, unit, time = PANELS[name]
-    return pm.Panel(frame(), unit, time)
+    return pm.Panel(frame(), unit=unit, time=time)
 
 
 @cache
@@ -80,7 +80,7 @@ def run(case: Case) -> TestResult:
     if spec.get("cov") == "cluster":
         rule = {"HC0": "none", "CR0": "none", "sss": "plm"}[spec["type"]]
         cov = Clustered(small_sample=rule)
-    return hausman(first, second, form, cov=cov)
+    return hausman(first, second, method=form, cov=cov)
 
 
 def is_reproduced(case: Case) -> bool:
@@ -127,7 +127,9 @@ PUBLISHED = {
 @pytest.mark.parametrize(("key", "expected"), PUBLISHED.items(), ids=str)
 def test_published_statistics(key: tuple[str, Any], expected: float) -> None:
     data, method = key
-    found = hausman(fit("FixedEffects", FORMULA, data), fit("RandomEffects", FORMULA, data), method)
+    found = hausman(
+        fit("FixedEffects", FORMULA, data), fit("RandomEffects", FORMULA, data), method=method
+    )
     assert found.statistic == pytest.approx(expected, abs=6e-10)
 
 
@@ -210,11 +212,11 @@ def test_statistics_of_textbook_panels(name: str) -> None:
         frame, unit = frame.assign(person=np.arange(len(frame)) // 7), "person"
     if not time:
         frame, time = frame.assign(place=frame.groupby(unit).cumcount()), "place"
-    data = pm.Panel(frame, unit, time)
+    data = pm.Panel(frame, unit=unit, time=time)
     method: Any = "swamy-arora" if data.is_balanced else "baltagi-chang"
     fe = pm.FixedEffects(formula, cov="iid").fit(data)
     re = pm.RandomEffects(formula, cov="iid", method=method).fit(data)
-    found = hausman(fe, re, "classical")
+    found = hausman(fe, re, method="classical")
     assert found.statistic == pytest.approx(statistic, rel=1e-8)
     assert (found.df, found.conclusive) == ((df,), definite)
     assert ("not positive definite" in "".join(found.notes[:1])) is not definite
@@ -232,7 +234,7 @@ def test_statas_statistic_of_young_women() -> None:
     squares = " + ".join(f"{name} + {name}2" for name in ("age", "ttl_exp", "tenure"))
     formula = f"ln_wage ~ grade + {squares} + black + not_smsa + south"
     fe, re = fit("FixedEffects", formula, "nlswork"), fit("RandomEffects", formula, "nlswork")
-    found = hausman(fe, re, "classical")
+    found = hausman(fe, re, method="classical")
     assert found.df == (8,)
     assert round(found.statistic, 2) == 149.43
     assert "Not compared, in one fit only: grade, black." in found.notes
@@ -245,7 +247,7 @@ def test_two_way_random_effects(data: str) -> None:
     own = panel(data)
     fe = pm.FixedEffects(f"{formula} | {own.unit} + {own.time}", cov="iid").fit(own)
     re = pm.RandomEffects(formula, cov="iid", time_effects=True).fit(own)
-    found = hausman(fe, re, "classical")
+    found = hausman(fe, re, method="classical")
     names = list(fe.params.index)
     gap, variance = fe.params - re.params[names], fe.cov - re.cov.loc[names, names]
     assert found.statistic == pytest.approx(gap @ np.linalg.inv(variance) @ gap, rel=1e-8)
@@ -253,7 +255,7 @@ def test_two_way_random_effects(data: str) -> None:
     assert found.df == (len(names),)
     one_way = fit("FixedEffects", formula, data)
     with pytest.raises(SpecificationError, match="needs one fit that is efficient"):
-        hausman(one_way, re, "classical")
+        hausman(one_way, re, method="classical")
     assert np.isfinite(hausman(one_way, re).statistic)
 
 
@@ -266,9 +268,9 @@ def test_two_way_random_effects(data: str) -> None:
 def test_identities_of_balanced_panels(data: str, formula: str) -> None:
     """Hausman and Taylor (1981): every pair of within, between and GLS gives one statistic."""
     fe, re = fit("FixedEffects", formula, data), fit("RandomEffects", formula, data)
-    between = hausman(fe, fit("Between", formula, data), "classical").statistic
-    assert hausman(fe, re, "sigmaless").statistic == pytest.approx(between, rel=1e-8)
-    assert hausman(fe, re, "auxiliary").statistic == pytest.approx(between, rel=1e-8)
+    between = hausman(fe, fit("Between", formula, data), method="classical").statistic
+    assert hausman(fe, re, method="sigmaless").statistic == pytest.approx(between, rel=1e-8)
+    assert hausman(fe, re, method="auxiliary").statistic == pytest.approx(between, rel=1e-8)
     mundlak = fit("Mundlak", formula, data)
     names = [name for name in mundlak.params.index if name.startswith("mean(")]
     within_variance = fe.extras["sigma_e"] ** 2
@@ -284,7 +286,7 @@ def test_identities_of_balanced_panels(data: str, formula: str) -> None:
 def test_clustered_auxiliary_test_is_mundlaks(data: str, formula: str, estimator: str) -> None:
     fe = fit("FixedEffects", formula, data, "cluster")
     re = fit("RandomEffects", formula, data, "cluster")
-    found = hausman(fe, re, "auxiliary")
+    found = hausman(fe, re, method="auxiliary")
     model = fit(estimator, formula, data, "cluster")
     names = list(fe.params.index)
     restrictions = [f"mean({name})" for name in names]
@@ -299,7 +301,7 @@ def test_mundlaks_test_with_pooled_least_squares() -> None:
         fit("FixedEffects", WAGE, "wage", "cluster"),
         fit("Pooled", WAGE, "wage", "cluster"),
     )
-    found = hausman(pooled, fe, "auxiliary")
+    found = hausman(pooled, fe, method="auxiliary")
     names = list(fe.params.index)
     means = " + ".join(f"between({name})" for name in names)
     model = pm.PooledOLS(f"{WAGE} + {means}").fit(panel("wage"))
@@ -318,7 +320,7 @@ def test_order_of_the_fits_does_not_matter() -> None:
         one, other = fit(a, FORMULA, "grunfeld10"), fit(b, FORMULA, "grunfeld10")
         methods: list[Any] = ["auto", "robust"]
         for method in methods:
-            assert hausman(one, other, method) == hausman(other, one, method)
+            assert hausman(one, other, method=method) == hausman(other, one, method=method)
 
 
 def test_two_way_against_one_way_effects() -> None:
@@ -329,10 +331,10 @@ def test_two_way_against_one_way_effects() -> None:
     difference = two.params - one.params
     expected = difference @ np.linalg.inv(two.cov - one.cov) @ difference
     least = np.linalg.eigvalsh(two.cov - one.cov).min()
-    classical = hausman(two, one, "classical")
+    classical = hausman(two, one, method="classical")
     assert classical.statistic == pytest.approx(expected, rel=1e-9)
     assert classical.conclusive == (least > 0)
-    assert np.isfinite(hausman(one, two, "robust").statistic)
+    assert np.isfinite(hausman(one, two, method="robust").statistic)
 
 
 # --- by brute force ---------------------------------------------------------------------------
@@ -360,7 +362,7 @@ def test_auxiliary_regression_by_brute_force(constant: str) -> None:
     plm leaves it at one, which is all that parts its statistics from ours.
     """
     frame = grunfeld10_unbalanced()
-    data = pm.Panel(frame, "firm", "year")
+    data = pm.Panel(frame, unit="firm", time="year")
     fe = pm.FixedEffects(FORMULA).fit(data)
     re = pm.RandomEffects(FORMULA, method="baltagi-chang").fit(data)
     z = frame[["inv", "value", "capital"]].to_numpy()
@@ -375,7 +377,7 @@ def test_auxiliary_regression_by_brute_force(constant: str) -> None:
         case = next(c for c in load("hausman") if c.id == "grunfeld10_unbalanced-regression-HC0")
         assert clustered == pytest.approx(case.value["statistic"], rel=1e-8)
         return
-    found = hausman(fe, re, "auxiliary", cov=Clustered(small_sample="none"))
+    found = hausman(fe, re, method="auxiliary", cov=Clustered(small_sample="none"))
     assert found.statistic == pytest.approx(clustered, rel=1e-9)
 
 
@@ -385,7 +387,7 @@ def test_joint_influence_by_brute_force(other: str, columns: list[str]) -> None:
     frame = grunfeld10_unbalanced().assign(
         state=lambda d: d["firm"] % 5, cut=lambda d: (d["firm"] + d["year"] // 3) % 7
     )
-    data = pm.Panel(frame, "firm", "year")
+    data = pm.Panel(frame, unit="firm", time="year")
     fe, second = pm.FixedEffects(FORMULA).fit(data), getattr(pm, other)(FORMULA).fit(data)
     names = ["inv", "value", "capital"]
     z = frame[names].to_numpy()
@@ -411,7 +413,7 @@ def test_joint_influence_by_brute_force(other: str, columns: list[str]) -> None:
             sums = pd.DataFrame(joint).groupby([frame[c].to_numpy() for c in term]).sum()
             variance += k * sums.to_numpy().T @ sums.to_numpy()
     g = min(frame[c].nunique() for c in columns)
-    found = hausman(fe, second, "robust", cov="cluster:" + "+".join(columns))
+    found = hausman(fe, second, method="robust", cov="cluster:" + "+".join(columns))
     if np.linalg.eigvalsh(variance).min() > 0:
         expected = gap @ np.linalg.inv(variance) @ gap * (g - 1) / g
         assert found.statistic == pytest.approx(expected, rel=1e-7)
@@ -430,16 +432,16 @@ def test_robust_and_classical_tests_agree_where_errors_are_iid() -> None:
         frame = pd.DataFrame({"i": np.repeat(range(150), 4), "t": np.tile(range(4), 150)})
         frame["x"] = np.repeat(mean, 4) + rng.normal(size=600)
         frame["y"] = frame["x"] + np.repeat(rng.normal(size=150), 4) + rng.normal(size=600)
-        data = pm.Panel(frame, "i", "t")
+        data = pm.Panel(frame, unit="i", time="t")
         pair = pm.FixedEffects("y ~ x").fit(data), pm.RandomEffects("y ~ x").fit(data)
         for method in methods:
-            rejected[method] += hausman(*pair, method).pvalue < 0.05
+            rejected[method] += hausman(*pair, method=method).pvalue < 0.05
     assert all(count <= 9 for count in rejected.values())
     frame["y"] += np.repeat(mean, 4)
-    data = pm.Panel(frame, "i", "t")
+    data = pm.Panel(frame, unit="i", time="t")
     pair = pm.FixedEffects("y ~ x").fit(data), pm.RandomEffects("y ~ x").fit(data)
     for method in methods:
-        assert hausman(*pair, method).pvalue < 1e-6
+        assert hausman(*pair, method=method).pvalue < 1e-6
 
 
 # --- what is said -----------------------------------------------------------------------------
@@ -458,7 +460,7 @@ def test_method_follows_the_covariances() -> None:
         assert found.notes == ("Method: robust, because the fits are not both iid.",)
     chosen = hausman(*iid, cov="cluster:nr+year")
     assert "nr (545 clusters) and year (8 clusters)" in chosen.name
-    assert hausman(*iid, "robust").statistic == hausman(*clustered).statistic
+    assert hausman(*iid, method="robust").statistic == hausman(*clustered).statistic
 
 
 def test_null_lists_what_is_compared() -> None:
@@ -495,7 +497,7 @@ def test_few_clusters_are_judged_by_f() -> None:
     """Ten firms: chi-squared rejects at 5 %, the F distribution does not."""
     fe = fit("FixedEffects", FORMULA, "grunfeld10", "cluster")
     re = fit("RandomEffects", FORMULA, "grunfeld10", "cluster")
-    found = hausman(fe, re, "auxiliary")
+    found = hausman(fe, re, method="auxiliary")
     assert found.pvalue < 0.05
     by_f = float(stats.f.sf(found.statistic / 2, 2, 9))
     assert f"F(2, 9), a better reference with few clusters: p = {by_f:.4f}." in found.notes
@@ -508,7 +510,7 @@ def test_few_clusters_are_judged_by_f() -> None:
 def test_indefinite_difference_is_said_in_words_and_robust_instead() -> None:
     fe, re = fit("FixedEffects", PRODUCT, "munnell"), fit("RandomEffects", PRODUCT, "munnell")
     assert np.linalg.eigvalsh(fe.cov - re.cov.loc[fe.params.index, fe.params.index]).min() < 0
-    found = hausman(fe, re, "classical")
+    found = hausman(fe, re, method="classical")
     assert found.statistic == pytest.approx(9.52541563499344, rel=1e-9)
     assert (found.df, found.distribution) == ((4,), "chi2(4)")
     assert "not positive definite" in found.notes[0]
@@ -528,54 +530,54 @@ def test_coefficients_equal_by_construction_leave_the_test() -> None:
     with pytest.raises(IdentificationError, match="by construction: there is nothing to test"):
         hausman(fe, mundlak)
     with pytest.raises(IdentificationError, match="by construction"):
-        hausman(fe, fe, "robust")
+        hausman(fe, fe, method="robust")
 
 
 def test_regressor_without_variation_between_units() -> None:
     """A common trend has no effect between units to be told from the one within."""
     frame = wage().assign(trend=lambda d: d["year"] - 1980.0)
-    data = pm.Panel(frame, "nr", "year")
+    data = pm.Panel(frame, unit="nr", time="year")
     formula = "lwage ~ union + trend"
     fe = pm.FixedEffects(formula).fit(data)
     re = pm.RandomEffects(formula).fit(data)
-    found = hausman(fe, re, "auxiliary")
+    found = hausman(fe, re, method="auxiliary")
     assert found.df == (1,)
     assert "for want of variation between units: trend" in found.notes[0]
     only = pm.FixedEffects("lwage ~ trend").fit(data), pm.RandomEffects("lwage ~ trend").fit(data)
     with pytest.raises(IdentificationError, match="trend does not vary between units"):
-        hausman(*only, "auxiliary")
+        hausman(*only, method="auxiliary")
     with pytest.raises(IdentificationError, match="the same trend by construction"):
-        hausman(*only, "robust")
-    sigmaless, robust = hausman(fe, re, "sigmaless"), hausman(fe, re, "robust")
+        hausman(*only, method="robust")
+    sigmaless, robust = hausman(fe, re, method="sigmaless"), hausman(fe, re, method="robust")
     assert sigmaless.df == robust.df == (1,)
     for test in (sigmaless, robust):
         assert "agree by construction in 1 of 2 directions" in test.notes[0]
-    iid = hausman(fe, re, "auxiliary", cov="iid")
+    iid = hausman(fe, re, method="auxiliary", cov="iid")
     assert sigmaless.statistic == pytest.approx(iid.statistic, rel=1e-8)
     # A larger error variance in random effects makes the plain difference negative.
-    assert not hausman(fe, re, "classical").conclusive
+    assert not hausman(fe, re, method="classical").conclusive
 
 
 def test_period_dummies_in_both_fits() -> None:
     formula = "lwage ~ union + married + C(year)"
     fe, re = fit("FixedEffects", formula, "wage"), fit("RandomEffects", formula, "wage")
-    found = hausman(fe, re, "robust")
+    found = hausman(fe, re, method="robust")
     assert found.df == (2,)
     two = fit("FixedEffects", "lwage ~ union + married | nr + year", "wage")
-    same = hausman(two, re, "robust")
+    same = hausman(two, re, method="robust")
     assert found.statistic == pytest.approx(same.statistic, rel=1e-6)
 
 
 def test_too_few_clusters_for_the_coefficients() -> None:
     frame = wage().assign(half=lambda d: d["nr"] % 3)
-    data = pm.Panel(frame, "nr", "year")
+    data = pm.Panel(frame, unit="nr", time="year")
     fe, re = pm.FixedEffects(WAGE).fit(data), pm.RandomEffects(WAGE).fit(data)
-    found = hausman(fe, re, "robust", cov="cluster:half")
+    found = hausman(fe, re, method="robust", cov="cluster:half")
     assert np.isnan(found.statistic)
     assert found.advice == "No conclusion: see the note."
     assert "there are too few clusters" in " ".join(found.notes)
     assert "at most one rank less" in " ".join(
-        hausman(fe, re, "auxiliary", cov="cluster:half").notes
+        hausman(fe, re, method="auxiliary", cov="cluster:half").notes
     )
 
 
@@ -587,11 +589,11 @@ def test_measurement_error_is_not_called_correlated_effects() -> None:
     frame = pd.DataFrame({"i": unit, "t": np.tile(range(5), 300)})
     frame["x"] = true + rng.normal(size=1500)
     frame["y"] = true + rng.normal(size=300)[unit] + rng.normal(size=1500)
-    data = pm.Panel(frame, "i", "t")
+    data = pm.Panel(frame, unit="i", time="t")
     pair = pm.FixedEffects("y ~ x").fit(data), pm.RandomEffects("y ~ x").fit(data)
     methods: list[Any] = ["auto", "classical", "auxiliary"]
     for method in methods:
-        found = hausman(*pair, method)
+        found = hausman(*pair, method=method)
         assert found.pvalue < 0.01
         assert "one explanation; measurement error, feedback" in found.advice
         assert "Rely on" not in found.advice
@@ -603,7 +605,7 @@ def test_equal_variances_where_coefficients_agree_by_construction() -> None:
     fe, re = fit("FixedEffects", formula, "wage"), fit("RandomEffects", formula, "wage")
     found = hausman(fe, re)
     assert found.df == (2,)
-    assert found == replace(hausman(fe, re, "sigmamore"), notes=found.notes)
+    assert found == replace(hausman(fe, re, method="sigmamore"), notes=found.notes)
     assert "agree by construction in some directions" in found.notes[-1]
 
 
@@ -613,13 +615,13 @@ def test_equal_variances_where_coefficients_agree_by_construction() -> None:
 def test_different_rows() -> None:
     frame = wage().copy()
     frame.loc[frame.index % 7 == 0, "educ"] = np.nan
-    data = pm.Panel(frame, "nr", "year")
+    data = pm.Panel(frame, unit="nr", time="year")
     fe = pm.FixedEffects("lwage ~ union + married", cov="iid").fit(data)
     re = pm.RandomEffects("lwage ~ union + married + educ", cov="iid").fit(data)
     methods: list[Any] = ["classical", "sigmamore", "auxiliary"]
     for method in methods:
         with pytest.raises(SpecificationError, match=r"same rows and weights .* 4,360, .* 3,737"):
-            hausman(fe, re, method)
+            hausman(fe, re, method=method)
     found = hausman(fe, re)
     assert "different rows or weights; their joint influence allows for it" in found.notes[0]
     assert "because the fits use different rows" in found.notes[-1]
@@ -632,7 +634,7 @@ def test_joint_influence_of_different_units_by_brute_force() -> None:
         other=lambda d: d["capital"].where(d["firm"] != 7),
     )
     frame = frame.assign(flag1=frame["one"] * 0, flag2=frame["other"] * 0)
-    data = pm.Panel(frame, "firm", "year")
+    data = pm.Panel(frame, unit="firm", time="year")
     first = pm.FixedEffects("inv ~ value + one:flag1").fit(data)
     second = pm.PooledOLS("inv ~ value + other:flag2").fit(data)
     assert (first.n_units, second.n_units) == (9, 9)
@@ -645,7 +647,7 @@ def test_joint_influence_of_different_units_by_brute_force() -> None:
     other, rows = least_squares(x, b["inv"].to_numpy())
     psi -= pd.Series(rows[:, 1], index=b.index).reindex(frame.index, fill_value=0.0)
     variance = (psi.groupby(frame["firm"]).sum() ** 2).sum() * 10 / 9
-    for found in (hausman(first, second, "robust"), hausman(second, first, "robust")):
+    for found in (hausman(first, second, method="robust"), hausman(second, first, method="robust")):
         assert found.statistic == pytest.approx((coef[0] - other[1]) ** 2 / variance, rel=1e-9)
         assert "firm (10 clusters)" in found.name
 
@@ -654,38 +656,40 @@ def test_fits_that_cannot_be_paired() -> None:
     fe = fit("FixedEffects", FORMULA, "grunfeld10")
     with pytest.raises(SpecificationError, match="different outcomes, 'inv' and 'lwage'"):
         hausman(fe, fit("RandomEffects", WAGE, "wage"))
-    other = pm.RandomEffects(FORMULA).fit(pm.Panel(grunfeld10_unbalanced(), "firm", "year"))
+    other = pm.RandomEffects(FORMULA).fit(
+        pm.Panel(grunfeld10_unbalanced(), unit="firm", time="year")
+    )
     with pytest.raises(SpecificationError, match="come from different panels"):
         hausman(fe, other)
     with pytest.raises(IdentificationError, match="no slope in common"):
         hausman(fe, fit("Hybrid", FORMULA, "grunfeld10"))
     with pytest.raises(SpecificationError, match=r"method is not 'sigma'\. Did you mean 'sigma"):
-        hausman(fe, fe, "sigma")  # type: ignore[arg-type]
+        hausman(fe, fe, method="sigma")  # type: ignore[arg-type]
 
 
 def test_another_outcome_of_the_same_name() -> None:
     frame = grunfeld10()
     fe = fit("FixedEffects", FORMULA, "grunfeld10")
-    scaled = pm.Panel(frame.assign(inv=3 * frame["inv"]), "firm", "year")
+    scaled = pm.Panel(frame.assign(inv=3 * frame["inv"]), unit="firm", time="year")
     with pytest.raises(SpecificationError, match="the values of 'inv' differ"):
         hausman(fe, pm.RandomEffects(FORMULA).fit(scaled))
     weighted = frame.assign(w=1.0 + frame["firm"] % 2)
-    one, other = (pm.Panel(d, "firm", "year") for d in (weighted, weighted.assign(w=3.0)))
+    one, other = (pm.Panel(d, unit="firm", time="year") for d in (weighted, weighted.assign(w=3.0)))
     pair = (
         pm.FixedEffects(FORMULA, weights="w").fit(one),
         pm.RandomEffects(FORMULA, weights="w").fit(other),
     )
     with pytest.raises(SpecificationError, match="same rows and weights"):
-        hausman(*pair, "classical")
-    triple = pm.Panel(weighted.assign(w=3 * weighted["w"]), "firm", "year")
+        hausman(*pair, method="classical")
+    triple = pm.Panel(weighted.assign(w=3 * weighted["w"]), unit="firm", time="year")
     again = pm.RandomEffects(FORMULA, weights="w").fit(triple)
-    assert np.isfinite(hausman(pair[0], again, "classical").statistic)
+    assert np.isfinite(hausman(pair[0], again, method="classical").statistic)
 
 
 def test_every_pair_of_fits_works_or_is_refused_in_words() -> None:
     frame = pm.simulate.staggered(60, 7, {3: 0.1, 5: 0.1}, seed=1)
     frame["x"] = np.random.default_rng(0).normal(size=len(frame))
-    data = pm.Panel(frame, "unit", "time")
+    data = pm.Panel(frame, unit="unit", time="time")
     regressions = [
         pm.PooledOLS("y ~ x + treated"),
         pm.FixedEffects("y ~ x + treated | unit + time"),
@@ -706,7 +710,7 @@ def test_every_pair_of_fits_works_or_is_refused_in_words() -> None:
     for one, other in [(a, b) for a in fits for b in fits]:
         for method in methods:
             with suppress(PanelmlError):
-                hausman(one, other, method)
+                hausman(one, other, method=method)
     for other in others:
         for pair in ((fits[0], other), (other, fits[0]), (other, other)):
             with pytest.raises(SpecificationError, match="estimates effects of a treatment"):
@@ -717,9 +721,11 @@ def test_every_pair_of_fits_works_or_is_refused_in_words() -> None:
 
 def test_equal_panels_need_not_be_one_object() -> None:
     fe = fit("FixedEffects", FORMULA, "grunfeld10")
-    again = pm.RandomEffects(FORMULA, cov="iid").fit(pm.Panel(grunfeld10().copy(), "firm", "year"))
+    again = pm.RandomEffects(FORMULA, cov="iid").fit(
+        pm.Panel(grunfeld10().copy(), unit="firm", time="year")
+    )
     assert hausman(fe, again).statistic == pytest.approx(2.330366894, abs=6e-10)
-    assert np.isfinite(hausman(fe, again, "robust").statistic)
+    assert np.isfinite(hausman(fe, again, method="robust").statistic)
 
 
 def test_methods_that_do_not_suit_the_pair() -> None:
@@ -727,28 +733,28 @@ def test_methods_that_do_not_suit_the_pair() -> None:
     fd = fit("FirstDifference", FORMULA, "grunfeld10")
     be = fit("Between", FORMULA, "grunfeld10")
     with pytest.raises(SpecificationError, match="needs one fit that is efficient"):
-        hausman(fd, fe, "classical")
+        hausman(fd, fe, method="classical")
     with pytest.raises(SpecificationError, match="needs one fit that is efficient"):
-        hausman(fe, be, "sigmamore")
+        hausman(fe, be, method="sigmamore")
     years = fit("FixedEffects", f"{FORMULA} | year", "grunfeld10")
     with pytest.raises(SpecificationError, match="needs one fit that is efficient"):
-        hausman(years, fit("RandomEffects", FORMULA, "grunfeld10"), "classical")
+        hausman(years, fit("RandomEffects", FORMULA, "grunfeld10"), method="classical")
     with pytest.raises(SpecificationError, match="auxiliary regression compares fixed effects"):
-        hausman(fe, be, "auxiliary")
+        hausman(fe, be, method="auxiliary")
     two = fit("FixedEffects", f"{FORMULA} | firm + year", "grunfeld10")
     with pytest.raises(SpecificationError, match="auxiliary regression compares fixed effects"):
-        hausman(two, fit("RandomEffects", FORMULA, "grunfeld10"), "auxiliary")
+        hausman(two, fit("RandomEffects", FORMULA, "grunfeld10"), method="auxiliary")
     with pytest.raises(SpecificationError, match="sums influences over clusters"):
-        hausman(fe, be, "robust", cov="HC1")
+        hausman(fe, be, method="robust", cov="HC1")
     with pytest.raises(SpecificationError, match="cov= is for robust and auxiliary"):
-        hausman(fe, be, "classical", cov="cluster")
+        hausman(fe, be, method="classical", cov="cluster")
     with pytest.raises(SpecificationError, match="means of firm, which belong to several"):
-        hausman(fe, be, "robust", cov="cluster:year")
+        hausman(fe, be, method="robust", cov="cluster:year")
 
 
 def test_clusters_must_be_common() -> None:
     frame = grunfeld10().assign(state=lambda d: d["firm"] % 4)
-    data = pm.Panel(frame, "firm", "year")
+    data = pm.Panel(frame, unit="firm", time="year")
     fe = pm.FixedEffects(FORMULA).fit(data)
     re = pm.RandomEffects(FORMULA, cov="cluster:state").fit(data)
     with pytest.raises(SpecificationError, match="clustered differently, by firm and state"):
@@ -765,7 +771,7 @@ def test_pickled_fits_have_left_their_data() -> None:
 
 def test_auxiliary_regression_with_weights_by_brute_force() -> None:
     frame = grunfeld10_unbalanced()
-    data = pm.Panel(frame, "firm", "year")
+    data = pm.Panel(frame, unit="firm", time="year")
     fe = pm.FixedEffects(FORMULA, weights="w_obs").fit(data)
     re = pm.RandomEffects(FORMULA, weights="w_obs").fit(data)
     firm = frame["firm"].to_numpy()
@@ -781,15 +787,15 @@ def test_auxiliary_regression_with_weights_by_brute_force() -> None:
     coef, psi = least_squares(x, root[:, 0] * quasi[:, 0])
     sums = pd.DataFrame(psi).groupby(firm).sum().to_numpy()[:, 3:]
     expected = coef[3:] @ np.linalg.inv(sums.T @ sums) @ coef[3:]
-    found = hausman(fe, re, "auxiliary", cov=Clustered(small_sample="none"))
+    found = hausman(fe, re, method="auxiliary", cov=Clustered(small_sample="none"))
     assert found.statistic == pytest.approx(expected, rel=1e-9)
     with pytest.raises(SpecificationError, match="same rows and weights"):
-        hausman(fe, pm.RandomEffects(FORMULA).fit(data), "classical")
+        hausman(fe, pm.RandomEffects(FORMULA).fit(data), method="classical")
 
 
 def test_names_of_panels_are_plain() -> None:
     """The product panel has names for units."""
-    data = pm.Panel(munnell(), "state", "year")
+    data = pm.Panel(munnell(), unit="state", time="year")
     fe = pm.FixedEffects("lgsp ~ lpcap + unemp").fit(data)
     re = pm.RandomEffects("lgsp ~ lpcap + unemp").fit(data)
     assert "state (48 clusters)" in str(hausman(fe, re))
@@ -820,7 +826,7 @@ def trending(seed: int = 0) -> pd.DataFrame:
 def test_within_and_between_are_blamed_only_where_nothing_else_differs(
     one: Any, other: Any
 ) -> None:
-    panel = pm.Panel(trending(), "id", "t")
+    panel = pm.Panel(trending(), unit="id", time="t")
     found = hausman(one.fit(panel), other.fit(panel))
     assert found.pvalue < 0.001
     assert "look for effects that only one of them removes" in found.advice
@@ -828,7 +834,7 @@ def test_within_and_between_are_blamed_only_where_nothing_else_differs(
 
 
 def test_the_same_models_are_told_apart_by_their_effects() -> None:
-    panel = pm.Panel(trending(), "id", "t")
+    panel = pm.Panel(trending(), unit="id", time="t")
     one, two = (pm.FixedEffects(f"y ~ x | {effects}").fit(panel) for effects in ("id", "id + t"))
     found = hausman(one, two)
     assert found.null.startswith("Fixed effects of id + t and Fixed effects of id estimate")
@@ -838,7 +844,7 @@ def test_the_same_models_are_told_apart_by_their_effects() -> None:
 
 
 def test_slopes_of_effects_decide_which_fit_is_efficient() -> None:
-    panel = pm.Panel(trending(), "id", "t")
+    panel = pm.Panel(trending(), unit="id", time="t")
 
     def fixed(effects: str) -> Results:
         return pm.FixedEffects(f"y ~ x | {effects}", cov="iid").fit(panel)
@@ -850,24 +856,24 @@ def test_slopes_of_effects_decide_which_fit_is_efficient() -> None:
         (fixed("id[[z]]"), fixed("id")),
     ):
         with pytest.raises(SpecificationError, match="needs one fit that is efficient"):
-            hausman(one, other, "classical")
+            hausman(one, other, method="classical")
         assert "neither fit is known to be efficient" in hausman(one, other).notes[-1]
     wide, narrow = fixed("id[z]"), fixed("id")
     difference = wide.params["x"] - narrow.params["x"]
     variance = wide.cov.loc["x", "x"] - narrow.cov.loc["x", "x"]
-    found = hausman(narrow, wide, "classical")
+    found = hausman(narrow, wide, method="classical")
     assert found.statistic == pytest.approx(difference**2 / variance, rel=1e-8)
 
 
 def test_other_values_of_a_regressor_are_refused() -> None:
     """Per thousand and per cent are not the same coefficient, though they have one name."""
     frame = trending()
-    fe = pm.FixedEffects("y ~ x + z").fit(pm.Panel(frame, "id", "t"))
-    other = pm.Panel(frame.assign(x=10 * frame["x"], extra=1.0), "id", "t")
+    fe = pm.FixedEffects("y ~ x + z").fit(pm.Panel(frame, unit="id", time="t"))
+    other = pm.Panel(frame.assign(x=10 * frame["x"], extra=1.0), unit="id", time="t")
     with pytest.raises(SpecificationError, match="differ in x, so that"):
         hausman(fe, pm.RandomEffects("y ~ x + z").fit(other))
-    single = pm.Panel(frame.assign(x=frame["x"].astype("float32")), "id", "t")
+    single = pm.Panel(frame.assign(x=frame["x"].astype("float32")), unit="id", time="t")
     assert hausman(fe, pm.RandomEffects("y ~ x + z").fit(single)).df == (2,)
     missing = frame.assign(z=frame["z"].where(frame.index % 9 != 0), extra=1.0)
-    re = pm.RandomEffects("y ~ x + z").fit(pm.Panel(missing, "id", "t"))
+    re = pm.RandomEffects("y ~ x + z").fit(pm.Panel(missing, unit="id", time="t"))
     assert hausman(fe, re).df == (2,)

@@ -53,23 +53,23 @@ OTHERS: dict[str, Callable[[pd.DataFrame], tuple[Any, Any]]] = {
         ml(WIDE, d.assign(x=d["x"].where(d["t"] != 2))),
     ),
     "panels": lambda d: (
-        ml(NULL, pm.Panel(without(d, 3), "id", "t")),
-        ml(WIDE, pm.Panel(without(d, 2), "id", "t")),
+        ml(NULL, pm.Panel(without(d, 3), unit="id", time="t")),
+        ml(WIDE, pm.Panel(without(d, 2), unit="id", time="t")),
     ),
     "waves of a yes or no": lambda d: (
         ml("p ~ 1 + (1 | id)", without(d.assign(p=(d["id"] + d["t"]) // 2 % 2 * 1.0), 3)),
         ml("p ~ x + (1 | id)", without(d.assign(p=(d["id"] + d["t"]) // 2 % 2 * 1.0), 2)),
     ),
     "a regressor of both": lambda d: (
-        ml("y ~ x + (1 | id)", pm.Panel(d.assign(x=1000 * d["x"]), "id", "t")),
-        ml("y ~ x + z + (1 | id)", pm.Panel(d, "id", "t")),
+        ml("y ~ x + (1 | id)", pm.Panel(d.assign(x=1000 * d["x"]), unit="id", time="t")),
+        ml("y ~ x + z + (1 | id)", pm.Panel(d, unit="id", time="t")),
     ),
     "polars": lambda d: (
         ml(NULL, pl.from_pandas(without(d, 3))),
         ml(WIDE, pl.from_pandas(without(d, 2))),
     ),
     "pooled": lambda d: (
-        pm.PooledOLS("y ~ 1 + z").fit(pm.Panel(without(d, 3), "id", "t")),
+        pm.PooledOLS("y ~ 1 + z").fit(pm.Panel(without(d, 3), unit="id", time="t")),
         ml("y ~ z + (1 | id)", without(d, 2)),
     ),
 }
@@ -91,7 +91,7 @@ KINDS: dict[str, Callable[[pd.DataFrame], Any]] = {
     "nullable": lambda d: d.convert_dtypes(),
     "polars": pl.from_pandas,
     "pyarrow": lambda d: pa.Table.from_pandas(d, preserve_index=False),
-    "panel": lambda d: pm.Panel(d.sample(frac=1, random_state=2), "id", "t"),
+    "panel": lambda d: pm.Panel(d.sample(frac=1, random_state=2), unit="id", time="t"),
     "single precision": lambda d: d.assign(z=d["z"].astype("float32")),
     "other columns": lambda d: d.assign(x=d["x"], extra=1.0),
 }
@@ -138,7 +138,7 @@ def test_models_of_which_neither_contains_the_other_are_refused(name: str) -> No
     frame = scores().assign(v=np.random.default_rng(1).normal(size=240))
     frame["g"] = np.where(frame["t"] < 3, "early", "late")
     frame["y"] += frame["id"] % 5 * frame["x"]
-    panel = pm.Panel(frame, "id", "t")
+    panel = pm.Panel(frame, unit="id", time="t")
     one, structure, other, wider = APART[name]
     small = pm.MixedModel(f"y ~ x + {one}", reml=False, residual=structure).fit(panel)
     large = pm.MixedModel(f"y ~ x + {other}", reml=False, residual=wider).fit(panel)
@@ -183,7 +183,7 @@ def test_the_order_of_names_in_random_terms_does_not_matter() -> None:
 
 def test_is_a_random_intercept_needed() -> None:
     frame = scores()
-    panel = pm.Panel(frame, "id", "t")
+    panel = pm.Panel(frame, unit="id", time="t")
     pooled, mixed = pm.PooledOLS("y ~ x").fit(panel), ml(WIDE, frame)
     slope, constant = np.polyfit(frame["x"], frame["y"], 1)
     variance = np.mean((frame["y"] - slope * frame["x"] - constant) ** 2)
@@ -209,7 +209,7 @@ def test_restricted_likelihood_is_that_of_a_mixed_model_without_variance(
     rng = np.random.default_rng(5)
     frame["y"] = rng.normal(size=len(frame)) + frame["x"]
     frame["y"] -= frame.groupby("id")["y"].transform("mean")
-    panel = pm.Panel(frame, "id", "t")
+    panel = pm.Panel(frame, unit="id", time="t")
     pooled = pm.PooledOLS("y ~ x + z", weights=weights).fit(panel)
     for reml in (True, False):
         mixed = pm.MixedModel("y ~ x + z + (1 | id)", reml=reml, weights=weights).fit(frame)
@@ -221,7 +221,7 @@ def test_restricted_likelihood_is_that_of_a_mixed_model_without_variance(
 
 def test_bootstrap_against_pooled_least_squares() -> None:
     frame = scores(groups=9)
-    panel = pm.Panel(frame, "id", "t")
+    panel = pm.Panel(frame, unit="id", time="t")
     pooled, mixed = pm.PooledOLS("y ~ x").fit(panel), pm.MixedModel(WIDE).fit(panel)
     found = pm.lr_test(pooled, mixed, method="bootstrap", reps=99, seed=1)
     assert found.statistic == pytest.approx(pm.lr_test(pooled, mixed).statistic)
@@ -233,11 +233,15 @@ def test_bootstrap_against_pooled_least_squares() -> None:
 
 def test_few_groups_are_noted() -> None:
     frame = scores(groups=9)
-    found = pm.lr_test(pm.PooledOLS("y ~ x").fit(pm.Panel(frame, "id", "t")), ml(WIDE, frame))
+    found = pm.lr_test(
+        pm.PooledOLS("y ~ x").fit(pm.Panel(frame, unit="id", time="t")), ml(WIDE, frame)
+    )
     assert found.notes[1].startswith("Only 9 groups of id:")
     assert "method='bootstrap'" in found.notes[1]
     many = scores(groups=60)
-    found = pm.lr_test(pm.PooledOLS("y ~ x").fit(pm.Panel(many, "id", "t")), ml(WIDE, many))
+    found = pm.lr_test(
+        pm.PooledOLS("y ~ x").fit(pm.Panel(many, unit="id", time="t")), ml(WIDE, many)
+    )
     assert len(found.notes) == 1
     assert pm.lr_test(ml(NULL, frame), ml(WIDE, frame)).notes == ()
 
@@ -253,7 +257,7 @@ def test_few_groups_make_the_mixture_conservative() -> None:
 
 def test_fits_of_other_kinds_are_refused_in_words() -> None:
     frame = scores()
-    panel = pm.Panel(frame, "id", "t")
+    panel = pm.Panel(frame, unit="id", time="t")
     fe, mixed = pm.FixedEffects("y ~ x").fit(panel), ml(WIDE, frame)
     for small, large in ((fe, mixed), (mixed, fe), (fe, fe)):
         with pytest.raises(SpecificationError, match=r"mixed models are compared.*Fixed effects"):

@@ -32,7 +32,7 @@ def section(page: Page, number: int) -> str:
 
 def simulated(correlated: float) -> pm.Panel:
     frame = simulate.panel(300, 5, regressors=2, correlated=correlated, seed=4)
-    return pm.Panel(frame, "unit", "time")
+    return pm.Panel(frame, unit="unit", time="time")
 
 
 NOT_CAUSAL = "None of this shows that an effect is causal."
@@ -58,7 +58,7 @@ def test_no_rejection_is_not_called_equality() -> None:
 
 
 def test_tests_that_disagree_are_quoted() -> None:
-    panel = pm.Panel(grunfeld10(), "firm", "year")
+    panel = pm.Panel(grunfeld10(), unit="firm", time="year")
     said = section(report(panel, "inv ~ value + capital"), 6)
     assert "The tests do not agree (within = between in the hybrid: p = " in said
     # plm's classical test of these fits has p = 0.3119.
@@ -76,7 +76,7 @@ def test_a_single_regressor_is_not_compared_with_others() -> None:
 def test_jointly_apart_but_no_single_regressor() -> None:
     frame = simulate.panel(300, 5, regressors=1, correlated=0.8, seed=4)
     twin = frame["x1"] + 0.01 * np.random.default_rng(1).standard_normal(len(frame))
-    page = report(pm.Panel(frame.assign(twin=twin), "unit", "time"), "y ~ x1 + twin")
+    page = report(pm.Panel(frame.assign(twin=twin), unit="unit", time="time"), "y ~ x1 + twin")
     said = section(page, 6)
     assert "The data reject that effects are the same" in said
     assert "For no single regressor is the difference significant at 5 %." in said
@@ -84,7 +84,9 @@ def test_jointly_apart_but_no_single_regressor() -> None:
 
 def test_a_classical_test_without_a_conclusion_gives_way_to_sigmamore() -> None:
     crime = pm.datasets.load("crime")
-    page = report(pm.Panel(crime, "county", "year"), "lcrmrte ~ lprbarr + lpolpc + C(year)")
+    page = report(
+        pm.Panel(crime, unit="county", time="year"), "lcrmrte ~ lprbarr + lpolpc + C(year)"
+    )
     said = section(page, 4)
     assert "No conclusion: see the note." in said
     assert "(sigmamore)" in said
@@ -122,7 +124,7 @@ FRAMES: dict[str, Callable[[], pd.DataFrame]] = {
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_text_and_html_carry_the_same_tests(name: str) -> None:
-    page = report(pm.Panel(FRAMES[name](), "firm", "year"), "inv ~ value + capital")
+    page = report(pm.Panel(FRAMES[name](), unit="firm", time="year"), "inv ~ value + capital")
     text, html = str(page), page.to_html()
     for part in (part for section in page.sections for part in section.parts):
         assert str(part) in text
@@ -135,7 +137,7 @@ def few_units(seed: int) -> pm.Panel:
     frame = pd.DataFrame({"id": np.repeat(np.arange(8), 8), "t": np.tile(np.arange(8), 8)})
     frame["x"], frame["z"] = rng.normal(size=(2, 64))
     frame["y"] = frame["x"] + rng.normal(size=8)[frame["id"]] + rng.normal(size=64)
-    return pm.Panel(frame, "id", "t")
+    return pm.Panel(frame, unit="id", time="t")
 
 
 def test_conclusions_go_by_the_p_value_that_the_tests_go_by() -> None:

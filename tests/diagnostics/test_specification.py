@@ -36,11 +36,11 @@ KINDS: dict[str, Any] = {"cd": "cd", "lm": "lm", "sclm": "scaled-lm"}
 @cache
 def panel(name: str) -> pm.Panel:
     frame, unit, time = PANELS[name]
-    return pm.Panel(frame(), unit, time)
+    return pm.Panel(frame(), unit=unit, time=time)
 
 
 def grunfeld(frame: pd.DataFrame | None = None) -> pm.Panel:
-    return pm.Panel(grunfeld10() if frame is None else frame, "firm", "year")
+    return pm.Panel(grunfeld10() if frame is None else frame, unit="firm", time="year")
 
 
 FORMULA = "inv ~ value + capital"
@@ -49,9 +49,9 @@ FORMULA = "inv ~ value + capital"
 def multiplier_test(spec: dict[str, Any], formula: str, data: pm.Panel) -> TestResult:
     effect = EFFECTS[spec["effects"]]
     if spec["type"] == "bp":
-        return breusch_pagan(formula, data, effect)
+        return breusch_pagan(formula, data, effect=effect)
     if spec["type"] == "honda" or effect != "twoway":
-        return honda(formula, data, effect)
+        return honda(formula, data, effect=effect)
     return (
         king_wu(formula, data)
         if spec["type"] == "kw"
@@ -70,15 +70,15 @@ def run(case: Case) -> TestResult:
             return effects_test(pm.FixedEffects(f"{formula} | {effects}").fit(data))
         case "wooldridge-within":
             fit = pm.PooledOLS(formula).fit(data)
-            return wooldridge_test(fit, "within", small_sample=PLM)
+            return wooldridge_test(fit, errors="within", small_sample=PLM)
         case "wooldridge-difference":
             fit = pm.FirstDifference(formula, drift=True).fit(data)
             errors: Any = {"fd": "differences", "fe": "levels"}[spec["h0"]]
-            return wooldridge_test(fit, errors, small_sample=PLM)
+            return wooldridge_test(fit, errors=errors, small_sample=PLM)
         case "pesaran":
             estimator: Any = {"FixedEffects": pm.FixedEffects, "Pooled": pm.PooledOLS}
             fit = estimator[spec["estimator"]](formula).fit(data)
-            return pesaran_cd(fit, KINDS[spec["type"]])
+            return pesaran_cd(fit, kind=KINDS[spec["type"]])
     raise AssertionError(spec["test"])
 
 
@@ -111,7 +111,7 @@ def test_reference_values_cover_every_test() -> None:
 
 def test_result_and_formula_give_the_same_multipliers() -> None:
     data = grunfeld(grunfeld10_unbalanced())
-    expected = breusch_pagan(FORMULA, data, "twoway").statistic
+    expected = breusch_pagan(FORMULA, data, effect="twoway").statistic
     for fit in (
         pm.PooledOLS(FORMULA),
         pm.FixedEffects(FORMULA),
@@ -150,12 +150,12 @@ def test_multipliers_below_zero_count_nothing_in_the_mixture() -> None:
     half = rng.normal(size=20)
     frame["y"] = np.column_stack([half, -half]).ravel()
     frame["x"] = rng.normal(size=40)
-    data = pm.Panel(frame, "i", "t")
+    data = pm.Panel(frame, unit="i", time="t")
     assert honda("y ~ x", data).statistic < -3
     assert honda("y ~ x", data).pvalue > 0.99
     assert breusch_pagan("y ~ x", data).pvalue < 0.01
     mixture = gourieroux_holly_monfort("y ~ x", data)
-    time = max(honda("y ~ x", data, "time").statistic, 0.0) ** 2
+    time = max(honda("y ~ x", data, effect="time").statistic, 0.0) ** 2
     assert mixture.statistic == pytest.approx(time)
     if time == 0:
         assert mixture.pvalue == 1.0
@@ -272,7 +272,7 @@ def test_wooldridge_by_brute_force_with_gaps(null: float) -> None:
     expected, g = lagged_regression(both, error, null)
     errors: Any = "levels" if null else "differences"
     for fit in (pm.PooledOLS(FORMULA), pm.FixedEffects(FORMULA), pm.FirstDifference(FORMULA)):
-        found = wooldridge_test(fit.fit(grunfeld(frame)), errors)  # type: ignore[attr-defined]
+        found = wooldridge_test(fit.fit(grunfeld(frame)), errors=errors)  # type: ignore[attr-defined]
         assert found.statistic == pytest.approx(expected, rel=1e-9)
         assert found.df == (1, g - 1)
         assert found.pvalue == pytest.approx(stats.f.sf(expected, 1, g - 1), rel=1e-8)
@@ -288,10 +288,10 @@ def test_wooldridge_finds_what_is_there() -> None:
     frame["x"] = rng.normal(size=2400)
     errors: list[Any] = ["levels", "within"]
     for noise, related in ((shocks, False), (series, True)):
-        data = pm.Panel(frame.assign(y=frame["x"] + noise.ravel()), "i", "t")
+        data = pm.Panel(frame.assign(y=frame["x"] + noise.ravel()), unit="i", time="t")
         fit = pm.FixedEffects("y ~ x").fit(data)
         for error in errors:
-            assert (wooldridge_test(fit, error).pvalue < 1e-6) is related
+            assert (wooldridge_test(fit, errors=error).pvalue < 1e-6) is related
         advice = wooldridge_test(fit).advice
         assert ("cluster by unit" in advice) is related
 
@@ -299,9 +299,9 @@ def test_wooldridge_finds_what_is_there() -> None:
 def test_refusals_of_the_serial_test() -> None:
     fit = pm.FixedEffects(FORMULA).fit(grunfeld(grunfeld10_unbalanced()))
     with pytest.raises(SpecificationError, match="needs a balanced panel"):
-        wooldridge_test(fit, "within")
+        wooldridge_test(fit, errors="within")
     with pytest.raises(SpecificationError, match=r"errors is not 'level'\. Did you mean 'levels'"):
-        wooldridge_test(fit, "level")  # type: ignore[arg-type]
+        wooldridge_test(fit, errors="level")  # type: ignore[arg-type]
     with pytest.raises(SpecificationError, match="not defined for weighted"):
         wooldridge_test(pm.FixedEffects(FORMULA, weights="w_obs").fit(grunfeld()))
     short = grunfeld(grunfeld10().query("year <= 1936"))
@@ -363,7 +363,7 @@ def test_first_differences_and_random_effects_have_residuals_too() -> None:
 def test_effects_of_periods_leave_nothing_to_test(unbalanced: bool, kind: Any) -> None:
     """Residuals that add up to zero in each period are correlated between units."""
     frame = grunfeld10_unbalanced() if unbalanced else grunfeld10()
-    data = pm.Panel(frame.assign(sector=frame["firm"] % 3), "firm", "year")
+    data = pm.Panel(frame.assign(sector=frame["firm"] % 3), unit="firm", time="year")
     fits = [
         pm.FixedEffects(f"{FORMULA} | firm + year"),
         pm.FixedEffects(f"{FORMULA} | year"),
@@ -375,16 +375,16 @@ def test_effects_of_periods_leave_nothing_to_test(unbalanced: bool, kind: Any) -
     ]
     for fit in fits:
         with pytest.raises(SpecificationError, match=r"Effects of year are taken out.*without"):
-            pesaran_cd(fit.fit(data), kind)
-    early = pm.Panel(frame.query("year < 1941"), "firm", "year")
+            pesaran_cd(fit.fit(data), kind=kind)
+    early = pm.Panel(frame.query("year < 1941"), unit="firm", time="year")
     crossed = pm.MixedModel(f"{FORMULA} + (1 | firm) + (1 | year)")
     with pytest.raises(SpecificationError, match="Effects of year are taken out"):
-        pesaran_cd(crossed.fit(early), kind)
+        pesaran_cd(crossed.fit(early), kind=kind)
     # With more years than firms the rows are laid out by years.
     with pytest.raises(SpecificationError, match="laid out by year, without periods"):
-        pesaran_cd(crossed.fit(data), kind)
+        pesaran_cd(crossed.fit(data), kind=kind)
     trend = pm.FixedEffects(f"{FORMULA} + year").fit(data)
-    assert np.isfinite(pesaran_cd(trend, kind).statistic)
+    assert np.isfinite(pesaran_cd(trend, kind=kind).statistic)
 
 
 def test_refusals_of_the_dependence_test() -> None:
@@ -393,7 +393,7 @@ def test_refusals_of_the_dependence_test() -> None:
     with pytest.raises(SpecificationError, match="not defined for weighted"):
         pesaran_cd(pm.PooledOLS(FORMULA, weights="w_obs").fit(grunfeld()))
     with pytest.raises(SpecificationError, match="kind is not 'CD'"):
-        pesaran_cd(pm.PooledOLS(FORMULA).fit(grunfeld()), "CD")  # type: ignore[arg-type]
+        pesaran_cd(pm.PooledOLS(FORMULA).fit(grunfeld()), kind="CD")  # type: ignore[arg-type]
     with pytest.raises(IdentificationError, match="No two units vary over two periods"):
         pesaran_cd(pm.PooledOLS(FORMULA).fit(grunfeld(grunfeld10().query("year == 1940"))))
 
@@ -401,7 +401,7 @@ def test_refusals_of_the_dependence_test() -> None:
 def test_results_of_any_chunking_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sums over many chunks, by pairs of units that straddle them."""
     frame = wage()[["nr", "year", "lwage", "union", "married"]]
-    data = pm.Panel(frame.drop(index=range(0, 4000, 7)), "nr", "year")
+    data = pm.Panel(frame.drop(index=range(0, 4000, 7)), unit="nr", time="year")
     fit = pm.FixedEffects("lwage ~ union + married").fit(data)
     tests: Any = [
         lambda: breusch_pagan(fit, effect="twoway"),
@@ -449,7 +449,7 @@ def careers() -> pd.DataFrame:
 def test_f_test_does_not_depend_on_which_collinear_regressor_was_dropped() -> None:
     """Tenure is collinear with period dummies within units, and not in pooled least squares."""
     frame = careers()
-    panel = pm.Panel(frame, "id", "t")
+    panel = pm.Panel(frame, unit="id", time="t")
     dummies = pd.get_dummies(frame["t"]).to_numpy(np.float64)
     units = pd.get_dummies(frame["id"]).to_numpy(np.float64)
     pooled = np.column_stack([frame[["x", "tenure"]], dummies])
@@ -472,7 +472,7 @@ def test_f_test_does_not_depend_on_which_collinear_regressor_was_dropped() -> No
 
 def test_residuals_after_copies_of_the_periods_are_refused() -> None:
     """Effects of another column that tells periods apart are effects of periods."""
-    panel = pm.Panel(careers(), "id", "t")
+    panel = pm.Panel(careers(), unit="id", time="t")
     for effects in ("id + wave", "id + school^wave"):
         with pytest.raises(SpecificationError, match="Effects of t are taken out"):
             pm.pesaran_cd(pm.FixedEffects(f"y ~ x | {effects}").fit(panel))
@@ -485,7 +485,7 @@ def test_residuals_after_copies_of_the_periods_are_refused() -> None:
 
 def test_rows_without_periods_have_no_tests_of_periods() -> None:
     frame = careers()
-    for data in (frame, pm.Panel(frame, "id", "t")):
+    for data in (frame, pm.Panel(frame, unit="id", time="t")):
         fit = pm.MixedModel("y ~ x + (1 | school)").fit(data)
         for test in (pm.wooldridge_test, pm.pesaran_cd, pm.king_wu):
             with pytest.raises(SpecificationError, match="laid out by school, without periods"):
@@ -499,7 +499,7 @@ def test_rows_without_periods_have_no_tests_of_periods() -> None:
 def test_f_test_of_slopes_beside_intercepts() -> None:
     """The effects without slopes are a restriction of those with them."""
     frame = careers()
-    panel = pm.Panel(frame, "id", "t")
+    panel = pm.Panel(frame, unit="id", time="t")
     wide, narrow = (pm.FixedEffects(f"y ~ x | {text}").fit(panel) for text in ("id[t]", "id"))
     units = pd.get_dummies(frame["id"]).to_numpy(np.float64)
     rss = []

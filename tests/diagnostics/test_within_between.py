@@ -21,7 +21,7 @@ VARYING = ("union", "married", "expersq")
 
 @pytest.fixture(scope="module")
 def panel() -> pm.Panel:
-    return pm.Panel(wage(), "nr", "year")
+    return pm.Panel(wage(), unit="nr", time="year")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_joint_test_is_the_wald_test_of_the_restrictions(hybrid: Results, co
 
 
 def test_one_restriction_has_the_joint_p_value() -> None:
-    panel = pm.Panel(grunfeld10_unbalanced(), "firm", "year")
+    panel = pm.Panel(grunfeld10_unbalanced(), unit="firm", time="year")
     found = within_between(pm.Hybrid("inv ~ value").fit(panel))
     np.testing.assert_allclose(found.pvalues[0], found.test.pvalue, rtol=1e-9)
 
@@ -70,7 +70,7 @@ def test_one_restriction_has_the_joint_p_value() -> None:
 def test_a_pickled_fit_that_kept_its_regressors_needs_no_data(hybrid: Results) -> None:
     again = within_between(pickle.loads(pickle.dumps(hybrid)))
     assert again.test == within_between(hybrid).test
-    panel = pm.Panel(wage(), "nr", "year")
+    panel = pm.Panel(wage(), unit="nr", time="year")
     dropped = pm.Hybrid(f"{FORMULA} + exper + C(year)").fit(panel)
     with pytest.raises(DetachedResultError, match="pickled"):
         within_between(pickle.loads(pickle.dumps(dropped)))
@@ -82,7 +82,7 @@ def test_functions_of_the_formula_count_too(panel: pm.Panel) -> None:
 
 
 def test_intervals_follow_the_level(hybrid: Results) -> None:
-    wide, narrow = within_between(hybrid, 0.99), within_between(hybrid, 0.5)
+    wide, narrow = within_between(hybrid, level=0.99), within_between(hybrid, level=0.5)
     assert (wide.lower < narrow.lower).all() and (narrow.upper < wide.upper).all()
     np.testing.assert_allclose((wide.lower + wide.upper) / 2, narrow.difference, rtol=1e-12)
 
@@ -113,7 +113,7 @@ def test_a_fit_without_both_effects_is_refused(panel: pm.Panel) -> None:
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
 def test_a_level_outside_0_and_1_is_refused(hybrid: Results, level: float) -> None:
     with pytest.raises(SpecificationError, match="level must lie between 0 and 1"):
-        within_between(hybrid, level)
+        within_between(hybrid, level=level)
 
 
 def products(seed: int) -> pd.DataFrame:
@@ -131,7 +131,7 @@ def products(seed: int) -> pd.DataFrame:
 
 def test_products_of_deviations_are_not_compared_with_means_of_products() -> None:
     """Their factors' effects are at unit means within units, and at zero between them."""
-    panel = pm.Panel(products(0), "id", "t")
+    panel = pm.Panel(products(0), unit="id", time="t")
     for options in ({"random": "1"}, {"interactions": "double-demeaned"}):
         fit = pm.Hybrid("y ~ v + z * x", **options).fit(panel)
         found = within_between(fit)
@@ -143,13 +143,15 @@ def test_products_of_deviations_are_not_compared_with_means_of_products() -> Non
         within_between(pm.Hybrid("y ~ x * z", random="1").fit(panel))
     fixed = products(0).assign(k=lambda d: d["id"] % 3)
     with pytest.raises(IdentificationError, match=r"Not compared: x, z, x:z, x:k, z:k, x:z:k\."):
-        within_between(pm.Hybrid("y ~ x * z * k", random="1").fit(pm.Panel(fixed, "id", "t")))
+        within_between(
+            pm.Hybrid("y ~ x * z * k", random="1").fit(pm.Panel(fixed, unit="id", time="t"))
+        )
 
 
 def test_products_that_are_demeaned_are_compared() -> None:
     rejected = 0
     for seed in range(20):
-        panel = pm.Panel(products(seed), "id", "t")
+        panel = pm.Panel(products(seed), unit="id", time="t")
         found = within_between(pm.Hybrid("y ~ v + x * z", interactions="demeaned").fit(panel))
         assert found.names == ("v", "x", "z", "x:z")
         rejected += found.test.pvalue < 0.05
@@ -158,5 +160,7 @@ def test_products_that_are_demeaned_are_compared() -> None:
 
 def test_one_combination_is_singular() -> None:
     frame = products(1).assign(tenure=lambda d: d["id"] % 7 + d["t"]).drop(index=range(0, 300, 7))
-    found = within_between(pm.Mundlak("y ~ tenure + t + x").fit(pm.Panel(frame, "id", "t")))
+    found = within_between(
+        pm.Mundlak("y ~ tenure + t + x").fit(pm.Panel(frame, unit="id", time="t"))
+    )
     assert found.test.null.endswith("the same: x, 1 combination of tenure, t")

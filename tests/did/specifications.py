@@ -21,6 +21,6 @@ ESTIMATORS |= {
     "extended": pm.ExtendedTWFE("y ~ 1", cohort="cohort"),
 }
 ESTIMATORS["extended-moderated"] = pm.ExtendedTWFE("y ~ 1", cohort="cohort", moderators="x")
-ESTIMATORS["triple"] = pm.TripleDifference("y ~ 1", "half", cohort="cohort")
+ESTIMATORS["triple"] = pm.TripleDifference("y ~ 1", eligible="half", cohort="cohort")
 ESTIMATORS["local-projections"] = pm.LocalProjectionsDiD("y ~ x", cohort="cohort", window=(-2, 2))
 ESTIMATORS["stacked"] = pm.StackedDiD("y ~ 1", cohort="cohort", window=(-2, 2))

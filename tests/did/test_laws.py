@@ -36,7 +36,7 @@ def data() -> pd.DataFrame:
 
 def fit(name: str, frame: Any = None) -> EffectResults:
     frame = data() if frame is None else frame
-    found: EffectResults = ESTIMATORS[name].fit(pm.Panel(frame, "unit", "time"))
+    found: EffectResults = ESTIMATORS[name].fit(pm.Panel(frame, unit="unit", time="time"))
     return found
 
 

@@ -25,7 +25,7 @@ def frame() -> pd.DataFrame:
 
 
 def panel(frame: pd.DataFrame, **how: Any) -> pm.Panel:
-    return pm.Panel(frame, "unit", "time", **how)
+    return pm.Panel(frame, unit="unit", time="time", **how)
 
 
 @pytest.mark.parametrize("model", [pm.SyntheticDiD, pm.SyntheticControl])

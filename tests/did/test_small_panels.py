@@ -16,7 +16,7 @@ MORE = {
     "improved": pm.CallawaySantAnna("y ~ x", cohort="cohort", method="dr-improved", panel=False),
     "regression": pm.CallawaySantAnna("y ~ x", cohort="cohort", method="reg", base="universal"),
     "stacked-x": pm.StackedDiD("y ~ x", cohort="cohort", window=(-1, 1)),
-    "triple-x": pm.TripleDifference("y ~ x", "half", cohort="cohort"),
+    "triple-x": pm.TripleDifference("y ~ x", eligible="half", cohort="cohort"),
     "synthetic": pm.SyntheticDiD("y ~ 1", cohort="cohort", reps=5),
     "synthetic-jackknife": pm.SyntheticDiD("y ~ 1", cohort="cohort", inference="jackknife"),
     "synthetic-control": pm.SyntheticControl("y ~ 1", cohort="cohort", reps=5),
@@ -47,7 +47,7 @@ def test_an_effect_or_a_reason(name: str) -> None:
     spec, fitted = {**ESTIMATORS, **MORE}[name], 0
     for seed in SEEDS:
         try:
-            found = spec.fit(pm.Panel(draw(seed), "unit", "time"))
+            found = spec.fit(pm.Panel(draw(seed), unit="unit", time="time"))
         except PanelmlError:
             continue
         fitted += 1
@@ -61,7 +61,7 @@ def test_stacks_leave_out_windows_with_a_period_that_the_panel_has_not() -> None
     frame = pm.simulate.staggered(60, 9, {4: 0.2, 7: 0.2}, seed=1)
     gap = frame[frame["time"] != 3]
     spec = pm.StackedDiD("y ~ 1", cohort="cohort", window=(-2, 2))
-    found = spec.fit(pm.Panel(gap, "unit", "time"))
+    found = spec.fit(pm.Panel(gap, unit="unit", time="time"))
     assert "Left out cohorts whose window is not in the panel: 4." in found.notes
-    other = spec.fit(pm.Panel(frame[frame["cohort"] != 4], "unit", "time"))
+    other = spec.fit(pm.Panel(frame[frame["cohort"] != 4], unit="unit", time="time"))
     np.testing.assert_allclose(found.params, other.params, rtol=1e-10)

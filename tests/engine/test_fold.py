@@ -42,7 +42,7 @@ class Trace:
 @pytest.fixture(scope="module")
 def sample() -> Sample:
     frame = simulate.panel(60, 5, 1, unbalanced=0.3, seed=4)
-    return make_sample(pm.Panel(frame, "unit", "time"), parse_formula("y ~ x1"), None)[0]
+    return make_sample(pm.Panel(frame, unit="unit", time="time"), parse_formula("y ~ x1"), None)[0]
 
 
 @pytest.fixture(autouse=True)

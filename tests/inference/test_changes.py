@@ -27,7 +27,7 @@ def test_newey_west_and_driscoll_kraay_count_the_periods_of_changes() -> None:
     slope = dx @ dy / (dx @ dx)
     psi = dx * (dy - slope * dx) / (dx @ dx)
     by_period = psi.reshape(UNITS, PERIODS - 1).sum(axis=0)
-    fit = pm.FirstDifference("y ~ x").fit(pm.Panel(d, "id", "t"))
+    fit = pm.FirstDifference("y ~ x").fit(pm.Panel(d, unit="id", time="t"))
     periods = PERIODS - 1
     for cov, squares in (("NW:0", psi @ psi), ("DK:0", by_period @ by_period)):
         right = np.sqrt(squares * periods / (periods - 1))
@@ -35,7 +35,7 @@ def test_newey_west_and_driscoll_kraay_count_the_periods_of_changes() -> None:
     # The integer part of 16 ** (1 / 4) is two, that of 15 ** (1 / 4) is one.
     long = pd.concat([d.assign(t=d["t"] + 6 * k) for k in range(3)]).query("t < 16")
     long = long.assign(y=np.random.default_rng(0).normal(size=len(long)))
-    fit = pm.FirstDifference("y ~ x").fit(pm.Panel(long, "id", "t"))
+    fit = pm.FirstDifference("y ~ x").fit(pm.Panel(long, unit="id", time="t"))
     assert fit.with_cov("NW").std_errors["x"] == fit.with_cov("NW:1").std_errors["x"]
 
 
@@ -44,7 +44,7 @@ def test_a_cluster_is_not_missed_where_no_change_ends(cov: str) -> None:
     d = draw()
     holes = d.assign(g=d["g"].where((d["t"] > 0) | (d["id"] > 3)))
     spec = pm.FirstDifference("y ~ x", cov=cov)
-    first, second = (spec.fit(pm.Panel(frame, "id", "t")) for frame in (d, holes))
+    first, second = (spec.fit(pm.Panel(frame, unit="id", time="t")) for frame in (d, holes))
     assert second.std_errors["x"] == pytest.approx(first.std_errors["x"], rel=1e-12)
     assert second.covariance.clusters == first.covariance.clusters
 
@@ -53,6 +53,6 @@ def test_a_cluster_that_is_missing_at_a_change_is_refused_by_row() -> None:
     d = draw()
     holes = d.assign(g=d["g"].where((d["t"] != 2) | (d["id"] != 1)))
     with pytest.raises(MissingValueError, match=r"'g' is missing in 1 rows .*row 8"):
-        pm.FirstDifference("y ~ x", cov="cluster:g").fit(pm.Panel(holes, "id", "t"))
+        pm.FirstDifference("y ~ x", cov="cluster:g").fit(pm.Panel(holes, unit="id", time="t"))
     with pytest.raises(MissingValueError, match=r"'g' is missing in 1 rows"):
-        pm.FixedEffects("y ~ x", cov="cluster:g").fit(pm.Panel(holes, "id", "t"))
+        pm.FixedEffects("y ~ x", cov="cluster:g").fit(pm.Panel(holes, unit="id", time="t"))

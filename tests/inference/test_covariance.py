@@ -39,7 +39,7 @@ PLAIN = SmallSample(scale="none", groups=False, multiway="each", robust=False)
 @cache
 def panel(name: str) -> pm.Panel:
     frame, unit, time = PANELS[name]
-    return pm.Panel(frame(), unit, time)
+    return pm.Panel(frame(), unit=unit, time=time)
 
 
 @cache
@@ -267,7 +267,7 @@ def test_clusters_by_brute_force(
     model: Any = pm.PooledOLS(formula, weights=weights)
     if effects:
         model = pm.FixedEffects(f"{formula} | {' + '.join(effects)}", weights=weights)
-    fit = model.fit(pm.Panel(frame, "firm", "year"))
+    fit = model.fit(pm.Panel(frame, unit="firm", time="year"))
     found = fit.with_cov(Clustered(*columns, small_sample=PLAIN))
     expected = brute_multiway(influences(frame, effects, weights), frame, columns)
     expected = mended(expected, fit.with_cov("iid").cov.to_numpy())
@@ -277,11 +277,11 @@ def test_clusters_by_brute_force(
 
 def test_combination_of_columns_is_one_cluster_dimension() -> None:
     frame = FRAMES["unbalanced"]
-    fit = pm.PooledOLS("inv ~ value + capital").fit(pm.Panel(frame, "firm", "year"))
+    fit = pm.PooledOLS("inv ~ value + capital").fit(pm.Panel(frame, unit="firm", time="year"))
     one = fit.with_cov(Clustered("state^cut"))
     joined = frame.assign(joined=frame["state"].astype(str) + "/" + frame["cut"].astype(str))
     other = pm.PooledOLS("inv ~ value + capital", cov="cluster:joined").fit(
-        pm.Panel(joined, "firm", "year")
+        pm.Panel(joined, unit="firm", time="year")
     )
     assert one.std_errors.to_numpy() == pytest.approx(other.std_errors.to_numpy(), rel=1e-12)
     assert list(one.covariance.clusters) == ["state^cut"]
@@ -292,7 +292,7 @@ def test_rows_told_apart_by_unit_and_time_need_no_keys(columns: list[str]) -> No
     """The shortcut over single rows is the same as sums by a key that numbers the rows."""
     frame = FRAMES["unbalanced"]
     numbered = frame.assign(row=np.arange(len(frame)))
-    fit = pm.FixedEffects("inv ~ value + capital").fit(pm.Panel(numbered, "firm", "year"))
+    fit = pm.FixedEffects("inv ~ value + capital").fit(pm.Panel(numbered, unit="firm", time="year"))
     influence = fit.attached.estimate.influence
     single = influence.sums(("row",)).sums
     assert_same(pd.DataFrame(influence.row_products()), single @ single.T, 1e-12)
@@ -310,7 +310,7 @@ def test_frequency_weights_keep_equal_rows_in_one_cluster() -> None:
     """A row that stands for three is one cell of unit and time, as if it were written thrice."""
     frame = with_groups(grunfeld10())
     fit = pm.PooledOLS("inv ~ value + capital", weights="frequency:w_freq").fit(
-        pm.Panel(frame, "firm", "year")
+        pm.Panel(frame, unit="firm", time="year")
     )
     copies = frame.loc[frame.index.repeat(frame["w_freq"])].assign(cell=lambda d: d.index)
     psi = influences(copies, [], None)
@@ -326,7 +326,7 @@ def test_frequency_weights_keep_equal_rows_in_one_cluster() -> None:
 def test_driscoll_kraay_and_newey_west_by_brute_force() -> None:
     frame = FRAMES["unbalanced"].sort_values(["firm", "year"])
     psi = influences(frame, ["firm"], None)
-    fit = pm.FixedEffects("inv ~ value + capital").fit(pm.Panel(frame, "firm", "year"))
+    fit = pm.FixedEffects("inv ~ value + capital").fit(pm.Panel(frame, unit="firm", time="year"))
     h = pd.DataFrame(psi).groupby(frame["year"].to_numpy()).sum().to_numpy()
     kraay, west = h.T @ h, psi.T @ psi
     apart = frame["year"].to_numpy()[:, None] - frame["year"].to_numpy()[None]
@@ -354,7 +354,7 @@ def test_driscoll_kraay_and_newey_west_by_brute_force() -> None:
 )
 def test_effects_nested_in_clusters_do_not_count(cov: str, k: int) -> None:
     fit = pm.FixedEffects("inv ~ value + capital", cov=cov).fit(
-        pm.Panel(FRAMES["balanced"], "firm", "year")
+        pm.Panel(FRAMES["balanced"], unit="firm", time="year")
     )
     columns = cov.partition(":")[2].split("+")
     bare = fit.with_cov(Clustered(*columns, small_sample=PLAIN))
@@ -368,7 +368,7 @@ def test_effects_nested_in_clusters_do_not_count(cov: str, k: int) -> None:
 def test_nested_effects_among_several() -> None:
     """Of firm and year effects, those of the firm are nested in states; one constant is kept."""
     fit = pm.FixedEffects("inv ~ value + capital | firm + year", cov="cluster:state").fit(
-        pm.Panel(FRAMES["balanced"], "firm", "year")
+        pm.Panel(FRAMES["balanced"], unit="firm", time="year")
     )
     bare = fit.with_cov(Clustered("state", small_sample=PLAIN))
     factor = 4 / 3 * 199 / (200 - (2 + 20))
@@ -377,12 +377,12 @@ def test_nested_effects_among_several() -> None:
 
 def test_first_differences_count_only_units_with_a_change() -> None:
     frame = with_groups(grunfeld10()).query("firm > 1 or year == 1940")
-    fit = pm.FirstDifference("inv ~ value + capital").fit(pm.Panel(frame, "firm", "year"))
+    fit = pm.FirstDifference("inv ~ value + capital").fit(pm.Panel(frame, unit="firm", time="year"))
     assert fit.covariance.clusters == {"firm": 9}
     assert fit.with_cov("cluster:state").covariance.clusters == {"state": 4}
     labelled = frame.assign(label=frame["firm"].astype(str))
     other = pm.FirstDifference("inv ~ value + capital", cov="cluster:label").fit(
-        pm.Panel(labelled, "firm", "year")
+        pm.Panel(labelled, unit="firm", time="year")
     )
     assert fit.std_errors.to_numpy() == pytest.approx(other.std_errors.to_numpy(), rel=1e-12)
 
@@ -392,7 +392,7 @@ def test_first_differences_count_only_units_with_a_change() -> None:
 
 def grunfeld_fit(**columns: Any) -> Results:
     frame = grunfeld10().assign(**columns)
-    return pm.FixedEffects("inv ~ value + capital").fit(pm.Panel(frame, "firm", "year"))
+    return pm.FixedEffects("inv ~ value + capital").fit(pm.Panel(frame, unit="firm", time="year"))
 
 
 def test_missing_cluster_values_are_named_by_row() -> None:
@@ -444,7 +444,7 @@ def test_indefinite_two_way_covariance_is_repaired_and_noted() -> None:
         }
     )
     fit = pm.PooledOLS("y ~ a + b + c", cov="cluster:unit+time").fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     assert any("not positive semi-definite" in note for note in fit.covariance.notes)
     values = np.linalg.eigvalsh(fit.cov.to_numpy())
@@ -466,7 +466,7 @@ def test_repair_does_not_depend_on_units_of_measurement() -> None:
 
 def test_unit_means_refuse_clusters_within_units() -> None:
     fit = pm.Between("inv ~ value + capital").fit(
-        pm.Panel(with_groups(grunfeld10()), "firm", "year")
+        pm.Panel(with_groups(grunfeld10()), unit="firm", time="year")
     )
     assert fit.with_cov("cluster:state").covariance.clusters == {"state": 4}
     for cov in ("cluster:cut", "cluster:year", "DK", "NW", "cluster:firm+year"):
@@ -490,7 +490,7 @@ def test_bandwidth_is_a_number_of_periods_or_a_rule(bandwidth: Any) -> None:
 
 def test_one_period_has_no_serial_dependence() -> None:
     frame = grunfeld10().query("year == 1940")
-    fit = pm.PooledOLS("inv ~ value + capital").fit(pm.Panel(frame, "firm", "year"))
+    fit = pm.PooledOLS("inv ~ value + capital").fit(pm.Panel(frame, unit="firm", time="year"))
     with pytest.raises(IdentificationError, match="at least two periods"):
         fit.with_cov("DK")
 
@@ -572,7 +572,7 @@ def noise(seed: int, names: tuple[str, ...] = ("x", "z", "v")) -> pm.Panel:
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame({"id": np.repeat(np.arange(12), 5), "t": np.tile(np.arange(5), 12)})
     frame[[*names, "y"]] = rng.normal(size=(len(names) + 1, 60)).T
-    return pm.Panel(frame, "id", "t")
+    return pm.Panel(frame, unit="id", time="t")
 
 
 def test_mended_covariances_are_measured_by_the_model() -> None:
@@ -602,7 +602,7 @@ def test_units_that_count_as_a_whole_are_named_where_clusters_divide_them() -> N
         60, 6, {3: 0.3, 5: 0.3}, seed=1, sampling=pm.simulate.Sampling(n_clusters=10)
     )
     frame["moves"] = frame["cluster"] + (frame["time"] > 4)
-    data = pm.Panel(frame, "unit", "time")
+    data = pm.Panel(frame, unit="unit", time="time")
     fits: list[Any] = [
         pm.TWFE("y ~ 1", cohort="cohort").fit(data),
         pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(data),

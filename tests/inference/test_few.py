@@ -43,7 +43,7 @@ def test_clusters_count_by_what_they_weigh() -> None:
     frame["w"] = np.exp(rng.standard_normal(61))[frame["unit"]]
     panel = pm.Panel(frame, unit="unit", time="time")
     fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort", weights="w").fit(panel)
-    counts = count_clusters(fit, pm.Timing(panel, "cohort").adoption)
+    counts = count_clusters(fit, pm.Timing(panel, cohort="cohort").adoption)
     w, treated = frame.groupby("unit")["w"].first(), frame.groupby("unit")["treated"].max() == 1
     own, other = ((v.sum() ** 2 / (v**2).sum()) for v in (w[treated], w[~treated]))
     np.testing.assert_allclose(counts.equal, (own, other))
@@ -104,7 +104,7 @@ def test_with_few_clusters_on_either_side_nothing_rests_on_standard_errors(
 
 def test_the_randomisation_test_of_one_treated_unit_is_the_share_of_placebos() -> None:
     frame = chosen_units(1, 12)
-    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
     assert found.randomization is not None
     after = frame["time"] >= 4
     change = frame[after].groupby("unit")["y"].mean() - frame[~after].groupby("unit")["y"].mean()
@@ -137,7 +137,7 @@ def test_intervals_of_a_difference_of_means_are_those_of_t() -> None:
     units = frame.groupby("unit")["cohort"].first()
     chosen = [*units.index[units.notna()][:8], *units.index[units.isna()][:30]]
     frame = frame[frame["unit"].isin(chosen)]
-    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
     row = found.table().loc["Callaway-Sant'Anna"]
     change = frame.pivot_table(index="unit", columns="time", values="y")
     change = change[2] - change[1]
@@ -156,7 +156,7 @@ def test_the_window_leaves_half_of_the_degrees_of_freedom() -> None:
     frame = pm.simulate.staggered(30, 14, {12: 0.3}, seed=1)
     panel = pm.Panel(frame, unit="unit", time="time")
     fit = pm.SunAbraham("y ~ 1", cohort="cohort").fit(panel)
-    counts = count_clusters(fit, pm.Timing(panel, "cohort").adoption)
+    counts = count_clusters(fit, pm.Timing(panel, cohort="cohort").adoption)
     assert (counts.treated, counts.cohorts, counts.comparison) == (9, 1, 21)
     # Eight degrees of freedom carry four leads: 2 x 4 <= 8 + 1.
     assert common_window([counts]) == (-5, 2)
@@ -168,7 +168,7 @@ def test_the_window_leaves_half_of_the_degrees_of_freedom() -> None:
 def test_one_cohort_may_be_compared_with_always_treated_units_alone() -> None:
     frame = pm.simulate.staggered(40, 6, {4: 0.5}, seed=1)
     frame["cohort"] = frame["cohort"].fillna(1)
-    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
     said = " ".join(str(found).split())
     assert list(found.table().index) == ["Two-way fixed effects"]
     assert "20 of 40 units adopt" in said
@@ -177,7 +177,7 @@ def test_one_cohort_may_be_compared_with_always_treated_units_alone() -> None:
 
 def test_effects_by_horizon_may_be_limited_further() -> None:
     frame = pm.simulate.staggered(40, 8, {4: 0.2, 6: 0.3}, seed=1)
-    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
     event = found.events["Callaway-Sant'Anna"]
     first, last = found.events["Sun-Abraham"].labels["horizon"].agg(["min", "max"])
     assert event.df_terms.nunique() > 1

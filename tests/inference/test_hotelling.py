@@ -20,7 +20,7 @@ def fitted(estimator: str, data: str, formula: str, reml: bool) -> Any:
     if estimator == "MixedModel":
         return pm.MixedModel(formula, reml=reml).fit(MIXED[data]())
     frame, unit, time = PANELS[data]
-    return getattr(pm, estimator)(formula).fit(pm.Panel(frame(), unit, time))
+    return getattr(pm, estimator)(formula).fit(pm.Panel(frame(), unit=unit, time=time))
 
 
 @pytest.mark.parametrize("written", ["one by one", "mixed"])
@@ -60,7 +60,7 @@ def test_degrees_of_freedom_by_brute_force(weights: str | None) -> None:
     parts = [inverse @ part for part in parts]
     total = sum(np.trace(a @ b.T) ** 2 + np.trace(a @ b.T @ a @ b.T) for a in parts for b in parts)
     fit = pm.PooledOLS("y ~ x1 + x2 + x3", cov="CR2:state", weights=weights).fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     found = fit.wald_test(contrast)
     assert found.df[1] == pytest.approx(12 / total - 2, rel=1e-8)
@@ -95,7 +95,7 @@ def test_one_restriction_has_the_degrees_of_freedom_of_satterthwaite() -> None:
 def test_too_few_clusters_for_a_joint_test_are_said() -> None:
     frame = grunfeld10().assign(group=lambda d: d["firm"] % 4)
     fit = pm.PooledOLS("inv ~ value + capital + year", cov="CR2:group").fit(
-        pm.Panel(frame, "firm", "year")
+        pm.Panel(frame, unit="firm", time="year")
     )
     assert fit.wald_test("value; capital").df[1] > 0
     found = fit.wald_test("value; capital; year")
@@ -113,9 +113,9 @@ def test_units_of_measurement_do_not_make_restrictions_look_singular(
     rng = np.random.default_rng(4)
     frame = pd.DataFrame({"unit": np.repeat(np.arange(20), 5), "time": np.tile(np.arange(5), 20)})
     frame["x"], frame["z"], frame["y"] = rng.normal(size=(3, len(frame)))
-    wanted = pm.FixedEffects("y ~ x + z", cov=cov).fit(pm.Panel(frame, "unit", "time"))
+    wanted = pm.FixedEffects("y ~ x + z", cov=cov).fit(pm.Panel(frame, unit="unit", time="time"))
     moved = frame.assign(x=frame["x"] * scale)
-    found = pm.FixedEffects("y ~ x + z", cov=cov).fit(pm.Panel(moved, "unit", "time"))
+    found = pm.FixedEffects("y ~ x + z", cov=cov).fit(pm.Panel(moved, unit="unit", time="time"))
     expected = wanted.wald_test("x; z").pvalue
     for hypothesis in ("x; z", "z; 2*z + x", "x; 2*z + x"):
         assert found.wald_test(hypothesis).pvalue == pytest.approx(expected, rel=1e-7)

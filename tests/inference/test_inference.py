@@ -20,7 +20,7 @@ from tests.panels import wage
 
 @pytest.fixture(scope="module")
 def fit() -> Results:
-    return pm.FixedEffects("lwage ~ union + married").fit(pm.Panel(wage(), "nr", "year"))
+    return pm.FixedEffects("lwage ~ union + married").fit(pm.Panel(wage(), unit="nr", time="year"))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_result_stays_and_comes_back(fit: Results, drawn: Results) -> None:
 
 
 def test_effects_change_with_their_average() -> None:
-    panel = pm.Panel(policy_data(), "unit", "time")
+    panel = pm.Panel(policy_data(), unit="unit", time="time")
     fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort", control="not-yet").fit(panel)
     events = fit.aggregate("event").with_inference(Percentiles(199))
     assert events.overall is not None

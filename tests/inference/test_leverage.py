@@ -45,7 +45,7 @@ def test_clusters_equal_the_formula(kind: str, weighted: bool) -> None:
         "y ~ x1 + x2",
         cov=pm.cov.Clustered("state", small_sample=kind),
         weights="w" if weighted else None,
-    ).fit(pm.Panel(frame, "unit", "time"))
+    ).fit(pm.Panel(frame, unit="unit", time="time"))
     np.testing.assert_allclose(found.covariance.matrix, inverse @ meat @ inverse, rtol=1e-9)
     if kind == "CR2":
         for j in range(3):
@@ -54,18 +54,20 @@ def test_clusters_equal_the_formula(kind: str, weighted: bool) -> None:
             df = np.trace(products) ** 2 / np.trace(products @ products)
             assert found.df_terms.iloc[j] == pytest.approx(df, rel=1e-9)
     short = pm.PooledOLS("y ~ x1 + x2", cov=f"{kind}:state", weights="w" if weighted else None)
-    again = short.fit(pm.Panel(frame, "unit", "time"))
+    again = short.fit(pm.Panel(frame, unit="unit", time="time"))
     pd.testing.assert_series_equal(found.std_errors, again.std_errors)
 
 
 def test_a_regressor_of_one_cluster_alone_has_no_say() -> None:
     frame = draw().assign(only=lambda d: (d["state"] == 3) * d["x1"])
-    found = pm.PooledOLS("y ~ x2 + only", cov="CR2:state").fit(pm.Panel(frame, "unit", "time"))
+    found = pm.PooledOLS("y ~ x2 + only", cov="CR2:state").fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     assert np.isfinite(found.std_errors["x2"])
 
 
 def test_what_has_no_leverage_is_refused() -> None:
-    panel = pm.Panel(draw(), "unit", "time")
+    panel = pm.Panel(draw(), unit="unit", time="time")
     two_way = pm.FixedEffects("y ~ x1 | unit + time").fit(panel)
     with pytest.raises(SpecificationError, match=r"effects .time. that cut across"):
         two_way.with_cov("CR2")
@@ -74,4 +76,6 @@ def test_what_has_no_leverage_is_refused() -> None:
     with pytest.raises(SpecificationError, match="one dimension"):
         two_way.with_cov("CR3:unit+time")
     with pytest.raises(IdentificationError, match="at least two clusters"):
-        pm.PooledOLS("y ~ x1", cov="CR2:one").fit(pm.Panel(draw().assign(one=1), "unit", "time"))
+        pm.PooledOLS("y ~ x1", cov="CR2:one").fit(
+            pm.Panel(draw().assign(one=1), unit="unit", time="time")
+        )

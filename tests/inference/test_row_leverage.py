@@ -78,7 +78,9 @@ def dense(d: pd.DataFrame, effects: str, weights: str | None, power: float) -> n
 @pytest.mark.parametrize("weights", [None, "w"])
 def test_the_leverage_is_that_of_everything_absorbed(effects: str, weights: str | None) -> None:
     d = draw(EFFECTS.index(effects))
-    fit = pm.FixedEffects(f"y ~ x + z | {effects}", weights=weights).fit(pm.Panel(d, "unit", "t"))
+    fit = pm.FixedEffects(f"y ~ x + z | {effects}", weights=weights).fit(
+        pm.Panel(d, unit="unit", time="t")
+    )
     for name, power in (("HC2", 0.5), ("HC3", 1.0)):
         found = fit.with_cov(name).std_errors
         np.testing.assert_allclose(found, dense(d, effects, weights, power), rtol=1e-7)
@@ -93,7 +95,7 @@ def test_rows_alone_in_a_weighted_level_say_nothing_and_are_kept(name: str) -> N
         x=rng.normal(size=len(d)), z=rng.normal(size=len(d)), w=rng.uniform(0.3, 3, len(d))
     )
     d["y"] = 0.4 * d["x"] + rng.normal(size=len(d))
-    panel = pm.Panel(d, "unit", "t")
+    panel = pm.Panel(d, unit="unit", time="t")
     right = dense(d, "unit", "w", 0.5 if name == "HC2" else 1.0)
     for singletons in ("keep", "drop"):
         fit = pm.FixedEffects("y ~ x + z", weights="w", singletons=singletons).fit(panel)
@@ -103,13 +105,13 @@ def test_rows_alone_in_a_weighted_level_say_nothing_and_are_kept(name: str) -> N
 def test_a_row_that_alone_determines_a_coefficient_is_still_refused() -> None:
     d = draw(1)
     d["x"] = np.where(np.arange(len(d)) == 3, 1.0, 0.0)
-    fit = pm.FixedEffects("y ~ x + z | unit + t").fit(pm.Panel(d, "unit", "t"))
+    fit = pm.FixedEffects("y ~ x + z | unit + t").fit(pm.Panel(d, unit="unit", time="t"))
     with pytest.raises(SpecificationError, match="alone determine a coefficient"):
         fit.with_cov("HC3")
 
 
 def test_very_many_levels_of_several_effects_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    fit = pm.FixedEffects("y ~ x + z | unit + t").fit(pm.Panel(draw(1), "unit", "t"))
+    fit = pm.FixedEffects("y ~ x + z | unit + t").fit(pm.Panel(draw(1), unit="unit", time="t"))
     monkeypatch.setattr("panelml.inference.leverage.DENSE_LEVELS", 5)
     with pytest.raises(SpecificationError, match="there are 8"):
         fit.with_cov("HC2")

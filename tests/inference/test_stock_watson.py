@@ -44,7 +44,9 @@ def test_balanced_panels_have_the_formula_of_the_paper() -> None:
         bias += (x[rows].T @ x[rows] / t) * (error[rows] ** 2).sum() / (t - 1) / n
     sigma = (t - 1) / (t - 2) * (plain - bias / (t - 1))
     expected = np.linalg.inv(q) @ sigma @ np.linalg.inv(q) / (n * t)
-    fit = pm.FixedEffects("y ~ x1 + x2", cov="stock-watson").fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.FixedEffects("y ~ x1 + x2", cov="stock-watson").fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     np.testing.assert_allclose(fit.cov, expected, rtol=1e-10)
     assert fit.covariance.df == fit.df_resid
     assert "Stock and Watson" in fit.covariance.description
@@ -80,7 +82,7 @@ def test_units_of_different_size_by_dense_algebra() -> None:
             middle -= square.sum() / ((t - 1) * (t - 2)) * xi.T @ xi
     bread = np.linalg.inv(x.T @ x)
     fit = pm.FixedEffects("y ~ x1 + x2", cov=pm.cov.StockWatson()).fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     np.testing.assert_allclose(fit.cov, bread @ middle @ bread, rtol=1e-9)
 
@@ -91,7 +93,7 @@ def test_errors_are_right_where_hc1_is_too_small() -> None:
     found, adjusted, plain, clustered = [], [], [], []
     for seed in range(400):
         frame = draw(seed, 200, (3, 5))
-        fit = pm.FixedEffects("y ~ x1").fit(pm.Panel(frame, "unit", "time"))
+        fit = pm.FixedEffects("y ~ x1").fit(pm.Panel(frame, unit="unit", time="time"))
         found.append(fit.params["x1"])
         for values, cov in ((adjusted, "stock-watson"), (plain, "HC1"), (clustered, "cluster")):
             values.append(fit.with_cov(cov).covariance.matrix[0, 0])
@@ -103,7 +105,7 @@ def test_errors_are_right_where_hc1_is_too_small() -> None:
 
 
 def test_hc1_after_unit_effects_is_noted() -> None:
-    data = pm.Panel(draw(1, 30, (5,)), "unit", "time")
+    data = pm.Panel(draw(1, 30, (5,)), unit="unit", time="time")
     fit = pm.FixedEffects("y ~ x1").fit(data)
     for cov in ("HC1", "HC2", "HC3"):
         (note,) = [n for n in fit.with_cov(cov).notes if "Stock and Watson" in n]
@@ -112,14 +114,16 @@ def test_hc1_after_unit_effects_is_noted() -> None:
     assert not any("Stock" in n for n in fit.with_cov("stock-watson").notes)
     for other in (
         pm.PooledOLS("y ~ x1", cov="HC1").fit(data),
-        pm.FixedEffects("y ~ x1", cov="HC1").fit(pm.Panel(draw(1, 30, (2,)), "unit", "time")),
+        pm.FixedEffects("y ~ x1", cov="HC1").fit(
+            pm.Panel(draw(1, 30, (2,)), unit="unit", time="time")
+        ),
         pm.FixedEffects("y ~ x1 | time", cov="HC1").fit(data),
     ):
         assert not any("Stock" in note for note in other.notes)
 
 
 def test_it_is_refused_where_it_does_not_hold() -> None:
-    data = pm.Panel(grunfeld10(), "firm", "year")
+    data = pm.Panel(grunfeld10(), unit="firm", time="year")
     specs: list[Any] = [
         pm.PooledOLS("inv ~ value"),
         pm.RandomEffects("inv ~ value"),

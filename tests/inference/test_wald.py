@@ -221,7 +221,9 @@ def test_badly_scaled_covariance_is_no_obstacle() -> None:
 
 def test_more_restrictions_than_clusters_allow() -> None:
     frame = grunfeld10().query("firm <= 3").assign(trend=lambda d: d["year"] - 1935.0)
-    fit = pm.PooledOLS("inv ~ value + capital + trend").fit(pm.Panel(frame, "firm", "year"))
+    fit = pm.PooledOLS("inv ~ value + capital + trend").fit(
+        pm.Panel(frame, unit="firm", time="year")
+    )
     whole = fit.model_test()
     assert whole is not None
     assert np.isnan(whole.pvalue)
@@ -230,7 +232,9 @@ def test_more_restrictions_than_clusters_allow() -> None:
 
 
 def test_one_restriction_is_the_squared_t() -> None:
-    fit = pm.FixedEffects("lwage ~ union + married + expersq").fit(pm.Panel(wage(), "nr", "year"))
+    fit = pm.FixedEffects("lwage ~ union + married + expersq").fit(
+        pm.Panel(wage(), unit="nr", time="year")
+    )
     found = fit.wald_test("union")
     assert found.statistic == pytest.approx(fit.tstats["union"] ** 2, rel=1e-12)
     assert found.pvalue == pytest.approx(fit.pvalues["union"], rel=1e-9)
@@ -240,7 +244,7 @@ def test_one_restriction_is_the_squared_t() -> None:
 def test_names_from_formulas() -> None:
     frame = grunfeld10().assign(region=lambda d: np.array(["a", "b c", "d"])[d["firm"] % 3])
     fit = pm.PooledOLS("inv ~ np.log(value) * C(region) + L(capital, 1)").fit(
-        pm.Panel(frame, "firm", "year")
+        pm.Panel(frame, unit="firm", time="year")
     )
     for name in fit.params.index:
         one = fit.wald_test(f"{name} = 0")
@@ -262,7 +266,9 @@ def test_results_agree_with_linearmodels() -> None:
     indexed = frame.set_index(["firm", "year"])
     other = PanelOLS.from_formula("inv ~ value + capital + EntityEffects", indexed).fit()
     wald = other.wald_test(formula=["value = 0.1", "capital = 0.3"])
-    fit = pm.FixedEffects("inv ~ value + capital", cov="iid").fit(pm.Panel(frame, "firm", "year"))
+    fit = pm.FixedEffects("inv ~ value + capital", cov="iid").fit(
+        pm.Panel(frame, unit="firm", time="year")
+    )
     found = fit.wald_test("value = 0.1; capital = 0.3")
     assert found.statistic * 2 == pytest.approx(float(wald.stat), rel=1e-10)
     assert found.df == (2, 188)

@@ -152,7 +152,9 @@ def test_nested_effects_are_exempt_by_their_joint_rank(
         ]
         inside = int(np.linalg.matrix_rank(np.hstack(blocks)))
     k = 2 + rank - inside + bool(nested)
-    found = pm.FixedEffects(f"y ~ x1 + x2 | {effects}").fit(pm.Panel(frame, "unit", "time"))
+    found = pm.FixedEffects(f"y ~ x1 + x2 | {effects}").fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     assume(len(found.params) == 2)
     own = found.with_cov(pm.cov.Clustered(*columns)).covariance.matrix
     bare = found.with_cov(pm.cov.Clustered(*columns, small_sample=SmallSample(scale="none")))

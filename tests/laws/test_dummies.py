@@ -91,7 +91,7 @@ def check(frame: pd.DataFrame, effects: str, weights: str | None, *, rank: bool 
     w = None if weights is None else frame["w"].to_numpy()
     brute = least_squares(frame["y"].to_numpy(), x, columns, w)
     model = pm.FixedEffects(f"y ~ x1 + x2 | {effects}", weights=weights, cov="iid")
-    fit = model.fit(pm.Panel(frame, "unit", "time"))
+    fit = model.fit(pm.Panel(frame, unit="unit", time="time"))
     assert fit.params.to_numpy() == pytest.approx(brute.coef, rel=1e-8, abs=1e-9)
     scale = 1.0 if w is None else 1 / w.mean()
     assert fit.rss == pytest.approx(brute.rss * scale, rel=1e-8, abs=1e-12)
@@ -148,7 +148,7 @@ def test_disconnected_sets_each_have_a_redundant_level(road: str) -> None:
     )
     with levels_solved(road):
         fit = pm.FixedEffects("y ~ x1 + x2 | unit + firm", cov="iid").fit(
-            pm.Panel(frame, "unit", "time")
+            pm.Panel(frame, unit="unit", time="time")
         )
     brute = least_squares(
         frame["y"].to_numpy(), frame[["x1", "x2"]].to_numpy(), dummies(frame.unit, frame.firm)
@@ -163,10 +163,10 @@ def test_a_slope_variable_with_a_large_mean_costs_no_digits(effects: str) -> Non
     """The same model with the variable moved by a million: the slopes may not notice."""
     frame = make_frame(np.random.default_rng(4), 30, 8, 0.2)
     near = pm.FixedEffects(f"y ~ x1 + x2 | {effects}", cov="iid").fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     far = pm.FixedEffects(f"y ~ x1 + x2 | {effects}", cov="iid").fit(
-        pm.Panel(frame.assign(trend=frame["trend"] + 1e6), "unit", "time")
+        pm.Panel(frame.assign(trend=frame["trend"] + 1e6), unit="unit", time="time")
     )
     assert far.counts.df_resid == near.counts.df_resid
     assert far.params.to_numpy() == pytest.approx(near.params.to_numpy(), rel=1e-10)
@@ -176,7 +176,7 @@ def test_a_slope_variable_with_a_large_mean_costs_no_digits(effects: str) -> Non
 
 def test_the_same_levels_named_twice_are_one_effect() -> None:
     frame = make_frame(np.random.default_rng(4), 30, 8, 0.2)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     for twice, once in {
         "unit + unit[trend]": "unit[trend]",
         "unit[trend] + unit": "unit[trend]",

@@ -233,7 +233,7 @@ def test_predicted_random_effects_are_their_conditional_means(
 
 
 def panel(frame: pd.DataFrame) -> pm.Panel:
-    return pm.Panel(frame, "unit", "time")
+    return pm.Panel(frame, unit="unit", time="time")
 
 
 def assert_least_squares(found: Results, coef: np.ndarray, cov: np.ndarray, rss: float) -> None:

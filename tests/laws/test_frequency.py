@@ -28,7 +28,7 @@ EFFECTS = {
 
 
 def panel(frame: pd.DataFrame) -> pm.Panel:
-    return pm.Panel(frame, "unit", "time")
+    return pm.Panel(frame, unit="unit", time="time")
 
 
 def written_out(frame: pd.DataFrame, count: str = "n") -> pd.DataFrame:

@@ -126,7 +126,7 @@ def sample_of(seed: int, weights: str | None, units: int = 25) -> Sample:
     frame = make_frame(np.random.default_rng(seed), units, 6, 0.3)
     formula = parse_formula("y ~ x1 + x2")
     return make_sample(
-        pm.Panel(frame, "unit", "time"),
+        pm.Panel(frame, unit="unit", time="time"),
         formula,
         parse_weights(weights),
         (("firm",), ("time",)),

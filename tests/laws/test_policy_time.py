@@ -65,7 +65,7 @@ def written(writing: Writing) -> pd.DataFrame:
 
 
 def estimates(name: str, data: Any) -> np.ndarray:
-    fit = MODELS[name].fit(pm.Panel(data, "unit", "time"))
+    fit = MODELS[name].fit(pm.Panel(data, unit="unit", time="time"))
     return np.concatenate([fit.params, fit.std_errors])
 
 
@@ -97,6 +97,6 @@ def test_a_column_of_treatment_says_the_same() -> None:
         spec = type(model)(**{**outcome, "treatment": "treated"})
         frame = plain()
         frame["treated"] = (frame["time"] >= frame["cohort"].fillna(np.inf)).astype(bool)
-        fit = spec.fit(pm.Panel(frame, "unit", "time"))
+        fit = spec.fit(pm.Panel(frame, unit="unit", time="time"))
         found = np.concatenate([fit.params, fit.std_errors])
         assert found == pytest.approx(estimates(name, plain()), rel=1e-9, abs=1e-12)

@@ -74,7 +74,7 @@ def test_of_every_estimator(
 def test_of_formulas_with_a_state(
     formula: str, model: str, frame: pd.DataFrame, seed: int, kind: str
 ) -> None:
-    result = MODELS[model](formula).fit(pm.Panel(frame, "unit", "time"))
+    result = MODELS[model](formula).fit(pm.Panel(frame, unit="unit", time="time"))
     agree(result, frame, frame.sample(5, random_state=seed), kind)
 
 
@@ -92,7 +92,7 @@ def test_of_formulas_with_a_state(
 @settings(max_examples=4, deadline=None)
 @given(frame=frames(units=(25, 30), periods=(5, 7)), seed=st.integers(0, 99))
 def test_of_split_products(spec: Any, frame: pd.DataFrame, seed: int) -> None:
-    result = spec.fit(pm.Panel(frame, "unit", "time"))
+    result = spec.fit(pm.Panel(frame, unit="unit", time="time"))
     agree(result, frame, frame.sample(5, random_state=seed), "pandas")
 
 
@@ -116,10 +116,10 @@ def test_a_lag_is_the_value_one_period_of_the_fit_earlier(
     }
     timed = frame.assign(t=step.map(dates[form]))
     delta = 2 if form == "number" else None
-    result = pm.PooledOLS("y ~ x1 + L(x1)").fit(pm.Panel(timed, "unit", "t", delta=delta))
-    integers = pm.PooledOLS("y ~ x1 + L(x1)").fit(pm.Panel(frame, "unit", "time"))
+    result = pm.PooledOLS("y ~ x1 + L(x1)").fit(pm.Panel(timed, unit="unit", time="t", delta=delta))
+    integers = pm.PooledOLS("y ~ x1 + L(x1)").fit(pm.Panel(frame, unit="unit", time="time"))
     some = timed.sample(frac=0.5, random_state=seed)
     expected = integers.predict(frame.loc[some.index])
     np.testing.assert_allclose(result.predict(some), expected, rtol=1e-9)
-    reindexed = pm.Panel(some, "unit", "t", delta=delta)
+    reindexed = pm.Panel(some, unit="unit", time="t", delta=delta)
     np.testing.assert_allclose(result.predict(reindexed), expected, rtol=1e-9)

@@ -85,9 +85,9 @@ def as_floats(frame: pd.DataFrame) -> pd.DataFrame:
 @given(seed=st.integers(0, 10**6), formula=st.sampled_from(FORMULAS))
 def test_storage_does_not_matter_to_formulas(storage: str, seed: int, formula: str) -> None:
     frame = whole_numbers(seed)
-    stored = pm.Panel(STORAGE[storage](frame), "unit", "time")
+    stored = pm.Panel(STORAGE[storage](frame), unit="unit", time="time")
     found = pm.PooledOLS(formula).fit(stored)
-    expected = pm.PooledOLS(formula).fit(pm.Panel(as_floats(frame), "unit", "time"))
+    expected = pm.PooledOLS(formula).fit(pm.Panel(as_floats(frame), unit="unit", time="time"))
     np.testing.assert_allclose(found.params, expected.params, rtol=1e-9)
     np.testing.assert_allclose(found.std_errors, expected.std_errors, rtol=1e-9)
 
@@ -97,8 +97,8 @@ def test_storage_does_not_matter_to_formulas(storage: str, seed: int, formula: s
 def test_storage_does_not_matter_to_estimators(name: str, storage: str) -> None:
     frame = whole_numbers(5)
     spec = ESTIMATORS[name].spec("I(y - x2) ~ x1 + I(x1 * x2)")
-    found = spec.fit(pm.Panel(STORAGE[storage](frame), "unit", "time"))
-    expected = spec.fit(pm.Panel(as_floats(frame), "unit", "time"))
+    found = spec.fit(pm.Panel(STORAGE[storage](frame), unit="unit", time="time"))
+    expected = spec.fit(pm.Panel(as_floats(frame), unit="unit", time="time"))
     assert_same(found, expected, rel=1e-9)
 
 
@@ -131,7 +131,9 @@ def test_storage_does_not_matter_to_policies(name: str) -> None:
         }
     )
     wide = frame.astype({name: float for name in frame if name not in ("unit", "time")})
-    found, expected = (POLICIES[name].fit(pm.Panel(f, "unit", "time")) for f in (small, wide))
+    found, expected = (
+        POLICIES[name].fit(pm.Panel(f, unit="unit", time="time")) for f in (small, wide)
+    )
     np.testing.assert_allclose(found.params, expected.params, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found.std_errors, expected.std_errors, rtol=1e-9, atol=1e-9)
 
@@ -140,7 +142,7 @@ def test_storage_does_not_matter_to_policies(name: str) -> None:
 def test_squares_and_sums_are_those_of_arithmetic(storage: str) -> None:
     frame = whole_numbers(1)
     found = pm.PooledOLS("y ~ I(x1**2) + I(f + g)").fit(
-        pm.Panel(STORAGE[storage](frame), "unit", "time")
+        pm.Panel(STORAGE[storage](frame), unit="unit", time="time")
     )
     x1, f, g, y = (frame[name].to_numpy(float) for name in ("x1", "f", "g", "y"))
     design = np.column_stack([np.ones(len(frame)), x1**2, f + g])

@@ -55,7 +55,7 @@ def exact_least_squares(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, float
 
 
 def test_longley_is_certified() -> None:
-    found = pm.PooledOLS(FORMULA, cov="iid").fit(pm.Panel(longley(), "unit", "time"))
+    found = pm.PooledOLS(FORMULA, cov="iid").fit(pm.Panel(longley(), unit="unit", time="time"))
     for name, (value, error) in CERTIFIED.items():
         assert found.params[name] == pytest.approx(value, rel=1e-9), name
         assert found.std_errors[name] == pytest.approx(error, rel=1e-9), name
@@ -73,7 +73,7 @@ def test_longley_with_absorbed_effects_in_exact_arithmetic(effects: list[str]) -
     x = np.column_stack([frame[names], *columns])
     coef, rss = exact_least_squares(frame["TOTEMP"].to_numpy(), x)
     found = pm.FixedEffects(f"TOTEMP ~ {' + '.join(names)} | {' + '.join(effects)}", cov="iid").fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     assert found.params.to_numpy() == pytest.approx(coef[:4], rel=1e-10)
     assert found.rss == pytest.approx(rss, rel=1e-9)
@@ -90,7 +90,9 @@ def test_longley_changed_and_averaged_in_exact_arithmetic(spec: Any) -> None:
         rows = columns.groupby(frame["unit"]).mean()
         x = np.column_stack([np.ones(4), rows[names]])
     coef, rss = exact_least_squares(rows["TOTEMP"].to_numpy(), x)
-    found = spec(f"TOTEMP ~ {' + '.join(names)}", cov="iid").fit(pm.Panel(frame, "unit", "time"))
+    found = spec(f"TOTEMP ~ {' + '.join(names)}", cov="iid").fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     assert found.params.to_numpy() == pytest.approx(coef, rel=1e-9)
     assert found.rss == pytest.approx(rss, rel=1e-8)
 
@@ -131,7 +133,7 @@ def test_a_polynomial_of_degree_five() -> None:
     for power in range(1, 6):
         frame[f"p{power}"] = x**power
     found = pm.PooledOLS("y ~ p1 + p2 + p3 + p4 + p5", cov="iid").fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     coef, rss = exact_least_squares(y, np.vander(x, 6, increasing=True))
     # An orthogonal factorisation has errors of 2e-8 here.

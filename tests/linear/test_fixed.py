@@ -22,7 +22,9 @@ def test_statistics_of_the_unit_effects_are_those_of_their_table(
     frame: pd.DataFrame, weights: str | None
 ) -> None:
     """As Stata's xtreg: spread over units, correlation over rows."""
-    result = pm.FixedEffects("y ~ x1 + x2", weights=weights).fit(pm.Panel(frame, "unit", "time"))
+    result = pm.FixedEffects("y ~ x1 + x2", weights=weights).fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     effects = result.effects()["unit"]["effect"]
     extras = result.extras
     assert extras["sigma_u"] == pytest.approx(effects.std(ddof=1))
@@ -48,7 +50,7 @@ def test_intercepts_of_each_effect_average_to_zero(
 ) -> None:
     """Over rows, by their weights; the constant is what they are deviations from."""
     result = pm.FixedEffects(f"y ~ x1 + x2 | {effects}", weights=weights).fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     w = np.ones(len(frame)) if weights is None else frame[weights]
     for name, table in result.effects().items():
@@ -59,7 +61,7 @@ def test_intercepts_of_each_effect_average_to_zero(
 
 
 def test_slopes_of_units_are_their_own_regressions(frame: pd.DataFrame) -> None:
-    result = pm.FixedEffects("y ~ x1 | unit[trend]").fit(pm.Panel(frame, "unit", "time"))
+    result = pm.FixedEffects("y ~ x1 | unit[trend]").fit(pm.Panel(frame, unit="unit", time="time"))
     (table,) = result.effects().values()
     left = frame["y"] - result.params["x1"] * frame["x1"] - result.extras["constant"]
     for unit, rows in frame.assign(left=left).groupby("unit"):
@@ -88,9 +90,9 @@ def test_dropping_singletons_is_fitting_without_them(
     )
     longer = pd.concat([frame, chain], ignore_index=True)
     spec = pm.FixedEffects("y ~ x1 + x2 | unit + firm", weights=weights, singletons="drop")
-    dropped = spec.fit(pm.Panel(longer, "unit", "time"))
+    dropped = spec.fit(pm.Panel(longer, unit="unit", time="time"))
     assert "Dropped 4 rows alone in a level of an absorbed effect." in dropped.notes
-    plain = spec.fit(pm.Panel(frame, "unit", "time"))
+    plain = spec.fit(pm.Panel(frame, unit="unit", time="time"))
     assert_same(dropped, plain, rel=1e-9, floor=1e-11)
     assert dropped.residuals().isna().to_numpy()[-4:].all()
 
@@ -98,8 +100,8 @@ def test_dropping_singletons_is_fitting_without_them(
 def test_kept_singletons_count_but_do_not_move_the_coefficients(frame: pd.DataFrame) -> None:
     alone = frame.head(1).assign(unit=999, y=1e3, x1=-1e3)
     longer = pd.concat([frame, alone], ignore_index=True)
-    kept = pm.FixedEffects("y ~ x1 + x2").fit(pm.Panel(longer, "unit", "time"))
-    without = pm.FixedEffects("y ~ x1 + x2").fit(pm.Panel(frame, "unit", "time"))
+    kept = pm.FixedEffects("y ~ x1 + x2").fit(pm.Panel(longer, unit="unit", time="time"))
+    without = pm.FixedEffects("y ~ x1 + x2").fit(pm.Panel(frame, unit="unit", time="time"))
     assert kept.params.to_numpy() == pytest.approx(without.params.to_numpy(), rel=1e-10)
     assert kept.nobs == without.nobs + 1 and kept.df_resid == without.df_resid
     assert any("1 levels of absorbed effects have a single row" in note for note in kept.notes)
@@ -112,7 +114,7 @@ def test_a_slope_variable_that_does_not_vary_in_a_unit_has_no_slope_there(
     """Not even one of rounding errors."""
     first = frame["unit"] == frame["unit"].min()
     frame = frame.assign(trend=frame["trend"].mask(first, 0.1) / 3)
-    result = pm.FixedEffects("y ~ x1 | unit[trend]").fit(pm.Panel(frame, "unit", "time"))
+    result = pm.FixedEffects("y ~ x1 | unit[trend]").fit(pm.Panel(frame, unit="unit", time="time"))
     (table,) = result.effects().values()
     assert table["trend"].iloc[0] == 0
     assert (table["trend"].iloc[1:] != 0).all()

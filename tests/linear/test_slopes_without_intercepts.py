@@ -62,7 +62,9 @@ def test_slopes_beside_the_intercepts_of_finer_effects(effects: str, origin: int
 @pytest.mark.parametrize("origin", [0, 2000])
 def test_rank_of_unit_slopes_beside_coarser_intercepts(origin: int) -> None:
     frame = make_frame().assign(t=lambda f: f["k"] + origin)
-    found = pm.FixedEffects("y ~ x | state + k + unit[[t]]").fit(pm.Panel(frame, "unit", "k"))
+    found = pm.FixedEffects("y ~ x | state + k + unit[[t]]").fit(
+        pm.Panel(frame, unit="unit", time="k")
+    )
     slope, df = dense(frame, "state + k + unit[[t]]")
     assert found.params["x"] == pytest.approx(slope, abs=1e-8)
     assert found.df_resid == df

@@ -46,7 +46,7 @@ def test_frequencies_are_no_precisions() -> None:
     frame = data().assign(n=lambda d: 1 + d["row"] % 3)
     with pytest.raises(SpecificationError, match="repeat each row instead of weights='frequency:n"):
         fit("y ~ t + (1 | g)", frame, weights="frequency:n")
-    panel = pm.Panel(frame, "g", "t")
+    panel = pm.Panel(frame, unit="g", time="t")
     with pytest.raises(SpecificationError, match="not frequencies"):
         pm.Hybrid("y ~ x", random="1", weights="frequency:n").fit(panel)
     assert fit("y ~ t + (1 | g)", frame, weights="n").nobs == 60

@@ -35,8 +35,8 @@ def test_units_of_the_outcome(
 ) -> None:
     frame = make_frame(units, 4)
     spec = pm.MixedModel(formula, **options)
-    wanted = spec.fit(pm.Panel(frame, "unit", "t"))
-    found = spec.fit(pm.Panel(frame.assign(y=frame["y"] * scale), "unit", "t"))
+    wanted = spec.fit(pm.Panel(frame, unit="unit", time="t"))
+    found = spec.fit(pm.Panel(frame.assign(y=frame["y"] * scale), unit="unit", time="t"))
     np.testing.assert_allclose(found.params, wanted.params * scale, rtol=1e-6)
     np.testing.assert_allclose(found.std_errors, wanted.std_errors * scale, rtol=1e-6)
     # REML: N less the fixed effects.

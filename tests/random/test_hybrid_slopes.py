@@ -58,7 +58,9 @@ def same(found: MixedResults, expected: MixedResults, names: dict[str, str]) -> 
 def test_split_and_slope_of_the_deviation(method: str) -> None:
     found = fit("y ~ ses + catholic", method=method)
     frame = pupils().assign(w=lambda d: centred(d["ses"], d), b=lambda d: d["ses"] - d["w"])
-    spec = pm.MixedModel("y ~ w + b + catholic + (1 + w | school)", method == "reml", "cluster")
+    spec = pm.MixedModel(
+        "y ~ w + b + catholic + (1 + w | school)", reml=method == "reml", cov="cluster"
+    )
     same(found, spec.fit(frame), {"w": "within(ses)", "b": "between(ses)"})
     assert found.random.parts[0].labels == ("Intercept", "within(ses)")
     assert found.model == f"Hybrid (within-between) by {method.upper()}"
@@ -68,7 +70,7 @@ def test_split_and_slope_of_the_deviation(method: str) -> None:
 def test_within_part_is_fixed_effects_where_slopes_are_fixed(formula: str) -> None:
     found = fit(formula, "1 | school", interactions="demeaned")
     frame = pupils().assign(pupil=lambda d: d.groupby("school").cumcount())
-    fixed = pm.FixedEffects(formula).fit(pm.Panel(frame, "school", "pupil"))
+    fixed = pm.FixedEffects(formula).fit(pm.Panel(frame, unit="school", time="pupil"))
     for name, value in fixed.params.items():
         assert found.params[f"within({name})"] == pytest.approx(value, rel=1e-9)
 
@@ -78,7 +80,9 @@ def test_weighted_within_part_is_weighted_fixed_effects() -> None:
     frame = pupils().assign(pupil=lambda d: d.groupby("school").cumcount())
     frame = frame.assign(w=random.uniform(0.5, 2, len(frame)))
     found = pm.Hybrid("y ~ ses + female", random="1 | school", weights="w").fit(frame)
-    fixed = pm.FixedEffects("y ~ ses + female", weights="w").fit(pm.Panel(frame, "school", "pupil"))
+    fixed = pm.FixedEffects("y ~ ses + female", weights="w").fit(
+        pm.Panel(frame, unit="school", time="pupil")
+    )
     for name, value in fixed.params.items():
         assert found.params[f"within({name})"] == pytest.approx(value, rel=1e-9)
 
@@ -87,7 +91,7 @@ def test_rows_that_drop_out_do_not_enter_the_means() -> None:
     frame = pupils().assign(pupil=lambda d: d.groupby("school").cumcount())
     frame = frame.assign(female=frame["female"].where(np.arange(len(frame)) % 5 > 0))
     found = pm.Hybrid("y ~ ses + female", random="1 | school").fit(frame)
-    fixed = pm.FixedEffects("y ~ ses + female").fit(pm.Panel(frame, "school", "pupil"))
+    fixed = pm.FixedEffects("y ~ ses + female").fit(pm.Panel(frame, unit="school", time="pupil"))
     for name, value in fixed.params.items():
         assert found.params[f"within({name})"] == pytest.approx(value, rel=1e-9)
 
@@ -116,10 +120,10 @@ def test_interactions_within_and_across_levels(centring: str | None) -> None:
 
 def test_double_demeaned_without_random_slopes() -> None:
     frame = pupils().assign(pupil=lambda d: d.groupby("school").cumcount())
-    panel = pm.Panel(frame, "school", "pupil")
+    panel = pm.Panel(frame, unit="school", time="pupil")
     found = pm.Hybrid("y ~ ses * female", interactions="double-demeaned").fit(panel)
     product = centred(frame["ses"], frame) * centred(frame["female"], frame)
-    made = pm.Panel(frame.assign(p=product), "school", "pupil")
+    made = pm.Panel(frame.assign(p=product), unit="school", time="pupil")
     fixed = pm.FixedEffects("y ~ ses + female + p").fit(made)
     assert found.params["within(ses:female)"] == pytest.approx(fixed.params["p"], rel=1e-9)
     default = pm.Hybrid("y ~ ses * female").fit(panel)
@@ -132,7 +136,7 @@ def test_double_demeaned_without_random_slopes() -> None:
 def test_the_first_note_says_what_the_within_part_of_a_product_is(random: str | None) -> None:
     """Adding random= changes the default, and with it what is estimated."""
     frame = pupils().assign(pupil=lambda d: d.groupby("school").cumcount())
-    data = frame if random else pm.Panel(frame, "school", "pupil")
+    data = frame if random else pm.Panel(frame, unit="school", time="pupil")
 
     def first(formula: str, **options: Any) -> str:
         return "".join(pm.Hybrid(formula, random=random, **options).fit(data).notes[:1])
@@ -210,10 +214,10 @@ def test_variance_within_units_may_depend_on_covariates() -> None:
     """The heterogeneous within-between model is the mixed model of the split regressors."""
     frame = pm.simulate.panel(60, 6, 2, unbalanced=0.2, seed=3)
     frame["y"] += frame["x2"].abs() * np.random.default_rng(1).normal(size=len(frame))
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     residual = pm.residual.Heteroskedastic(covariates="x2")
     hybrid = pm.Hybrid("y ~ x1", random="1 + x1", residual=residual).fit(panel)
-    split = pm.Panel(frame, "unit", "time").assign(
+    split = pm.Panel(frame, unit="unit", time="time").assign(
         within_x1=lambda p: p.within("x1"), between_x1=lambda p: p.between("x1")
     )
     mixed = pm.MixedModel(
@@ -230,7 +234,7 @@ def test_variance_within_units_may_depend_on_covariates() -> None:
 
 def test_covariates_of_the_variance_that_make_no_sense() -> None:
     frame = pm.simulate.panel(30, 6, 2, seed=3).assign(one=1.0, twice=lambda d: 2 * d["x1"])
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
 
     def fit(*names: str) -> object:
         residual = pm.residual.Heteroskedastic(covariates=names)
@@ -247,7 +251,9 @@ def test_covariates_of_the_variance_that_make_no_sense() -> None:
 
 
 def test_options_of_the_hybrid_are_no_note_of_mundlak() -> None:
-    panel = pm.Panel(pupils().assign(p=lambda d: d.groupby("school").cumcount()), "school", "p")
+    panel = pm.Panel(
+        pupils().assign(p=lambda d: d.groupby("school").cumcount()), unit="school", time="p"
+    )
     assert any("interactions=" in note for note in pm.Hybrid("y ~ ses * female").fit(panel).notes)
     assert not any(
         "interactions" in note for note in pm.Mundlak("y ~ ses * female").fit(panel).notes

@@ -11,7 +11,7 @@ from tests.panels import wage
 
 @pytest.fixture(scope="session")
 def panel() -> pm.Panel:
-    return pm.Panel(wage(), "nr", "year")
+    return pm.Panel(wage(), unit="nr", time="year")
 
 
 @pytest.fixture(scope="session")

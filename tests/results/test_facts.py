@@ -65,7 +65,7 @@ def test_titles_with_details(facts: dict[str, Facts]) -> None:
 def test_the_title_does_not_matter(panel: pm.Panel) -> None:
     fixed, random = pm.FixedEffects(FORMULA).fit(panel), pm.RandomEffects(FORMULA).fit(panel)
     renamed = replace(random, facts=replace(random.facts, name="My estimator"))
-    one, other = (pm.hausman(fixed, fit, "sigmamore") for fit in (random, renamed))
+    one, other = (pm.hausman(fixed, fit, method="sigmamore") for fit in (random, renamed))
     assert one.statistic == other.statistic
     assert "My estimator" in other.name
 

@@ -52,7 +52,7 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture(scope="module", params=SPECS)
 def fit(request: pytest.FixtureRequest, frame: pd.DataFrame) -> Results:
-    result: Results = SPECS[request.param].fit(pm.Panel(frame, "u", "t"))
+    result: Results = SPECS[request.param].fit(pm.Panel(frame, unit="u", time="t"))
     return result
 
 

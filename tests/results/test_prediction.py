@@ -112,7 +112,7 @@ def test_lags_of_new_rows_go_by_their_time(panel: pm.Panel) -> None:
 
 def test_the_length_of_a_period_is_remembered() -> None:
     frame = grunfeld10().assign(year=lambda d: (d["year"] - 1935) * 2.0)
-    result = pm.PooledOLS("inv ~ L(value)").fit(pm.Panel(frame, "firm", "year", delta=2))
+    result = pm.PooledOLS("inv ~ L(value)").fit(pm.Panel(frame, unit="firm", time="year", delta=2))
     two = frame[(frame["firm"] == 1) & frame["year"].isin([4.0, 6.0, 10.0])]
     b = result.params
     lagged = two["value"].to_numpy()[0]
@@ -136,7 +136,7 @@ def test_an_unknown_level_is_named(panel: pm.Panel) -> None:
 
 def test_a_missing_category_is_missing_in_its_row_alone(shuffled: pd.DataFrame) -> None:
     frame = shuffled.assign(kind=np.where(shuffled["year"] % 2, "odd", "even"))
-    result = pm.Mundlak("inv ~ value + kind").fit(pm.Panel(frame, "firm", "year"))
+    result = pm.Mundlak("inv ~ value + kind").fit(pm.Panel(frame, unit="firm", time="year"))
     new = frame.dropna().assign(kind=lambda d: d["kind"].where(np.arange(len(d)) != 4))
     assert list(np.flatnonzero(result.predict(new).isna())) == [4]
 
@@ -162,7 +162,7 @@ def test_keys_may_stand_in_the_index(panel: pm.Panel) -> None:
     ids=lambda spec: type(spec).__name__,
 )
 def test_outcome_is_fit_plus_residual(shuffled: pd.DataFrame, spec: pm.PooledOLS) -> None:
-    result = spec.fit(pm.Panel(shuffled, "firm", "year"))
+    result = spec.fit(pm.Panel(shuffled, unit="firm", time="year"))
     for effects in (None, False):
         fitted, left = result.fitted(effects=effects), result.residuals(effects=effects)
         assert fitted.index.equals(shuffled.index) and left.index.equals(shuffled.index)
@@ -175,14 +175,18 @@ def test_outcome_is_fit_plus_residual(shuffled: pd.DataFrame, spec: pm.PooledOLS
 
 
 def test_residuals_have_the_variance_that_was_reported(shuffled: pd.DataFrame) -> None:
-    result = pm.FixedEffects("inv ~ value + capital").fit(pm.Panel(shuffled, "firm", "year"))
+    result = pm.FixedEffects("inv ~ value + capital").fit(
+        pm.Panel(shuffled, unit="firm", time="year")
+    )
     rss = float((result.residuals() ** 2).sum())
     assert rss == pytest.approx(result.rss, rel=1e-10)
     assert abs(result.residuals().sum()) < 1e-7
 
 
 def test_weighted_unit_means_are_those_of_the_sample(shuffled: pd.DataFrame) -> None:
-    result = pm.Hybrid("inv ~ value", weights="w_obs").fit(pm.Panel(shuffled, "firm", "year"))
+    result = pm.Hybrid("inv ~ value", weights="w_obs").fit(
+        pm.Panel(shuffled, unit="firm", time="year")
+    )
     sample = shuffled.dropna(subset=["inv", "value"])
     total = (sample["value"] * sample["w_obs"]).groupby(sample["firm"]).transform("sum")
     mean = total / sample["w_obs"].groupby(sample["firm"]).transform("sum")
@@ -195,7 +199,7 @@ def test_weighted_unit_means_are_those_of_the_sample(shuffled: pd.DataFrame) -> 
 
 
 def test_a_missing_value_is_missing_in_its_row_alone(shuffled: pd.DataFrame) -> None:
-    result = pm.Mundlak("inv ~ value").fit(pm.Panel(shuffled, "firm", "year"))
+    result = pm.Mundlak("inv ~ value").fit(pm.Panel(shuffled, unit="firm", time="year"))
     missing = result.predict(shuffled).isna()
     assert list(missing[missing].index) == list(shuffled.index[shuffled["value"].isna()])
 
@@ -244,7 +248,7 @@ def test_known_units_keep_their_means_and_new_ones_have_their_own(
     sorted_units: pd.DataFrame, spec: pm.Hybrid, within: str, between: str
 ) -> None:
     frame = sorted_units.assign(y=sorted_units["y"].where(sorted_units.index % 7 != 3))
-    result = spec.fit(pm.Panel(frame, "id", "t"))
+    result = spec.fit(pm.Panel(frame, unit="id", time="t"))
     b, means = result.params, frame.dropna().groupby("id")["x"].mean()
     for rows in (frame.iloc[[3, 20, 50]], frame.iloc[[7]], frame):
         mean = means[rows["id"]].to_numpy()
@@ -267,7 +271,7 @@ def test_known_units_keep_their_means_and_new_ones_have_their_own(
 
 def test_weighted_means_of_mundlak_are_kept(sorted_units: pd.DataFrame) -> None:
     frame = sorted_units.assign(w=1.0 + sorted_units["t"])
-    result = pm.Mundlak("y ~ x", weights="w").fit(pm.Panel(frame, "id", "t"))
+    result = pm.Mundlak("y ~ x", weights="w").fit(pm.Panel(frame, unit="id", time="t"))
     mean = (frame["x"] * frame["w"]).groupby(frame["id"]).sum() / 21
     b, rows = result.params, frame.iloc[[3, 20, 50]]
     expected = b["Intercept"] + b["x"] * rows["x"] + b["mean(x)"] * mean[rows["id"]].to_numpy()
@@ -279,7 +283,7 @@ def test_rows_off_the_time_axis_of_the_fit_are_refused() -> None:
     dates = pd.date_range("2001-03-31", periods=6, freq=pd.offsets.QuarterEnd())
     frame = pd.DataFrame({"u": np.repeat([1, 2], 6), "t": [*dates, *dates], "x": range(12)})
     rng = np.random.default_rng(0)
-    panel = pm.Panel(frame.assign(y=rng.normal(size=12)), "u", "t")
+    panel = pm.Panel(frame.assign(y=rng.normal(size=12)), unit="u", time="t")
     result = pm.PooledOLS("y ~ L(x)").fit(panel)
     months = pd.date_range("2001-03-31", periods=4, freq=pd.offsets.MonthEnd())
     with pytest.raises(SpecificationError, match="do not lie on a grid of step 1 quarter"):

@@ -36,7 +36,6 @@ from panelml.errors import (
     EmptyDataError,
     MissingValueError,
     SpecificationError,
-    check_choice,
     listing,
 )
 
@@ -78,9 +77,9 @@ class Panel(Store):
     def __init__(
         self,
         data: Any,
+        *,
         unit: str | int | None = None,
         time: str | int | None = None,
-        *,
         delta: float | None = None,
     ) -> None:
         unit, time, keys = index_keys(data, unit, time)
@@ -176,7 +175,6 @@ class Panel(Store):
         EmptyDataError
             If there is none.
         """
-        check_choice("drop", drop, Drop)
         if drop == "units":
             keep = (self.index.sizes == self.n_periods)[self.index.unit]
         else:
@@ -376,4 +374,4 @@ def panel_on(data: Any, unit: str, time: str, period: Period) -> Panel:
 
 def as_panel(data: Any, unit: str, time: str) -> Panel:
     """Return data as a Panel: unchanged if it is one already."""
-    return data if isinstance(data, Panel) else Panel(data, unit, time)
+    return data if isinstance(data, Panel) else Panel(data, unit=unit, time=time)

@@ -23,7 +23,6 @@ from panelml.errors import (
     ConvergenceError,
     IdentificationError,
     SpecificationError,
-    check_choice,
     listing,
 )
 
@@ -159,7 +158,6 @@ class _Groups:
 
     @classmethod
     def of(cls, data: Any, cohort: str | None, treatment: str | None, control: Control) -> _Groups:
-        check_choice("control", control, Control)
         panel = require_panel(data)
         adoption = read_adoption(panel, cohort, treatment)
         if not adoption.cohorts.size:

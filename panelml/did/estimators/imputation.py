@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -42,7 +42,7 @@ from panelml.did.estimators.untreated import (
 from panelml.did.results.effects import EffectResults
 from panelml.engine.fold import capped, fold
 from panelml.engine.sampling import make_sample, require_source
-from panelml.errors import check_choice, check_count, listing
+from panelml.errors import listing
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.influence import UnitInfluence
@@ -83,6 +83,7 @@ class BorusyakJaravelSpiess:
     """
 
     formula: str
+    _: KW_ONLY
     cohort: str | None = None
     treatment: str | None = None
     anticipation: int = 0
@@ -90,10 +91,6 @@ class BorusyakJaravelSpiess:
     leave_out: bool = False
     weights: str | Weights | None = None
     cov: CovLike = "cluster"
-
-    def __post_init__(self) -> None:
-        check_count("anticipation", self.anticipation, 0)
-        check_count("leads", self.leads, 0)
 
     @capped
     def fit(self, data: Any) -> EffectResults:
@@ -133,16 +130,13 @@ class TwoStageDiD:
     """
 
     formula: str
+    _: KW_ONLY
     cohort: str | None = None
     treatment: str | None = None
     effects: Level = "static"
     anticipation: int = 0
     weights: str | Weights | None = None
     cov: CovLike = "cluster"
-
-    def __post_init__(self) -> None:
-        check_count("anticipation", self.anticipation, 0)
-        check_choice("effects", self.effects, Level)
 
     @capped
     def fit(self, data: Any) -> EffectResults:

@@ -30,15 +30,13 @@ from panelml.did.results.effects import EffectResults
 from panelml.engine.sampling import make_sample
 from panelml.errors import (
     IdentificationError,
-    check_choice,
-    check_count,
     listing,
 )
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.influence import UnitInfluence
 
-__all__ = ["Base", "Control", "Method", "Plan", "check_comparing", "make_plan"]
+__all__ = ["Base", "Control", "Method", "Plan", "make_plan"]
 
 Control: TypeAlias = Literal["never", "not-yet"]
 Method: TypeAlias = Literal["dr", "dr-improved", "ipw", "reg"]
@@ -68,19 +66,6 @@ class _Comparing(Protocol):
 
     @property
     def cov(self) -> CovLike: ...
-
-
-def check_comparing(spec: _Comparing) -> None:
-    """Refuse options that do not exist.
-
-    Raises
-    ------
-    SpecificationError
-        With the nearest choice.
-    """
-    for name, choices in (("control", Control), ("method", Method), ("base", Base)):
-        check_choice(name, getattr(spec, name), choices)
-    check_count("anticipation", spec.anticipation, 0)
 
 
 @dataclass(frozen=True, slots=True)

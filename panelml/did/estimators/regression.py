@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -29,7 +29,7 @@ from panelml.did.estimators.untreated import with_effects
 from panelml.did.results.effects import EffectResults
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_source
-from panelml.errors import IdentificationError, SpecificationError, check_choice, listing, shown
+from panelml.errors import IdentificationError, SpecificationError, listing, shown
 from panelml.inference.covariance import CovLike
 
 __all__ = ["TWFE", "EventStudy", "ExtendedTWFE", "SunAbraham"]
@@ -58,6 +58,7 @@ class TWFE:
     """
 
     formula: str
+    _: KW_ONLY
     cohort: str | None = None
     treatment: str | None = None
     weights: str | Weights | None = None
@@ -119,6 +120,7 @@ class EventStudy:
     """
 
     formula: str
+    _: KW_ONLY
     cohort: str | None = None
     treatment: str | None = None
     reference: int | tuple[int, ...] = -1
@@ -128,7 +130,6 @@ class EventStudy:
     cov: CovLike = "cluster"
 
     def __post_init__(self) -> None:
-        check_choice("ends", self.ends, Ends)
         if self.window is not None and not self.window[0] < self.window[1]:
             raise SpecificationError(f"window is (first, last) horizon, not {shown(self.window)}.")
         outside = [h for h in _references(self.reference) if self.window and not self._shows(h)]
@@ -204,6 +205,7 @@ class SunAbraham:
     """
 
     formula: str
+    _: KW_ONLY
     cohort: str | None = None
     treatment: str | None = None
     reference: int | tuple[int, ...] = -1
@@ -254,15 +256,13 @@ class ExtendedTWFE:
     """
 
     formula: str
+    _: KW_ONLY
     cohort: str | None = None
     treatment: str | None = None
     control: Control = "not-yet"
     moderators: str | tuple[str, ...] = ()
     weights: str | Weights | None = None
     cov: CovLike = "cluster"
-
-    def __post_init__(self) -> None:
-        check_choice("control", self.control, Control)
 
     @property
     def moderator_names(self) -> tuple[str, ...]:

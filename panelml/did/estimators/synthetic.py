@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -23,7 +23,7 @@ from panelml.did.estimators.synthetic_data import (
 from panelml.did.results.synthetic import Balance, SyntheticResults
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
-from panelml.errors import IdentificationError, SpecificationError, check_choice, check_count, shown
+from panelml.errors import IdentificationError, SpecificationError, check_count, shown
 from panelml.inference.correction import Counts
 from panelml.inference.replications import Replicates, Replications
 
@@ -60,6 +60,7 @@ class SyntheticDiD:
     """
 
     formula: str
+    _: KW_ONLY
     cohort: str | None = None
     treatment: str | None = None
     inference: Inference = "placebo"
@@ -67,7 +68,7 @@ class SyntheticDiD:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check(self.inference, self.reps)
+        check_count("reps", self.reps, least=2)
 
     @capped
     def fit(self, data: Any) -> SyntheticResults:
@@ -114,6 +115,7 @@ class SyntheticControl:
     """
 
     formula: str
+    _: KW_ONLY
     cohort: str | None = None
     treatment: str | None = None
     predictors: Mapping[str, Any] | None = None
@@ -123,7 +125,7 @@ class SyntheticControl:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check(self.inference, self.reps)
+        check_count("reps", self.reps, least=2)
         if self.predictors is not None and not isinstance(self.predictors, Mapping):
             raise SpecificationError(
                 "predictors maps columns to periods: {'price': None} takes all before adoption."
@@ -316,8 +318,3 @@ def _without_each(
             )
         draws.append(compare(data.of(keep), kind, penalties, fixed)[1])
     return np.stack(draws)
-
-
-def _check(inference: str, reps: int) -> None:
-    check_choice("inference", inference, Inference)
-    check_count("reps", reps, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from panelml.did.estimators.contrasts import (
     fit_contrast,
 )
 from panelml.did.estimators.overlap import require_more_than_cohorts
-from panelml.did.estimators.planning import Base, Control, Method, Plan, check_comparing, make_plan
+from panelml.did.estimators.planning import Base, Control, Method, Plan, make_plan
 from panelml.did.results.effects import EffectResults
 from panelml.engine.collect import collect
 from panelml.engine.fold import capped
@@ -60,6 +60,7 @@ class TripleDifference:
     """
 
     formula: str
+    _: KW_ONLY
     eligible: str
     cohort: str | None = None
     treatment: str | None = None
@@ -69,9 +70,6 @@ class TripleDifference:
     anticipation: int = 0
     weights: str | Weights | None = None
     cov: CovLike = "cluster"
-
-    def __post_init__(self) -> None:
-        check_comparing(self)
 
     @capped
     def fit(self, data: Any) -> EffectResults:

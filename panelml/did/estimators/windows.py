@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -70,6 +70,7 @@ class LocalProjectionsDiD:
     """
 
     formula: str
+    _: KW_ONLY
     cohort: str | None = None
     treatment: str | None = None
     window: tuple[int, int] = (-3, 3)
@@ -146,6 +147,7 @@ class StackedDiD:
     """
 
     formula: str
+    _: KW_ONLY
     cohort: str | None = None
     treatment: str | None = None
     window: tuple[int, int] = (-3, 3)

@@ -118,7 +118,7 @@ def evaluate_policy(
     ``docs/did/which.md``.
     """
     question = Question(formula, cohort, treatment, comparisons, weights, inference.cov)
-    timing = Timing(require_panel(data), cohort, treatment)
+    timing = Timing(require_panel(data), cohort=cohort, treatment=treatment)
     refuse_dates_as_numbers(timing)
     refuse_policy_as_covariate(formula, timing)
     skipped = question.unasked(timing)

@@ -12,7 +12,7 @@ from panelml.did.estimators.group_time import CallawaySantAnna
 from panelml.did.estimators.imputation import BorusyakJaravelSpiess, TwoStageDiD
 from panelml.did.estimators.regression import TWFE, EventStudy, ExtendedTWFE, SunAbraham
 from panelml.did.results.timing import Timing
-from panelml.errors import check_count, shown
+from panelml.errors import shown
 from panelml.inference.covariance import CovLike
 
 __all__ = ["NAIVE", "STUDIES", "Comparisons", "Question"]
@@ -56,9 +56,6 @@ class Comparisons:
 
     control: Control | None = None
     anticipation: int = 0
-
-    def __post_init__(self) -> None:
-        check_count("anticipation", self.anticipation, 0)
 
 
 @dataclass(frozen=True, slots=True)

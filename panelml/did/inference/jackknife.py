@@ -32,7 +32,7 @@ __all__ = ["jackknife"]
 
 @checked
 @capped
-def jackknife(fit: EffectResults, clusters: str | None = None) -> EffectResults:
+def jackknife(fit: EffectResults, *, clusters: str | None = None) -> EffectResults:
     """Estimate standard errors of effects by leaving out one cluster at a time.
 
     With few clusters this is less optimistic than sums of influences within them: each fit

@@ -16,7 +16,7 @@ from panelml.did.results.effects import EffectResults, require_effects
 from panelml.did.results.placebos import PlaceboInTime
 from panelml.did.results.synthetic import SyntheticResults
 from panelml.engine.fold import capped
-from panelml.errors import IdentificationError, SpecificationError, check_count, listing
+from panelml.errors import IdentificationError, SpecificationError, listing
 
 __all__ = ["placebo_in_time"]
 
@@ -27,7 +27,7 @@ MADE_UP = "(placebo)"
 @checked
 @capped
 def placebo_in_time(
-    fit: EffectResults, start: Any = None, *, earlier: int | None = None
+    fit: EffectResults, *, start: Any = None, earlier: int | None = None
 ) -> EffectResults | PlaceboInTime:
     """Estimate again as if the policy had come earlier, without the periods in which it had come.
 
@@ -67,7 +67,6 @@ def placebo_in_time(
         raise SpecificationError(
             f"{fit.model} takes earlier= for start=: by how many periods each adoption is moved."
         )
-    check_count("earlier", earlier)
     spec, panel = cast(PolicyModel, fit.spec), fit.attached.estimate.influence.sample.panel
     adoption = read_adoption(panel, spec.cohort, spec.treatment, absorbing=False)
     if adoption.stops.any():

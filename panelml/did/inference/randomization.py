@@ -20,7 +20,6 @@ from panelml.engine.sampling import require_panel
 from panelml.errors import (
     IdentificationError,
     SpecificationError,
-    check_choice,
     check_count,
     listing,
 )
@@ -86,7 +85,6 @@ def randomization_test(
     Source: Phipson and Smyth (2010), *Statistical Applications in Genetics and Molecular Biology*
     9, 39, for the p-value; Wu and Ding (2021), *JASA* 116, 1898-1913, for studentising.
     """
-    check_choice("statistic", statistic, Statistic)
     check_count("draws", draws)
     require_model(model)
     panel = require_panel(data)

@@ -11,7 +11,7 @@ import numpy as np
 from panelml._typing import BoolArray, FloatArray
 from panelml.arguments import checked_methods
 from panelml.data.describe.show import Listed, Listing, number
-from panelml.errors import SpecificationError, check_share
+from panelml.errors import SpecificationError
 from panelml.results.plot.intervals import new_axes
 
 if TYPE_CHECKING:
@@ -146,7 +146,6 @@ class RandomizationTest(Listed):
         SpecificationError
             If the level is not between 0 and 1, or ``intervals=True`` was not asked for.
         """
-        check_share("level", level)
         self.pvalue_of(self.estimate)
         # A p-value of exactly 1 - level rejects, whatever its last digit.
         low, high = (self._end(side, 1 - level + 1e-9) for side in (-1.0, 1.0))

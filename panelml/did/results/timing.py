@@ -16,7 +16,7 @@ from panelml.did.core.adoption import NEVER, Adoption, last_adoption, read_adopt
 from panelml.did.results.averages import label_text
 from panelml.did.results.plot_policy import plot_means, plot_status
 from panelml.engine.sampling import require_panel
-from panelml.errors import SpecificationError, check_choice, check_count
+from panelml.errors import SpecificationError
 
 if TYPE_CHECKING:
     from panelml.results.plot.intervals import Axes
@@ -32,7 +32,7 @@ class Timing(Listed):
 
     Parameters
     ----------
-    panel : Panel
+    data : Panel
         Or a pandas frame with a (unit, time) MultiIndex.
     cohort : str, optional
         Column with the first treated period of each unit; missing, infinite or 0 for units that
@@ -56,13 +56,13 @@ class Timing(Listed):
 
     def __init__(
         self,
-        panel: Any,
+        data: Any,
+        *,
         cohort: str | None = None,
         treatment: str | None = None,
-        *,
         absorbing: bool = True,
     ) -> None:
-        self.panel: Panel = require_panel(panel)
+        self.panel: Panel = require_panel(data)
         self.adoption: Adoption = read_adoption(self.panel, cohort, treatment, absorbing=absorbing)
 
     @property
@@ -101,8 +101,6 @@ class Timing(Listed):
             compares by ``control="not-yet"``, never-treated units included. In unbalanced panels
             estimators of changes leave out units that miss the period they compare with.
         """
-        check_count("anticipation", anticipation, 0)
-        check_choice("base", base, Base)
         index = self.panel.index
         return _comparison_table(self.adoption, index, anticipation=anticipation, base=base)
 

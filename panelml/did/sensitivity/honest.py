@@ -26,7 +26,7 @@ from panelml.did.results.effects import EffectResults
 from panelml.did.results.honest import Sensitivity, interval_table
 from panelml.did.sensitivity.around_reference import EventStudyEstimates, around_reference, numbers
 from panelml.engine.fold import capped
-from panelml.errors import SpecificationError, check_choice, check_share, listing, shown
+from panelml.errors import SpecificationError, listing, shown
 from panelml.inference.distributions import normal_critical
 
 __all__ = ["honest_did"]
@@ -148,8 +148,6 @@ def honest_did(
     Source: Rambachan and Roth (2023), *Review of Economic Studies* 90, 2555-2591. For smoothness
     alone, intervals of fixed length; otherwise sets by conditional and least favourable tests.
     """
-    check_choice("method", method, Method)
-    check_share("level", level)
     around = around_reference(study)
     weights, words = _parameter(around, effect)
     coefficients = _coefficients(around, weights, method, level)

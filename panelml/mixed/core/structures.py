@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias
 
 from panelml.arguments import checked
 from panelml.errors import SpecificationError, shown, suggest
@@ -217,8 +217,6 @@ class Heteroskedastic(ResidualStructure):
             )
 
 
-ResidualLike: TypeAlias = "str | ResidualStructure | None"
-
 _SHORTHANDS: dict[str, Callable[[str | None], ResidualStructure | None]] = {
     "independent": lambda _: None,
     "ar1": AR1,
@@ -232,7 +230,7 @@ _SHORTHANDS: dict[str, Callable[[str | None], ResidualStructure | None]] = {
 
 
 @checked
-def parse(residual: ResidualLike) -> ResidualStructure | None:
+def parse(residual: str | ResidualStructure | None) -> ResidualStructure | None:
     """Read ``"ar1"``, ``"ar1:year"``, ``"toeplitz:2"``, ``"heteroskedastic:sex"`` and the others.
 
     After the colon stands the column of time, the order of a Toeplitz form, or the column by which
@@ -252,6 +250,10 @@ def parse(residual: ResidualLike) -> ResidualStructure | None:
             f"There are: {', '.join(_SHORTHANDS)}."
         )
     return _SHORTHANDS[name](text.strip() or None)
+
+
+# A structure or its shorthand, read when a specification is made.
+ResidualLike: TypeAlias = Annotated[str | ResidualStructure | None, parse]
 
 
 def _order(text: str | None) -> int | None:

@@ -13,9 +13,7 @@ from panelml.arguments import checked_methods
 from panelml.engine.progress import counted
 from panelml.errors import (
     ConvergenceError,
-    check_choice,
     check_count,
-    check_share,
 )
 from panelml.inference.distributions import normal_critical
 from panelml.mixed.fit.refit import AnyRefitter, Refit
@@ -119,8 +117,6 @@ class Bootstrap:
         Source: Davison and Hinkley (1997), *Bootstrap Methods and their Application*, sections
         5.2 and 5.3.
         """
-        check_choice("method", method, Method)
-        check_share("level", level)
         estimate = self.estimate.to_numpy()
         if method == "normal":
             half = normal_critical(level) * self.std_errors.to_numpy()

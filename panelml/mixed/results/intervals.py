@@ -14,7 +14,7 @@ from panelml.core.block import Block
 from panelml.data.panel.panel import Panel
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
-from panelml.errors import SpecificationError, check_choice, check_share
+from panelml.errors import SpecificationError
 from panelml.inference.distributions import normal_critical
 from panelml.mixed.core.blup import UnitPrediction
 from panelml.mixed.core.prediction_error import error_variances, unit_errors
@@ -136,8 +136,6 @@ def prediction_intervals(
         If there is no such kind, ``level`` is no probability, or ``kind`` is conditional without
         random terms or with more than one grouping factor.
     """
-    check_choice("kind", kind, PredictionKind)
-    check_share("level", level)
     if kind == "conditional" and not coefficients.parts:
         raise SpecificationError(
             "Without random terms units have no means of their own: take kind='marginal'."

@@ -12,7 +12,6 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
 from panelml.data.panel.panel import Panel
-from panelml.errors import check_choice
 from panelml.mixed.results.bootstrap import Bootstrap, Statistic
 from panelml.mixed.results.coefficients import RandomCoefficients
 from panelml.mixed.results.deletion import CaseDeletion
@@ -125,7 +124,6 @@ class MixedResults(Results):
             What the random coefficients of a level are that was not in the sample: unknown, or
             zero, which predicts it at the mean of all levels. A row without a level is missing.
         """
-        check_choice("new_levels", new_levels, NewLevels)
         values = super().predict(data)
         if not effects:
             return values

@@ -15,9 +15,7 @@ from panelml.core.row_values import RowValues
 from panelml.engine.fold import capped, fold
 from panelml.errors import (
     UnknownNameError,
-    check_choice,
     check_count,
-    check_share,
     suggest,
 )
 from panelml.inference.distributions import normal_critical
@@ -92,7 +90,6 @@ class Refitting:
         DetachedResultError
             If the result was pickled.
         """
-        check_choice("effects", effects, Simulated)
         check_count("n", n)
         refitter, truth = any_refitter(self), truth_of(self)
         given = _predicted(self) if effects == "predicted" else None
@@ -162,7 +159,6 @@ class Refitting:
         DetachedResultError
             If the result was pickled.
         """
-        check_share("level", level)
         _require_dense(self, "A profile")
         outcome = fold(self.fit._sample, lambda block: RowValues(block.outcome[None])).values[0]
         refitter = replace(independent_refitter(self, "A profile"), restricted=False)

@@ -9,7 +9,6 @@ from typing import TypeAlias
 import numpy as np
 
 from panelml.data.panel.grouping import ROW
-from panelml.errors import check_share
 from panelml.inference.testing import TestResult
 from panelml.results.fitted import FittedModel
 from panelml.results.show.formats import align, count, fixed, number, pvalue
@@ -96,7 +95,6 @@ def summarize(model: FittedModel, level: float = 0.95) -> Summary:
     SpecificationError
         If the level is not between 0 and 1.
     """
-    check_share("level", level)
     test = model.model_test()
     return Summary(
         title=f"{model.model}: {model.depvar}",

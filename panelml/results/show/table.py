@@ -14,8 +14,6 @@ import pandas as pd
 from panelml.arguments import checked, checked_methods
 from panelml.errors import (
     SpecificationError,
-    check_choice,
-    check_share,
 )
 from panelml.results.fitted import FittedModel
 from panelml.results.plot.intervals import plot_intervals
@@ -253,7 +251,6 @@ def compare(
     """
     everything = (*results, *named.values())
     _check(everything, below, digits)
-    check_share("level", level)
     if names is not None and len(names) != len(results):
         raise SpecificationError(f"{len(names)} names do not fit {len(results)} results.")
     heads = [result.model for result in results] if names is None else [str(n) for n in names]
@@ -277,4 +274,3 @@ def _check(results: tuple[object, ...], below: str, digits: int) -> None:
                 f"compare() takes fitted results, not {type(result).__name__}; options such as "
                 "stars= are given by name."
             )
-    check_choice("below", below, Below)

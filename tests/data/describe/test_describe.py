@@ -26,7 +26,7 @@ def test_counts_agree_with_pandas(name: str) -> None:
     load, unit, period = PANELS[name]
     frame = load()
     shuffled = frame.sample(frac=1, random_state=0)
-    found = pm.Panel(shuffled, unit, period).describe(patterns=10_000)
+    found = pm.Panel(shuffled, unit=unit, time=period).describe(patterns=10_000)
     groups = frame.sort_values(period).groupby(unit)[period].agg(list)
     sizes = groups.map(len)
     assert (found.nobs, found.n_units) == (len(frame), len(groups))
@@ -60,12 +60,12 @@ def test_percentiles_are_those_of_stata() -> None:
     frame = pd.DataFrame(
         [(unit, t) for unit, size in enumerate(sizes) for t in range(size)], columns=["u", "t"]
     )
-    found = pm.Panel(frame, "u", "t").describe().t_percentiles
+    found = pm.Panel(frame, unit="u", time="t").describe().t_percentiles
     assert found == {5: 1.0, 25: 2.0, 50: 6.0, 75: 9.0, 95: 10.0}
 
 
 def test_text_says_it_all() -> None:
-    assert str(pm.Panel(small(), "unit", "time").describe()) == (
+    assert str(pm.Panel(small(), unit="unit", time="time").describe()) == (
         "Units (unit)     3\n"
         "Periods (time)   4: 1 to 4\n"
         "Span             4 periods, 1 apart\n"
@@ -88,17 +88,19 @@ def test_text_says_it_all() -> None:
 
 
 def test_rare_patterns_are_pooled() -> None:
-    found = pm.Panel(grunfeld10_unbalanced(), "firm", "year").describe(patterns=3)
+    found = pm.Panel(grunfeld10_unbalanced(), unit="firm", time="year").describe(patterns=3)
     assert len(found.patterns) == 3
     assert "    7   70.00  100.00  (7 other patterns)" in str(found)
     assert "7 other patterns" in found._repr_html_()
     # What is left over is named if it is a single pattern.
-    assert len(pm.Panel(grunfeld10_unbalanced(), "firm", "year").describe(9).patterns) == 10
+    assert (
+        len(pm.Panel(grunfeld10_unbalanced(), unit="firm", time="year").describe(9).patterns) == 10
+    )
 
 
 def test_html_is_escaped_and_complete() -> None:
     frame = small().rename(columns={"unit": "<u>"})
-    html = pm.Panel(frame, "<u>", "time").describe()._repr_html_()
+    html = pm.Panel(frame, unit="<u>", time="time").describe()._repr_html_()
     assert "&lt;u&gt;" in html and "<u>" not in html
     assert html.count("<table") == html.count("</table>") == 3
     assert "11.1" in html
@@ -106,7 +108,7 @@ def test_html_is_escaped_and_complete() -> None:
 
 def test_long_patterns_are_put_in_words() -> None:
     frame = pd.DataFrame({"u": 1, "t": [*range(1900, 1950), *range(1960, 2000)]})
-    found = pm.Panel(frame, "u", "t").describe()
+    found = pm.Panel(frame, unit="u", time="t").describe()
     assert found.patterns["periods"].tolist() == ["1900-1949, 1960-1999"]
     assert "100.00  1900-1949, 1960-1999" in str(found)
 
@@ -117,42 +119,44 @@ def test_more_periods_than_bits() -> None:
     present[3] = present[1]
     present[5] = present[1]
     unit, period = np.nonzero(present)
-    found = pm.Panel(pd.DataFrame({"u": unit, "t": period}), "u", "t").describe()
+    found = pm.Panel(pd.DataFrame({"u": unit, "t": period}), unit="u", time="t").describe()
     assert found.n_patterns == 4
     assert found.patterns["units"].tolist() == [3, 1, 1, 1]
 
 
 def test_periods_that_nobody_has_are_part_of_the_span() -> None:
     frame = pd.DataFrame({"u": [1, 1, 2, 2], "t": [2000, 2002, 2000, 2002]})
-    found = pm.Panel(frame, "u", "t").describe()
+    found = pm.Panel(frame, unit="u", time="t").describe()
     assert (found.n_periods, found.span, found.balanced, found.gaps) == (2, 3, True, 2)
     assert found.patterns["pattern"].tolist() == ["1.1"]
     assert "All periods are 2 apart, or a multiple of that: with Panel(..., delta=2)" in " ".join(
         str(found).split()
     )
-    every_second = pm.Panel(frame, "u", "t", delta=2).describe()
+    every_second = pm.Panel(frame, unit="u", time="t", delta=2).describe()
     assert (every_second.span, every_second.gaps) == (2, 0)
     assert "delta=" not in str(every_second)
 
 
 def test_dates_print_as_dates() -> None:
     frame = pd.DataFrame({"u": [1, 1], "t": pd.to_datetime(["2020-01-01", "2020-02-01"])})
-    text = str(pm.Panel(frame, "u", "t").describe())
+    text = str(pm.Panel(frame, unit="u", time="t").describe())
     assert "2: 2020-01-01 to 2020-02-01" in text
     assert "2 periods, 1 month apart" in text
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_kind_of_frame(backend: str) -> None:
-    plain = pm.Panel(small(), "unit", "time").describe()
-    assert str(pm.Panel(BACKENDS[backend](small()), "unit", "time").describe()) == str(plain)
+    plain = pm.Panel(small(), unit="unit", time="time").describe()
+    assert str(pm.Panel(BACKENDS[backend](small()), unit="unit", time="time").describe()) == str(
+        plain
+    )
 
 
 @given(st.sets(st.tuples(st.integers(0, 6), st.integers(0, 8)), min_size=1), st.randoms())
 def test_any_presence(cells: set[tuple[int, int]], random) -> None:  # type: ignore[no-untyped-def]
     rows = sorted(cells)
     random.shuffle(rows)
-    found = pm.Panel(pd.DataFrame(rows, columns=["u", "t"]), "u", "t").describe(100)
+    found = pm.Panel(pd.DataFrame(rows, columns=["u", "t"]), unit="u", time="t").describe(100)
     units = {u: sorted(t for v, t in cells if v == u) for u, _ in cells}
     assert found.spells.to_dict() == Counter(map(spells_of, units.values()))
     assert found.n_patterns == len({tuple(times) for times in units.values()})
@@ -162,7 +166,7 @@ def test_any_presence(cells: set[tuple[int, int]], random) -> None:  # type: ign
 def test_many_units_take_no_loop() -> None:
     n = 300_000
     frame = pd.DataFrame({"u": np.repeat(np.arange(n), 3), "t": np.tile([1, 2, 3], n)})
-    panel = pm.Panel(frame[(frame["u"] + frame["t"]) % 7 > 0], "u", "t")
+    panel = pm.Panel(frame[(frame["u"] + frame["t"]) % 7 > 0], unit="u", time="t")
     began = time.process_time()
     panel.describe()
     # A loop over units in Python would take seconds.
@@ -171,7 +175,7 @@ def test_many_units_take_no_loop() -> None:
 
 def test_describe_leaves_the_data_alone() -> None:
     frame = wage().copy()
-    panel = pm.Panel(frame, "nr", "year")
+    panel = pm.Panel(frame, unit="nr", time="year")
     panel.describe()
     panel.variation()
     pd.testing.assert_frame_equal(frame, wage())

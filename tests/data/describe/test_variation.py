@@ -54,7 +54,11 @@ def loneway(frame: pd.DataFrame, unit: str, name: str) -> float:
 def test_every_variable_agrees_with_pandas(name: str) -> None:
     load, unit, period = PANELS[name]
     frame = load()
-    found = pm.Panel(frame.sample(frac=1, random_state=1), unit, period).variation().to_frame()
+    found = (
+        pm.Panel(frame.sample(frac=1, random_state=1), unit=unit, time=period)
+        .variation()
+        .to_frame()
+    )
     numeric = [c for c in frame.select_dtypes("number") if c not in (unit, period)]
     assert list(found.index.get_level_values(0).unique()) == numeric
     for column in numeric:
@@ -70,7 +74,7 @@ def test_every_variable_agrees_with_pandas(name: str) -> None:
 
 def test_by_hand() -> None:
     frame = pd.DataFrame({"u": [1, 1, 2, 2, 2], "t": [1, 2, 1, 2, 3], "x": [0.0, 2, 4, 5, 9]})
-    (x,) = pm.Panel(frame, "u", "t").variation(["x"]).variables
+    (x,) = pm.Panel(frame, unit="u", time="t").variation(["x"]).variables
     assert x.mean == 4.0
     assert x.sd == pytest.approx((np.sqrt(46 / 4), np.sqrt(12.5), np.sqrt(16 / 4)))
     assert x.minimum == (0.0, 1.0, 2.0)
@@ -82,27 +86,29 @@ def test_by_hand() -> None:
 
 
 def test_missing_values_are_left_out_variable_by_variable() -> None:
-    found = pm.Panel(small(), "unit", "time").variation().to_frame()
+    found = pm.Panel(small(), unit="unit", time="time").variation().to_frame()
     assert found.loc[("x", "overall"), "count"] == 8
     assert found.loc[("n", "overall"), "count"] == 9
     for (level, statistic), value in xtsum(small(), "unit", "x").items():
         assert found.loc[("x", level), statistic] == pytest.approx(value, rel=1e-12)
-    empty = pm.Panel(small().assign(x=np.nan), "unit", "time").variation(["x"]).variables[0]
+    empty = (
+        pm.Panel(small().assign(x=np.nan), unit="unit", time="time").variation(["x"]).variables[0]
+    )
     assert (empty.nobs, empty.n_units) == (0, 0)
     assert np.isnan(empty.mean) and np.isnan(empty.icc)
 
 
 def test_far_from_zero_keeps_its_digits() -> None:
     frame = grunfeld10_unbalanced()
-    near = pm.Panel(frame, "firm", "year").variation(["inv"]).to_frame()
+    near = pm.Panel(frame, unit="firm", time="year").variation(["inv"]).to_frame()
     far = frame.assign(inv=frame["inv"] + 1e9)
-    shifted = pm.Panel(far, "firm", "year").variation(["inv"]).to_frame()
+    shifted = pm.Panel(far, unit="firm", time="year").variation(["inv"]).to_frame()
     np.testing.assert_allclose(shifted["sd"], near["sd"], rtol=1e-6)
 
 
 def test_constants_vary_nowhere() -> None:
     frame = wage().assign(one=0.1, fixed=wage()["nr"] / 7)
-    found = pm.Panel(frame, "nr", "year").variation(["one", "fixed", "educ"]).to_frame()
+    found = pm.Panel(frame, unit="nr", time="year").variation(["one", "fixed", "educ"]).to_frame()
     assert found.loc[("one", "within"), "sd"] == 0
     assert found.loc[("fixed", "within"), "sd"] == 0
     assert found.loc[("fixed", "overall"), "icc"] == 1
@@ -111,11 +117,11 @@ def test_constants_vary_nowhere() -> None:
 
 def test_no_more_alike_than_strangers() -> None:
     frame = pd.DataFrame({"u": [1, 1, 2, 2], "t": [1, 2, 1, 2], "x": [0.0, 1, 0, 1]})
-    assert pm.Panel(frame, "u", "t").variation(["x"]).variables[0].icc == 0
+    assert pm.Panel(frame, unit="u", time="t").variation(["x"]).variables[0].icc == 0
 
 
 def test_shown_as_text_and_html() -> None:
-    panel = pm.Panel(wage(), "nr", "year")
+    panel = pm.Panel(wage(), unit="nr", time="year")
     text = str(panel.variation(["lwage", "union"]))
     assert "lwage     overall   1.649     0.5326   -3.579  4.052     N = 4,360  0.4718" in text
     assert "          within              0.3623   -2.467  3.205     T-bar = 8" in text
@@ -125,11 +131,11 @@ def test_shown_as_text_and_html() -> None:
 
 
 def test_columns_that_are_no_numbers() -> None:
-    panel = pm.Panel(small(), "unit", "time")
+    panel = pm.Panel(small(), unit="unit", time="time")
     assert [v.name for v in panel.variation().variables] == ["x", "n"]
     with pytest.raises(ColumnTypeError, match="Column 'g' must be numeric, but holds text"):
         panel.variation(["g"])
-    infinite = pm.Panel(small().replace(300.0, np.inf), "unit", "time")
+    infinite = pm.Panel(small().replace(300.0, np.inf), unit="unit", time="time")
     words = "'x' is infinite in row 7. Replace infinite values by missing ones, or drop these rows."
     with pytest.raises(MissingValueError, match=re.escape(words)):
         infinite.variation()
@@ -137,6 +143,6 @@ def test_columns_that_are_no_numbers() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_kind_of_frame(backend: str) -> None:
-    found = pm.Panel(BACKENDS[backend](small()), "unit", "time").variation().to_frame()
-    expected = pm.Panel(small(), "unit", "time").variation().to_frame()
+    found = pm.Panel(BACKENDS[backend](small()), unit="unit", time="time").variation().to_frame()
+    expected = pm.Panel(small(), unit="unit", time="time").variation().to_frame()
     pd.testing.assert_frame_equal(found, expected)

@@ -55,7 +55,7 @@ def variables(design: Design, panel: pm.Panel) -> pd.DataFrame:
 
 
 def evaluated(formula: str, frame: pd.DataFrame) -> pd.DataFrame:
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     return variables(fit_design(parse_formula(formula), panel), panel)
 
 
@@ -122,7 +122,7 @@ def test_variables_are_those_of_formulaic(formula: str) -> None:
 @pytest.mark.parametrize("formula", ROW_WISE)
 def test_states_come_from_the_complete_rows(formula: str) -> None:
     frame = panel_frame(missing=True)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     sample, _ = make_sample(panel, parse_formula(formula), None)
     found = fold(sample, lambda block: RowValues(block.z)).values.T
     used = [c for c in ("y", "x", "z", "g", "code") if re.search(rf"\b{c}\b", formula)]
@@ -148,7 +148,7 @@ PANEL_WISE = [
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("formula", ROW_WISE + PANEL_WISE)
 def test_chunks_make_no_difference(formula: str, missing: bool) -> None:
-    panel = pm.Panel(panel_frame(missing), "unit", "time")
+    panel = pm.Panel(panel_frame(missing), unit="unit", time="time")
     sample, _ = make_sample(panel, parse_formula(formula), None)
     whole = fold(sample, lambda block: RowValues(block.z), rows=10**6).values
     for rows in (1, 20):
@@ -167,7 +167,7 @@ def test_row_order_makes_no_difference(formula: str) -> None:
 
 def test_panel_functions_are_those_of_the_panel() -> None:
     frame = panel_frame(missing=True)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     found = evaluated("y ~ L(x) + F(x, 2) + D(x) + D(x, 2) + within(x) + between(x)", frame)
     means = frame.groupby("unit")["x"].transform("mean")
     expected = {
@@ -184,18 +184,20 @@ def test_panel_functions_are_those_of_the_panel() -> None:
 
 def test_unit_means_are_those_of_the_estimation_sample() -> None:
     frame = panel_frame(missing=True)
-    fit = pm.PooledOLS("y ~ within(x) + between(x) + z").fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.PooledOLS("y ~ within(x) + between(x) + z").fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     complete = frame.dropna(subset=["y", "x", "z"])
     means = complete.groupby("unit")["x"].transform("mean")
     own = complete.assign(w=complete["x"] - means, b=means)
-    expected = pm.PooledOLS("y ~ w + b + z").fit(pm.Panel(own, "unit", "time"))
+    expected = pm.PooledOLS("y ~ w + b + z").fit(pm.Panel(own, unit="unit", time="time"))
     np.testing.assert_allclose(fit.params, expected.params, rtol=1e-12)
     np.testing.assert_allclose(fit.std_errors, expected.std_errors, rtol=1e-12)
 
 
 def test_a_lag_needs_the_lag_only() -> None:
     frame = panel_frame(missing=True)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     sample, notes = make_sample(panel, parse_formula("y ~ L(x)"), None)
     complete = frame["y"].notna() & panel.lag("x").notna()
     assert sample.nobs == complete.sum()
@@ -211,7 +213,7 @@ def test_rows_without_a_value_have_no_comparison() -> None:
         "y ~ I(x > 0) + I(g == 'low') + L(x > 0) + I(L(x) > 0) + C(L(x > 0)) + between(x > 0)",
         frame,
     )
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     lag = panel.index.sort(panel.lag("x").to_numpy())
     ordered = frame.sort_values(["unit", "time"])
     positive = (ordered["x"] > 0).where(ordered["x"].notna()).astype(float).to_numpy()
@@ -260,17 +262,17 @@ def test_columns_of_numbers_stored_as_objects() -> None:
 def test_levels_without_complete_rows_are_none() -> None:
     frame = panel_frame()
     frame.loc[frame["g"] == "mid", "y"] = np.nan
-    sample, _ = make_sample(pm.Panel(frame, "unit", "time"), parse_formula("y ~ g"), None)
+    sample, _ = make_sample(pm.Panel(frame, unit="unit", time="time"), parse_formula("y ~ g"), None)
     assert sample.names == ("g[T.low]",)
     declared = "y ~ C(g, levels=['low', 'high'])"
-    fit = pm.PooledOLS(declared).fit(pm.Panel(panel_frame(), "unit", "time"))
+    fit = pm.PooledOLS(declared).fit(pm.Panel(panel_frame(), unit="unit", time="time"))
     assert fit.nobs == (panel_frame()["g"] != "mid").sum()
 
 
 def test_replay_on_new_rows() -> None:
     frame = panel_frame()
     formula = "y ~ center(x) + bs(z, df=4) + C(code) + g:h + scale(count)"
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     fit = pm.PooledOLS(formula).fit(panel)
     part = frame.iloc[::3]
     np.testing.assert_allclose(
@@ -282,7 +284,7 @@ def test_replay_on_new_rows() -> None:
 
 def test_fitted_values_use_the_unit_means_of_the_fit() -> None:
     frame = panel_frame(missing=True)
-    fit = pm.PooledOLS("y ~ within(x) + between(x)").fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.PooledOLS("y ~ within(x) + between(x)").fit(pm.Panel(frame, unit="unit", time="time"))
     residual = fit.residuals().dropna()
     assert len(residual) == fit.nobs
     assert abs(residual.sum()) < 1e-12
@@ -290,7 +292,7 @@ def test_fitted_values_use_the_unit_means_of_the_fit() -> None:
 
 @pytest.mark.parametrize("name", ["Treatment", "Sum", "contr.treatment", "contr.helmert"])
 def test_contrasts_are_named_with_or_without_parentheses(name: str) -> None:
-    panel = pm.Panel(panel_frame(), "unit", "time")
+    panel = pm.Panel(panel_frame(), unit="unit", time="time")
     bare, called = (pm.PooledOLS(f"y ~ C(g, {n})").fit(panel) for n in (name, f"{name}()"))
     np.testing.assert_array_equal(bare.params, called.params)
 
@@ -429,12 +431,12 @@ def test_refused_with_a_reason(case: str) -> None:
     )
     formula, error, words = refused()[case]
     with pytest.raises(error, match=re.escape(words)):
-        pm.PooledOLS(formula).fit(pm.Panel(frame, "unit", "time"))
+        pm.PooledOLS(formula).fit(pm.Panel(frame, unit="unit", time="time"))
 
 
 def test_unknown_levels_are_named() -> None:
     frame = panel_frame()
-    fit = pm.PooledOLS("y ~ x + g + C(code)").fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.PooledOLS("y ~ x + g + C(code)").fit(pm.Panel(frame, unit="unit", time="time"))
     words = (
         "'g' has the level huge (row 4, 6), which no row of the estimation sample has, so that "
         "its effect is unknown. Known levels: high, low, mid. Leave these rows out."
@@ -459,12 +461,12 @@ def test_infinite_values_are_named(variable: str, words: str) -> None:
     frame = panel_frame().assign(x=1.0)
     frame.loc[5, "x"] = np.inf if variable == "x" else 0.0
     with pytest.raises(MissingValueError, match=re.escape(words)):
-        pm.PooledOLS(f"y ~ z + {variable}").fit(pm.Panel(frame, "unit", "time"))
+        pm.PooledOLS(f"y ~ z + {variable}").fit(pm.Panel(frame, unit="unit", time="time"))
 
 
 def test_what_is_undefined_is_dropped_with_a_note() -> None:
     frame = panel_frame()
-    fit = pm.PooledOLS("y ~ np.log(x)").fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.PooledOLS("y ~ np.log(x)").fit(pm.Panel(frame, unit="unit", time="time"))
     negative = (frame["x"] < 0).sum()
     assert fit.nobs == len(frame) - negative
     assert f"np.log(x): {negative}" in fit.notes[0]
@@ -480,7 +482,7 @@ def test_one_unit_and_one_period() -> None:
 
 
 def test_real_data_with_everything() -> None:
-    panel = pm.Panel(wage(), "nr", "year")
+    panel = pm.Panel(wage(), unit="nr", time="year")
     formula = "lwage ~ union * married + C(occupation) + poly(exper, 2) + L(hours) | nr + year"
     fit = pm.FixedEffects(formula).fit(panel)
     by_hand = wage().assign(lag=panel.lag("hours"), um=wage()["union"] * wage()["married"])
@@ -488,7 +490,7 @@ def test_real_data_with_everything() -> None:
     data = pd.concat([by_hand, dummies], axis=1)
     regressors = " + ".join(["union", "married", "lag", "um", *dummies.columns[1:]])
     other = pm.FixedEffects(f"lwage ~ {regressors} + exper + expersq | nr + year").fit(
-        pm.Panel(data, "nr", "year")
+        pm.Panel(data, unit="nr", time="year")
     )
     assert fit.nobs == other.nobs == 4360 - 545
     assert fit.params["L(hours)"] == pytest.approx(other.params["lag"], rel=1e-9)

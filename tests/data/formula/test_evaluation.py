@@ -38,7 +38,7 @@ def frame() -> pd.DataFrame:
 
 def slope(formula: str, data: Any = None) -> np.ndarray:
     data = frame() if data is None else data
-    fit = pm.PooledOLS(formula).fit(pm.Panel(data, "unit", "time"))
+    fit = pm.PooledOLS(formula).fit(pm.Panel(data, unit="unit", time="time"))
     return fit.params.to_numpy()
 
 
@@ -103,7 +103,7 @@ def test_values_are_those_of_arithmetic(backend: str) -> None:
 
 def test_levels_of_computed_categories() -> None:
     fit = pm.PooledOLS("y ~ C(k // 2) + C(x > 0) + C(np.where(z > 1, 'hi', 'lo'))")
-    found = fit.fit(pm.Panel(frame(), "unit", "time")).params
+    found = fit.fit(pm.Panel(frame(), unit="unit", time="time")).params
     assert list(found.index[1:]) == [
         "C(k // 2)[T.1]",
         "C(x > 0)[T.True]",
@@ -302,7 +302,7 @@ def test_dates_are_no_numbers_however_fine(backend: str, unit: str) -> None:
 def test_whole_numbers_that_would_be_rounded(backend: str) -> None:
     first = 2**60
     data = frame().assign(big=first + np.arange(len(F)), ok=first + 4096 * np.arange(len(F)))
-    panel = pm.Panel(BACKENDS[backend](data), "unit", "time")
+    panel = pm.Panel(BACKENDS[backend](data), unit="unit", time="time")
     words = r"'big' holds whole numbers that double precision rounds, such as 1152921504606846977"
     for formula in ("y ~ big", "y ~ L(big)", "big ~ x", "I(big - x) ~ z", "y ~ C(big > 5)"):
         with pytest.raises(ColumnTypeError, match=words):
@@ -314,7 +314,7 @@ def test_whole_numbers_that_would_be_rounded(backend: str) -> None:
 
 def test_values_in_messages_are_written_plainly() -> None:
     data = frame().assign(year=lambda f: f["time"].astype("int16") + 2000)
-    panel = pm.Panel(data, "unit", "time")
+    panel = pm.Panel(data, unit="unit", time="time")
     for act in (
         lambda: pm.PooledOLS("y ~ C(year, Treatment(1990))").fit(panel),
         lambda: pm.PooledOLS("y ~ i(year, ref=1990)").fit(panel),

@@ -26,7 +26,7 @@ def frame() -> pd.DataFrame:
 
 def estimates(formula: str, data: pd.DataFrame) -> np.ndarray:
     model = pm.FixedEffects if "| unit" in formula else pm.PooledOLS
-    return model(formula).fit(pm.Panel(data, "unit", "time")).params.to_numpy()
+    return model(formula).fit(pm.Panel(data, unit="unit", time="time")).params.to_numpy()
 
 
 NAMES = [
@@ -108,8 +108,8 @@ def test_any_name_of_an_effect(name: str) -> None:
         found = pm.FixedEffects(formula.replace("{}", f"`{name}`"))
         expected = pm.FixedEffects(formula.replace("{}", "state").replace("`my:trend`", "trend"))
         np.testing.assert_array_equal(
-            found.fit(pm.Panel(renamed, "unit", "time")).params,
-            expected.fit(pm.Panel(data, "unit", "time")).params,
+            found.fit(pm.Panel(renamed, unit="unit", time="time")).params,
+            expected.fit(pm.Panel(data, unit="unit", time="time")).params,
         )
     mixed = pm.MixedModel(f"y ~ x + (1 + `my:trend` | `{name}`)").fit(renamed)
     expected = pm.MixedModel("y ~ x + (1 + trend | state)").fit(data)
@@ -142,7 +142,7 @@ def test_names_that_python_folds_stay_apart() -> None:
 
 def test_columns_named_as_constants() -> None:
     data = frame().rename(columns={"x": "1", "z": "0"})
-    panel = pm.Panel(data, "unit", "time")
+    panel = pm.Panel(data, unit="unit", time="time")
     fit = pm.PooledOLS("y ~ `1` + `0`").fit(panel)
     assert list(fit.params.index) == ["Intercept", "1", "0"]
     np.testing.assert_array_equal(fit.params, estimates("y ~ x + z", frame()))
@@ -154,7 +154,10 @@ def test_columns_named_as_constants() -> None:
 
 def test_a_regressor_named_as_the_constant() -> None:
     data = frame().rename(columns={"x": "Intercept"})
-    panel, plain = pm.Panel(data, "unit", "time"), pm.Panel(frame(), "unit", "time")
+    panel, plain = (
+        pm.Panel(data, unit="unit", time="time"),
+        pm.Panel(frame(), unit="unit", time="time"),
+    )
     fit = pm.FixedEffects("y ~ Intercept + z").fit(panel)
     expected = pm.FixedEffects("y ~ x + z").fit(plain)
     np.testing.assert_array_equal(fit.params, expected.params)
@@ -185,7 +188,7 @@ def test_columns_whose_names_are_numbers() -> None:
     renamed = data.rename(columns={"x": 5, "unit": 0, "time": 1})
     panel = pm.Panel(renamed, unit=0, time=1)  # type: ignore[arg-type]
     fit = pm.FixedEffects("y ~ `5` + I(`5`**2) | `0`").fit(panel)
-    expected = pm.FixedEffects("y ~ x + I(x**2)").fit(pm.Panel(data, "unit", "time"))
+    expected = pm.FixedEffects("y ~ x + I(x**2)").fit(pm.Panel(data, unit="unit", time="time"))
     np.testing.assert_array_equal(fit.params, expected.params)
     np.testing.assert_array_equal(fit.predict(renamed), expected.predict(data))
     indexed = pm.Panel(renamed.set_index([0, 1]))
@@ -195,13 +198,13 @@ def test_columns_whose_names_are_numbers() -> None:
     with pytest.raises(UnknownNameError, match=re.escape("Did you mean '5'?")):
         pm.PooledOLS("y ~ `55`").fit(panel)
     with pytest.raises(ColumnTypeError, match="Several columns have the same name: 5"):
-        pm.Panel(renamed.assign(**{"5": 1.0}), "0", "1")
+        pm.Panel(renamed.assign(**{"5": 1.0}), unit="0", time="1")
 
 
 def test_polars_names() -> None:
     data = frame().rename(columns={"x": "my var", "z": "class"})
     found = pm.PooledOLS("y ~ I(`my var` * `class`) + L(`class`)").fit(
-        pm.Panel(pl.from_pandas(data), "unit", "time")
+        pm.Panel(pl.from_pandas(data), unit="unit", time="time")
     )
     np.testing.assert_allclose(found.params, estimates("y ~ I(x * z) + L(z)", frame()), rtol=1e-13)
 
@@ -236,16 +239,16 @@ def test_options_take_names_in_backticks(name: str) -> None:
         ("w", {"weights": "w"}, {"weights": f"`{name}`"}),
         ("w", {"weights": "frequency:w"}, {"weights": f"frequency:`{name}`"}),
     ):
-        named = pm.Panel(data.rename(columns={column: name}), "unit", "time")
-        right = pm.PooledOLS("y ~ x", **options).fit(pm.Panel(data, "unit", "time"))
+        named = pm.Panel(data.rename(columns={column: name}), unit="unit", time="time")
+        right = pm.PooledOLS("y ~ x", **options).fit(pm.Panel(data, unit="unit", time="time"))
         fit = pm.PooledOLS("y ~ x", **changed).fit(named)
         np.testing.assert_array_equal(fit.cov, right.cov)
 
 
 @pytest.mark.parametrize("name", ["a^b", " unit ", "a:b", "1"])
 def test_the_unit_column_may_have_any_name(name: str) -> None:
-    panel = pm.Panel(frame().rename(columns={"unit": name}), name, "time")
+    panel = pm.Panel(frame().rename(columns={"unit": name}), unit=name, time="time")
     for cov in ("cluster", "CR2", pm.cov.MultiplierBootstrap(reps=9)):
         fit = pm.FixedEffects("y ~ x", cov=cov).fit(panel)
-        right = pm.FixedEffects("y ~ x", cov=cov).fit(pm.Panel(frame(), "unit", "time"))
+        right = pm.FixedEffects("y ~ x", cov=cov).fit(pm.Panel(frame(), unit="unit", time="time"))
         np.testing.assert_array_equal(fit.cov, right.cov)

@@ -34,7 +34,7 @@ def frame() -> pd.DataFrame:
 
 
 def panel() -> pm.Panel:
-    return pm.Panel(frame(), "unit", "time")
+    return pm.Panel(frame(), unit="unit", time="time")
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_what_a_call_stands_for(text: str, terms: list[str]) -> None:
 def test_lags_are_those_of_the_panel() -> None:
     data = frame()
     data = data.drop(data.index[[8, 40]])
-    whole = pm.Panel(data, "unit", "time")
+    whole = pm.Panel(data, unit="unit", time="time")
     lags = {f"l{k}": whole.lag("x", k) for k in (1, 2)} | {"f1": whole.lead("x", 1)}
-    wide = pm.Panel(data.assign(**lags), "unit", "time")
+    wide = pm.Panel(data.assign(**lags), unit="unit", time="time")
     for text, columns in (("L(x, 0:2)", "x + l1 + l2"), ("L(x, -1:1)", "f1 + x + l1")):
         found = pm.FixedEffects(f"y ~ {text} + z | unit + time").fit(whole)
         expected = pm.FixedEffects(f"y ~ {columns} + z | unit + time").fit(wide)
@@ -122,7 +122,7 @@ def test_references_of_texts_and_categories() -> None:
     years = [year for year in YEARS if year != 2003]
     expected = by_dummies(data, [(data["time"] == year) * data["v"] for year in years])
     for table in (data, pl.from_pandas(data)):
-        whole = pm.Panel(table, "unit", "time")
+        whole = pm.Panel(table, unit="unit", time="time")
         for formula in (
             "i(text, v, ref='p2003')",
             "i(ordered, v, 'p2003')",
@@ -196,7 +196,7 @@ def test_references_of_dates_are_named_as_texts() -> None:
     design = np.column_stack([np.ones(len(data)), *dummies])
     expected = np.linalg.lstsq(design, data["y"].to_numpy(), rcond=None)[0]
     for table in (data, pl.from_pandas(data)):
-        whole = pm.Panel(table, "unit", "time")
+        whole = pm.Panel(table, unit="unit", time="time")
         found = pm.PooledOLS("y ~ i(day, ref='2000-01-02')").fit(whole)
         assert list(found.params.index[1:]) == ["day::2000-01-01", "day::2000-01-03"]
         np.testing.assert_allclose(found.params, expected, rtol=1e-9)

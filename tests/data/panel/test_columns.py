@@ -118,8 +118,8 @@ def frames() -> dict[str, Any]:
 @pytest.mark.parametrize("name", frames())
 def test_values_are_read_however_they_are_stored(name: str) -> None:
     frame = frames()[name]
-    panel = pm.Panel(frame, "id", "t")
-    expected = pm.PooledOLS("y ~ g + x + L(x)").fit(pm.Panel(FRAME, "id", "t"))
+    panel = pm.Panel(frame, unit="id", time="t")
+    expected = pm.PooledOLS("y ~ g + x + L(x)").fit(pm.Panel(FRAME, unit="id", time="t"))
     found = pm.PooledOLS("y ~ g + x + L(x)").fit(panel)
     pd.testing.assert_series_equal(found.params, expected.params)
     np.testing.assert_allclose(found.predict(frame), expected.predict(FRAME))
@@ -130,7 +130,7 @@ def test_values_are_read_however_they_are_stored(name: str) -> None:
 def test_missing_periods_of_polars_are_missing() -> None:
     quarters = [pd.Period("2001Q1", "2Q") + int(k) if k else None for k in FRAME["t"]]
     frame = read_by_polars(FRAME.assign(q=pd.Series(quarters, dtype="period[2Q]")))
-    found = pm.PooledOLS("y ~ C(q)").fit(pm.Panel(frame, "id", "t"))
+    found = pm.PooledOLS("y ~ C(q)").fit(pm.Panel(frame, unit="id", time="t"))
     means = FRAME[FRAME["t"] > 0].groupby("t")["y"].mean()
     np.testing.assert_allclose(found.params.iloc[1:], means.iloc[1:] - means.iloc[0])
     assert found.params.index[1] == "C(q)[T.2002Q1]"
@@ -141,14 +141,14 @@ def test_a_missing_level_of_a_dictionary_is_a_missing_value(pandas: bool) -> Non
     codes = pa.array(pd.Categorical(FRAME["g"], LEVELS).codes, pa.int8())
     column = pa.DictionaryArray.from_arrays(codes, pa.array(["lo", None, "hi"]))
     frame = arrow("g", column) if pandas else put("g", column)
-    found = pm.PooledOLS("y ~ g").fit(pm.Panel(frame, "id", "t"))
+    found = pm.PooledOLS("y ~ g").fit(pm.Panel(frame, unit="id", time="t"))
     means = FRAME.groupby("g")["y"].mean()
     expected = [means["hi"], means["lo"] - means["hi"]]
     np.testing.assert_allclose(found.params.to_numpy(), expected, rtol=1e-10)
     assert found.nobs == (FRAME["g"] != "mid").sum()
     units = pa.DictionaryArray.from_arrays(pa.array(FRAME["id"]), pa.array([*range(29), None]))
     with pytest.raises(MissingValueError, match="'id' is missing in 6 rows"):
-        pm.Panel(put("id", units), "id", "t")
+        pm.Panel(put("id", units), unit="id", time="t")
 
 
 NESTED: dict[str, tuple[Any, str, str]] = {
@@ -189,21 +189,21 @@ NESTED: dict[str, tuple[Any, str, str]] = {
 def test_records_and_lists_are_refused_in_words(name: str) -> None:
     frame, column, words = NESTED[name]
     with pytest.raises(ColumnTypeError, match=re.escape(words)):
-        pm.PooledOLS("y ~ x").fit(pm.Panel(frame, "id", "t"))
-    beside = pm.Panel(POLARS.with_columns(pl.struct("x").alias("nested")), "id", "t")
+        pm.PooledOLS("y ~ x").fit(pm.Panel(frame, unit="id", time="t"))
+    beside = pm.Panel(POLARS.with_columns(pl.struct("x").alias("nested")), unit="id", time="t")
     assert "nested" not in str(beside.variation()) and str(beside.describe())
     assert column in beside.columns
-    table = pm.Panel(put("g", pa.array([[1, 2]] * N)), "id", "t")
+    table = pm.Panel(put("g", pa.array([[1, 2]] * N)), unit="id", time="t")
     with pytest.raises(ColumnTypeError, match="holds records or lists"):
         table.lag("g")
 
 
 def test_levels_of_dummies_may_be_sparse() -> None:
     dummies = pd.get_dummies(FRAME["g"], sparse=True)
-    panel = pm.Panel(pd.concat([FRAME, dummies], axis=1), "id", "t")
+    panel = pm.Panel(pd.concat([FRAME, dummies], axis=1), unit="id", time="t")
     found = pm.FixedEffects("y ~ x | hi + t").fit(panel)
     expected = pm.FixedEffects("y ~ x | hi + t").fit(
-        pm.Panel(FRAME.assign(hi=FRAME["g"] == "hi"), "id", "t")
+        pm.Panel(FRAME.assign(hi=FRAME["g"] == "hi"), unit="id", time="t")
     )
     pd.testing.assert_series_equal(found.params, expected.params)
 
@@ -220,4 +220,4 @@ def test_levels_of_dummies_may_be_sparse() -> None:
 def test_values_that_are_no_numbers_are_named(column: Any, words: str) -> None:
     frame = put("x", column) if isinstance(column, pa.Array) else FRAME.assign(x=column)
     with pytest.raises(ColumnTypeError, match=re.escape(words)):
-        pm.PooledOLS("x ~ y").fit(pm.Panel(frame, "id", "t"))
+        pm.PooledOLS("x ~ y").fit(pm.Panel(frame, unit="id", time="t"))

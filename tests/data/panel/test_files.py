@@ -62,7 +62,7 @@ def test_dates_of_stata_advance_by_their_unit(
 ) -> None:
     frame = pd.DataFrame({"u": [1, 1, 1, 1], "t": periods, "x": [1.0, 2.0, 3.0, 4.0]})
     frame.to_stata(tmp_path / "x.dta", write_index=False, convert_dates={"t": form})
-    panel = pm.Panel(read_file(tmp_path / "x.dta"), "u", "t")
+    panel = pm.Panel(read_file(tmp_path / "x.dta"), unit="u", time="t")
     assert panel.index.delta == delta
     assert panel.lag("x").tolist()[1:] == [1.0, 2.0, 3.0]
 

@@ -111,7 +111,7 @@ def crossed(units: Any, times: Any) -> pd.DataFrame:
 @pytest.mark.parametrize("name", UNITS)
 def test_units_of_any_type_are_sorted(name: str) -> None:
     labels = UNITS[name]
-    panel = pm.Panel(crossed(labels, [1, 2]), "unit", "time")
+    panel = pm.Panel(crossed(labels, [1, 2]), unit="unit", time="time")
     assert panel.index.units.tolist() == sorted(labels)
     assert panel.key_labels().tolist() == list(panel.to_native().itertuples(index=False, name=None))
     assert panel.index.sizes.tolist() == [2, 2, 2]
@@ -119,10 +119,10 @@ def test_units_of_any_type_are_sorted(name: str) -> None:
 
 def test_units_that_cannot_be_compared_come_as_they_appear() -> None:
     mixed = pd.DataFrame({"unit": [2, "a", 2, "a", 1], "time": [1, 2, 2, 1, 1]})
-    assert pm.Panel(mixed, "unit", "time").index.units.tolist() == [1, 2, "a"]
+    assert pm.Panel(mixed, unit="unit", time="time").index.units.tolist() == [1, 2, "a"]
     key = uuid.UUID(int=5)
     frame = pd.DataFrame({"unit": [key, ("a", 1), key, ("a", 1), 1], "time": [1, 2, 2, 1, 1]})
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     assert panel.index.units.tolist() == [key, ("a", 1), 1]
     assert panel.index.sizes.tolist() == [2, 2, 1]
 
@@ -138,7 +138,7 @@ def test_categories_as_units(kind: str) -> None:
     else:
         dtype = pl.Enum(["z", "c", "b", "a"]) if kind == "enum" else pl.Categorical()
         frame = pl.from_pandas(frame).with_columns(pl.col("unit").cast(dtype))
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     assert sorted(panel.index.units) == ["a", "b", "c"]
     if kind != "polars categorical":
         assert panel.index.units.tolist() == ["c", "b", "a"]
@@ -148,7 +148,7 @@ def test_categories_as_units(kind: str) -> None:
 @pytest.mark.parametrize("name", PERIODS)
 def test_times_of_any_type_lie_on_a_grid(name: str) -> None:
     times, delta = PERIODS[name]
-    panel = pm.Panel(crossed([1, 2], times), "unit", "time")
+    panel = pm.Panel(crossed([1, 2], times), unit="unit", time="time")
     assert panel.index.steps.tolist() == ([0, 1, 3])
     assert panel.index.delta == delta
     assert list(panel.index.times) == list(pd.Series(times).sort_values().to_numpy()) or list(
@@ -160,26 +160,26 @@ def test_times_of_any_type_lie_on_a_grid(name: str) -> None:
 
 def test_weekends_are_no_gap_between_business_days() -> None:
     days = pd.bdate_range("2001-10-03", periods=9).delete(6)
-    index = pm.Panel(pd.DataFrame({"u": 1, "t": days}), "u", "t").index
+    index = pm.Panel(pd.DataFrame({"u": 1, "t": days}), unit="u", time="t").index
     assert index.delta == "1 business day"
     assert index.steps.tolist() == [0, 1, 2, 3, 4, 5, 7, 8]
     every = pd.date_range("2001-10-03", periods=9)
-    index = pm.Panel(pd.DataFrame({"u": 1, "t": every}), "u", "t").index
+    index = pm.Panel(pd.DataFrame({"u": 1, "t": every}), unit="u", time="t").index
     assert (index.delta, index.steps.tolist()) == ("1 day", list(range(9)))
 
 
 def test_written_dates_are_numbers_where_delta_says_so() -> None:
     frame = pd.DataFrame({"u": 1, "t": [200111, 200112, 200201]})
-    assert pm.Panel(frame, "u", "t").index.steps.tolist() == [0, 1, 2]
-    assert pm.Panel(frame, "u", "t", delta=1).index.steps.tolist() == [0, 1, 90]
+    assert pm.Panel(frame, unit="u", time="t").index.steps.tolist() == [0, 1, 2]
+    assert pm.Panel(frame, unit="u", time="t", delta=1).index.steps.tolist() == [0, 1, 90]
 
 
 def test_numbers_such_as_201004_are_quarters_where_none_is_left_out() -> None:
     frame = pd.DataFrame({"u": 1, "t": [200103, 200104, 200201]})
-    index = pm.Panel(frame, "u", "t").index
+    index = pm.Panel(frame, unit="u", time="t").index
     assert (index.delta, index.steps.tolist()) == ("1 quarter (read as YYYY0Q)", [0, 1, 2])
     frame["t"] = [200101, 200104, 200201]
-    index = pm.Panel(frame, "u", "t").index
+    index = pm.Panel(frame, unit="u", time="t").index
     assert (index.delta, index.steps.tolist()) == ("1 quarter (read as YYYYMM)", [0, 1, 4])
 
 
@@ -198,7 +198,7 @@ HALVES: dict[str, tuple[Any, list[int]]] = {
 def test_selected_rows_keep_the_step(name: str) -> None:
     times, steps = HALVES[name]
     frame = pd.DataFrame({"u": 1, "t": times, "x": np.arange(5.0)})
-    panel = pm.Panel(frame, "u", "t")
+    panel = pm.Panel(frame, unit="u", time="t")
     second = np.arange(5) % 2 == 0
     for selected in (
         panel.filter(second),
@@ -213,7 +213,7 @@ def test_selected_rows_keep_the_step(name: str) -> None:
 
 def test_times_without_neighbours_are_said_and_what_to_do() -> None:
     def remedy(times: Any) -> str:
-        return pm.Panel(pd.DataFrame({"u": 1, "t": times}), "u", "t").index.remedy
+        return pm.Panel(pd.DataFrame({"u": 1, "t": times}), unit="u", time="t").index.remedy
 
     assert remedy([2000, 2010, 2030]) == (
         "All periods are 10 apart, or a multiple of that: with Panel(..., delta=10) that is one "
@@ -231,15 +231,17 @@ def test_times_without_neighbours_are_said_and_what_to_do() -> None:
 def test_times_of_polars_and_ordered_categories() -> None:
     days = [dt.date(2020, 1, 1), dt.date(2020, 2, 1), dt.date(2020, 4, 1)]
     frame = pl.DataFrame({"unit": [1, 1, 1], "time": days})
-    assert pm.Panel(frame, "unit", "time").index.steps.tolist() == [0, 1, 3]
+    assert pm.Panel(frame, unit="unit", time="time").index.steps.tolist() == [0, 1, 3]
     stamps = frame.with_columns(pl.col("time").cast(pl.Datetime("us")))
-    assert pm.Panel(stamps, "unit", "time").index.delta == "1 month"
+    assert pm.Panel(stamps, unit="unit", time="time").index.delta == "1 month"
     waves = pl.Series(["pre", "post", "later"], dtype=pl.Enum(["pre", "mid", "post", "later"]))
-    panel = pm.Panel(pl.DataFrame({"unit": [1, 1, 1], "time": waves[[2, 0, 1]]}), "unit", "time")
+    panel = pm.Panel(
+        pl.DataFrame({"unit": [1, 1, 1], "time": waves[[2, 0, 1]]}), unit="unit", time="time"
+    )
     assert panel.index.times.tolist() == ["pre", "post", "later"]
     assert panel.index.steps.tolist() == [0, 2, 3]
     ordered = pd.Categorical(["post", "pre"], categories=["pre", "post"], ordered=True)
-    panel = pm.Panel(pd.DataFrame({"unit": [1, 1], "time": ordered}), "unit", "time")
+    panel = pm.Panel(pd.DataFrame({"unit": [1, 1], "time": ordered}), unit="unit", time="time")
     assert panel.index.times.tolist() == ["pre", "post"]
 
 
@@ -256,14 +258,14 @@ def test_zoned_times_follow_the_local_clock_or_the_universal_one() -> None:
     ):
         frame = pd.DataFrame({"unit": 1, "time": times})
         for data in (frame, pl.from_pandas(frame), pa.Table.from_pandas(frame)):
-            index = pm.Panel(data, "unit", "time").index
+            index = pm.Panel(data, unit="unit", time="time").index
             assert index.delta == delta
             assert index.steps.tolist() == list(range(len(times)))
 
 
 def test_arrow_dictionaries_are_categories() -> None:
     table = pa.table({"unit": pa.array(["b", "a", "b"]).dictionary_encode(), "time": [2, 1, 1]})
-    panel = pm.Panel(table, "unit", "time")
+    panel = pm.Panel(table, unit="unit", time="time")
     assert panel.index.units.tolist() == ["a", "b"]
     assert panel.index.sizes.tolist() == [1, 2]
 
@@ -315,7 +317,7 @@ def test_levels_do_not_follow_the_order_of_rows(kind: str, order: list[str]) -> 
     means = frame.groupby("g")["y"].mean()
     for seed in range(3):
         shuffled = frame.sample(frac=1, random_state=seed).reset_index(drop=True)
-        panel = pm.Panel(categories(shuffled, kind), "id", "t")
+        panel = pm.Panel(categories(shuffled, kind), unit="id", time="t")
         assert panel.labels(("g",)).tolist() == order
         params = pm.PooledOLS("y ~ g").fit(panel).params
         assert list(params.index) == ["Intercept", f"g[T.{order[1]}]", f"g[T.{order[2]}]"]
@@ -325,8 +327,8 @@ def test_levels_do_not_follow_the_order_of_rows(kind: str, order: list[str]) -> 
 
 def test_delta_sets_the_grid() -> None:
     frame = pd.DataFrame({"unit": 1, "time": [2000, 2002, 2006], "x": [1.0, 2.0, 3.0]})
-    assert pm.Panel(frame, "unit", "time").lag("x").isna().all()
-    panel = pm.Panel(frame, "unit", "time", delta=2)
+    assert pm.Panel(frame, unit="unit", time="time").lag("x").isna().all()
+    panel = pm.Panel(frame, unit="unit", time="time", delta=2)
     assert panel.index.steps.tolist() == [0, 1, 3]
     assert panel.lag("x").tolist()[1] == 1.0
     assert panel.filter(frame["time"] > 2000).index.steps.tolist() == [0, 2]
@@ -335,7 +337,7 @@ def test_delta_sets_the_grid() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_row_order_does_not_matter(backend: str) -> None:
     frame = small()
-    panel = pm.Panel(BACKENDS[backend](frame), "unit", "time")
+    panel = pm.Panel(BACKENDS[backend](frame), unit="unit", time="time")
     ordered = frame.sort_values(["unit", "time"])
     assert panel.index.units.tolist() == ["a", "b", "c"]
     assert panel.index.starts.tolist() == [0, 3, 7, 9]
@@ -349,7 +351,7 @@ def test_long_and_sparse_panels_sort_the_same() -> None:
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"unit": rng.integers(0, 50, 400), "time": rng.integers(0, 10**6, 400)})
     frame = frame.drop_duplicates()
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     ordered = frame.sort_values(["unit", "time"])
     assert panel.index.times[panel.index.time].tolist() == ordered["time"].tolist()
     assert panel.index.units[panel.index.unit].tolist() == ordered["unit"].tolist()
@@ -358,12 +360,14 @@ def test_long_and_sparse_panels_sort_the_same() -> None:
 def test_sorted_columns_are_not_copied() -> None:
     frame = pd.DataFrame({"unit": np.repeat([1, 2], 3), "time": np.tile([1, 2, 3], 2)})
     frame["x"], frame["n"] = np.arange(6.0), np.arange(6)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     assert panel.index.order is None
     for name in ("x", "n"):
         assert np.shares_memory(panel.values(name), frame[name].to_numpy())
     polars = pl.DataFrame({"unit": [1, 1], "time": [1, 2], "x": [0.5, 1.5]})
-    assert np.shares_memory(pm.Panel(polars, "unit", "time").values("x"), polars["x"].to_numpy())
+    assert np.shares_memory(
+        pm.Panel(polars, unit="unit", time="time").values("x"), polars["x"].to_numpy()
+    )
 
 
 def test_multiindex_needs_no_names() -> None:
@@ -372,15 +376,15 @@ def test_multiindex_needs_no_names() -> None:
     panel = pm.Panel(indexed)
     assert (panel.unit, panel.time) == ("unit", "time")
     assert panel.columns[:2] == ["unit", "time"]
-    named = pm.Panel(frame, "unit", "time")
+    named = pm.Panel(frame, unit="unit", time="time")
     np.testing.assert_array_equal(panel.values("x"), named.values("x"))
     both = frame.set_index(["unit", "time"], drop=False)
     assert pm.Panel(both).nobs == 9
-    assert pm.Panel(both, "unit", "time").nobs == 9
+    assert pm.Panel(both, unit="unit", time="time").nobs == 9
     nameless = indexed.rename_axis([None, None])
     assert pm.Panel(nameless).columns[:2] == ["unit", "time"]
     by_level = frame.set_index("unit")
-    assert pm.Panel(by_level, "unit", "time").n_units == 3
+    assert pm.Panel(by_level, unit="unit", time="time").n_units == 3
 
 
 def refusals() -> dict[str, tuple[Callable[[], object], type[Exception], str]]:
@@ -395,91 +399,97 @@ def refusals() -> dict[str, tuple[Callable[[], object], type[Exception], str]]:
     texts = frame.assign(time=frame["time"].astype(str))
     return {
         "duplicates": (
-            lambda: pm.Panel(duplicated, "unit", "time"),
+            lambda: pm.Panel(duplicated, unit="unit", time="time"),
             DuplicateIndexError,
             "2 rows repeat a (unit, time) pair: unit=a, time=1 (rows 1 and 9), "
             "unit=c, time=4 (rows 2 and 10). Aggregate them",
         ),
         "duplicates of polars": (
-            lambda: pm.Panel(pl.from_pandas(duplicated), "unit", "time"),
+            lambda: pm.Panel(pl.from_pandas(duplicated), unit="unit", time="time"),
             DuplicateIndexError,
             "2 rows repeat a (unit, time) pair: unit=a, time=1 (rows 1 and 9)",
         ),
         "missing unit": (
-            lambda: pm.Panel(missing, "unit", "time"),
+            lambda: pm.Panel(missing, unit="unit", time="time"),
             MissingValueError,
             "The unit column 'unit' is missing in 1 rows (row 3). Drop or complete these rows.",
         ),
         "missing time": (
-            lambda: pm.Panel(late, "unit", "time"),
+            lambda: pm.Panel(late, unit="unit", time="time"),
             MissingValueError,
             "The time column 'time' is missing in 2 rows (row 7, 8).",
         ),
         "missing time of arrow": (
-            lambda: pm.Panel(pa.table({"unit": [1, 1], "time": [1, None]}), "unit", "time"),
+            lambda: pm.Panel(
+                pa.table({"unit": [1, 1], "time": [1, None]}), unit="unit", time="time"
+            ),
             MissingValueError,
             "The time column 'time' is missing in 1 rows (row 1)",
         ),
         "infinite time": (
-            lambda: pm.Panel(frame.assign(time=np.inf), "unit", "time"),
+            lambda: pm.Panel(frame.assign(time=np.inf), unit="unit", time="time"),
             MissingValueError,
             "The time column 'time' is infinite in 9 rows (row 0, 1, 2, 3, 4 and 4 more).",
         ),
         "text time": (
-            lambda: pm.Panel(texts, "unit", "time"),
+            lambda: pm.Panel(texts, unit="unit", time="time"),
             ColumnTypeError,
             "The time column 'time' holds text or unordered categories, whose order is unknown. "
             "Convert it to integers, dates, periods or an ordered category.",
         ),
         "text time of polars": (
-            lambda: pm.Panel(pl.from_pandas(texts), "unit", "time"),
+            lambda: pm.Panel(pl.from_pandas(texts), unit="unit", time="time"),
             ColumnTypeError,
             "holds text or unordered categories",
         ),
         "unordered time": (
-            lambda: pm.Panel(texts.assign(time=texts["time"].astype("category")), "unit", "time"),
+            lambda: pm.Panel(
+                texts.assign(time=texts["time"].astype("category")), unit="unit", time="time"
+            ),
             ColumnTypeError,
             "holds text or unordered categories",
         ),
         "mixed time": (
             lambda: pm.Panel(
-                pd.DataFrame({"unit": [1, 1], "time": [1999, dt.date(2000, 1, 1)]}), "unit", "time"
+                pd.DataFrame({"unit": [1, 1], "time": [1999, dt.date(2000, 1, 1)]}),
+                unit="unit",
+                time="time",
             ),
             ColumnTypeError,
             "Times must be numbers, dates or periods, not 1999, 2000-01-01.",
         ),
         "complex time": (
-            lambda: pm.Panel(frame.assign(time=frame["time"] + 1j), "unit", "time"),
+            lambda: pm.Panel(frame.assign(time=frame["time"] + 1j), unit="unit", time="time"),
             ColumnTypeError,
             "Times must be numbers, dates or periods",
         ),
         "off the grid": (
-            lambda: pm.Panel(frame.assign(time=frame["time"] ** 1.5), "unit", "time"),
+            lambda: pm.Panel(frame.assign(time=frame["time"] ** 1.5), unit="unit", time="time"),
             SpecificationError,
             "do not lie on a grid of step",
         ),
         "negative delta": (
-            lambda: pm.Panel(frame, "unit", "time", delta=-1),
+            lambda: pm.Panel(frame, unit="unit", time="time", delta=-1),
             SpecificationError,
             "delta must be positive, not -1.",
         ),
         "delta of dates": (
             lambda: pm.Panel(
                 frame.assign(time=pd.to_datetime((frame["time"] + 2000).astype(str), format="%Y")),
-                "unit",
-                "time",
+                unit="unit",
+                time="time",
                 delta=2,
             ),
             SpecificationError,
             "delta is the length of a period where times are numbers.",
         ),
         "unknown key": (
-            lambda: pm.Panel(frame, "unti", "time"),
+            lambda: pm.Panel(frame, unit="unti", time="time"),
             UnknownNameError,
             "No column 'unti'. Did you mean 'unit'?",
         ),
         "one key": (
-            lambda: pm.Panel(frame, "unit"),
+            lambda: pm.Panel(frame, unit="unit"),
             SpecificationError,
             "Name both key columns, Panel(data, unit=..., time=...)",
         ),
@@ -489,7 +499,7 @@ def refusals() -> dict[str, tuple[Callable[[], object], type[Exception], str]]:
             "Name both key columns",
         ),
         "same key twice": (
-            lambda: pm.Panel(frame, "unit", "unit"),
+            lambda: pm.Panel(frame, unit="unit", time="unit"),
             SpecificationError,
             "Unit and time must be different columns, not both 'unit'.",
         ),
@@ -505,33 +515,35 @@ def refusals() -> dict[str, tuple[Callable[[], object], type[Exception], str]]:
             "drop one of them.",
         ),
         "repeated column": (
-            lambda: pm.Panel(wide, "unit", "time"),
+            lambda: pm.Panel(wide, unit="unit", time="time"),
             ColumnTypeError,
             "Several columns have the same name: x. Rename or drop all but one.",
         ),
         "lazy": (
-            lambda: pm.Panel(lazy, "unit", "time"),
+            lambda: pm.Panel(lazy, unit="unit", time="time"),
             ColumnTypeError,
             "not as polars.lazyframe.frame.LazyFrame. Collect it first.",
         ),
         "no frame": (
-            lambda: pm.Panel([1, 2], "unit", "time"),
+            lambda: pm.Panel([1, 2], unit="unit", time="time"),
             ColumnTypeError,
             "Data come as a pandas, polars or pyarrow data frame, not as builtins.list.",
         ),
         "lists as units": (
-            lambda: pm.Panel(pd.DataFrame({"unit": [[1], [2]], "time": 1}), "unit", "time"),
+            lambda: pm.Panel(
+                pd.DataFrame({"unit": [[1], [2]], "time": 1}), unit="unit", time="time"
+            ),
             ColumnTypeError,
             "Column 'unit' holds values such as [1], which cannot be told apart by hashing. Turn "
             "them into text or tuples.",
         ),
         "no rows": (
-            lambda: pm.Panel(frame.iloc[:0], "unit", "time"),
+            lambda: pm.Panel(frame.iloc[:0], unit="unit", time="time"),
             EmptyDataError,
             "The data have no rows.",
         ),
         "no rows of polars": (
-            lambda: pm.Panel(pl.from_pandas(frame).head(0), "unit", "time"),
+            lambda: pm.Panel(pl.from_pandas(frame).head(0), unit="unit", time="time"),
             EmptyDataError,
             "The data have no rows.",
         ),
@@ -547,17 +559,17 @@ def test_refused_with_a_reason(case: str) -> None:
 
 def test_one_unit_one_period_one_row() -> None:
     frame = small()
-    one_unit = pm.Panel(frame[frame["unit"] == "b"], "unit", "time")
+    one_unit = pm.Panel(frame[frame["unit"] == "b"], unit="unit", time="time")
     assert (one_unit.n_units, one_unit.n_periods) == (1, 4)
     assert one_unit.lag("n").notna().sum() == 3
-    one_period = pm.Panel(frame[frame["time"] == 4], "unit", "time")
+    one_period = pm.Panel(frame[frame["time"] == 4], unit="unit", time="time")
     assert (one_period.n_units, one_period.n_periods, one_period.is_balanced) == (3, 1, True)
     assert one_period.diff("x").isna().all()
-    row = pm.Panel(frame.iloc[:1], "unit", "time")
+    row = pm.Panel(frame.iloc[:1], unit="unit", time="time")
     assert repr(row) == "Panel('unit' x 'time': 1 units, 1 periods, 1 rows)"
     assert str(row.describe()) and str(row.variation())
     days = pd.DataFrame({"unit": [1], "time": pd.to_datetime(["2020-02-03"])})
-    assert pm.Panel(days, "unit", "time").describe().span == 1
+    assert pm.Panel(days, unit="unit", time="time").describe().span == 1
 
 
 def test_combinations_are_coded_in_order() -> None:
@@ -573,7 +585,7 @@ def test_combinations_are_coded_in_order() -> None:
 
 
 def test_codes_of_a_panel_follow_its_rows() -> None:
-    panel = pm.Panel(small(), "unit", "time")
+    panel = pm.Panel(small(), unit="unit", time="time")
     ordered = small().sort_values(["unit", "time"])
     labels = panel.labels(("g", "unit"))
     made = [labels[c] if c >= 0 else None for c in panel.codes(("g", "unit"))]

@@ -41,7 +41,7 @@ def shifted(frame: pd.DataFrame, column: str, k: int) -> pd.Series[Any]:
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 50, 0, -1, -2])
 def test_lags_go_by_time_value(backend: str, k: int) -> None:
     frame = small()
-    panel = pm.Panel(BACKENDS[backend](frame), "unit", "time")
+    panel = pm.Panel(BACKENDS[backend](frame), unit="unit", time="time")
     expected = shifted(frame, "x", k)
     np.testing.assert_array_equal(as_floats(panel.lag("x", k)), expected)
     np.testing.assert_array_equal(as_floats(panel.lead("x", -k)), expected)
@@ -52,7 +52,7 @@ def test_lags_go_by_time_value(backend: str, k: int) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_new_columns_are_series_of_the_users_kind(backend: str) -> None:
-    panel = pm.Panel(BACKENDS[backend](small()), "unit", "time")
+    panel = pm.Panel(BACKENDS[backend](small()), unit="unit", time="time")
     made = [panel.lag("x"), panel.lead("g"), panel.diff("x"), panel.within("x"), panel.between("x")]
     assert {type(series) for series in made} == {KINDS[backend.split("-")[0]]}
     if backend == "polars":
@@ -68,11 +68,11 @@ def test_new_columns_are_series_of_the_users_kind(backend: str) -> None:
 
 def test_new_columns_carry_the_users_labels() -> None:
     frame = small().set_axis(list("rstuvwxyz"))
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     for made in (panel.lag("x"), panel.lead("g"), panel.diff("x", 2), panel.between("x")):
         assert made.index.equals(frame.index)
     repeated = small().set_axis([0] * 9)
-    widened = pm.Panel(repeated, "unit", "time").assign(lx=lambda p: p.lag("x"))
+    widened = pm.Panel(repeated, unit="unit", time="time").assign(lx=lambda p: p.lag("x"))
     assert widened.to_native().index.tolist() == [0] * 9
     np.testing.assert_array_equal(widened.to_native()["lx"], shifted(small(), "x", 1))
 
@@ -86,14 +86,14 @@ def test_any_lag_of_any_panel(cells: set[tuple[int, int]], k: int, delta: int) -
     rows = sorted(cells, key=lambda cell: hash(cell) % 97)
     frame = pd.DataFrame(rows, columns=["unit", "time"])
     frame = frame.assign(time=frame["time"] * delta, x=np.arange(len(frame)) + 0.5)
-    found = pm.Panel(frame, "unit", "time", delta=delta).lag("x", k)
+    found = pm.Panel(frame, unit="unit", time="time", delta=delta).lag("x", k)
     np.testing.assert_array_equal(found, shifted(frame, "x", k * delta))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_within_and_between_add_up(backend: str) -> None:
     frame = small()
-    panel = pm.Panel(BACKENDS[backend](frame), "unit", "time")
+    panel = pm.Panel(BACKENDS[backend](frame), unit="unit", time="time")
     means = frame.groupby("unit")["x"].transform("mean")
     np.testing.assert_allclose(as_floats(panel.between("x")), means)
     np.testing.assert_allclose(as_floats(panel.within("x")), frame["x"] - means)
@@ -101,13 +101,13 @@ def test_within_and_between_add_up(backend: str) -> None:
 
 def test_a_unit_without_values_has_no_mean() -> None:
     frame = small().assign(x=small()["x"].where(small()["unit"] != "c"))
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     assert panel.between("x")[frame["unit"] == "c"].isna().all()
     assert panel.between("x")[frame["unit"] != "c"].notna().all()
 
 
 def test_numbers_only() -> None:
-    panel = pm.Panel(small(), "unit", "time")
+    panel = pm.Panel(small(), unit="unit", time="time")
     for method in (panel.diff, panel.within, panel.between):
         with pytest.raises(ColumnTypeError, match="Column 'g' must be numeric, but holds text"):
             method("g")
@@ -115,7 +115,7 @@ def test_numbers_only() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_balanced_by_units_or_periods(backend: str) -> None:
-    panel = pm.Panel(BACKENDS[backend](small()), "unit", "time")
+    panel = pm.Panel(BACKENDS[backend](small()), unit="unit", time="time")
     units = panel.balanced()
     assert units.is_balanced and units.index.units.tolist() == ["b"] and units.n_periods == 4
     periods = panel.balanced(drop="periods")
@@ -125,7 +125,7 @@ def test_balanced_by_units_or_periods(backend: str) -> None:
 
 
 def test_nothing_is_balanced() -> None:
-    panel = pm.Panel(small().query("time < 3 or unit == 'c'"), "unit", "time")
+    panel = pm.Panel(small().query("time < 3 or unit == 'c'"), unit="unit", time="time")
     with pytest.raises(EmptyDataError, match=re.escape("Try drop='periods', or filter() periods")):
         panel.balanced()
     with pytest.raises(EmptyDataError, match=re.escape("No period has all units. Try drop='un")):
@@ -138,7 +138,7 @@ def test_nothing_is_balanced() -> None:
 def test_filtering_keeps_rows_in_their_order(backend: str) -> None:
     frame = small()
     data = BACKENDS[backend](frame)
-    panel = pm.Panel(data, "unit", "time")
+    panel = pm.Panel(data, unit="unit", time="time")
     kept = frame[frame["n"] > 3]
     conditions: list[Any] = [
         (frame["n"] > 3).to_numpy(),
@@ -163,7 +163,7 @@ def test_filtering_keeps_labels_and_index_keys() -> None:
 
 
 def test_masks_that_fit_are_needed() -> None:
-    panel = pm.Panel(small(), "unit", "time")
+    panel = pm.Panel(small(), unit="unit", time="time")
     cases: list[tuple[Any, type[Exception], str]] = [
         ([True], SpecificationError, "one truth value for each of the 9 rows; this has 1 values"),
         (np.arange(9), SpecificationError, "this has 9 values of type Int64"),
@@ -186,7 +186,7 @@ def test_masks_that_fit_are_needed() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_selecting_keeps_the_keys(backend: str) -> None:
-    panel = pm.Panel(BACKENDS[backend](small()), "unit", "time")
+    panel = pm.Panel(BACKENDS[backend](small()), unit="unit", time="time")
     assert panel.select(["n"]).columns == ["unit", "time", "n"]
     assert panel.select("x").columns == ["unit", "time", "x"]
     with pytest.raises(UnknownNameError, match=r"No column 'xx'\. Did you mean 'x'"):
@@ -199,7 +199,7 @@ def test_selecting_keeps_the_keys(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_assigning_leaves_the_old_panel_alone(backend: str) -> None:
     data = BACKENDS[backend](small())
-    panel = pm.Panel(data, "unit", "time")
+    panel = pm.Panel(data, unit="unit", time="time")
     panel.values("x")
     made = panel.assign(
         lx=lambda p: p.lag("x"),
@@ -221,7 +221,7 @@ def test_assigning_leaves_the_old_panel_alone(backend: str) -> None:
 
 
 def test_assigning_what_does_not_fit() -> None:
-    panel = pm.Panel(small(), "unit", "time")
+    panel = pm.Panel(small(), unit="unit", time="time")
     with pytest.raises(SpecificationError, match="'unit' is a key of the panel: make a new"):
         panel.assign(unit=1)
     with pytest.raises(SpecificationError, match="Column 'z' has 2 values for 9 rows"):
@@ -233,7 +233,7 @@ def test_assigning_what_does_not_fit() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_joining_tables_of_units_and_periods(backend: str) -> None:
     frame, make = small(), BACKENDS[backend]
-    panel = pm.Panel(make(frame), "unit", "time")
+    panel = pm.Panel(make(frame), unit="unit", time="time")
     units = pd.DataFrame({"unit": ["c", "d", "a"], "size": [3, 4, 1], "kind": ["C", "D", "A"]})
     periods = pd.DataFrame({"time": [4, 3, 2, 1], "rate": [0.4, 0.3, 0.2, 0.1]})
     both = frame[["unit", "time"]].assign(w=frame["n"] * 10.0).iloc[[3, 1, 8, 0]]
@@ -254,7 +254,7 @@ def test_joining_tables_of_units_and_periods(backend: str) -> None:
 def test_joining_keeps_order_index_and_types() -> None:
     frame = small().set_axis(list("rstuvwxyz"))
     units = pd.DataFrame({"unit": ["c", "b", "a"], "size": [3, 2, 1]})
-    found = pm.Panel(frame, "unit", "time").join(units).to_native()
+    found = pm.Panel(frame, unit="unit", time="time").join(units).to_native()
     pd.testing.assert_frame_equal(found.drop(columns="size"), frame)
     assert found["size"].dtype == np.int64
     assert found["size"].tolist() == frame["unit"].map({"a": 1, "b": 2, "c": 3}).tolist()
@@ -264,13 +264,15 @@ def test_joining_keeps_order_index_and_types() -> None:
 
 
 def test_joining_by_other_columns_and_other_panels() -> None:
-    panel = pm.Panel(small(), "unit", "time")
+    panel = pm.Panel(small(), unit="unit", time="time")
     groups = pl.DataFrame({"g": ["p", "q"], "time": [1, 2], "v": [1.0, 2.0]})
     found = panel.join(groups, on=["g", "time"]).to_native()
     hit = {("p", 1): 1.0, ("q", 2): 2.0}
     expected = [hit.get(key, np.nan) for key in zip(small()["g"], small()["time"], strict=True)]
     np.testing.assert_array_equal(found["v"], expected)
-    other = pm.Panel(small()[["unit", "time", "n"]].rename(columns={"n": "m"}), "unit", "time")
+    other = pm.Panel(
+        small()[["unit", "time", "n"]].rename(columns={"n": "m"}), unit="unit", time="time"
+    )
     np.testing.assert_array_equal(panel.join(other).to_native()["m"], small()["n"])
     series = small().groupby("unit")["n"].sum().rename("total")
     np.testing.assert_array_equal(
@@ -279,7 +281,7 @@ def test_joining_by_other_columns_and_other_panels() -> None:
 
 
 def test_joins_that_cannot_be_right() -> None:
-    panel = pm.Panel(small(), "unit", "time")
+    panel = pm.Panel(small(), unit="unit", time="time")
     cases: list[tuple[Any, Any, type[Exception], str]] = [
         (
             pd.DataFrame({"unit": ["a", "b", "a"], "v": [1, 2, 3]}),
@@ -351,7 +353,7 @@ def test_joins_that_cannot_be_right() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_to_pandas_is_sorted_and_indexed(backend: str) -> None:
-    found = pm.Panel(BACKENDS[backend](small()), "unit", "time").to_pandas()
+    found = pm.Panel(BACKENDS[backend](small()), unit="unit", time="time").to_pandas()
     expected = small().set_index(["unit", "time"]).sort_index()
     assert found.index.names == ["unit", "time"]
     assert found.index.tolist() == expected.index.tolist()
@@ -361,7 +363,7 @@ def test_to_pandas_is_sorted_and_indexed(backend: str) -> None:
 
 def test_to_pandas_feeds_a_panel_again() -> None:
     frame = grunfeld10_unbalanced()
-    panel = pm.Panel(pm.Panel(frame, "firm", "year").to_pandas())
+    panel = pm.Panel(pm.Panel(frame, unit="firm", time="year").to_pandas())
     assert (panel.unit, panel.time) == ("firm", "year")
     assert panel.to_native() is panel.frame.to_native()
     pd.testing.assert_frame_equal(panel.to_pandas(), panel.to_native())
@@ -370,7 +372,7 @@ def test_to_pandas_feeds_a_panel_again() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_nothing_changes_the_users_data(backend: str) -> None:
     data, untouched = BACKENDS[backend](small()), BACKENDS[backend](small())
-    panel = pm.Panel(data, "unit", "time")
+    panel = pm.Panel(data, unit="unit", time="time")
     panel.assign(x=lambda p: p.lag("x")).filter(nw.col("n") > 1).join(
         pl.DataFrame({"unit": ["b"], "v": [1]})
     ).balanced()

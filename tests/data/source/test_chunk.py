@@ -32,11 +32,11 @@ def shuffled() -> pd.DataFrame:
 
 
 def test_the_panel_in_memory_is_a_source() -> None:
-    assert isinstance(pm.Panel(shuffled(), "unit", "time"), Source)
+    assert isinstance(pm.Panel(shuffled(), unit="unit", time="time"), Source)
 
 
 def test_a_chunk_is_arrays_that_can_travel() -> None:
-    panel = pm.Panel(shuffled(), "unit", "time")
+    panel = pm.Panel(shuffled(), unit="unit", time="time")
     formula = parse_formula("y ~ L(x) + kind + C(grade > 1)")
     sample, _ = make_sample(panel, formula, None, keys=(("kind", "time"),))
     for chunk in sample.chunks(20):
@@ -49,7 +49,7 @@ def test_a_chunk_is_arrays_that_can_travel() -> None:
 
 def test_a_chunk_reads_what_it_is_asked_for_and_knows_the_users_rows() -> None:
     frame = shuffled().reset_index(drop=True)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     chunk = panel.chunk(3, 6, Reads(numbers=("x",), categories=("kind",), keys=(("time",),)))
     assert set(chunk.columns) == {"x"} and set(chunk.codes) == {("kind",), ("time",)}
     for row in range(chunk.n):
@@ -73,7 +73,7 @@ def test_a_chunk_reads_what_it_is_asked_for_and_knows_the_users_rows() -> None:
     ],
 )
 def test_state_from_many_chunks_is_that_of_one(formula: str) -> None:
-    panel = pm.Panel(shuffled(), "unit", "time")
+    panel = pm.Panel(shuffled(), unit="unit", time="time")
     keep = np.arange(panel.nobs) % 3 > 0
     for kept in (None, keep):
         with mock.patch.object(rows, "ROWS", 10):
@@ -85,7 +85,7 @@ def test_state_from_many_chunks_is_that_of_one(formula: str) -> None:
 
 
 def test_levels_of_rows_outside_the_sample_do_not_count() -> None:
-    panel = pm.Panel(shuffled(), "unit", "time")
+    panel = pm.Panel(shuffled(), unit="unit", time="time")
     keep = panel.values("kind") != "mid"
     with mock.patch.object(rows, "ROWS", 10):
         design = fit_design(parse_formula("y ~ kind"), panel, keep)

@@ -46,7 +46,7 @@ def unbalanced() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pm.Panel, Pieces]]:
-    panel = pm.Panel(unbalanced(), "id", "year")
+    panel = pm.Panel(unbalanced(), unit="id", time="year")
     pieces = Pieces(panel, tmp_path_factory.mktemp("pieces"), ROWS)
     assert len(pieces.cuts) > 5
     with chunks_of(ROWS):

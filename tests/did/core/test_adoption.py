@@ -30,7 +30,7 @@ def frame(first: dict[str, object], times: list[object] = YEARS) -> pd.DataFrame
 
 
 def starts(data: pd.DataFrame, **how: object) -> list[int]:
-    return read_adoption(pm.Panel(data, "unit", "time"), **how).start.tolist()
+    return read_adoption(pm.Panel(data, unit="unit", time="time"), **how).start.tolist()
 
 
 @pytest.mark.parametrize("never", [np.nan, np.inf, 0.0])
@@ -39,7 +39,9 @@ def test_every_code_of_never_is_read(never: float) -> None:
 
 
 def test_steps_count_the_gap_of_a_year() -> None:
-    adoption = read_adoption(pm.Panel(frame({"a": 2004, "b": 2001}), "unit", "time"), "first")
+    adoption = read_adoption(
+        pm.Panel(frame({"a": 2004, "b": 2001}), unit="unit", time="time"), "first"
+    )
     assert adoption.start.tolist() == [4, 1]
     assert adoption.cohorts.tolist() == [1, 4]
     assert adoption.label(4) == 2004
@@ -50,7 +52,7 @@ def test_a_cohort_in_the_gap_keeps_its_own_step() -> None:
 
 
 def test_always_treated_and_late_adopters() -> None:
-    panel = pm.Panel(frame({"a": 1990, "b": 2000, "c": 2010, "d": 2003}), "unit", "time")
+    panel = pm.Panel(frame({"a": 1990, "b": 2000, "c": 2010, "d": 2003}), unit="unit", time="time")
     adoption = read_adoption(panel, "first")
     assert adoption.always.tolist() == [True, True, False, False]
     assert adoption.never.tolist() == [False, False, True, False]
@@ -58,7 +60,7 @@ def test_always_treated_and_late_adopters() -> None:
 
 
 def test_a_cohort_between_periods_counts_from_the_later_one() -> None:
-    panel = pm.Panel(frame({"a": 2000.5, "b": np.nan}), "unit", "time")
+    panel = pm.Panel(frame({"a": 2000.5, "b": np.nan}), unit="unit", time="time")
     adoption = read_adoption(panel, "first")
     assert adoption.start.tolist() == [1, NEVER]
     assert "2000.5" in adoption.notes[0]
@@ -93,7 +95,7 @@ def test_ordered_categories() -> None:
 
 
 def test_polars_frames_are_read_too() -> None:
-    panel = pm.Panel(pl.from_pandas(frame({"a": 2003.0, "b": np.nan})), "unit", "time")
+    panel = pm.Panel(pl.from_pandas(frame({"a": 2003.0, "b": np.nan})), unit="unit", time="time")
     assert read_adoption(panel, "first").start.tolist() == [3, NEVER]
 
 
@@ -113,7 +115,7 @@ def test_a_treatment_that_ends_is_refused_with_its_units() -> None:
     data = frame({"a": 0, "b": 0}).assign(d=[0, 1, 0, 0, 0, 0, 1, 1])
     with pytest.raises(IdentificationError, match=r"ends again in 1 units \(unit a\)"):
         starts(data, treatment="d")
-    panel = pm.Panel(data, "unit", "time")
+    panel = pm.Panel(data, unit="unit", time="time")
     shown = read_adoption(panel, treatment="d", absorbing=False)
     assert shown.start.tolist() == [1, 3]
     assert shown.stops.tolist() == [True, False]
@@ -191,7 +193,7 @@ def test_a_date_counts_from_the_first_period_that_is_not_before_it(freq: Any, ba
     times = pd.date_range("2019-11-01", periods=9, freq=freq)
     span = pd.date_range(times[1], times[-1], periods=40).normalize().unique()
     data = frame(dict(enumerate(span)), list(times))
-    adoption = read_adoption(pm.Panel(_built(data, backend), "unit", "time"), "first")
+    adoption = read_adoption(pm.Panel(_built(data, backend), unit="unit", time="time"), "first")
     expected = adoption.steps[np.searchsorted(times, span)]
     assert adoption.start.tolist() == expected.tolist()
 
@@ -258,7 +260,7 @@ def test_kinds_of_dates_are_placed_among_each_other(of_time: str, of_cohort: str
     first = {"a": KINDS[of_cohort](QUARTERS[3]), "b": None, "c": KINDS[of_cohort](QUARTERS[5])}
     data = frame(first, times)
     data["first"] = data["first"].astype(object)
-    adoption = read_adoption(pm.Panel(data, "unit", "time"), "first")
+    adoption = read_adoption(pm.Panel(data, unit="unit", time="time"), "first")
     place = adoption.steps.tolist().index
     assert [place(adoption.start[0]), place(adoption.start[2])] == [3, 5]
     assert adoption.start[1] == NEVER
@@ -287,13 +289,13 @@ def test_an_empty_text_is_no_missing_cohort() -> None:
 def test_the_note_names_the_period_from_which_a_date_counts() -> None:
     times = list(pd.date_range("2020-01-31", periods=4, freq=pd.offsets.MonthEnd()))
     data = frame({"a": pd.Timestamp("2020-03-01"), "b": pd.NaT}, times)
-    [note] = read_adoption(pm.Panel(data, "unit", "time"), "first").notes
+    [note] = read_adoption(pm.Panel(data, unit="unit", time="time"), "first").notes
     assert note.endswith("count as treated from the later one: 2020-03-01 (from 2020-03-31).")
 
 
 def test_a_cohort_before_the_first_period_is_named() -> None:
     [note] = read_adoption(
-        pm.Panel(frame({"a": 2, "b": -1}, [1, 2, 3]), "unit", "time"), "first"
+        pm.Panel(frame({"a": 2, "b": -1}, [1, 2, 3]), unit="unit", time="time"), "first"
     ).notes
     assert note.startswith("1 units adopt before the first period 1 (cohort -1): they count as")
 
@@ -317,7 +319,8 @@ def test_cohorts_in_months_written_as_numbers_count_months() -> None:
 def test_steps_of_more_than_one_are_told() -> None:
     def notes(times: list[object], first: object, **delta: float) -> tuple[str, ...]:
         return read_adoption(
-            pm.Panel(frame({"a": first, "b": None}, times), "unit", "time", **delta), "first"
+            pm.Panel(frame({"a": first, "b": None}, times), unit="unit", time="time", **delta),
+            "first",
         ).notes
 
     [note] = notes([2000, 2010, 2030], 2010)

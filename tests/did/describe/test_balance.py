@@ -25,7 +25,7 @@ def states() -> pd.DataFrame:
 def test_every_cohort_before_it_adopts(control: str) -> None:
     frame = states()
     frame.loc[frame.index[::17], "poverty"] = np.nan
-    panel = pm.Panel(frame, "sid", "year")
+    panel = pm.Panel(frame, unit="sid", time="year")
     found = pm.balance_table(
         panel,
         ["poverty", "l_police"],
@@ -57,11 +57,11 @@ def test_every_cohort_before_it_adopts(control: str) -> None:
 
 def test_rescaling_and_row_order_change_nothing() -> None:
     frame = states()
-    panel = pm.Panel(frame, "sid", "year")
+    panel = pm.Panel(frame, unit="sid", time="year")
     moved = pm.Panel(
         frame.assign(l_police=3 - 2 * frame["l_police"]).sample(frac=1, random_state=1),
-        "sid",
-        "year",
+        unit="sid",
+        time="year",
     )
     first = pm.balance_table(panel, "l_police", cohort="adopted")
     second = pm.balance_table(moved, ["l_police"], cohort="adopted")
@@ -72,15 +72,15 @@ def test_rescaling_and_row_order_change_nothing() -> None:
 
 def test_refusals() -> None:
     frame = states()
-    panel = pm.Panel(frame.assign(word="a"), "sid", "year")
+    panel = pm.Panel(frame.assign(word="a"), unit="sid", time="year")
     with pytest.raises(ColumnTypeError, match="word"):
         pm.balance_table(panel, ["word"], cohort="adopted")
     with pytest.raises(SpecificationError, match=r"control is not 'nevr'.*'never'"):
         pm.balance_table(panel, ["l_police"], cohort="adopted", control="nevr")  # type: ignore[arg-type]
-    everyone = pm.Panel(frame.dropna(subset=["adopted"]), "sid", "year")
+    everyone = pm.Panel(frame.dropna(subset=["adopted"]), unit="sid", time="year")
     with pytest.raises(IdentificationError, match="No units to compare cohort 2006 with"):
         pm.balance_table(everyone, ["l_police"], cohort="adopted")
-    nobody = pm.Panel(frame.assign(adopted=0), "sid", "year")
+    nobody = pm.Panel(frame.assign(adopted=0), unit="sid", time="year")
     with pytest.raises(IdentificationError, match="No unit adopts after the first period"):
         pm.balance_table(nobody, ["l_police"], cohort="adopted")
 
@@ -114,7 +114,7 @@ def test_overlap_without_any() -> None:
     frame = pm.simulate.staggered(60, 6, {3: 0.3}, seed=3).assign(
         apart=lambda d: (d["cohort"] == 3) * 10.0 + np.arange(len(d)) % 7
     )
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     found = pm.overlap_table(panel, "apart", cohort="cohort")
     assert found["min"].isna().all()
     assert (found["outside"] == 1).all()
@@ -127,9 +127,11 @@ def test_overlap_without_any() -> None:
 def test_what_cannot_be_compared() -> None:
     frame = pm.simulate.staggered(60, 6, {3: 0.3}, seed=3)
     with pytest.raises(SpecificationError, match="Name at least one column"):
-        pm.balance_table(pm.Panel(frame, "unit", "time"), [], cohort="cohort")
+        pm.balance_table(pm.Panel(frame, unit="unit", time="time"), [], cohort="cohort")
     frame.loc[5, "y"] = np.inf
     with pytest.raises(MissingValueError, match="'y' is infinite in row 5"):
-        pm.balance_table(pm.Panel(frame, "unit", "time"), "y", cohort="cohort")
-    same = pm.balance_table(pm.Panel(frame.assign(one=1.0), "unit", "time"), "one", cohort="cohort")
+        pm.balance_table(pm.Panel(frame, unit="unit", time="time"), "y", cohort="cohort")
+    same = pm.balance_table(
+        pm.Panel(frame.assign(one=1.0), unit="unit", time="time"), "one", cohort="cohort"
+    )
     assert (same["difference"] == 0).all()

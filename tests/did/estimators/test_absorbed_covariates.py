@@ -42,7 +42,7 @@ def frame() -> pd.DataFrame:
 def fit(name: str, formula: str, frame: pd.DataFrame) -> pm.EffectResults:
     model, options = MODELS[name]
     found: pm.EffectResults = model(formula, cohort="cohort", **options).fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     return found
 
@@ -80,7 +80,7 @@ def test_stacks_say_how_what_units_absorb_still_counts(frame: pd.DataFrame) -> N
 
 def test_projections_drop_the_cohort_and_the_policy_alone(frame: pd.DataFrame) -> None:
     """Changes may depend on what does not change within units."""
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
 
     def local(formula: str) -> pm.EffectResults:
         return pm.LocalProjectionsDiD(formula, cohort="cohort", window=(-1, 1)).fit(panel)
@@ -99,6 +99,6 @@ def test_projections_drop_the_cohort_and_the_policy_alone(frame: pd.DataFrame) -
 
 
 def test_the_evaluation_runs_every_estimator(frame: pd.DataFrame) -> None:
-    found = pm.evaluate_policy("y ~ x", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy("y ~ x", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
     assert not found.skipped
     assert len(found.fits) == 7

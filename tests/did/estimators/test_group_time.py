@@ -38,7 +38,7 @@ CASES = [*load("did_group_time"), *load("did_mpdta")]
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_equals_did(case: Any) -> None:
     options = {name: value for name, value in case.spec.items() if name != "estimator"}
-    panel = pm.Panel(POLICIES[case.data](), "id", "t")
+    panel = pm.Panel(POLICIES[case.data](), unit="id", time="t")
     fit = pm.CallawaySantAnna(**options, cohort="g").fit(panel)
     params, errors = everything(fit)
     for name, value in case.value["params"].items():
@@ -114,7 +114,7 @@ def test_averages_move_with_the_weights_of_units_as_their_influence_says(
     spec = pm.CallawaySantAnna("y ~ x", cohort="cohort", weights="w", panel=panel, method="reg")
 
     def overall(data: pd.DataFrame) -> EffectResults:
-        found = spec.fit(pm.Panel(data, "unit", "time")).aggregate(by)
+        found = spec.fit(pm.Panel(data, unit="unit", time="time")).aggregate(by)
         return found.overall or found
 
     fit = overall(frame)
@@ -134,15 +134,17 @@ def test_delete_one_errors_of_repeated_cross_sections() -> None:
     )
     frame["unit"] = np.arange(len(frame))
     spec = pm.CallawaySantAnna("y ~ x", cohort="cohort", panel=False)
-    fit = spec.fit(pm.Panel(frame, "unit", "time")).params
+    fit = spec.fit(pm.Panel(frame, unit="unit", time="time")).params
     n = len(frame)
     left = np.array(
         [
-            spec.fit(pm.Panel(frame.drop(index=i), "unit", "time")).params["att(3, 3)"]
+            spec.fit(pm.Panel(frame.drop(index=i), unit="unit", time="time")).params["att(3, 3)"]
             for i in range(0, n, 7)
         ]
     )
-    psi = spec.fit(pm.Panel(frame, "unit", "time")).attached.estimate.influence.sums(("unit",))
+    psi = spec.fit(pm.Panel(frame, unit="unit", time="time")).attached.estimate.influence.sums(
+        ("unit",)
+    )
     own = psi.sums[list(fit.index).index("att(3, 3)")][::7]
     gap = own - (fit["att(3, 3)"] - left)
     assert np.sqrt((gap**2).mean()) < 0.03 * np.sqrt((own**2).mean())
@@ -160,7 +162,7 @@ def test_known_effects_without_noise() -> None:
     truth = {f"att({row['cohort']}, {row['time']})": row["att"] for row in frame.attrs["att"]}
     for method in ("reg", "dr"):
         fit = pm.CallawaySantAnna("y ~ x", cohort="cohort", method=method).fit(
-            pm.Panel(frame, "unit", "time")
+            pm.Panel(frame, unit="unit", time="time")
         )
         assert fit.params.to_dict() == pytest.approx(
             {name: truth[name] for name in fit.params.index}, abs=1e-7
@@ -169,13 +171,15 @@ def test_known_effects_without_noise() -> None:
 
 def test_horizons_count_a_gap_in_time() -> None:
     frame = pm.simulate.staggered(100, 7, {4: 0.5}, seed=1).query("time != 5")
-    fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     assert fit.labels["horizon"].tolist() == [-2, -1, 0, 2, 3]
 
 
 def test_without_never_treated_units() -> None:
     frame = pm.simulate.staggered(200, 8, {3: 0.4, 5: 0.3, 7: 0.3}, seed=1)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     with pytest.raises(IdentificationError, match="control='not-yet'"):
         pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel)
     fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort", control="not-yet").fit(panel)
@@ -190,7 +194,7 @@ def test_what_is_left_out_is_said() -> None:
     )
     frame["twice"] = 2 * frame["x"]
     frame.loc[frame["unit"] == 5, "cohort"] = 1
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     fit = pm.CallawaySantAnna("y ~ x + twice", cohort="cohort").fit(panel)
     text = " ".join(fit.notes)
     assert "Left out 1 units that are treated in the first period" in text
@@ -211,8 +215,10 @@ def test_sections_without_rows_of_a_group_are_left_out(formula: str, method: str
         60, 6, {3: 0.2, 5: 0.2}, adopters=pm.simulate.Adopters(covariate=0.5), seed=1
     )
     spec = pm.CallawaySantAnna(formula, cohort="cohort", panel=False, method=method)
-    whole = spec.fit(pm.Panel(frame, "unit", "time"))
-    some = spec.fit(pm.Panel(frame[(frame["cohort"] != 5) | (frame["time"] != 5)], "unit", "time"))
+    whole = spec.fit(pm.Panel(frame, unit="unit", time="time"))
+    some = spec.fit(
+        pm.Panel(frame[(frame["cohort"] != 5) | (frame["time"] != 5)], unit="unit", time="time")
+    )
     assert any("left out (att(5, 5))" in note for note in some.notes)
     same = [name for name in whole.params.index if name.startswith("att(3")]
     np.testing.assert_allclose(some.params[same], whole.params[same], rtol=1e-10)
@@ -227,7 +233,7 @@ def test_sections_too_small_for_the_covariates_are_left_out() -> None:
     )
     lone = frame.loc[frame["cohort"].notna(), "unit"].iloc[0]
     frame = frame[frame["cohort"].isna() | (frame["unit"] == lone) | (frame["time"] != 4)]
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     found = pm.CallawaySantAnna("y ~ x", cohort="cohort", panel=False).fit(panel)
     assert "collinear among rows they are regressed on (att(3, 4))" in " ".join(found.notes)
     assert list(found.params.index) == ["att(3, 2)", "att(3, 3)"]
@@ -238,7 +244,7 @@ def test_sections_too_small_for_the_covariates_are_left_out() -> None:
 def test_perfect_prediction_leaves_effects_out_with_a_reason() -> None:
     frame = pm.simulate.staggered(80, 4, {3: 0.5}, seed=1)
     frame["sure"] = frame["cohort"].notna() * 1.0 + np.linspace(0, 0.1, len(frame))
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     with pytest.raises(IdentificationError, match="predict treatment perfectly"):
         pm.CallawaySantAnna("y ~ sure", cohort="cohort", method="ipw").fit(panel)
 
@@ -248,9 +254,9 @@ def test_options_that_do_not_exist() -> None:
         pm.CallawaySantAnna("y ~ 1", cohort="g", control="notyet")
     with pytest.raises(SpecificationError, match="anticipation"):
         pm.CallawaySantAnna("y ~ 1", cohort="g", anticipation=-1)
-    panel = pm.Panel(pm.simulate.staggered(20, 4, {3: 0.5}), "unit", "time")
+    panel = pm.Panel(pm.simulate.staggered(20, 4, {3: 0.5}), unit="unit", time="time")
     with pytest.raises(SpecificationError, match="leave out"):
         pm.CallawaySantAnna("y ~ 1 | unit", cohort="cohort").fit(panel)
-    nobody = pm.Panel(panel.to_native().assign(none=np.nan), "unit", "time")
+    nobody = pm.Panel(panel.to_native().assign(none=np.nan), unit="unit", time="time")
     with pytest.raises(IdentificationError, match="No unit adopts after the first period"):
         pm.CallawaySantAnna("y ~ 1", cohort="none").fit(nobody)

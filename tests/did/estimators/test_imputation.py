@@ -93,7 +93,7 @@ def test_imputation_equals_the_regression_with_dummies(weighted: bool, leave_out
             factor[chosen] = 1 / (1 - squares[chosen] / total)
     fit = pm.BorusyakJaravelSpiess(
         "y ~ z", cohort="cohort", leave_out=leave_out, weights="w" if weighted else None
-    ).fit(pm.Panel(frame, "unit", "time"))
+    ).fit(pm.Panel(frame, unit="unit", time="time"))
     assert fit.params[dense.names].to_numpy() == pytest.approx(dense.effects, rel=1e-9, abs=1e-11)
     errors = dense.errors(frame["unit"], centre, factor)
     assert fit.std_errors[dense.names].to_numpy() == pytest.approx(errors, rel=1e-9)
@@ -117,7 +117,7 @@ def test_two_stages_equal_the_regression_with_dummies(effects: str, weighted: bo
         centre[(label == name).to_numpy()] = effect
     fit = pm.TwoStageDiD(
         "y ~ z", cohort="cohort", effects=effects, weights="w" if weighted else None
-    ).fit(pm.Panel(frame, "unit", "time"))
+    ).fit(pm.Panel(frame, unit="unit", time="time"))
     assert fit.params[dense.names].to_numpy() == pytest.approx(dense.effects, rel=1e-9, abs=1e-11)
     errors = dense.errors(frame["unit"], centre, np.ones(len(frame)))
     assert fit.std_errors[dense.names].to_numpy() == pytest.approx(errors, rel=1e-9)
@@ -127,7 +127,7 @@ def test_further_effects_are_absorbed() -> None:
     frame = draw(n_clusters=20).assign(half=lambda d: d["cluster"] % 2)
     frame["half_time"] = frame["half"] * 100 + frame["time"]
     dense = Dense(frame, cells_of(frame), np.ones(len(frame)), ("unit", "half_time"))
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     fit = pm.BorusyakJaravelSpiess("y ~ z | unit + half^time", cohort="cohort").fit(panel)
     assert fit.params[dense.names].to_numpy() == pytest.approx(dense.effects, rel=1e-9, abs=1e-11)
 
@@ -139,9 +139,9 @@ def test_leads_equal_the_regression_on_untreated_rows() -> None:
         free[f"lead{lead}"] = (free["time"] - free["cohort"] == -lead).astype(float)
     plain = pm.FixedEffects(
         "y ~ z + lead2 + lead1 | unit + time", cov=pm.cov.Clustered("unit", small_sample="none")
-    ).fit(pm.Panel(free, "unit", "time"))
+    ).fit(pm.Panel(free, unit="unit", time="time"))
     fit = pm.BorusyakJaravelSpiess("y ~ z", cohort="cohort", leads=2).fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     found = fit.params[["horizon -2", "horizon -1"]].to_numpy()
     assert found == pytest.approx(plain.params[["lead2", "lead1"]].to_numpy(), rel=1e-9)
@@ -156,7 +156,7 @@ def test_leads_equal_the_regression_on_untreated_rows() -> None:
 
 
 def test_averages_agree_between_both_estimators() -> None:
-    panel = pm.Panel(draw(), "unit", "time")
+    panel = pm.Panel(draw(), unit="unit", time="time")
     imputed = pm.BorusyakJaravelSpiess("y ~ z", cohort="cohort").fit(panel)
     for effects, by in (("static", "simple"), ("event", "event")):
         staged = pm.TwoStageDiD("y ~ z", cohort="cohort", effects=effects).fit(panel)
@@ -174,7 +174,7 @@ def test_anticipation_moves_rows_out_of_the_first_stage_and_not_the_headline_win
         sampling=pm.simulate.Sampling(sigma_e=1e-6),
         seed=2,
     )
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     fit = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort", anticipation=1).fit(panel)
     assert fit.aggregate().params["att"] == pytest.approx(1, abs=1e-5)
     assert fit.aggregate("event").params["horizon -1"] == pytest.approx(2, abs=1e-5)
@@ -184,7 +184,9 @@ def test_true_effects_are_recovered_without_noise() -> None:
     frame = pm.simulate.staggered(
         300, 9, COHORTS, sampling=pm.simulate.Sampling(sigma_e=1e-9, unbalanced=0.1), seed=3
     )
-    fit = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     truth = {f"att({row['cohort']}, {row['time']})": row["att"] for row in frame.attrs["att"]}
     assert {name: truth[name] for name in fit.params.index} == pytest.approx(
         fit.params.to_dict(), abs=1e-7
@@ -195,7 +197,9 @@ def test_rows_that_cannot_be_imputed_are_said() -> None:
     frame = draw().assign(cohort=lambda d: d["cohort"].fillna(8))
     frame.loc[frame["unit"] == 3, "cohort"] = 1
     frame["treated"] = (frame["time"] >= frame["cohort"]).astype(int)
-    fit = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     assert any("1 levels of unit have no untreated row; 1 levels of time" in n for n in fit.notes)
     assert not any(", 8)" in name for name in fit.params.index)
     assert any("effects are of a single row" in note for note in fit.notes) == (
@@ -204,20 +208,20 @@ def test_rows_that_cannot_be_imputed_are_said() -> None:
     lone = frame.assign(cohort=frame["cohort"].mask(frame["unit"] == 5, 7))
     lone = lone[(lone["cohort"] != 7) | (lone["unit"] == 5)]
     event = pm.TwoStageDiD("y ~ 1", cohort="cohort", effects="event").fit(
-        pm.Panel(lone[(lone["unit"] == 5) | (lone["cohort"] == 8)], "unit", "time")
+        pm.Panel(lone[(lone["unit"] == 5) | (lone["cohort"] == 8)], unit="unit", time="time")
     )
     assert any("of a single row (horizon 0" in note for note in event.notes)
 
 
 def test_what_cannot_be_estimated_is_refused() -> None:
     frame = draw()
-    panel = pm.Panel(frame.assign(cohort=1), "unit", "time")
+    panel = pm.Panel(frame.assign(cohort=1), unit="unit", time="time")
     with pytest.raises(IdentificationError, match="60 units treated in all periods, and 0 in none"):
         pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(panel)
-    panel = pm.Panel(frame.assign(cohort=np.nan), "unit", "time")
+    panel = pm.Panel(frame.assign(cohort=np.nan), unit="unit", time="time")
     with pytest.raises(IdentificationError, match="No unit adopts after the first period"):
         pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(panel)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     with pytest.raises(SpecificationError, match=r"write '\| unit \+ time'"):
         pm.BorusyakJaravelSpiess("y ~ 1 | time", cohort="cohort").fit(panel)
     with pytest.raises(UnknownNameError, match="Did you mean 'time'"):
@@ -232,7 +236,9 @@ def test_rows_whose_unit_and_period_nothing_links_are_left_out() -> None:
     rows = [(u, t, 1.0 * u + t, np.nan) for u in range(4) for t in ((1, 2) if u < 2 else (3, 4))]
     rows += [(4, 1, 0.0, 4), (4, 4, 1.0, 4), (5, 3, 0.5, 4), (5, 4, 1.0, 4)]
     frame = pd.DataFrame(rows, columns=["unit", "time", "y", "cohort"])
-    fit = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     assert fit.labels["size"].tolist() == [1]
     assert fit.params.tolist() == pytest.approx([1.0 - (0.5 + 1)])
     assert any("1 rows have a unit and time that no untreated rows link" in n for n in fit.notes)

@@ -27,7 +27,7 @@ def test_equals_csdid(case: Any) -> None:
         far=np.where(frame["id"] == frame.loc[never, "id"].iloc[0], 60.0, frame["x1"]),
     )
     options = {name: value for name, value in case.spec.items() if name != "estimator"}
-    fit = pm.CallawaySantAnna(**options, cohort="g").fit(pm.Panel(frame, "id", "t"))
+    fit = pm.CallawaySantAnna(**options, cohort="g").fit(pm.Panel(frame, unit="id", time="t"))
     assert_close(fit.params.to_dict(), case.value["params"], case.tolerance)
     assert_close(fit.std_errors.to_dict(), case.value["std_errors"], case.tolerance)
     assert len(fit.params) == len(case.value["params"])
@@ -55,7 +55,7 @@ def draw(**names: str) -> pd.DataFrame:
 
 
 def fitted(model: Any, formula: str, frame: pd.DataFrame, **options: Any) -> pm.EffectResults:
-    return model(formula, cohort="cohort", **options).fit(pm.Panel(frame, "unit", "time"))
+    return model(formula, cohort="cohort", **options).fit(pm.Panel(frame, unit="unit", time="time"))
 
 
 def assert_same(first: pm.EffectResults, second: pm.EffectResults) -> None:
@@ -214,14 +214,14 @@ def test_gun_laws_given_density() -> None:
         l_violent=np.log(guns["violent"]),
     )
     spec = pm.CallawaySantAnna("l_violent ~ density", treatment="law", control="not-yet")
-    whole = spec.fit(pm.Panel(guns, "state", "year"))
+    whole = spec.fit(pm.Panel(guns, unit="state", time="year"))
     assert len(whole.params) == 216
     assert whole.notes[0].endswith("averages are without them: 4 of 22 of cohort 1986.")
     states = guns[guns["state"] != "District of Columbia"]
     ipw = [
         pm.CallawaySantAnna(
             "l_violent ~ density", treatment="law", control="not-yet", method="ipw"
-        ).fit(pm.Panel(frame, "state", "year"))
+        ).fit(pm.Panel(frame, unit="state", time="year"))
         for frame in (guns, states)
     ]
     assert ipw[0].aggregate().params["att"] == pytest.approx(
@@ -231,13 +231,13 @@ def test_gun_laws_given_density() -> None:
 
 def test_both_tables_count_whom_odds_leave_out() -> None:
     frame = draw().assign(north=lambda d: d["apart"].astype(float))
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     apart = frame[frame["apart"]]["unit"].nunique()
     table = pm.overlap_table(panel, ["north", "z"], cohort="cohort")
     assert (table.xs("comparison", level="group")["trimmed"] == apart).all()
     assert (table.xs("comparison", level="group")["min"] == 0).all()
     assert (table.xs("treated", level="group")["trimmed"] == 0).all()
-    kept = pm.Panel(frame[~frame["apart"]], "unit", "time")
+    kept = pm.Panel(frame[~frame["apart"]], unit="unit", time="time")
     by_hand = pm.overlap_table(kept, "z", cohort="cohort")
     own = table.xs("treated", level="group")
     for name in ("min", "median", "max"):

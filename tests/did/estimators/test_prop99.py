@@ -31,7 +31,7 @@ def panel() -> pm.Panel:
         for state, values in data["states"].items()
         for year, packs in zip(data["years"], values["packs"], strict=True)
     ]
-    return pm.Panel(pd.DataFrame(rows), "state", "year")
+    return pm.Panel(pd.DataFrame(rows), unit="state", time="year")
 
 
 def panel_table() -> pd.DataFrame:

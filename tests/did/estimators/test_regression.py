@@ -20,7 +20,7 @@ def test_equals_fixest(case: Any) -> None:
     data = data[data["g"].isin(case.spec.get("cohorts", [0, 4, 5, 6, 7]))]
     options = {n: v for n, v in case.spec.items() if n in ("formula", "cov", "weights")}
     spec = getattr(pm, case.spec["estimator"])(cohort="g", **options)
-    found = spec.fit(pm.Panel(data, "id", "t"))
+    found = spec.fit(pm.Panel(data, unit="id", time="t"))
     if "aggregate" in case.spec:
         found = found.aggregate(case.spec["aggregate"])
     assert_close(found.params.to_dict(), case.value["params"], case.tolerance)
@@ -90,7 +90,7 @@ def test_equals_least_squares_with_dummies(name: str, weighted: bool) -> None:
     frame = draw()
     weights = frame["w"].to_numpy() / frame["w"].mean() if weighted else np.ones(len(frame))
     fit = getattr(pm, name)("y ~ z", cohort="cohort", weights="w" if weighted else None).fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     params, errors = dense(frame, LABELS[name](frame), weights)
     assert fit.params.to_dict() == pytest.approx(params, rel=1e-8, abs=1e-10)
@@ -99,7 +99,7 @@ def test_equals_least_squares_with_dummies(name: str, weighted: bool) -> None:
 
 def test_windows_bin_or_drop() -> None:
     frame = draw()
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     binned = pm.EventStudy("y ~ z", cohort="cohort", window=(-3, 2)).fit(panel)
     params, errors = dense(frame, horizons(frame, (-3, 2)), np.ones(len(frame)))
     assert binned.params.to_dict() == pytest.approx(params, rel=1e-8)
@@ -113,7 +113,7 @@ def test_windows_bin_or_drop() -> None:
 
 def test_extended_regression_equals_imputation_and_never_treated_sun_abraham() -> None:
     frame = pm.simulate.staggered(50, 8, {4: 0.25, 6: 0.25}, seed=6)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     extended = pm.ExtendedTWFE("y ~ 1", cohort="cohort").fit(panel)
     imputed = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(panel)
     assert extended.params.to_dict() == pytest.approx(imputed.params.to_dict(), rel=1e-9)
@@ -130,7 +130,7 @@ def test_moderators_equal_interactions_with_dummies(control: str) -> None:
     frame = frame.assign(m=5 + first[frame["unit"]], v=second[frame["unit"]])
     fit = pm.ExtendedTWFE(
         "y ~ z", cohort="cohort", control=control, moderators=("m", "v"), weights="w"
-    ).fit(pm.Panel(frame, "unit", "time"))
+    ).fit(pm.Panel(frame, unit="unit", time="time"))
     used = frame["since"] >= 0 if control == "not-yet" else frame["since"] != -1
     labels = cells(frame).where(used)
     names = sorted(labels.dropna().unique())
@@ -164,16 +164,18 @@ def test_moderators_equal_interactions_with_dummies(control: str) -> None:
 
 
 def test_moderators_do_not_change_within_units() -> None:
-    panel = pm.Panel(draw(), "unit", "time")
+    panel = pm.Panel(draw(), unit="unit", time="time")
     with pytest.raises(SpecificationError, match="'z' changes within 50 units"):
         pm.ExtendedTWFE("y ~ 1", cohort="cohort", moderators="z").fit(panel)
 
 
 def test_iid_errors_are_those_of_least_squares() -> None:
     frame = draw()
-    fit = pm.TWFE("y ~ z", cohort="cohort", cov="iid").fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.TWFE("y ~ z", cohort="cohort", cov="iid").fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     plain = pm.FixedEffects("y ~ treated + z | unit + time", cov="iid").fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     assert fit.std_errors["att"] == pytest.approx(plain.std_errors["treated"], rel=1e-10)
     assert fit.df_resid == plain.df_resid
@@ -181,7 +183,7 @@ def test_iid_errors_are_those_of_least_squares() -> None:
 
 def test_further_effects_are_absorbed() -> None:
     frame = draw().assign(region=lambda d: d["unit"] % 3)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     fit = pm.TWFE("y ~ z | unit + region^time", cohort="cohort").fit(panel)
     plain = pm.FixedEffects("y ~ treated + z | unit + region^time").fit(panel)
     assert fit.params["att"] == pytest.approx(plain.params["treated"], rel=1e-10)
@@ -189,7 +191,7 @@ def test_further_effects_are_absorbed() -> None:
 
 
 def test_without_never_treated_units() -> None:
-    panel = pm.Panel(draw(never=False), "unit", "time")
+    panel = pm.Panel(draw(never=False), unit="unit", time="time")
     with pytest.raises(IdentificationError, match="another reference period is needed"):
         pm.EventStudy("y ~ 1", cohort="cohort").fit(panel)
     # Cohorts two periods apart leave a trend, and the levels of odd and of even horizons, open.
@@ -205,7 +207,7 @@ def test_one_date_of_adoption_is_the_difference_of_differences() -> None:
     frame = pm.simulate.staggered(40, 4, {3: 0.5}, seed=1)
     means = frame.groupby([frame["cohort"].notna(), frame["time"] >= 3])["y"].mean()
     did = means[True, True] - means[True, False] - means[False, True] + means[False, False]
-    fit = pm.TWFE("y ~ 1", cohort="cohort").fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.TWFE("y ~ 1", cohort="cohort").fit(pm.Panel(frame, unit="unit", time="time"))
     assert fit.params["att"] == pytest.approx(did, rel=1e-10)
 
 
@@ -231,7 +233,7 @@ def test_k_counts_nested_effects_as_fixed_effects_do(effects: str, cov: str) -> 
     frame = frame.assign(
         region=frame["cluster"] % 3, d=(frame["time"] >= frame["cohort"].fillna(99)) * 1.0
     )
-    data = pm.Panel(frame, "unit", "time")
+    data = pm.Panel(frame, unit="unit", time="time")
     fit = pm.TWFE(f"y ~ 1 | {effects}", cohort="cohort", cov=cov).fit(data)
     dummy = pm.FixedEffects(f"y ~ d | {effects}", cov=cov).fit(data)
     assert fit.std_errors["att"] == pytest.approx(dummy.std_errors["d"], rel=1e-9)
@@ -243,7 +245,9 @@ def test_the_writing_of_a_joint_test_does_not_matter(cov: str) -> None:
     frame = pm.simulate.staggered(
         90, 6, {3: 0.3, 5: 0.3}, seed=1, sampling=pm.simulate.Sampling(n_clusters=30)
     )
-    fit = pm.EventStudy("y ~ 1", cohort="cohort", cov=cov).fit(pm.Panel(frame, "unit", "time"))
+    fit = pm.EventStudy("y ~ 1", cohort="cohort", cov=cov).fit(
+        pm.Panel(frame, unit="unit", time="time")
+    )
     rows = np.eye(len(fit.params))[:3]
     one = fit.wald_test(rows)
     other = fit.wald_test(np.random.default_rng(2).normal(size=(3, 3)) @ rows)
@@ -257,7 +261,7 @@ def test_mended_covariances_of_averages_are_said() -> None:
         80, 6, {3: 0.3, 5: 0.3}, seed=0, sampling=pm.simulate.Sampling(n_clusters=8)
     )
     other = np.random.default_rng(0).integers(0, 5, 200)[frame["unit"]]
-    data = pm.Panel(frame.assign(other=other), "unit", "time")
+    data = pm.Panel(frame.assign(other=other), unit="unit", time="time")
     mended = 0
     for spec in (pm.ExtendedTWFE, pm.CallawaySantAnna):
         fit = spec("y ~ 1", cohort="cohort", cov="cluster:cluster+other").fit(data)

@@ -33,7 +33,7 @@ def factor_panel(seed: int = 1, treated: int = 2, sigma: float = 0.05) -> pd.Dat
 
 def fit(frame: pd.DataFrame, kind: str = "SyntheticDiD", **options: object):
     return getattr(pm, kind)("y ~ 1", cohort="cohort", **options).fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
 
 
@@ -41,7 +41,9 @@ def fit(frame: pd.DataFrame, kind: str = "SyntheticDiD", **options: object):
 def test_units_that_follow_the_factors_are_matched(kind: str) -> None:
     found = fit(factor_panel(), kind, reps=20).aggregate()
     assert found.params["att"] == pytest.approx(1, abs=0.1)
-    naive = pm.TWFE("y ~ 1", cohort="cohort").fit(pm.Panel(factor_panel(), "unit", "time"))
+    naive = pm.TWFE("y ~ 1", cohort="cohort").fit(
+        pm.Panel(factor_panel(), unit="unit", time="time")
+    )
     assert abs(naive.params["att"] - 1) > abs(found.params["att"] - 1)
 
 
@@ -107,7 +109,9 @@ def test_covariates_are_taken_off_first() -> None:
     rng = np.random.default_rng(1)
     frame["x"] = rng.standard_normal(len(frame))
     moved = frame.assign(y=frame["y"] + 2 * frame["x"])
-    found = pm.SyntheticDiD("y ~ x", cohort="cohort", reps=5).fit(pm.Panel(moved, "unit", "time"))
+    found = pm.SyntheticDiD("y ~ x", cohort="cohort", reps=5).fit(
+        pm.Panel(moved, unit="unit", time="time")
+    )
     assert found.aggregate().params["att"] == pytest.approx(1, abs=0.15)
 
 

@@ -37,7 +37,7 @@ def cigarettes() -> pd.DataFrame:
 
 
 def fit(frame: pd.DataFrame | None = None, kind: str = "SyntheticControl", **options: Any) -> Any:
-    panel = pm.Panel(cigarettes() if frame is None else frame, "state", "year")
+    panel = pm.Panel(cigarettes() if frame is None else frame, unit="state", time="year")
     return getattr(pm, kind)("sales ~ 1", cohort="adopted", **options).fit(panel)
 
 
@@ -157,7 +157,7 @@ def test_placebo_in_space_by_hand() -> None:
 
 @pytest.mark.parametrize("kind", ["SyntheticDiD", "SyntheticControl"])
 def test_placebo_in_time_is_a_fit_without_later_periods(kind: str) -> None:
-    found = pm.placebo_in_time(fit(kind=kind), 84)
+    found = pm.placebo_in_time(fit(kind=kind), start=84)
     frame = cigarettes()
     frame = frame[frame["year"] < 89].assign(
         adopted=np.where(frame["state"] == 5, 84, 0)[frame["year"].to_numpy() < 89]
@@ -168,18 +168,18 @@ def test_placebo_in_time_is_a_fit_without_later_periods(kind: str) -> None:
         found.trajectories["synthetic"], again.trajectories["synthetic"], rtol=1e-10
     )
     with pytest.raises(SpecificationError, match="from 65 to 88, not 89"):
-        pm.placebo_in_time(fit(kind=kind), 89)
+        pm.placebo_in_time(fit(kind=kind), start=89)
 
 
 def test_windows_end_before_a_placebo_in_time() -> None:
-    found = pm.placebo_in_time(equal(), 84)
+    found = pm.placebo_in_time(equal(), start=84)
     frame = cigarettes()[cigarettes()["year"] < 89]
     frame = frame.assign(adopted=np.where(frame["state"] == 5, 84, 0))
     cut = dict.fromkeys(list(PREDICTORS)[:3], (80, 83)) | {"sales": [75, 80]}
     again = fit(frame, predictors=cut, importance="equal")
     assert found.effect == pytest.approx(again.aggregate().params["att"], rel=1e-8)
     with pytest.raises(SpecificationError, match="No predictor has a period before 70"):
-        pm.placebo_in_time(equal(), 70)
+        pm.placebo_in_time(equal(), start=70)
 
 
 @pytest.mark.parametrize("kind", ["SyntheticDiD", "SyntheticControl"])
@@ -212,7 +212,7 @@ def test_cohorts_have_predictors_of_their_own() -> None:
     assert list(both.predictors["cohort"]) == ["86"] * 3 + ["89"] * 3
     with pytest.raises(IdentificationError, match="2 units are treated"):
         pm.placebo_in_space(both)
-    for again in (lambda: pm.placebo_in_time(both, 80), lambda: pm.leave_one_out(both)):
+    for again in (lambda: pm.placebo_in_time(both, start=80), lambda: pm.leave_one_out(both)):
         with pytest.raises(IdentificationError, match="There are 2 cohorts"):
             again()
 
@@ -246,7 +246,9 @@ def test_what_cannot_be_done_is_refused() -> None:
         fit(predictors={"prise": None})
     with pytest.raises(SpecificationError, match="Give a result of SyntheticDiD"):
         pm.placebo_in_space(
-            pm.TWFE("sales ~ 1", cohort="adopted").fit(pm.Panel(cigarettes(), "state", "year"))
+            pm.TWFE("sales ~ 1", cohort="adopted").fit(
+                pm.Panel(cigarettes(), unit="state", time="year")
+            )
         )
 
 
@@ -263,8 +265,8 @@ def test_dates_serve_as_periods() -> None:
     plain = fit(predictors={"price_real": (80, 88), "sales": [75, 88]}, importance="equal")
     np.testing.assert_allclose(found.params, plain.params, rtol=1e-12)
     assert list(found.unit_weights.columns) == ["1989-01-01"]
-    early = pm.placebo_in_time(found, date(84))
-    assert early.effect == pytest.approx(pm.placebo_in_time(plain, 84).effect, rel=1e-12)
+    early = pm.placebo_in_time(found, start=date(84))
+    assert early.effect == pytest.approx(pm.placebo_in_time(plain, start=84).effect, rel=1e-12)
     assert "\n1984-01-01 " in str(early)
 
 
@@ -275,7 +277,7 @@ def test_pictures() -> None:
     assert [text.get_text() for text in gaps.get_legend().get_texts()] == ["placebos", "5"]
     assert len(found.plot_ratios().get_yticklabels()) == 46
     assert pm.leave_one_out(equal()).plot().get_xlabel() == "year"
-    assert pm.placebo_in_time(equal(), 84).plot().get_ylabel() == "sales"
+    assert pm.placebo_in_time(equal(), start=84).plot().get_ylabel() == "sales"
     assert equal().plot_weights(most=3).get_yticklabels()[0].get_text() == str(
         equal().unit_weights["89"].idxmax()
     )

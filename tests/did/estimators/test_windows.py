@@ -18,7 +18,7 @@ from tests.golden import assert_close, load
 def test_equals_diff_diff(case: Any) -> None:
     frame = POLICIES[case.data]()
     switches = "switching" in case.spec
-    panel = pm.Panel(frame if switches else frame[frame["g"] != 1], "id", "t")
+    panel = pm.Panel(frame if switches else frame[frame["g"] != 1], unit="id", time="t")
     options = {n: v for n, v in case.spec.items() if n != "estimator"}
     options["window"] = tuple(options["window"])
     options |= {"treatment": "d"} if switches else {"cohort": "g"}
@@ -81,13 +81,13 @@ def test_local_projections_equal_regressions_on_rows(
     beta, errors = least_squares(stack["dy"].to_numpy(), design, stack.index.to_numpy(), w)
     fit = pm.LocalProjectionsDiD(
         "y ~ x", cohort="cohort", window=(-2, 2), equal=equal, mean_before=mean_before
-    ).fit(pm.Panel(frame, "unit", "time"))
+    ).fit(pm.Panel(frame, unit="unit", time="time"))
     assert fit.params[f"horizon {horizon}"] == pytest.approx(beta[0], rel=1e-9)
     assert fit.std_errors[f"horizon {horizon}"] == pytest.approx(errors[0], rel=1e-9)
 
 
 def test_equal_weights_without_covariates_are_those_of_callaway_and_santanna() -> None:
-    panel = pm.Panel(draw(), "unit", "time")
+    panel = pm.Panel(draw(), unit="unit", time="time")
     fit = pm.LocalProjectionsDiD("y ~ 1", cohort="cohort", window=(-1, 3), equal=True).fit(panel)
     gt = pm.CallawaySantAnna("y ~ 1", cohort="cohort", control="not-yet").fit(panel)
     event = gt.aggregate("event")
@@ -126,7 +126,7 @@ def test_stacks_equal_a_weighted_regression_on_stacked_rows(
     )
     formula = f"y ~ {' + '.join(covariates) or '1'}"
     fit = pm.StackedDiD(formula, cohort="cohort", window=(-2, 3), weights=weights).fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     names = [f"horizon {h}" for h in inter.columns]
     assert fit.params[names].to_numpy() == pytest.approx(beta[: len(names)], rel=1e-9)
@@ -150,9 +150,9 @@ def test_weights_are_repeated_units(model: Any, options: dict[str, Any]) -> None
         own=lambda d: d["unit"] * 10 + d["copy"],
     )
     spec = model("y ~ x", window=(-2, 2), **options)
-    many = spec.fit(pm.Panel(copies, "own", "time")).with_cov("cluster:unit")
+    many = spec.fit(pm.Panel(copies, unit="own", time="time")).with_cov("cluster:unit")
     few = model("y ~ x", window=(-2, 2), weights="n", **options).fit(
-        pm.Panel(frame, "unit", "time")
+        pm.Panel(frame, unit="unit", time="time")
     )
     np.testing.assert_allclose(few.params, many.params, rtol=1e-9)
     np.testing.assert_allclose(few.std_errors, many.std_errors, rtol=1e-8)
@@ -162,7 +162,7 @@ def test_weights_are_repeated_units(model: Any, options: dict[str, Any]) -> None
 def test_collinear_covariates_are_dropped_with_a_note(model: Any) -> None:
     rng = np.random.default_rng(5)
     frame = draw().assign(z=lambda d: d["y"] + rng.standard_normal(len(d)), one=3.0)
-    panel = pm.Panel(frame.assign(twice=2 * frame["z"]), "unit", "time")
+    panel = pm.Panel(frame.assign(twice=2 * frame["z"]), unit="unit", time="time")
     found = model("y ~ z + twice + one", cohort="cohort", window=(-2, 2)).fit(panel)
     plain = model("y ~ z", cohort="cohort", window=(-2, 2)).fit(panel)
     assert "Dropped 'twice', 'one': constant, or collinear with adoption or others." in found.notes
@@ -172,7 +172,7 @@ def test_collinear_covariates_are_dropped_with_a_note(model: Any) -> None:
 
 
 def test_what_is_left_out_is_said() -> None:
-    panel = pm.Panel(draw(), "unit", "time")
+    panel = pm.Panel(draw(), unit="unit", time="time")
     fit = pm.StackedDiD("y ~ 1", cohort="cohort", window=(-4, 3)).fit(panel)
     assert any("window is not in the panel: 4" in note for note in fit.notes)
     late = pm.LocalProjectionsDiD("y ~ 1", cohort="cohort", window=(-2, 7)).fit(panel)
@@ -182,7 +182,7 @@ def test_what_is_left_out_is_said() -> None:
 
 
 def test_what_cannot_be_done_is_refused() -> None:
-    panel = pm.Panel(draw(), "unit", "time")
+    panel = pm.Panel(draw(), unit="unit", time="time")
     with pytest.raises(SpecificationError, match="around adoption"):
         pm.StackedDiD("y ~ 1", cohort="cohort", window=(1, 3))
     with pytest.raises(IdentificationError, match="No effect can be estimated"):
@@ -208,7 +208,7 @@ def test_treatments_that_end_equal_regressions_on_rows(settled: int) -> None:
     frame = frame[frame["id"] < 150].sample(frac=0.95, random_state=1).sort_values(["id", "t"])
     fit = pm.LocalProjectionsDiD(
         "y ~ 1", treatment="d", window=(-3, 2), switching="first" if settled == 20 else settled
-    ).fit(pm.Panel(frame, "id", "t"))
+    ).fit(pm.Panel(frame, unit="id", time="t"))
     histories = [(i, own.set_index("t")) for i, own in frame.groupby("id")]
     for h in (-3, -2, 0, 1, 2):
         rows = []
@@ -228,7 +228,7 @@ def test_treatments_that_end_equal_regressions_on_rows(settled: int) -> None:
 
 def test_first_entries_that_stay_are_those_of_absorbing_treatments() -> None:
     frame = draw()
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     first = pm.LocalProjectionsDiD(
         "y ~ x", treatment="treated", window=(-2, 2), switching="first", equal=True
     ).fit(panel)
@@ -238,7 +238,7 @@ def test_first_entries_that_stay_are_those_of_absorbing_treatments() -> None:
 
 
 def test_treatments_that_end_are_refused_unless_asked_for() -> None:
-    panel = pm.Panel(POLICIES["switching"](), "id", "t")
+    panel = pm.Panel(POLICIES["switching"](), unit="id", time="t")
     with pytest.raises(IdentificationError, match="ends again in"):
         pm.LocalProjectionsDiD("y ~ 1", treatment="d").fit(panel)
     with pytest.raises(SpecificationError, match="'refuse', 'first' or a number"):

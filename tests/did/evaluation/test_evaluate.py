@@ -20,7 +20,7 @@ from tests.did.describe.test_decomposition import castle
 @cache
 def evaluation() -> PolicyEvaluation:
     frame = pm.simulate.staggered(200, 8, {4: 0.3, 6: 0.3}, seed=5)
-    return pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    return pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
 
 
 def test_castle_doctrine_as_published_by_each_package() -> None:
@@ -65,7 +65,7 @@ def test_what_cannot_run_is_said() -> None:
     frame = pm.simulate.staggered(
         200, 8, {4: 0.3, 6: 0.3}, sampling=pm.simulate.Sampling(unbalanced=0.1), seed=5
     )
-    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
     assert "balanced panels" in found.skipped["Goodman-Bacon decomposition"]
     assert "Not run: Goodman-Bacon decomposition." in str(found)
 
@@ -74,7 +74,7 @@ def test_without_evidence_the_words_do_not_claim_absence() -> None:
     frame = pm.simulate.staggered(
         60, 6, {4: 0.3}, effect=0.0, sampling=pm.simulate.Sampling(sigma_e=3), seed=3
     )
-    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
     assert "That is no evidence that there is no effect" in found.conclusions[0]
 
 
@@ -82,19 +82,19 @@ def test_pre_trends_are_called_what_they_are() -> None:
     frame = pm.simulate.staggered(
         300, 8, {5: 0.4}, adopters=pm.simulate.Adopters(trend=0.5), seed=8
     )
-    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
     assert any("Pre-trends are rejected" in words for words in found.conclusions)
 
 
 def test_a_policy_that_nobody_adopts_is_refused() -> None:
     frame = pm.simulate.staggered(30, 5, {4: 0.3}).assign(cohort=np.nan)
     with pytest.raises(IdentificationError, match="No estimator can be run"):
-        pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+        pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
 
 
 def test_few_treated_units_and_gaps_are_no_obstacle() -> None:
     frame = pm.simulate.staggered(60, 8, {4: 0.05}, seed=5).query("time != 3")
-    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
     assert "Fewer than 5 units" in found.skipped["Common window of horizons"]
     assert len(found.table()) >= 4
 
@@ -128,7 +128,7 @@ def test_estimators_are_named_by_clusters_only_where_these_differ() -> None:
 def test_units_that_estimators_leave_out_are_said(missing: float) -> None:
     frame = pm.simulate.staggered(200, 8, {3: 0.2, 5: 0.3, 6: 0.2}, seed=1)
     frame.loc[frame.sample(frac=missing, random_state=1).index, "y"] = np.nan
-    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
     short = frame["y"].isna().groupby(frame["unit"]).any().sum()
     words = f"Left out {short} units that are not observed in all 8 periods"
     for text in (said(found), found._repr_html_(), " ".join(str(found.page).split())):
@@ -143,19 +143,19 @@ def test_always_treated_units_are_no_adopters() -> None:
     frame["cohort"] = frame["cohort"].mask(frame["unit"] < 5, 1)
     adopting = int((frame.groupby("unit")["cohort"].first() > 1).sum())
     always = int((frame.groupby("unit")["cohort"].first() == 1).sum())
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     found = pm.evaluate_policy("y ~ 1", panel, cohort="cohort")
     assert f"{adopting} of 60 units adopt" in said(found)
     assert f"{always} units are treated in the first period already" in said(found)
     assert f"{adopting} of 60 units (unit) adopt, in 2 cohorts; {always} are always treated" in str(
-        pm.Timing(panel, "cohort")
+        pm.Timing(panel, cohort="cohort")
     )
 
 
 def test_a_code_for_never_treated_is_named() -> None:
     frame = pm.simulate.staggered(60, 8, {3: 0.3, 5: 0.3}, seed=1)
     frame["cohort"] = frame["cohort"].fillna(-1)
-    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy("y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
     assert "cohorts before the first period, 1: -1" in said(found)
 
 
@@ -165,7 +165,7 @@ def test_the_policy_is_no_covariate(formula: str) -> None:
     frame["post"] = (frame["time"] >= frame["cohort"]).astype(int)
     frame["dose"] = 2.0 + frame["post"] * frame["time"]
     with pytest.raises(SpecificationError, match="it is the policy, or a part of it"):
-        pm.evaluate_policy(formula, pm.Panel(frame, "unit", "time"), cohort="cohort")
+        pm.evaluate_policy(formula, pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
 
 
 def test_a_covariate_of_a_single_untreated_unit_is_not_the_policy() -> None:
@@ -174,7 +174,7 @@ def test_a_covariate_of_a_single_untreated_unit_is_not_the_policy() -> None:
     frame = frame[frame["cohort"].notna() | (frame["unit"] == one)]
     frame = frame[frame["cohort"].isna() | (frame["time"] >= 4)]
     with pytest.raises(IdentificationError, match="No estimator can be run"):
-        pm.evaluate_policy("y ~ x", pm.Panel(frame, "unit", "time"), cohort="cohort")
+        pm.evaluate_policy("y ~ x", pm.Panel(frame, unit="unit", time="time"), cohort="cohort")
 
 
 WRITTEN = {
@@ -190,12 +190,12 @@ def test_dates_written_as_numbers_are_periods_and_said(form: str) -> None:
     frame = pm.simulate.staggered(40, 8, {3: 0.3, 5: 0.3}, seed=1)
     few = pm.PolicyInference(draws=9)
     counted = pm.evaluate_policy(
-        "y ~ 1", pm.Panel(frame, "unit", "time"), cohort="cohort", inference=few
+        "y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort", inference=few
     )
     for name in ("time", "cohort"):
         year, quarter = 2010 + (frame[name] - 1) // 4, (frame[name] - 1) % 4 + 1
         frame[name] = WRITTEN[form](year, quarter)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     found = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", inference=few)
     np.testing.assert_allclose(found.table()["effect"], counted.table()["effect"], rtol=1e-9)
     text = " ".join(str(found).split())
@@ -203,12 +203,14 @@ def test_dates_written_as_numbers_are_periods_and_said(form: str) -> None:
     first, last = int(frame["time"].min()), int(frame["time"].max())
     assert f"from {first} to {last}: 8 periods" in text
     with pytest.raises(SpecificationError, match=r"as one number: \d+ and \d+ count as"):
-        pm.evaluate_policy("y ~ 1", pm.Panel(frame, "unit", "time", delta=1), cohort="cohort")
+        pm.evaluate_policy(
+            "y ~ 1", pm.Panel(frame, unit="unit", time="time", delta=1), cohort="cohort"
+        )
 
 
 def test_sensitivity_is_of_the_period_of_adoption_with_anticipation() -> None:
     frame = pm.simulate.staggered(90, 9, {5: 0.3, 7: 0.3}, seed=1)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     found = pm.evaluate_policy(
         "y ~ 1", panel, cohort="cohort", comparisons=pm.Comparisons(anticipation=1)
     )
@@ -219,7 +221,9 @@ def test_sensitivity_is_of_the_period_of_adoption_with_anticipation() -> None:
 
 
 def test_sensitivity_takes_the_next_event_study_where_the_first_is_refused() -> None:
-    panel = pm.Panel(pm.simulate.staggered(90, 8, {4: 0.3, 6: 0.3}, seed=1), "unit", "time")
+    panel = pm.Panel(
+        pm.simulate.staggered(90, 8, {4: 0.3, 6: 0.3}, seed=1), unit="unit", time="time"
+    )
     events = dict(pm.evaluate_policy("y ~ 1", panel, cohort="cohort").events)
     events["Sun-Abraham"] = replace(events["Sun-Abraham"], references=(-2, -1))
     skipped: dict[str, str] = {}
@@ -231,7 +235,9 @@ def test_sensitivity_takes_the_next_event_study_where_the_first_is_refused() -> 
 def test_an_estimator_without_an_average_is_left_out() -> None:
     frame = pm.simulate.staggered(90, 8, {4: 0.3, 6: 0.3}, seed=1)
     frame["soon"] = (frame["time"] >= frame["cohort"] - 1).astype(int)
-    found = pm.evaluate_policy("y ~ soon", pm.Panel(frame, "unit", "time"), cohort="cohort")
+    found = pm.evaluate_policy(
+        "y ~ soon", pm.Panel(frame, unit="unit", time="time"), cohort="cohort"
+    )
     assert "Callaway-Sant'Anna" not in found.fits
     assert "are of periods before adoption" in found.skipped["Callaway-Sant'Anna"]
 
@@ -241,15 +247,15 @@ def test_outcomes_without_noise_or_without_effects_are_refused() -> None:
     treated = frame["time"] >= frame["cohort"]
     exact = frame.assign(y=2.0 * treated + frame["time"] + frame["unit"] % 7 / 10)
     with pytest.raises(IdentificationError, match="explain the outcome exactly"):
-        pm.evaluate_policy("y ~ 1", pm.Panel(exact, "unit", "time"), cohort="cohort")
+        pm.evaluate_policy("y ~ 1", pm.Panel(exact, unit="unit", time="time"), cohort="cohort")
     before = frame.assign(y=frame["y"].mask(treated))
     with pytest.raises(IdentificationError, match=r"No estimator can be run.*before adoption"):
-        pm.evaluate_policy("y ~ 1", pm.Panel(before, "unit", "time"), cohort="cohort")
+        pm.evaluate_policy("y ~ 1", pm.Panel(before, unit="unit", time="time"), cohort="cohort")
 
 
 @pytest.mark.parametrize("cov", ["DK", "cluster:unit+time", pm.cov.Clustered(small_sample="CR2")])
 def test_a_covariance_that_no_estimator_takes_is_named(cov: Any) -> None:
-    panel = pm.Panel(pm.simulate.staggered(40, 6, {4: 0.5}, seed=1), "unit", "time")
+    panel = pm.Panel(pm.simulate.staggered(40, 6, {4: 0.5}, seed=1), unit="unit", time="time")
     with pytest.raises(IdentificationError, match=r"run with cov=.* All of them take 'cluster'"):
         pm.evaluate_policy("y ~ 1", panel, cohort="cohort", inference=pm.PolicyInference(cov=cov))
 
@@ -257,7 +263,7 @@ def test_a_covariance_that_no_estimator_takes_is_named(cov: Any) -> None:
 def test_options_reach_the_estimators_that_have_them() -> None:
     frame = pm.simulate.staggered(90, 8, {4: 0.3, 6: 0.3}, seed=1)
     frame["w"] = 1.0 + frame["unit"] % 3
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     found = pm.evaluate_policy(
         "y ~ 1",
         panel,
@@ -296,7 +302,7 @@ def test_options_reach_the_estimators_that_have_them() -> None:
 
 
 def test_few_clusters_of_all_estimators_are_said_once() -> None:
-    few = pm.Panel(pm.simulate.staggered(60, 8, {4: 0.4, 6: 0.3}, seed=5), "unit", "time")
+    few = pm.Panel(pm.simulate.staggered(60, 8, {4: 0.4, 6: 0.3}, seed=5), unit="unit", time="time")
     conclusions = pm.evaluate_policy("y ~ 1", few, cohort="cohort").conclusions
     words = next(words for words in conclusions if words.startswith("Few clusters"))
     assert "comparison clusters. Intervals" in words

@@ -35,7 +35,7 @@ def draw(**changes: Any) -> pd.DataFrame:
 
 
 def panel(frame: pd.DataFrame) -> pm.Panel:
-    return pm.Panel(frame, "unit", "time")
+    return pm.Panel(frame, unit="unit", time="time")
 
 
 def by_hand(fit: Any, without: Any) -> np.ndarray:
@@ -54,7 +54,7 @@ def by_hand(fit: Any, without: Any) -> np.ndarray:
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_equals_fits_without_each_cluster(name: str) -> None:
     fit = ESTIMATORS[name].fit(panel(draw()))
-    found = pm.jackknife(fit, "cluster")
+    found = pm.jackknife(fit, clusters="cluster")
     expected = by_hand(lambda f: ESTIMATORS[name].fit(panel(f)), lambda r: r.params)
     np.testing.assert_allclose(found.cov, expected, rtol=1e-9, atol=1e-12)
     pd.testing.assert_series_equal(found.params, fit.params)
@@ -67,7 +67,7 @@ def test_equals_fits_without_each_cluster(name: str) -> None:
 def test_equals_the_jackknife_of_clubsandwich_for_two_way_effects() -> None:
     """CR3, which tests/golden holds against clubSandwich, is it without (G - 1) / G."""
     data = panel(draw())
-    found = pm.jackknife(pm.TWFE("y ~ z", cohort="cohort").fit(data), "cluster")
+    found = pm.jackknife(pm.TWFE("y ~ z", cohort="cohort").fit(data), clusters="cluster")
     dummies = pm.FixedEffects("y ~ treated + z + C(time)").fit(data)
     other = dummies.with_cov(pm.cov.Clustered("cluster", small_sample="CR3")).std_errors["treated"]
     share = np.sqrt((CLUSTERS - 1) / CLUSTERS)
@@ -77,7 +77,7 @@ def test_equals_the_jackknife_of_clubsandwich_for_two_way_effects() -> None:
 @pytest.mark.parametrize("by", ["simple", "group", "calendar", "event"])
 def test_averages_are_made_again_without_each_cluster(by: str) -> None:
     spec = pm.CallawaySantAnna("y ~ 1", cohort="cohort")
-    found = pm.jackknife(spec.fit(panel(draw())).aggregate(by), "cluster")
+    found = pm.jackknife(spec.fit(panel(draw())).aggregate(by), clusters="cluster")
 
     def again(frame: pd.DataFrame) -> Any:
         return spec.fit(panel(frame)).aggregate(by)
@@ -95,23 +95,23 @@ def test_effects_of_one_cluster_alone_are_left_out_and_said() -> None:
     late = frame["cluster"] == frame.loc[frame["cohort"] == 5, "cluster"].iloc[0]
     frame.loc[late, "cohort"] = 2.0
     event = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel(frame)).aggregate("event")
-    found = pm.jackknife(event, "cluster")
+    found = pm.jackknife(event, clusters="cluster")
     assert set(event.params.index) - set(found.params.index) == {"horizon 4"}
     assert found.overall is None
     [note] = [note for note in found.notes if note.startswith("Left out")]
     assert "alone identifies them" in note and note.endswith("horizon 4.")
     assert any("The overall effect is left out" in note for note in found.notes)
-    inside = pm.jackknife(event.limited(-2, 3), "cluster")
+    inside = pm.jackknife(event.limited(-2, 3), clusters="cluster")
     assert inside.overall is None and not any("Left out" in note for note in inside.notes)
     within = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel(frame))
-    kept = pm.jackknife(within.aggregate("event", max_horizon=3), "cluster")
+    kept = pm.jackknife(within.aggregate("event", max_horizon=3), clusters="cluster")
     assert kept.overall is not None and not any("Left out" in note for note in kept.notes)
 
 
 def test_bands_and_sensitivity_use_it() -> None:
     event = pm.CallawaySantAnna("y ~ 1", cohort="cohort", base="universal").fit(panel(draw()))
     event = event.aggregate("event")
-    found = pm.jackknife(event, "cluster")
+    found = pm.jackknife(event, clusters="cluster")
     plain = event.with_cov("cluster:cluster")
     wide, narrow = (fit.conf_band().diff(axis=1)["upper"] for fit in (found, plain))
     assert (wide > narrow).all()
@@ -139,18 +139,18 @@ def test_bands_and_sensitivity_use_it() -> None:
 def test_refusals(change: dict[str, Any], error: type, words: str) -> None:
     fit = pm.TWFE("y ~ 1", cohort="cohort").fit(panel(draw().assign(**change)))
     with pytest.raises(error, match=words):
-        pm.jackknife(fit, "cluster")
+        pm.jackknife(fit, clusters="cluster")
 
 
 def test_refuses_what_it_cannot_repeat() -> None:
     fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel(draw()))
-    found = pm.jackknife(fit, "cluster")
+    found = pm.jackknife(fit, clusters="cluster")
     with pytest.raises(SpecificationError, match="replications already"):
-        pm.jackknife(found, "cluster")
+        pm.jackknife(found, clusters="cluster")
     with pytest.raises(SpecificationError, match="Average first, then leave clusters out"):
         found.aggregate("event")
     with pytest.raises(SpecificationError, match="no other covariance can replace"):
         found.with_cov("cluster")
     weighted = fit.aggregate({"mine": np.full(len(fit.params), 0.1)})
     with pytest.raises(SpecificationError, match="Average by a name or a callable"):
-        pm.jackknife(weighted, "cluster")
+        pm.jackknife(weighted, clusters="cluster")

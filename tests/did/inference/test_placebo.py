@@ -38,11 +38,11 @@ def draw(sigma_e: float = 1.0) -> pd.DataFrame:
 def test_equals_the_fit_by_hand(spec: Any) -> None:
     """Moved by two: cohort 5 to 3 and 6 to 4; cohort 9 would be treated after the data end."""
     frame = draw().sample(frac=1, random_state=2)
-    found = pm.placebo_in_time(spec.fit(pm.Panel(frame, "unit", "time")), earlier=2)
+    found = pm.placebo_in_time(spec.fit(pm.Panel(frame, unit="unit", time="time")), earlier=2)
     early = frame[frame["time"] < 5].copy()
     early["cohort"] = early["cohort"].map({5: 3, 6: 4})
     early["treated"] = (early["time"] >= early["cohort"]).astype(int)
-    byhand = spec.fit(pm.Panel(early, "unit", "time"))
+    byhand = spec.fit(pm.Panel(early, unit="unit", time="time"))
     pd.testing.assert_series_equal(found.params, byhand.params, rtol=1e-9)
     pd.testing.assert_series_equal(found.std_errors, byhand.std_errors, rtol=1e-9)
     assert found.model.endswith("placebo in time")
@@ -51,27 +51,27 @@ def test_equals_the_fit_by_hand(spec: Any) -> None:
 
 def test_finds_nothing_but_violations() -> None:
     spec = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort")
-    clean = spec.fit(pm.Panel(draw(sigma_e=1e-9), "unit", "time"))
+    clean = spec.fit(pm.Panel(draw(sigma_e=1e-9), unit="unit", time="time"))
     np.testing.assert_allclose(pm.placebo_in_time(clean, earlier=2).params, 0, atol=1e-6)
     frame = draw(sigma_e=1e-9)
     frame["y"] += (frame["cohort"] == 5) * frame["time"]
-    found = pm.placebo_in_time(spec.fit(pm.Panel(frame, "unit", "time")), earlier=1)
+    found = pm.placebo_in_time(spec.fit(pm.Panel(frame, unit="unit", time="time")), earlier=1)
     assert found.params["att(4, 4)"] == pytest.approx(2, abs=1e-6)
 
 
 def test_columns_of_the_user_stay_as_they_are() -> None:
     frame = draw().assign(placebo=lambda d: d["z"])
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     fits = [pm.CallawaySantAnna(f"y ~ {x}", cohort="cohort").fit(panel) for x in ("z", "placebo")]
     found = [pm.placebo_in_time(fit, earlier=1).params for fit in fits]
     np.testing.assert_allclose(found[1], found[0], rtol=1e-12)
 
 
 def test_what_cannot_be_moved_is_refused() -> None:
-    panel = pm.Panel(draw(), "unit", "time")
+    panel = pm.Panel(draw(), unit="unit", time="time")
     fit = pm.TWFE("y ~ 1", cohort="cohort").fit(panel)
     with pytest.raises(SpecificationError, match="takes earlier="):
-        pm.placebo_in_time(fit, 4)
+        pm.placebo_in_time(fit, start=4)
     with pytest.raises(SpecificationError, match="earlier must be a whole number"):
         pm.placebo_in_time(fit, earlier=0)
     with pytest.raises(IdentificationError):
@@ -79,12 +79,14 @@ def test_what_cannot_be_moved_is_refused() -> None:
     ends = draw().assign(on=lambda d: d["treated"] * (d["time"] < d["cohort"] + 2))
     switching = pm.LocalProjectionsDiD(
         "y ~ 1", treatment="on", switching="first", window=(-1, 1)
-    ).fit(pm.Panel(ends, "unit", "time"))
+    ).fit(pm.Panel(ends, unit="unit", time="time"))
     with pytest.raises(IdentificationError, match="policies that stay, but treatment ends"):
         pm.placebo_in_time(switching, earlier=1)
     one = draw()
     one = one[one["cohort"].isna() | (one["unit"] == one.loc[one["cohort"] == 5, "unit"].min())]
-    synthetic = pm.SyntheticControl("y ~ 1", cohort="cohort").fit(pm.Panel(one, "unit", "time"))
+    synthetic = pm.SyntheticControl("y ~ 1", cohort="cohort").fit(
+        pm.Panel(one, unit="unit", time="time")
+    )
     with pytest.raises(SpecificationError, match="takes start="):
         pm.placebo_in_time(synthetic, earlier=1)
 
@@ -128,7 +130,7 @@ def test_units_fitted_exactly_tie_in_any_unit_of_measurement(change: Any) -> Non
     others = [np.setdiff1d(np.arange(1, 41), i) for i in range(41)]
     exact = sum(in_hull(before[others[i]], before[i]) for i in range(41))
     for rows in (frame, frame.assign(u=np.where(frame["u"] > 0, 41 - frame["u"], 0))):
-        panel = pm.Panel(rows.sample(frac=1, random_state=1), "u", "t")
+        panel = pm.Panel(rows.sample(frac=1, random_state=1), unit="u", time="t")
         found = pm.placebo_in_space(pm.SyntheticControl("y ~ 1", cohort="g").fit(panel))
         assert np.isinf(found.ratios["ratio"]).sum() == exact > 1
         assert found.pvalue == pytest.approx(exact / 41)
@@ -140,7 +142,7 @@ def test_units_fitted_exactly_tie_in_any_unit_of_measurement(change: Any) -> Non
 def test_many_donors_far_from_zero_are_weighted_as_near_it() -> None:
     frame = exact_frame(200, 20, 15)
     fits = [
-        pm.SyntheticControl("y ~ 1", cohort="g").fit(pm.Panel(f, "u", "t"))
+        pm.SyntheticControl("y ~ 1", cohort="g").fit(pm.Panel(f, unit="u", time="t"))
         for f in (frame, frame.assign(y=frame["y"] + 1e4))
     ]
     assert fits[1].params.to_numpy() == pytest.approx(fits[0].params.to_numpy(), abs=1e-7)

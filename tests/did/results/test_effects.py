@@ -171,6 +171,6 @@ def _panel() -> pm.Panel:
         pm.simulate.staggered(
             50, 6, {3: 0.3}, sampling=pm.simulate.Sampling(unbalanced=0.1), seed=1
         ),
-        "unit",
-        "time",
+        unit="unit",
+        time="time",
     )

@@ -11,7 +11,7 @@ from panelml.errors import SpecificationError
 
 
 def panel(frame: pd.DataFrame) -> pm.Panel:
-    return pm.Panel(frame, "unit", "time")
+    return pm.Panel(frame, unit="unit", time="time")
 
 
 @pytest.fixture(scope="module")

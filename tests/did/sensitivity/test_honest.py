@@ -270,7 +270,7 @@ def test_sets_cover_at_the_edge_of_what_is_possible(sign: float) -> None:
 
 def event() -> pm.results.effects.EffectResults:
     frame = pm.simulate.staggered(300, 8, {4: 0.4}, effect=1.0, seed=2)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     gt = pm.CallawaySantAnna("y ~ 1", cohort="cohort", base="universal").fit(panel)
     return gt.aggregate("event")
 
@@ -288,7 +288,7 @@ def test_event_studies_of_every_kind_are_taken() -> None:
 
 def test_what_is_no_event_study_is_refused() -> None:
     frame = pm.simulate.staggered(100, 6, {4: 0.4}, seed=2)
-    panel = pm.Panel(frame, "unit", "time")
+    panel = pm.Panel(frame, unit="unit", time="time")
     varying = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel)
     with pytest.raises(SpecificationError, match="base='universal'"):
         pm.honest_did(varying.aggregate("event"))
@@ -321,7 +321,9 @@ def test_a_singular_covariance_is_refused(method: Any) -> None:
 
 def staggered() -> pm.Panel:
     return pm.Panel(
-        pm.simulate.staggered(400, 8, {4: 0.3, 6: 0.3}, effect=1.0, seed=3), "unit", "time"
+        pm.simulate.staggered(400, 8, {4: 0.3, 6: 0.3}, effect=1.0, seed=3),
+        unit="unit",
+        time="time",
     )
 
 
@@ -439,7 +441,7 @@ def test_other_fits_are_refused_in_words() -> None:
     calls = [
         lambda: pm.honest_did(fixed),
         lambda: pm.pretrends_power(fixed),
-        lambda: pm.jackknife(fixed, "unit"),
+        lambda: pm.jackknife(fixed, clusters="unit"),
         lambda: pm.placebo_in_time(fixed, earlier=1),
         lambda: pm.event_study_plot(fixed),
         lambda: pm.event_study_plot(a=fixed),
@@ -460,7 +462,7 @@ def test_effects_measured_from_several_periods_are_refused() -> None:
     frame = pm.simulate.staggered(
         2000, 8, {3: 0.3, 5: 0.3}, seed=1, effect=1.0, adopters=pm.simulate.Adopters(trend=0.5)
     )
-    panel = pm.Panel(frame[frame["time"] != 4], "unit", "time")
+    panel = pm.Panel(frame[frame["time"] != 4], unit="unit", time="time")
     group = pm.CallawaySantAnna("y ~ 1", cohort="cohort", base="universal").fit(panel)
     assert group.references == (-2, -1)
     assert "compare with an earlier one: 5 with -2." in group.notes[-1]

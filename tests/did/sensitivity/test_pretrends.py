@@ -118,7 +118,7 @@ def test_shown_and_drawn() -> None:
 
 def test_results_are_taken_and_power_grows_with_the_slope() -> None:
     frame = pm.simulate.staggered(200, 8, {5: 0.4}, effect=1.0, seed=2)
-    event = pm.EventStudy("y ~ 1", cohort="cohort").fit(pm.Panel(frame, "unit", "time"))
+    event = pm.EventStudy("y ~ 1", cohort="cohort").fit(pm.Panel(frame, unit="unit", time="time"))
     found = pm.pretrends_power(event)
     assert found.slopes[0.5] < found.slopes[0.8]
     weaker = pm.pretrends_power(event, slope=0.5 * found.slopes[0.5])

@@ -126,7 +126,7 @@ def test_without_random_variance_they_are_those_of_least_squares(kind: str) -> N
     frame["y"] += np.arange(len(frame)) % 3
     mixed = pm.MixedModel("y ~ x1 + (1 | unit)").fit(frame)
     assert mixed.random.parts[0].cov[0, 0] == 0
-    pooled = pm.PooledOLS("y ~ x1").fit(pm.Panel(frame, "unit", "time"))
+    pooled = pm.PooledOLS("y ~ x1").fit(pm.Panel(frame, unit="unit", time="time"))
     for cov in (f"{kind}:unit", f"{kind}:state"):
         np.testing.assert_allclose(
             mixed.with_cov(cov).std_errors, pooled.with_cov(cov).std_errors, rtol=1e-8

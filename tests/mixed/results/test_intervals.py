@@ -146,7 +146,7 @@ def test_refusals() -> None:
         result.predict_interval(level=95)
     with pytest.raises(UnknownNameError, match="Subject"):
         result.predict_interval(pd.DataFrame({"age": [8.0]}), kind="conditional")
-    panel = pm.Panel(sleepstudy(), "Subject", "Days")
+    panel = pm.Panel(sleepstudy(), unit="Subject", time="Days")
     serial = pm.MixedModel("Reaction ~ Days + (1 | Subject)", residual="ar1").fit(panel)
     with pytest.raises(SpecificationError, match="independent residuals"):
         serial.rsquared_decomposition()

@@ -42,7 +42,9 @@ def test_absorbed_effects_are_marked(fits: dict[str, Results]) -> None:
 
 def test_combined_effects_are_marked(panel: pm.Panel) -> None:
     frame = panel.frame.to_native().assign(half=lambda d: d["nr"] % 2)
-    result = pm.FixedEffects("lwage ~ union | nr + half^year").fit(pm.Panel(frame, "nr", "year"))
+    result = pm.FixedEffects("lwage ~ union | nr + half^year").fit(
+        pm.Panel(frame, unit="nr", time="year")
+    )
     assert list(table(result).loc["fe"].index) == ["half^year", "nr"]
 
 

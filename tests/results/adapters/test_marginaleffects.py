@@ -44,12 +44,14 @@ def frame() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def random(frame: pd.DataFrame) -> Results:
     formula = "lwage ~ union * exper + I(exper**2) + educ + C(block) + region"
-    return pm.RandomEffects(formula).fit(pm.Panel(frame, "nr", "year"))
+    return pm.RandomEffects(formula).fit(pm.Panel(frame, unit="nr", time="year"))
 
 
 @pytest.fixture(scope="module")
 def fixed(frame: pd.DataFrame) -> Results:
-    return pm.FixedEffects("lwage ~ union * exper | nr + year").fit(pm.Panel(frame, "nr", "year"))
+    return pm.FixedEffects("lwage ~ union * exper | nr + year").fit(
+        pm.Panel(frame, unit="nr", time="year")
+    )
 
 
 def weighted(result: Results, **weights: float) -> tuple[float, float]:
@@ -161,7 +163,7 @@ def test_hypotheses(fixed: Results, random: Results) -> None:
 def test_predictions_without_a_level_are_refused(
     frame: pd.DataFrame, spec: pm.FixedEffects
 ) -> None:
-    model = spec.fit(pm.Panel(frame, "nr", "year")).to_marginaleffects()
+    model = spec.fit(pm.Panel(frame, unit="nr", time="year")).to_marginaleffects()
     with pytest.raises(SpecificationError, match="the level of the outcome is not among"):
         me.predictions(model)
     assert me.avg_slopes(model)["std_error"][0] > 0
@@ -169,7 +171,7 @@ def test_predictions_without_a_level_are_refused(
 
 @pytest.mark.parametrize("spec", [pm.Hybrid("lwage ~ union"), pm.PooledOLS("lwage ~ L(union)")])
 def test_slopes_through_other_rows_are_refused(frame: pd.DataFrame, spec: pm.PooledOLS) -> None:
-    result = spec.fit(pm.Panel(frame, "nr", "year"))
+    result = spec.fit(pm.Panel(frame, unit="nr", time="year"))
     model = result.to_marginaleffects()
     with pytest.raises(SpecificationError, match=r"tie a row to others of its unit"):
         me.avg_slopes(model)
@@ -177,7 +179,7 @@ def test_slopes_through_other_rows_are_refused(frame: pd.DataFrame, spec: pm.Poo
 
 
 def test_a_model_without_regressors(frame: pd.DataFrame) -> None:
-    result = pm.PooledOLS("lwage ~ 1").fit(pm.Panel(frame, "nr", "year"))
+    result = pm.PooledOLS("lwage ~ 1").fit(pm.Panel(frame, unit="nr", time="year"))
     found = me.hypotheses(result.to_marginaleffects())
     assert found["std_error"].to_list() == pytest.approx(list(result.std_errors))
 
@@ -228,7 +230,7 @@ def test_contrasts_are_against_the_reference_of_the_fit(name: str) -> None:
     )
     column = "k" if term == "k" else "g"
     frame[column] = frame[column].astype(dtype)
-    result = pm.PooledOLS(f"y ~ {term}").fit(pm.Panel(frame, "id", "t"))
+    result = pm.PooledOLS(f"y ~ {term}").fit(pm.Panel(frame, unit="id", time="t"))
     found = me.avg_comparisons(result.to_marginaleffects(), variables=column)
     assert found["contrast"].to_list() == contrasts
     means = frame.groupby(frame[column].astype(str))["y"].mean()

@@ -84,7 +84,7 @@ def test_sizes_covariance_and_notes_are_said(panel: pm.Panel) -> None:
 
 
 def test_weights_are_said() -> None:
-    panel = pm.Panel(grunfeld10(), "firm", "year")
+    panel = pm.Panel(grunfeld10(), unit="firm", time="year")
     text = str(pm.PooledOLS("inv ~ value", weights="w_obs").fit(panel))
     assert "Weights: w_obs (analytic)\n" in text
     assert "Absorbed" not in text
@@ -156,7 +156,7 @@ def test_what_is_not_defined_is_left_out(fits: dict[str, Results]) -> None:
 def test_a_perfect_fit_is_shown() -> None:
     frame = pd.DataFrame({"u": [0, 0, 1, 1, 2, 2], "t": [0, 1] * 3, "x": [1.0, 2, 4, 3, 7, 5]})
     frame["y"] = 1 + 2 * frame["x"]
-    text = str(pm.PooledOLS("y ~ x", cov="iid").fit(pm.Panel(frame, "u", "t")))
+    text = str(pm.PooledOLS("y ~ x", cov="iid").fit(pm.Panel(frame, unit="u", time="t")))
     assert row(text, "x")[0] == "2.000"
     assert "Test of the model" not in text or "n/a" not in text
 
@@ -174,7 +174,7 @@ def awkward() -> Results:
         "huge": "a column with a name of fifty characters, no less",
     }
     formula = "lwage ~ " + " + ".join(f"`{name}`" for name in names.values()) + " + C(group):union"
-    panel = pm.Panel(frame.rename(columns=names), "nr", "year")
+    panel = pm.Panel(frame.rename(columns=names), unit="nr", time="year")
     return pm.PooledOLS(formula + " + union" * 30, cov="cluster:nr+year").fit(panel)
 
 
@@ -204,7 +204,7 @@ def test_html_is_escaped_closed_and_says_the_same() -> None:
 
 def test_names_of_keys_and_weights_are_escaped_in_html() -> None:
     frame = grunfeld10().rename(columns={"firm": "<i>", "w_obs": "<w>"})
-    panel = pm.Panel(frame, "<i>", "year")
+    panel = pm.Panel(frame, unit="<i>", time="year")
     html = pm.FixedEffects("inv ~ value", weights="<w>").fit(panel)._repr_html_()
     texts = Visible(html).texts
     assert {"Units (<i>)", "Weights: <w> (analytic)", "Absorbed effects: <i>"} <= set(texts)

@@ -262,7 +262,7 @@ def test_latex_floats_with_a_caption(fits: dict[str, Results]) -> None:
 
 def test_latex_escapes_names_and_minus_signs(panel: pm.Panel) -> None:
     frame = panel.frame.to_native().assign(**{r"a_b%{x}\~^#$&": -panel.values("exper")})
-    result = pm.PooledOLS(r"lwage ~ `a_b%{x}\~^#$&`").fit(pm.Panel(frame, "nr", "year"))
+    result = pm.PooledOLS(r"lwage ~ `a_b%{x}\~^#$&`").fit(pm.Panel(frame, unit="nr", time="year"))
     text = pm.compare(result).to_latex()
     assert r"a\_b\%\{x\}\textbackslash{}\textasciitilde{}\textasciicircum{}\#\$\& &" in text
     assert " & $-$0.0" in text
