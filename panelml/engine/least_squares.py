@@ -30,6 +30,9 @@ class LeastSquares:
 
     Attributes
     ----------
+    sample : Sample
+    transform : Transform
+        What was done to its rows.
     names : tuple of str
         Parameters that were kept, the constant first.
     params : FloatArray, shape (k,)
@@ -47,6 +50,8 @@ class LeastSquares:
         Whether a constant was estimated.
     """
 
+    sample: Sample
+    transform: Transform
     names: tuple[str, ...]
     params: FloatArray
     bread: FloatArray
@@ -126,7 +131,16 @@ def least_squares(
     is_slope = solution.kept >= first
     slopes[solution.kept[is_slope] - first] = solution.coef[is_slope]
     return LeastSquares(
-        kept_names, params, basis @ solution.bread, basis, solution, slopes, notes, constant
+        sample=sample,
+        transform=transform,
+        names=kept_names,
+        params=params,
+        bread=basis @ solution.bread,
+        basis=basis,
+        solution=solution,
+        slopes=slopes,
+        notes=notes,
+        constant=constant,
     )
 
 

@@ -18,7 +18,7 @@ from panelml.data.sample import Sample
 from panelml.data.source.source import Source
 from panelml.engine.absorbing import Absorbed, absorb
 from panelml.engine.fold import capped, fold
-from panelml.engine.least_squares import least_squares
+from panelml.engine.least_squares import LeastSquares, least_squares
 from panelml.engine.sampling import make_sample, normalised, require_source
 from panelml.errors import (
     IdentificationError,
@@ -36,7 +36,9 @@ from panelml.results.assemble import (
 )
 from panelml.results.base import FitStatistics, Results
 from panelml.results.facts import Assumption, Facts
+from panelml.results.fit import Fit, regression_estimate
 from panelml.results.levels import AbsorbedEffects
+from panelml.results.prediction import Predictor
 
 __all__ = ["FixedEffects"]
 
@@ -81,8 +83,9 @@ class FixedEffects:
         sample, more = _singletons(sample, effects, drop=self.singletons == "drop")
         effects = tuple(_with_intercept(sample, effect, effects) for effect in effects)
         absorbed = absorb(sample, effects)
-        formula = replace(formula, effects=effects)
-        return _finish(self, formula, sample, absorbed, (*notes, *more))
+        assumption = Assumption.ANY_EFFECTS
+        facts = Facts("fixed", "Fixed effects", absorbed=effects, assumption=assumption)
+        return assemble(_finish(self, sample, absorbed, facts, (*notes, *more)), self.cov)
 
 
 def _spanned(formula: Formula, source: Source) -> Formula:
@@ -120,24 +123,47 @@ def _with_intercept(sample: Sample, effect: Effect, effects: tuple[Effect, ...])
 
 
 def _finish(
-    spec: FixedEffects, formula: Formula, sample: Sample, absorbed: Absorbed,
-    notes: tuple[str, ...],
-) -> Results:  # fmt: skip
-    effects = formula.effects or ()
-    moments = absorbed.moments
-    words = " + ".join(str(effect) for effect in effects)
+    spec: FixedEffects, sample: Sample, absorbed: Absorbed, facts: Facts, notes: tuple[str, ...]
+) -> Fit:
+    """Solve the regression of what is left of the rows, and describe it."""
+    moments, effects = absorbed.moments, facts.absorbed
+    words = facts.absorbed_words
     _require_variation(absorbed, words)
     solved = least_squares(
-        sample, absorbed.transform, absorbed.gram,
-        resolution=absorbed.resolution, absorbed=words,
-    )  # fmt: skip
-    n = round(moments.weight)
-    rank = absorbed.rank
+        sample,
+        absorbed.transform,
+        absorbed.gram,
+        resolution=absorbed.resolution,
+        absorbed=words,
+    )
+    n, rank = round(moments.weight), absorbed.rank
     counts = Counts(n, len(solved.names), False, effects, rank, effects_rank=rank)
-    rss, tss = solved.solution.rss, float(absorbed.gram[0, 0])
+    sigma2 = solved.solution.rss / max(counts.df_resid, 1)
     has_constant = any(effect.intercept for effect in effects)
     constant = solved.intercept(moments.overall.mean) if has_constant else 0.0
-    sigma2 = rss / max(counts.df_resid, 1)
+    return Fit(
+        spec=spec,
+        facts=facts,
+        estimate=regression_estimate(solved, counts, sigma2, absorbed=absorbed.plan),
+        params=solved.params,
+        statistics=_statistics(solved, absorbed, effects, sigma2=sigma2, constant=constant),
+        predictor=Predictor.of(sample, solved.slopes, constant),
+        notes=(*notes, *absorbed.notes, *solved.notes),
+        effects=AbsorbedEffects(effects, absorbed.plan),
+    )
+
+
+def _statistics(
+    solved: LeastSquares,
+    absorbed: Absorbed,
+    effects: tuple[Effect, ...],
+    *,
+    sigma2: float,
+    constant: float,
+) -> FitStatistics:
+    """Describe the fit; R-squared within is that of the regression."""
+    sample, moments, rss = solved.sample, absorbed.moments, solved.solution.rss
+    within = 1 - rss / float(absorbed.gram[0, 0])
     extras = {
         "sigma_e": float(np.sqrt(sigma2)),
         "constant": constant,
@@ -145,22 +171,17 @@ def _finish(
     }
     if effects == (Effect((sample.source.unit,)),):
         extras = {**_unit_effects(moments, solved.slopes, sigma2), **extras}
+    log_weight = log_weights(sample, moments.log_weight)
     statistics = describe(
-        sample, moments, solved.slopes, rss=rss, rsquared=1 - rss / tss,
-        loglik=gaussian_loglik(rss, n, log_weights(sample, moments.log_weight)), extras=extras,
-    )  # fmt: skip
-    statistics = statistics.with_measures({"rsquared_within": 1 - rss / tss})
+        solved,
+        moments,
+        rsquared=within,
+        loglik=gaussian_loglik(rss, round(moments.weight), log_weight),
+        extras=extras,
+    ).with_measures({"rsquared_within": within})
     if sample.weighting == "analytic":
-        statistics = _unweighted(statistics, sample, solved.slopes)
-    assumption = Assumption.ANY_EFFECTS
-    facts = Facts("fixed", "Fixed effects", absorbed=effects, assumption=assumption)
-    return assemble(
-        facts=facts, spec=spec, formula=formula, cov=spec.cov, sample=sample,
-        transform=absorbed.transform, solved=solved, sigma2=sigma2, counts=counts,
-        statistics=statistics, intercept=constant,
-        effects=AbsorbedEffects(effects, absorbed.plan), plan=absorbed.plan,
-        notes=(*notes, *absorbed.notes),
-    )  # fmt: skip
+        return _unweighted(statistics, sample, solved.slopes)
+    return statistics
 
 
 def _unit_effects(moments: PanelMoments, slopes: FloatArray, sigma2_e: float) -> dict[str, float]:

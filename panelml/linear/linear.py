@@ -9,12 +9,13 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked
+from panelml.core.equations import Grain
 from panelml.core.moments import CrossProducts, Gram, PanelMoments, Resolution
 from panelml.core.pair import Pair
 from panelml.core.transforms import BetweenTransform, Difference, Level
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.engine.fold import capped, fold
-from panelml.engine.least_squares import least_squares
+from panelml.engine.least_squares import LeastSquares, least_squares
 from panelml.engine.sampling import make_sample, require_source
 from panelml.errors import IdentificationError
 from panelml.inference.correction import Counts
@@ -30,6 +31,8 @@ from panelml.results.assemble import (
 )
 from panelml.results.base import Results
 from panelml.results.facts import Assumption, Facts
+from panelml.results.fit import Fit, predictor_of, regression_estimate
+from panelml.results.prediction import Predictor
 
 __all__ = ["Between", "FirstDifference", "PooledOLS"]
 
@@ -66,33 +69,11 @@ class PooledOLS:
         resolution = level_resolution(moments.overall, formula.intercept)
         require_outcome(float(gram[0, 0]), moments)
         solved = least_squares(sample, transform, gram, centre=centre, resolution=resolution)
-        n = round(moments.weight)
-        counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
-        rss = solved.solution.rss
-        tss = float(gram[0, 0])
-        statistics = describe(
-            sample,
-            moments,
-            solved.slopes,
-            rss=rss,
-            rsquared=1 - rss / tss,
-            loglik=gaussian_loglik(rss, n, log_weights(sample, moments.log_weight)),
-            extras={"sigma": _sigma(rss, counts)},
+        observations = Observations(
+            round(moments.weight), float(gram[0, 0]), log_weights(sample, moments.log_weight)
         )
-        return assemble(
-            facts=Facts("pooled", "Pooled OLS", assumption=Assumption.NO_EFFECTS),
-            spec=self,
-            formula=formula,
-            cov=self.cov,
-            sample=sample,
-            transform=transform,
-            solved=solved,
-            sigma2=rss / max(counts.df_resid, 1),
-            counts=counts,
-            statistics=statistics,
-            intercept=float(solved.params[0]) if solved.constant else 0.0,
-            notes=notes,
-        )
+        facts = Facts("pooled", "Pooled OLS", assumption=Assumption.NO_EFFECTS)
+        return assemble(_fit(self, facts, solved, moments, observations, notes), self.cov)
 
 
 @checked
@@ -141,33 +122,11 @@ class Between:
         resolution = level_resolution(products, formula.intercept)
         require_outcome(float(gram[0, 0]), moments, " between units")
         solved = least_squares(sample, transform, gram, centre=centre, resolution=resolution)
-        counts = Counts(means.n_units, len(solved.names) - solved.constant, solved.constant)
-        rss = solved.solution.rss
-        statistics = describe(
-            sample,
-            moments,
-            solved.slopes,
-            rss=rss,
-            rsquared=1 - rss / float(gram[0, 0]),
-            loglik=gaussian_loglik(rss, means.n_units, log_weight),
-            extras={"sigma": _sigma(rss, counts)},
-            unit_weights=unit_weights,
+        observations = Observations(
+            means.n_units, float(gram[0, 0]), log_weight, unit_weights, grain="unit"
         )
-        return assemble(
-            facts=Facts("between", "Between", assumption=Assumption.UNRELATED_MEANS),
-            spec=self,
-            formula=formula,
-            cov=self.cov,
-            sample=sample,
-            transform=transform,
-            solved=solved,
-            sigma2=rss / max(counts.df_resid, 1),
-            counts=counts,
-            statistics=statistics,
-            intercept=float(solved.params[0]) if solved.constant else 0.0,
-            notes=notes,
-            grain="unit",
-        )
+        facts = Facts("between", "Between", assumption=Assumption.UNRELATED_MEANS)
+        return assemble(_fit(self, facts, solved, moments, observations, notes), self.cov)
 
 
 @checked
@@ -214,35 +173,78 @@ class FirstDifference:
             absorbed="consecutive periods",
             resolution=_change_resolution(moments, self.drift),
         )
-        counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
-        rss = solved.solution.rss
         skipped = moments.n - moments.n_units - changes.rows
         if skipped:
             notes += (f"{skipped:,} changes across gaps in time were left out.",)
-        statistics = describe(
-            sample,
-            moments,
-            solved.slopes,
-            rss=rss,
-            rsquared=1 - rss / _total(changes, self.drift),
-            loglik=gaussian_loglik(rss, n, log_weights(sample, changes.log_weight)),
-            extras={"sigma": _sigma(rss, counts)},
+        observations = Observations(
+            n, _total(changes, self.drift), log_weights(sample, changes.log_weight)
         )
+        facts = Facts("differences", "First differences")
+        fit = _fit(self, facts, solved, moments, observations, notes)
         mean = moments.overall.mean
-        return assemble(
-            facts=Facts("differences", "First differences"),
-            spec=self,
-            formula=formula,
-            cov=self.cov,
-            sample=sample,
-            transform=transform,
-            solved=solved,
-            sigma2=rss / max(counts.df_resid, 1),
-            counts=counts,
-            statistics=replace(statistics, nobs=n),
-            intercept=float(mean[0] - solved.slopes @ mean[1:]),
-            notes=notes,
+        fit = replace(
+            fit,
+            statistics=replace(fit.statistics, nobs=n),
+            predictor=Predictor.of(
+                sample, solved.slopes, float(mean[0] - solved.slopes @ mean[1:])
+            ),
         )
+        return assemble(fit, self.cov)
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What least squares counts as observations.
+
+    Attributes
+    ----------
+    count : int
+    squares : float
+        Total sum of squares of the outcome.
+    log_weight : float
+        Sum of the logarithms of weights that are inverse variances.
+    unit_weights : FloatArray, shape (g,), or None
+        By which units count in the R-squared between them; None for equally.
+    grain : {"row", "unit"}
+        Whether they are rows, or means of units.
+    """
+
+    count: int
+    squares: float
+    log_weight: float
+    unit_weights: FloatArray | None = None
+    grain: Grain = "row"
+
+
+def _fit(
+    spec: PooledOLS | Between | FirstDifference,
+    facts: Facts,
+    solved: LeastSquares,
+    moments: PanelMoments,
+    observations: Observations,
+    notes: tuple[str, ...],
+) -> Fit:
+    """Describe a solved regression."""
+    n, rss = observations.count, solved.solution.rss
+    counts = Counts(n, len(solved.names) - solved.constant, solved.constant)
+    sigma2 = rss / max(counts.df_resid, 1)
+    statistics = describe(
+        solved,
+        moments,
+        rsquared=1 - rss / observations.squares,
+        loglik=gaussian_loglik(rss, n, observations.log_weight),
+        extras={"sigma": float(np.sqrt(sigma2))},
+        unit_weights=observations.unit_weights,
+    )
+    return Fit(
+        spec=spec,
+        facts=facts,
+        estimate=regression_estimate(solved, counts, sigma2, grain=observations.grain),
+        params=solved.params,
+        statistics=statistics,
+        predictor=predictor_of(solved),
+        notes=(*notes, *solved.notes),
+    )
 
 
 def _level_gram(products: CrossProducts, constant: bool) -> FloatArray:
@@ -271,7 +273,3 @@ def _total(changes: Gram, drift: bool) -> float:
 def _change_resolution(moments: PanelMoments, drift: bool) -> Resolution:
     """What float64 resolves of changes, as of what else varies within units."""
     return moments.resolution.insert(1) if drift else moments.resolution
-
-
-def _sigma(rss: float, counts: Counts) -> float:
-    return float(np.sqrt(rss / max(counts.df_resid, 1)))

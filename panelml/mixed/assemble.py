@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
-from panelml.data.formula.formula import Formula
 from panelml.data.sample import Sample
 from panelml.engine.least_squares import LeastSquares, dropped_notes, parameter_names
 from panelml.errors import SpecificationError
 from panelml.inference.correction import Counts
-from panelml.inference.covariance import CovLike
+from panelml.inference.covariance import CovLike, Estimate
 from panelml.mixed.fit.cluster_leverage import MixedLeverage
 from panelml.mixed.fit.multilevel import LevelCurvature
 from panelml.mixed.fit.residual_curvature import ResidualCurvature
@@ -22,15 +22,33 @@ from panelml.mixed.results.mixed_results import MixedResults
 from panelml.mixed.results.residual import ResidualPart
 from panelml.results.assemble import assemble, describe
 from panelml.results.facts import Facts
+from panelml.results.fit import Fit, predictor_of, regression_estimate
 
 __all__ = ["fit_mixed"]
 
 
+class MixedSpec(Protocol):
+    """A specification of a mixed model."""
+
+    @property
+    def reml(self) -> bool:
+        """Whether the likelihood is the restricted one."""
+        ...
+
+    @property
+    def cov(self) -> CovLike:
+        """The covariance of the results."""
+        ...
+
+
 def fit_mixed(
-    spec: object, model: str, formula: Formula, sample: Sample,
-    groups: tuple[tuple[str, ...], ...], *, restricted: bool, cov: CovLike, notes: tuple[str, ...],
+    spec: MixedSpec,
+    model: str,
+    sample: Sample,
+    groups: tuple[tuple[str, ...], ...],
+    notes: tuple[str, ...],
     plan: ResidualPlan | None = None,
-) -> MixedResults:  # fmt: skip
+) -> MixedResults:
     """Fit a mixed model to a sample, and put its results together.
 
     See ``panelml.mixed.fit.sample_fit.fit_sample`` for the parameters and the errors.
@@ -47,27 +65,31 @@ def fit_mixed(
         )
     # The results of mixed models know intercepts, fixed and random ones, by this name.
     parameter_names(sample.names, constant=True)
-    fit = fit_sample(sample, groups, restricted=restricted, plan=plan)
-    residual = ResidualPart.of(fit.residual) if fit.residual else None
-    solved, random = _solved(fit, formula.intercept), RandomCoefficients.of(fit)
-    counts = Counts(
-        fit.levels.nobs, len(solved.names) - solved.constant, solved.constant, normal=True
+    optimum = fit_sample(sample, groups, restricted=spec.reml, plan=plan)
+    random = RandomCoefficients.of(optimum)
+    residual = ResidualPart.of(optimum.residual) if optimum.residual else None
+    solved = _solved(optimum, sample.design.formula.intercept)
+    extras = random.extras() | (residual.extras() if residual else {})
+    fit = Fit(
+        spec=spec,
+        facts=_facts(model, random, residual),
+        estimate=_estimate(optimum, solved),
+        params=solved.params,
+        statistics=describe(solved, optimum.moments, loglik=random.loglik, extras=extras),
+        predictor=predictor_of(solved),
+        notes=(*notes, *random.notes(), *(residual.notes() if residual else ()), *solved.notes),
+        effects=random,
     )
-    at = fit.levels.optimum.criterion
-    statistics = describe(
-        sample, fit.moments, solved.slopes, rss=at.sigma2 * at.df,
-        loglik=random.loglik,
-        extras=random.extras() | (residual.extras() if residual else {}),
-    )  # fmt: skip
-    base = assemble(
-        facts=_facts(model, random, residual), spec=spec, formula=formula,
-        cov=cov, sample=sample, transform=fit.levels.prediction, solved=solved,
-        sigma2=at.sigma2, counts=counts, statistics=statistics,
-        intercept=float(solved.params[0]) if solved.constant else 0.0, effects=random,
-        notes=(*notes, *random.notes(), *(residual.notes() if residual else ())),
-        curvature=_curvature(fit), leverage=MixedLeverage(fit.levels.prediction),
-    )  # fmt: skip
-    return MixedResults.of(base, random, residual)
+    return MixedResults.of(assemble(fit, spec.cov), random, residual)
+
+
+def _estimate(optimum: MultilevelFit, solved: LeastSquares) -> Estimate:
+    """Describe the fixed coefficients to covariances, and the likelihood that they maximise."""
+    slopes = len(solved.names) - solved.constant
+    counts = Counts(optimum.levels.nobs, slopes, solved.constant, normal=True)
+    estimate = regression_estimate(solved, counts, optimum.levels.optimum.criterion.sigma2)
+    leverage = MixedLeverage(optimum.levels.prediction)
+    return replace(estimate, curvature=_curvature(optimum), leverage=leverage)
 
 
 def _facts(model: str, random: RandomCoefficients, residual: ResidualPart | None) -> Facts:
@@ -87,13 +109,25 @@ def _solved(fit: MultilevelFit, constant: bool) -> LeastSquares:
     slopes[chosen.kept] = params[int(constant) :]
     kept_names = (("Intercept",) if constant else ()) + tuple(names[j] for j in chosen.kept)
     solution = replace(
-        chosen, coef=at.coef, bread=at.phi, rss=at.sigma2 * at.df,
-        kept=np.arange(at.coef.size), doubtful=False,
-    )  # fmt: skip
+        chosen,
+        coef=at.coef,
+        bread=at.phi,
+        rss=at.sigma2 * at.df,
+        kept=np.arange(at.coef.size),
+        doubtful=False,
+    )
     return LeastSquares(
-        kept_names, params, columns.fixed_back @ at.phi, columns.fixed_back, solution, slopes,
-        dropped_notes(chosen, names, ""), constant,
-    )  # fmt: skip
+        sample=fit.sample,
+        transform=fit.levels.prediction,
+        names=kept_names,
+        params=params,
+        bread=columns.fixed_back @ at.phi,
+        basis=columns.fixed_back,
+        solution=solution,
+        slopes=slopes,
+        notes=dropped_notes(chosen, names, ""),
+        constant=constant,
+    )
 
 
 def _curvature(fit: MultilevelFit) -> LevelCurvature | ResidualCurvature:

@@ -83,17 +83,7 @@ class MixedModel:
             tuple(dict.fromkeys((*groups[1:], *keys))),
             slopes,
         )
-        return fit_mixed(
-            self,
-            "Mixed model",
-            formula,
-            sample,
-            groups,
-            restricted=self.reml,
-            cov=self.cov,
-            notes=notes,
-            plan=plan,
-        )
+        return fit_mixed(self, "Mixed model", sample, groups, notes, plan)
 
 
 def _groups(

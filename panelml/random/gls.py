@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
 import numpy as np
 
 from panelml._typing import FloatArray, VarianceMethod
 from panelml.core.moments import PanelMoments
 from panelml.core.transforms import QuasiDemean
-from panelml.data.formula.formula import Formula
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.engine.least_squares import LeastSquares, least_squares
@@ -32,68 +35,123 @@ from panelml.results.assemble import (
 )
 from panelml.results.base import Results
 from panelml.results.facts import Facts
+from panelml.results.fit import Fit, predictor_of, regression_estimate
 from panelml.results.levels import RandomIntercepts
+from panelml.results.prediction import EffectModel
 
-__all__ = ["counts_of", "fit_random", "quasi_gram", "weighted_loglik"]
+__all__ = ["EstimatedErrors", "fit_random", "gls_fit", "quasi_gram"]
+
+
+class RandomSpec(Protocol):
+    """A specification of random effects."""
+
+    @property
+    def method(self) -> VarianceMethod:
+        """Estimator of the variance components."""
+
+    @property
+    def cov(self) -> CovLike:
+        """The covariance of the results."""
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatedErrors:
+    """Estimated variance components, as results report them.
+
+    Attributes
+    ----------
+    sigma2 : float
+        Variance by which the model scales the inverse cross-products of its regression.
+    loglik : float, or None
+        Log-likelihood, where the method has one.
+    extras : dict of str to float
+        Standard deviations and shares, by the names of their measures.
+    effects : EffectModel
+        The random effects' predictions.
+    notes : tuple of str
+    """
+
+    sigma2: float
+    loglik: float | None
+    extras: Mapping[str, float]
+    effects: EffectModel
+    notes: tuple[str, ...]
 
 
 def fit_random(
-    spec: object,
+    spec: RandomSpec,
     facts: Facts,
-    formula: Formula,
     sample: Sample,
-    method: VarianceMethod,
-    cov: CovLike,
     notes: tuple[str, ...],
     levels: Sample | None = None,
-    *,
-    mundlak: bool = False,
 ) -> Results:
     """Estimate the variance components and generalised least squares on a sample.
 
-    The components come from the regressors of ``levels`` where it is given; coefficients of means
-    are read as ``mundlak`` says.
+    The components come from the regressors of ``levels`` where it is given; Mundlak's
+    coefficients of means are how much effects between units differ.
 
     Raises
     ------
     IdentificationError
         If a variance is not identified.
     """
+    constant = sample.design.formula.intercept
     moments = fold(sample, PanelMoments.of)
     require_outcome(float(moments.overall.centred[0, 0]), moments)
     observed = moments if levels is None else fold(levels, PanelMoments.of)
-    observed = exact_moments(levels or sample, observed, constant=formula.intercept)
-    components = estimate_components(observed, method, constant=formula.intercept)
-    centre = moments.overall.mean if formula.intercept else np.zeros_like(moments.overall.mean)
-    transform = QuasiDemean(
-        centre, components.sigma2_u, components.sigma2_e, constant=formula.intercept
-    )
+    observed = exact_moments(levels or sample, observed, constant=constant)
+    components = estimate_components(observed, spec.method, constant=constant)
+    centre = moments.overall.mean if constant else np.zeros_like(moments.overall.mean)
+    transform = QuasiDemean(centre, components.sigma2_u, components.sigma2_e, constant=constant)
     gram = quasi_gram(moments, transform)
-    resolution = level_resolution(moments.overall, formula.intercept)
+    resolution = level_resolution(moments.overall, constant)
     solved = least_squares(sample, transform, gram, centre=centre, resolution=resolution)
-    # Predictions are made from the deviations and means that were regressed on.
-    intercept = float(solved.params[0]) if solved.constant else 0.0
-    if mundlak:
-        solved = as_mundlak(solved, gram, centre, sample.names)
-    counts = counts_of(moments, solved)
     # Moment methods scale by the residual variance of the transformed regression, as Stata and
     # plm do; likelihood methods have estimated the variance.
     sigma2 = components.sigma2_e
-    if method not in ("ml", "reml"):
-        sigma2 = solved.solution.rss / max(counts.df_resid, 1)
+    if spec.method not in ("ml", "reml"):
+        sigma2 = solved.solution.rss / max(counts_of(moments, solved).df_resid, 1)
+    errors = EstimatedErrors(
+        sigma2,
+        components.loglik,
+        component_extras(components, transform, moments.means.weight),
+        RandomIntercepts(components.sigma2_u, components.sigma2_e),
+        component_notes(components),
+    )
+    predictor = predictor_of(solved)
+    if facts.kind == "mundlak":
+        solved = as_mundlak(solved, gram, centre, sample.names)
+    fit = gls_fit(spec, facts, solved, moments, errors, notes)
+    # Predictions are made from the deviations and means that were regressed on.
+    return assemble(replace(fit, predictor=predictor), spec.cov)
+
+
+def gls_fit(
+    spec: RandomSpec,
+    facts: Facts,
+    solved: LeastSquares,
+    moments: PanelMoments,
+    errors: EstimatedErrors,
+    notes: tuple[str, ...],
+) -> Fit:
+    """Describe generalised least squares with estimated variance components."""
     statistics = describe(
-        sample, moments, solved.slopes, rss=solved.solution.rss,
+        solved,
+        moments,
         rsquared=level_rsquared(moments, solved.slopes).get("rsquared_overall"),
-        loglik=weighted_loglik(components.loglik, sample, moments),
-        extras=component_extras(components, transform, moments.means.weight),
-    )  # fmt: skip
-    return assemble(
-        facts=facts, spec=spec, formula=formula, cov=cov, sample=sample, transform=transform,
-        solved=solved, sigma2=sigma2, counts=counts,
-        statistics=statistics, intercept=intercept,
-        effects=RandomIntercepts(components.sigma2_u, components.sigma2_e),
-        notes=(*notes, *component_notes(components)),
-    )  # fmt: skip
+        loglik=weighted_loglik(errors.loglik, solved.sample, moments),
+        extras=errors.extras,
+    )
+    return Fit(
+        spec=spec,
+        facts=facts,
+        estimate=regression_estimate(solved, counts_of(moments, solved), errors.sigma2),
+        params=solved.params,
+        statistics=statistics,
+        predictor=predictor_of(solved),
+        notes=(*notes, *errors.notes, *solved.notes),
+        effects=errors.effects,
+    )
 
 
 def weighted_loglik(loglik: float | None, sample: Sample, moments: PanelMoments) -> float | None:

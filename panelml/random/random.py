@@ -11,7 +11,6 @@ import numpy as np
 from panelml._typing import VarianceMethod
 from panelml.arguments import checked
 from panelml.core.moments import PanelMoments
-from panelml.data.formula.formula import Formula
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
 from panelml.engine.fold import capped, fold
@@ -23,23 +22,17 @@ from panelml.random.core.outcome import exact_two_way
 from panelml.random.core.twoway import TwoWayMoments, TwoWayQuasiDemean
 from panelml.random.core.twoway_components import estimate_two_way
 from panelml.random.gls import (
-    counts_of,
+    EstimatedErrors,
     fit_random,
+    gls_fit,
     require_few_periods,
-    weighted_loglik,
 )
 from panelml.random.results.components import (
     two_way_extras,
     two_way_notes,
 )
 from panelml.random.results.crossed import CrossedIntercepts
-from panelml.results.assemble import (
-    assemble,
-    describe,
-    level_resolution,
-    level_rsquared,
-    plain_formula,
-)
+from panelml.results.assemble import assemble, level_resolution, plain_formula
 from panelml.results.base import Results
 from panelml.results.facts import Assumption, Facts
 
@@ -87,19 +80,17 @@ class RandomEffects:
         formula = plain_formula(self.formula, "RandomEffects")
         sample, notes = make_sample(require_source(data), formula, parse_weights(self.weights))
         if self.time_effects:
-            return fit_two_way(self, formula, sample, notes)
+            return fit_two_way(self, sample, notes)
         facts = Facts(
             "random",
             "Random effects",
             random=((sample.source.unit,),),
             assumption=Assumption.RANDOM_UNITS,
         )
-        return fit_random(self, facts, formula, sample, self.method, self.cov, notes)
+        return fit_random(self, facts, sample, notes)
 
 
-def fit_two_way(
-    spec: RandomEffects, formula: Formula, sample: Sample, notes: tuple[str, ...]
-) -> Results:
+def fit_two_way(spec: RandomEffects, sample: Sample, notes: tuple[str, ...]) -> Results:
     """Estimate random effects of units and periods on a sample.
 
     Raises
@@ -111,7 +102,7 @@ def fit_two_way(
     """
     require_few_periods(sample)
     moments = fold(sample, PanelMoments.of)
-    constant = formula.intercept
+    constant = sample.design.formula.intercept
     centre = moments.overall.mean if constant else np.zeros_like(moments.overall.mean)
     two_way = fold(sample, partial(TwoWayMoments.of, centre=centre, constant=constant))
     exact = exact_two_way(sample, moments, two_way, constant=constant)
@@ -124,33 +115,17 @@ def fit_two_way(
     solved = least_squares(
         sample, transform, system.gram(ratio), centre=centre, resolution=resolution
     )
-    counts = counts_of(moments, solved)
-    statistics = describe(
-        sample,
-        moments,
-        solved.slopes,
-        rss=solved.solution.rss,
-        rsquared=level_rsquared(moments, solved.slopes).get("rsquared_overall"),
-        loglik=weighted_loglik(components.loglik, sample, moments),
-        extras=two_way_extras(components, moments.means.weight),
+    errors = EstimatedErrors(
+        components.sigma2_e,
+        components.loglik,
+        two_way_extras(components, moments.means.weight),
+        CrossedIntercepts(components.sigma2_u, components.sigma2_t, components.sigma2_e),
+        two_way_notes(components),
     )
-    return assemble(
-        facts=Facts(
-            "random",
-            "Two-way random effects",
-            random=((sample.source.unit,), (sample.source.time,)),
-            assumption=Assumption.RANDOM_UNITS_AND_PERIODS,
-        ),
-        spec=spec,
-        formula=formula,
-        cov=spec.cov,
-        sample=sample,
-        transform=transform,
-        solved=solved,
-        sigma2=components.sigma2_e,
-        counts=counts,
-        statistics=statistics,
-        intercept=float(solved.params[0]) if solved.constant else 0.0,
-        effects=CrossedIntercepts(components.sigma2_u, components.sigma2_t, components.sigma2_e),
-        notes=(*notes, *two_way_notes(components)),
+    facts = Facts(
+        "random",
+        "Two-way random effects",
+        random=((sample.source.unit,), (sample.source.time,)),
+        assumption=Assumption.RANDOM_UNITS_AND_PERIODS,
     )
+    return assemble(gls_fit(spec, facts, solved, moments, errors, notes), spec.cov)

@@ -153,17 +153,7 @@ def _fit_slopes(spec: Hybrid, random: str, data: Any) -> Results:
     sample, notes = make_sample(panel, formula, parse_weights(spec.weights), keys, slopes)
     centring = spec.interactions or "double-demeaned"
     split, said = split_means(sample, "within-between", centring)
-    return fit_mixed(
-        spec,
-        HYBRID,
-        formula,
-        split,
-        (term.group,),
-        restricted=spec.reml,
-        cov=spec.cov,
-        notes=(*said, *notes),
-        plan=plan,
-    )
+    return fit_mixed(spec, HYBRID, split, (term.group,), (*said, *notes), plan)
 
 
 def _fit(
@@ -180,8 +170,5 @@ def _fit(
     levels = split_means(sample, "levels")[0] if by_effects else None
     split, said = split_means(sample, form, interactions)
     notes = (*said, *notes)
-    mundlak = form == "mundlak"
     facts = replace(facts, random=((sample.source.unit,),))
-    return fit_random(
-        spec, facts, formula, split, spec.method, spec.cov, notes, levels, mundlak=mundlak
-    )
+    return fit_random(spec, facts, split, notes, levels)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.core.absorb_plan import AbsorbPlan
-from panelml.core.equations import Grain, LeastSquaresEquation
 from panelml.core.moments import CrossProducts, PanelMoments, Resolution
-from panelml.core.transforms import Transform
 from panelml.data.formula.formula import Formula, parse_formula
 from panelml.data.sample import Sample
 from panelml.engine.least_squares import LeastSquares
 from panelml.errors import IdentificationError, SpecificationError
-from panelml.inference.correction import Counts
-from panelml.inference.covariance import CovLike, Estimate, estimate_covariance
-from panelml.inference.estimate import ClusterLeverage
-from panelml.inference.influence import Influence
-from panelml.inference.likelihood import Curvature
+from panelml.inference.covariance import CovLike, estimate_covariance
 from panelml.inference.wald import Wald
 from panelml.results.base import Attached, FitStatistics, Results, named
-from panelml.results.facts import Facts
+from panelml.results.fit import Fit
 from panelml.results.measures import Measures
-from panelml.results.prediction import EffectModel, Predictor
 
 __all__ = [
     "assemble",
@@ -59,14 +53,12 @@ def level_resolution(products: CrossProducts, constant: bool) -> Resolution | No
 
 
 def describe(
-    sample: Sample,
+    solved: LeastSquares,
     moments: PanelMoments,
-    slopes: FloatArray,
     *,
-    rss: float,
     rsquared: float | None = None,
     loglik: float | None = None,
-    extras: dict[str, float],
+    extras: Mapping[str, float],
     unit_weights: FloatArray | None = None,
 ) -> FitStatistics:
     """Compute sizes and measures of fit from the moments of outcome and regressors.
@@ -74,7 +66,7 @@ def describe(
     Units count equally in the R-squared between them, or by ``unit_weights``, shape (g,). What is
     None the model does not have.
     """
-    rows = moments.means.rows
+    sample, rows = solved.sample, moments.means.rows
     periods = sample.level_rows((sample.source.time,)) > 0
     return FitStatistics(
         nobs=round(moments.weight),
@@ -84,9 +76,9 @@ def describe(
         measures=Measures.of(
             {
                 "rsquared": rsquared,
-                **level_rsquared(moments, slopes, unit_weights),
+                **level_rsquared(moments, solved.slopes, unit_weights),
                 "loglik": loglik,
-                "rss": rss,
+                "rss": solved.solution.rss,
                 **extras,
             }
         ),
@@ -149,68 +141,30 @@ def log_weights(sample: Sample, total: float) -> float:
     return total if sample.weighting == "analytic" else 0.0
 
 
-def assemble(
-    *,
-    facts: Facts,
-    spec: object,
-    formula: Formula,
-    cov: CovLike,
-    sample: Sample,
-    transform: Transform,
-    solved: LeastSquares,
-    sigma2: float,
-    counts: Counts,
-    statistics: FitStatistics,
-    intercept: float,
-    effects: EffectModel | None = None,
-    plan: AbsorbPlan | None = None,
-    grain: Grain = "row",
-    notes: tuple[str, ...] = (),
-    curvature: Curvature | None = None,
-    leverage: ClusterLeverage | None = None,
-) -> Results:
-    """Put a fit together and estimate its covariance.
+def assemble(fit: Fit, cov: CovLike) -> Results:
+    """Estimate the covariance of a fit, and put its results together.
 
     Raises
     ------
     IdentificationError
         If there are no more rows than parameters.
     """
-    _require_degrees(counts)
-    equation = LeastSquaresEquation(
-        transform,
-        solved.solution.coef,
-        solved.solution.kept,
-        solved.bread,
-        frequency=sample.weighting == "frequency" and grain == "row",
-        grain=grain,
-        absorbed=plan,
-    )
-    influence, model_cov = Influence(sample, equation), solved.model_cov(sigma2)
-    estimate = Estimate(tuple(solved.names), influence, model_cov, counts, curvature, leverage)
-    outcome = sample.design.outcome
+    fit.require_degrees()
+    estimate = fit.estimate
     return Results(
-        facts=facts,
-        spec=spec,
-        params=named(solved.params, solved.names, "param"),
-        inference=Wald(solved.params, estimate_covariance(cov, estimate)),
-        counts=counts,
-        statistics=statistics,
-        predictor=Predictor.of(sample, solved.slopes, intercept),
-        depvar=outcome.names[0] if outcome else "",
-        formula=formula.text,
-        weights=str(sample.weights) if sample.weights else "",
-        fit_notes=(*notes, *solved.notes),
-        _attached=Attached(estimate, effects),
+        facts=fit.facts,
+        spec=fit.spec,
+        params=named(fit.params, estimate.names, "param"),
+        inference=Wald(fit.params, estimate_covariance(cov, estimate)),
+        counts=estimate.counts,
+        statistics=fit.statistics,
+        predictor=fit.predictor,
+        depvar=fit.depvar,
+        formula=fit.formula,
+        weights=fit.weights,
+        fit_notes=fit.notes,
+        _attached=Attached(estimate, fit.effects),
     )
-
-
-def _require_degrees(counts: Counts) -> None:
-    if counts.df_resid <= 0:
-        raise IdentificationError(
-            f"{counts.nobs} observations are too few for {counts.nobs - counts.df_resid} "
-            "parameters (absorbed effects included): no degrees of freedom are left."
-        )
 
 
 def _squared_correlation(c: FloatArray, slopes: FloatArray, floor: FloatArray) -> float:
