@@ -184,8 +184,10 @@ def draw_bootstrap(
         raise ConvergenceError(f"{failed} of {reps} refits did not converge.")
     draws = pd.DataFrame.from_dict(rows, orient="index").rename_axis("draw")
     notes = (f"{failed} of {reps} refits did not converge and are left out.",) if failed else ()
-    found = of(estimate)
-    return Bootstrap(found, draws[list(found.index)], (*notes, *_boundary_notes(found, draws)))
+    estimates = of(estimate)
+    return Bootstrap(
+        estimates, draws[list(estimates.index)], (*notes, *_boundary_notes(estimates, draws))
+    )
 
 
 def _boundary_notes(estimate: pd.Series[float], draws: pd.DataFrame) -> tuple[str, ...]:

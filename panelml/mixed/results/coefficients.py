@@ -138,17 +138,17 @@ class FactorCoefficients:
 
         ``whole`` is the covariance of all random coefficients, shape (q, q).
         """
-        at = self.random
+        places = self.random
         for a, label in enumerate(self.labels):
             value = float(self.cov[a, a])
-            error = errors.single[at[a], at[a]] if errors and value > 0 else np.nan
+            error = errors.single[places[a], places[a]] if errors and value > 0 else np.nan
             bounds = variance_interval(value, error, level)
             yield (self.name, label, "", value, self.deviations[a], error, *bounds)
         for (a, b), correlation in self.correlations().items():
             error, bounds = np.nan, (np.nan, np.nan)
             if errors and np.isfinite(correlation):
-                error = errors.single[at[a], at[b]]
-                bounds = correlation_interval(errors, whole, (at[a], at[b]), level)[1:]
+                error = errors.single[places[a], places[b]]
+                bounds = correlation_interval(errors, whole, (places[a], places[b]), level)[1:]
             pair = (self.labels[a], self.labels[b])
             yield (self.name, *pair, self.cov[a, b], correlation, error, *bounds)
 
@@ -206,17 +206,17 @@ class RandomCoefficients:
     def of(cls, fit: MultilevelFit) -> RandomCoefficients:
         """Carry the working coefficients of a fit over to the user's."""
         optimum, columns, layout = fit.levels.optimum, fit.columns, fit.layout
-        at, relative, back = optimum.criterion, fit.levels.relative, columns.random_back
-        cov = at.sigma2 * _without_zeros(back @ relative @ back.T, back)
+        state, relative, back = optimum.criterion, fit.levels.relative, columns.random_back
+        cov = state.sigma2 * _without_zeros(back @ relative @ back.T, back)
         parts = tuple(
             FactorCoefficients.of(factor, layout.labels, columns, cov, relative)
             for factor in layout.factors
         )
-        deviance = at.deviance + (2 * columns.log_scale if fit.restricted else 0.0)
+        deviance = state.deviance + (2 * columns.log_scale if fit.restricted else 0.0)
         return cls(
             parts,
             fit.levels.prediction,
-            at.sigma2,
+            state.sigma2,
             -deviance / 2,
             Certificate(optimum.converged, optimum.decrement, optimum.cone, optimum.evaluations),
             columns,
@@ -282,13 +282,13 @@ class RandomCoefficients:
 
     def extras(self) -> dict[str, float]:
         """Standard deviations and correlations, by readable names."""
-        found: dict[str, float] = {}
+        named: dict[str, float] = {}
         for part in self.parts:
             for label, deviation in zip(part.labels, part.deviations, strict=True):
-                found[f"sd({label} | {part.name})"] = float(deviation)
+                named[f"sd({label} | {part.name})"] = float(deviation)
             for (a, b), correlation in part.correlations().items():
-                found[f"corr({part.labels[a]}, {part.labels[b]} | {part.name})"] = correlation
-        return {**found, "sd(residual)": float(np.sqrt(self.sigma2))}
+                named[f"corr({part.labels[a]}, {part.labels[b]} | {part.name})"] = correlation
+        return {**named, "sd(residual)": float(np.sqrt(self.sigma2))}
 
     def notes(self) -> tuple[str, ...]:
         """Boundaries in words."""
@@ -314,15 +314,15 @@ class RandomCoefficients:
         if isinstance(prediction, UnitPrediction):
             values = fold(sample, lambda block: RowValues(prediction.coefficients(block))).values
             return [(self.parts[0], unit_levels(sample, self.parts[0].group), values)]
-        found, parts = [], self.parts
+        working, parts = [], self.parts
         units, *others = prediction.levels
         if prediction.factors.first.random.size:
-            found = [(parts[0], unit_levels(sample, parts[0].group), units)]
+            working = [(parts[0], unit_levels(sample, parts[0].group), units)]
             parts = parts[1:]
         for part, values in zip(parts, others, strict=True):
             levels, present = sample_levels(sample, part.group)
-            found.append((part, levels, values[:, present]))
-        return found
+            working.append((part, levels, values[:, present]))
+        return working
 
     def spreads(self, sample: Sample) -> list[FloatArray]:
         """Conditional covariances of the user's coefficients, (q, q, levels) for each part.
@@ -338,18 +338,18 @@ class RandomCoefficients:
             def flat(block: Block) -> RowValues:
                 return RowValues(prediction.spreads(block).reshape(q * q, -1))
 
-            found = [fold(sample, flat).values.reshape(q, q, -1)]
+            spreads = [fold(sample, flat).values.reshape(q, q, -1)]
         else:
             require_dense(prediction.factors, "A conditional standard deviation")
             products = fold(sample, prediction.products)
-            found = prediction.spreads(products, self.relative)
-            own = int(prediction.factors.first.random.size > 0)
-            found = found[1 - own :]
-            for place, part in enumerate(self.parts[own:], start=own):
-                found[place] = found[place][:, :, sample_levels(sample, part.group)[1]]
+            spreads = prediction.spreads(products, self.relative)
+            with_first = int(prediction.factors.first.random.size > 0)
+            spreads = spreads[1 - with_first :]
+            for place, part in enumerate(self.parts[with_first:], start=with_first):
+                spreads[place] = spreads[place][:, :, sample_levels(sample, part.group)[1]]
         return [
             self.sigma2 * np.einsum("ab,bcg,dc->adg", part.back, spread, part.back)
-            for part, spread in zip(self.parts, found, strict=True)
+            for part, spread in zip(self.parts, spreads, strict=True)
         ]
 
     def variances(self, z: FloatArray) -> FloatArray:
@@ -360,8 +360,8 @@ class RandomCoefficients:
         z : FloatArray, shape (q, n)
             Working random regressors.
         """
-        found = [(z[p.random] * (p.relative @ z[p.random])).sum(axis=0) for p in self.parts]
-        return self.sigma2 * np.array(found).reshape(len(self.parts), z.shape[1])
+        by_part = [(z[p.random] * (p.relative @ z[p.random])).sum(axis=0) for p in self.parts]
+        return self.sigma2 * np.array(by_part).reshape(len(self.parts), z.shape[1])
 
     def one_factor(self, what: str) -> UnitPrediction:
         """Return the prediction by units, of a model with one grouping factor.

@@ -106,10 +106,10 @@ class Refittable:
         """Fit to the other rows: the named fixed effects, and the components."""
         kept = self.sample.only(~dropped)
         fit = fit_sample(kept, self.groups, restricted=self.restricted, plan=self.plan)
-        at, columns = fit.levels.optimum.criterion, fit.columns
+        state, columns = fit.levels.optimum.criterion, fit.columns
         constant = ["Intercept"] if kept.design.formula.intercept else []
-        found = [*constant, *(kept.names[j] for j in fit.chosen.kept)]
-        coef = pd.Series(columns.fixed_back @ at.coef + columns.offset, index=found)
+        estimated = [*constant, *(kept.names[j] for j in fit.chosen.kept)]
+        coef = pd.Series(columns.fixed_back @ state.coef + columns.offset, index=estimated)
         values = coef.reindex(names).to_numpy().astype(np.float64)
         residual = ResidualPart.of(fit.residual).extras() if fit.residual else {}
         return values, RandomCoefficients.of(fit).extras() | residual
@@ -130,8 +130,8 @@ def delete_levels(
     cov : DataFrame
         Of the fixed effects.
     """
-    sample, own = model.sample, group == model.groups[0]
-    levels = unit_levels(sample, group) if own else sample_levels(sample, group)[0]
+    sample, of_units = model.sample, group == model.groups[0]
+    levels = unit_levels(sample, group) if of_units else sample_levels(sample, group)[0]
     codes = sample.codes(group)
     present = np.unique(codes)
     params, components, failed = [], [], []

@@ -71,8 +71,8 @@ def plot_diagnostics(
     _quantiles(axes[1], residuals / residuals.std(), "residuals, standardised")
     for place, (name, values) in enumerate(effects.items(), start=2):
         _quantiles(axes[place], values, name)
-    for left in axes[panels:]:
-        left.remove()
+    for unused in axes[panels:]:
+        unused.remove()
     return figure
 
 

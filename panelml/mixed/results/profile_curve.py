@@ -144,11 +144,11 @@ def profile_curves(
     best = refitter.fit(outcome)
     random = random.moved(best.relative, best.sigma2, best.loglik)
     components = _components(refitter, outcome, best, random)
-    found = {each.name: each for each in (*components, *_fixed(refitter, outcome, best, names))}
+    known = {each.name: each for each in (*components, *_fixed(refitter, outcome, best, names))}
     for name in chosen or ():
-        if name not in found:
-            raise UnknownNameError(f"No parameter {name!r} to profile.{suggest(name, list(found))}")
-    wanted = [found[name] for name in (found if chosen is None else chosen)]
+        if name not in known:
+            raise UnknownNameError(f"No parameter {name!r} to profile.{suggest(name, list(known))}")
+    wanted = [known[name] for name in (known if chosen is None else chosen)]
     try:
         return {
             wanted[place].name: _trace(wanted[place], -2 * best.loglik, size)

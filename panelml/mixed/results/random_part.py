@@ -61,7 +61,9 @@ class RandomPart:
     residual: ResidualPart | None
 
     def __repr__(self) -> str:
-        return self.variance().to_string(na_rep="", float_format="%.4f")
+        table = variance_table(self.coefficients, None, 0.95)
+        columns = table[["group", "term", "other", "variance", "sd"]]
+        return columns.to_string(na_rep="", float_format="%.4f", index=False)
 
     @property
     def parts(self) -> tuple[FactorCoefficients, ...]:

@@ -257,7 +257,7 @@ def truth_of(refits: Refitting) -> Truth:
         randoms, levels = (np.arange(prediction.basis.n_random),), (units,)
     return Truth(
         random.columns.to_working(refits.fit.params.to_numpy().astype(np.float64)),
-        tuple(covariance_root(random.relative[np.ix_(own, own)]) for own in randoms),
+        tuple(covariance_root(random.relative[np.ix_(places, places)]) for places in randoms),
         float(np.sqrt(random.sigma2)),
         randoms,
         levels,

@@ -75,13 +75,13 @@ class ResidualPart(ResidualFit):
             return {}
         table, natural, _ = _natural(names)
         table = table.assign(estimate=natural(np.array(values)))
-        found = {}
+        named = {}
         for name, group, first, second, value in table.itertuples(index=False):
             inside = ", ".join(text for text in ("residual", first, second) if text)
-            found[f"{name}({inside}{f' | {group}' if group else ''})"] = float(value)
+            named[f"{name}({inside}{f' | {group}' if group else ''})"] = float(value)
         if len(self.levels) > 1 or self.covariates or self.form.kind == "unstructured":
-            return found
-        return {name: value for name, value in found.items() if not name.startswith("sd(")}
+            return named
+        return {name: value for name, value in named.items() if not name.startswith("sd(")}
 
     def notes(self) -> tuple[str, ...]:
         """What the residual variance is, where there are several."""
@@ -121,8 +121,8 @@ class ResidualPart(ResidualFit):
 
     def _estimates(self) -> tuple[list[tuple[str, str, str, str]], FloatArray, FloatArray]:
         """Names, values on scales without bounds, and their standard errors."""
-        found = self.optimum
-        centre = np.append(np.log(found.mixed.criterion.sigma2) / 2, found.theta)
+        optimum = self.optimum
+        centre = np.append(np.log(optimum.mixed.criterion.sigma2) / 2, optimum.theta)
         names, values = zip(*self._quantities(centre), strict=True)
         slopes = []
         for j in range(centre.size):
@@ -132,7 +132,7 @@ class ResidualPart(ResidualFit):
             ]
             slopes.append((ends[0] - ends[1]) / (2 * STEP))
         jacobian = np.array(slopes).T
-        variance = np.einsum("ij,jk,ik->i", jacobian, found.joint_cov, jacobian)
+        variance = np.einsum("ij,jk,ik->i", jacobian, optimum.joint_cov, jacobian)
         return list(names), np.array(values), np.sqrt(np.maximum(variance, 0.0))
 
     def _quantities(self, x: FloatArray) -> Iterator[tuple[tuple[str, str, str, str], float]]:
@@ -145,17 +145,17 @@ class ResidualPart(ResidualFit):
             yield ("sd", level, "", ""), log_sigma + float(np.log(ratio))
         for (name, _, size), slope in zip(self.covariates, self.form.slopes(theta), strict=True):
             yield ("log_sd", "", name, ""), float(slope) / size
-        for label, own in zip(self.strata, self.form.strata_of(theta), strict=True):
+        for label, stratum in zip(self.strata, self.form.strata_of(theta), strict=True):
             if self.form.kind == "car1":
-                rate = float(np.exp(own[0])) / self.form.scale
+                rate = float(np.exp(stratum[0])) / self.form.scale
                 yield ("rate", label, "", ""), float(np.log(rate))
                 yield ("corr", label, "distance 1", ""), float(np.arctanh(np.exp(-rate)))
                 continue
-            for lag, value in enumerate(own, start=1):
-                at = {"exchangeable": "", "ma1": "coefficient"}.get(self.form.kind, f"lag {lag}")
-                yield ("ma" if at == "coefficient" else "corr", label, at, ""), float(value)
+            for lag, value in enumerate(stratum, start=1):
+                place = {"exchangeable": "", "ma1": "coefficient"}.get(self.form.kind, f"lag {lag}")
+                yield ("ma" if place == "coefficient" else "corr", label, place, ""), float(value)
             if self.form.kind == "ma1":
-                psi = np.tanh(own[0])
+                psi = np.tanh(stratum[0])
                 yield ("corr", label, "lag 1", ""), float(np.arctanh(psi / (1 + psi**2)))
 
     def _unstructured(

@@ -85,8 +85,9 @@ def test_forwards_return_what_the_part_returns(growth: MixedResults) -> None:
 
 
 def test_the_parts_show_themselves_shortly(growth: MixedResults) -> None:
-    assert repr(growth.random).splitlines()[0].split()[:3] == ["group", "term", "other"]
-    assert repr(growth.random).splitlines()[-1].split()[1] == "residual"
+    names = ["group", "term", "other", "variance", "sd"]
+    assert repr(growth.random).splitlines()[0].split() == names
+    assert repr(growth.random).splitlines()[-1].split()[0] == "residual"
     assert growth.formula in repr(growth.refits)
 
 
