@@ -19,7 +19,7 @@ from panelml.mixed.fit.residual_fit import ResidualPlan
 from panelml.mixed.fit.sample_fit import MultilevelFit, fit_sample
 from panelml.mixed.results.coefficients import RandomCoefficients
 from panelml.mixed.results.mixed_results import MixedResults
-from panelml.mixed.results.residual import ResidualPart
+from panelml.mixed.results.residual_part import ResidualPart
 from panelml.results.assemble import assemble, describe
 from panelml.results.facts import Facts
 from panelml.results.fit import Fit, predictor_of, regression_estimate

@@ -21,7 +21,7 @@ from panelml.mixed.core.factors import GroupingFactor
 from panelml.mixed.core.working_columns import WorkingColumns
 from panelml.mixed.fit.multilevel import require_dense
 from panelml.mixed.fit.sample_fit import MultilevelFit
-from panelml.mixed.results.variance import (
+from panelml.mixed.results.component_errors import (
     ComponentErrors,
     correlation_interval,
     variance_interval,

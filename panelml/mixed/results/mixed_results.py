@@ -12,16 +12,20 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
 from panelml.data.panel.panel import Panel
-from panelml.mixed.results.bootstrap import Bootstrap, Statistic
+from panelml.mixed.results.case_deletion import CaseDeletion
 from panelml.mixed.results.coefficients import RandomCoefficients
-from panelml.mixed.results.deletion import CaseDeletion
-from panelml.mixed.results.explained import explained_shares
-from panelml.mixed.results.intervals import PredictionKind, on_panel, prediction_intervals
+from panelml.mixed.results.parametric_bootstrap import Bootstrap, Statistic
 from panelml.mixed.results.predicted_coefficients import row_effects
+from panelml.mixed.results.prediction_intervals import (
+    PredictionKind,
+    on_panel,
+    prediction_intervals,
+)
 from panelml.mixed.results.profile import Profile
 from panelml.mixed.results.random_part import RandomPart
 from panelml.mixed.results.refitting import Refitting, Simulated
-from panelml.mixed.results.residual import ResidualPart, residual_table
+from panelml.mixed.results.residual_part import ResidualPart, residual_table
+from panelml.mixed.results.rsquared import explained_shares
 from panelml.results.base import Results
 
 if TYPE_CHECKING:

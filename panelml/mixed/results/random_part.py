@@ -17,6 +17,7 @@ from panelml.mixed.results.coefficients import (
     FactorCoefficients,
     RandomCoefficients,
 )
+from panelml.mixed.results.component_errors import ComponentErrors
 from panelml.mixed.results.plot_levels import plot_diagnostics, plot_shares
 from panelml.mixed.results.plot_random import (
     Trajectories,
@@ -28,10 +29,9 @@ from panelml.mixed.results.predicted_coefficients import (
     coefficient_tables,
     standardised_coefficients,
 )
-from panelml.mixed.results.residual import ResidualPart, require_independent
-from panelml.mixed.results.shares import variance_sources
-from panelml.mixed.results.variance import ComponentErrors
+from panelml.mixed.results.residual_part import ResidualPart, require_independent
 from panelml.mixed.results.variance_function import variance_curve, variances_at
+from panelml.mixed.results.variance_sources import variance_sources
 from panelml.mixed.results.variance_table import errors_of_components, icc_table, variance_table
 from panelml.results.base import Results
 

@@ -24,18 +24,18 @@ from panelml.mixed.core.working_rows import Truth
 from panelml.mixed.fit.multilevel import require_dense
 from panelml.mixed.fit.refit import AnyRefitter, Refit, Refitter, ResidualRefitter
 from panelml.mixed.fit.residual_fit import ResidualPlan
-from panelml.mixed.results.bootstrap import (
+from panelml.mixed.results.case_deletion import CaseDeletion, Refittable, delete_levels
+from panelml.mixed.results.coefficients import RandomCoefficients
+from panelml.mixed.results.parametric_bootstrap import (
     Bootstrap,
     Replicate,
     Statistic,
     draw_bootstrap,
     replicate,
 )
-from panelml.mixed.results.coefficients import RandomCoefficients
-from panelml.mixed.results.deletion import CaseDeletion, Refittable, delete_levels
 from panelml.mixed.results.profile import Profile
 from panelml.mixed.results.profile_curve import profile_curves
-from panelml.mixed.results.residual import ResidualPart, require_independent
+from panelml.mixed.results.residual_part import ResidualPart, require_independent
 from panelml.results.base import Results
 
 __all__ = ["Refitting", "Simulated", "any_refitter", "independent_refitter", "truth_of"]

@@ -14,7 +14,7 @@ from panelml.core.block import Block
 from panelml.data.sample import Sample
 from panelml.errors import UnknownNameError, shown, suggest
 from panelml.mixed.results.coefficients import RandomCoefficients
-from panelml.mixed.results.residual import ResidualPart, residual_variances
+from panelml.mixed.results.residual_part import ResidualPart, residual_variances
 from panelml.results.base import Results
 from panelml.results.prediction import Predictor, frame_of, random_rows, sample_values
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from panelml.mixed.results.coefficients import RandomCoefficients
-from panelml.mixed.results.residual import ResidualPart
-from panelml.mixed.results.variance import (
+from panelml.mixed.results.component_errors import (
     ComponentErrors,
     component_errors,
     share_interval,
     variance_interval,
 )
+from panelml.mixed.results.residual_part import ResidualPart
 from panelml.results.base import Results
 
 __all__ = ["errors_of_components", "icc_table", "variance_table"]

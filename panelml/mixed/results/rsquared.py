@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from panelml.mixed.results.coefficients import RandomCoefficients
-from panelml.mixed.results.residual import ResidualPart
+from panelml.mixed.results.residual_part import ResidualPart
 from panelml.results.base import Results
 from panelml.results.prediction import sample_values
 

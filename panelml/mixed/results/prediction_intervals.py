@@ -19,7 +19,7 @@ from panelml.inference.distributions import normal_critical
 from panelml.mixed.core.blup import UnitPrediction
 from panelml.mixed.core.prediction_error import error_variances, unit_errors
 from panelml.mixed.results.coefficients import RandomCoefficients
-from panelml.mixed.results.residual import ResidualPart, residual_variances
+from panelml.mixed.results.residual_part import ResidualPart, residual_variances
 from panelml.results.base import Results
 from panelml.results.levels_of import by_code, unit_levels
 from panelml.results.prediction import sample_values
@@ -133,8 +133,7 @@ def prediction_intervals(
     Raises
     ------
     SpecificationError
-        If there is no such kind, ``level`` is no probability, or ``kind`` is conditional without
-        random terms or with more than one grouping factor.
+        If ``kind`` is conditional without random terms, or with more than one grouping factor.
     """
     if kind == "conditional" and not coefficients.parts:
         raise SpecificationError(

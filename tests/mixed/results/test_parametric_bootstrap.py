@@ -8,8 +8,8 @@ import pytest
 
 import panelml as pm
 from panelml.errors import SpecificationError
-from panelml.mixed.results.bootstrap import Replicate
 from panelml.mixed.results.mixed_results import MixedResults
+from panelml.mixed.results.parametric_bootstrap import Replicate
 from tests.mixed.mixed_data import MIXED
 
 FORMULAS = {

@@ -18,7 +18,7 @@ from panelml.errors import (
 from panelml.inference.distributions import normal_critical
 from panelml.mixed.fit.refit import AnyRefitter, Refit
 from panelml.mixed.results.coefficients import RandomCoefficients
-from panelml.mixed.results.residual import ResidualPart
+from panelml.mixed.results.residual_part import ResidualPart
 
 __all__ = ["Bootstrap", "Replicate", "Statistic", "draw_bootstrap", "replicate"]
 

@@ -15,7 +15,7 @@ from panelml.errors import ConvergenceError, SpecificationError
 from panelml.mixed.fit.residual_fit import ResidualPlan
 from panelml.mixed.fit.sample_fit import fit_sample
 from panelml.mixed.results.coefficients import RandomCoefficients
-from panelml.mixed.results.residual import ResidualPart
+from panelml.mixed.results.residual_part import ResidualPart
 from panelml.results.levels_of import readable, sample_levels, unit_levels
 
 __all__ = ["CaseDeletion", "Refittable", "delete_levels"]

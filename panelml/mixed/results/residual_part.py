@@ -19,7 +19,7 @@ from panelml.mixed.core.whitening import Ranks, RowFacts, Whitening
 from panelml.mixed.core.working_columns import WorkingColumns
 from panelml.mixed.fit.residual_fit import ResidualFit
 from panelml.mixed.results.coefficients import RandomCoefficients
-from panelml.mixed.results.variance import ComponentErrors, component_errors
+from panelml.mixed.results.component_errors import ComponentErrors, component_errors
 from panelml.results.prediction import sample_values
 
 __all__ = ["ResidualPart", "require_independent", "residual_table", "residual_variances"]
