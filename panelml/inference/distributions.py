@@ -35,24 +35,12 @@ def normal_quantile(probability: float) -> float:
 
 
 def normal_critical(level: float) -> float:
-    """Return what an interval of a level reaches in standard errors, by the normal distribution.
-
-    Raises
-    ------
-    SpecificationError
-        If the level is not between 0 and 1.
-    """
+    """Return what an interval of a level reaches in standard errors, by the normal distribution."""
     return normal_quantile(0.5 + level / 2)
 
 
 def t_critical(level: float, df: ArrayLike) -> FloatArray:
-    """Return what an interval of a level reaches in standard errors, by t.
-
-    Raises
-    ------
-    SpecificationError
-        If the level is not between 0 and 1.
-    """
+    """Return what an interval of a level reaches in standard errors, by t."""
     return t_quantile(0.5 + level / 2, df)
 
 

@@ -14,7 +14,7 @@ from panelml.mixed.core.residual_forms import ResidualForm
 from panelml.mixed.core.residual_rows import UnitRows, residual_problem
 from panelml.mixed.core.whitening import RowFacts
 from tests.mixed.core.dense import (
-    FIRST,
+    FACTORS,
     OTHERS,
     STRUCTURE,
     Dense,
@@ -69,7 +69,7 @@ def test_one_factor(weighted: bool, q: int, restricted: bool) -> None:
 def test_several_factors(restricted: bool) -> None:
     block, factor = make_block(), random_factor(STRUCTURE)
     rows = UnitRows.of(block, make_basis(5), FACTS, OTHERS)
-    found = ResidualLayout(FIRST, OTHERS, STRUCTURE).likelihood(rows, FORM).whiten(THETA)
+    found = ResidualLayout(FACTORS, STRUCTURE).likelihood(rows, FORM).whiten(THETA)
     at = found.likelihood.evaluate(factor, restricted=restricted)
     dense = white(block, 5, factor)
     assert at.deviance == pytest.approx(dense.deviance(restricted), rel=1e-10)
