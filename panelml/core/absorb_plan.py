@@ -66,6 +66,9 @@ class LevelFit:
 class Factor:
     """A set of columns of D: a dummy for each level, or that dummy times a slope variable.
 
+    An ``Effect`` of the formula has one for its intercepts and one for each slope; beside it, this
+    knows the levels of the data and what is subtracted from the variable in each.
+
     Attributes
     ----------
     key : str
@@ -122,7 +125,7 @@ class UnitBasis:
 
 @dataclass(frozen=True, slots=True)
 class AbsorbPlan:
-    """Which effects are absorbed, and how.
+    """Which effects are absorbed, and how: an intercept or slopes of units, and columns of D.
 
     Attributes
     ----------

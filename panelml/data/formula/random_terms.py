@@ -13,7 +13,7 @@ __all__ = ["RandomTerm", "split_random"]
 
 @dataclass(frozen=True, slots=True)
 class RandomTerm:
-    """One random term, as ``(1 + t | id)``.
+    """A random term of a formula, as ``(1 + t | id)``: its text, before any data are seen.
 
     Attributes
     ----------

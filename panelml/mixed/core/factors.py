@@ -12,7 +12,7 @@ __all__ = ["CrossedFactors", "GroupingFactor"]
 
 @dataclass(frozen=True, slots=True)
 class GroupingFactor:
-    """A grouping factor and its random regressors.
+    """A grouping factor and its random regressors: all random terms of a formula with one group.
 
     Attributes
     ----------

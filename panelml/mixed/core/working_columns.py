@@ -18,7 +18,9 @@ __all__ = ["RandomBlock", "WorkingColumns", "working_columns"]
 
 @dataclass(frozen=True, slots=True)
 class RandomBlock:
-    """Regressors of one random term, whose coefficients may be correlated, or the fixed ones.
+    """Regressors that are made orthonormal together: of one random term, or the fixed ones.
+
+    Beside a ``GroupingFactor``, which may have several, it knows the variables of a block.
 
     Attributes
     ----------
