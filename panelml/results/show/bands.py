@@ -11,7 +11,7 @@ from panelml.results.measures import Measure, Place
 from panelml.results.show.formats import count, fixed, number, pvalue, stars
 from panelml.results.show.frames import TermRow, fit_column, term_rows
 from panelml.results.show.grid import Row
-from panelml.results.show.table_texts import cluster_counts, covariance_name, effect_names
+from panelml.results.show.table_texts import cluster_counts, covariance_name
 
 __all__ = [
     "Below",
@@ -90,7 +90,7 @@ def _measured(result: FittedModel, known: Measure, digits: int) -> str:
 
 def effect_band(results: Sequence[FittedModel]) -> tuple[Row, ...]:
     """Say which effects each result absorbs."""
-    absorbed = [effect_names(result.effects_absorbed) for result in results]
+    absorbed = [[str(effect) for effect in result.facts.absorbed] for result in results]
     names = dict.fromkeys(name for effects in absorbed for name in effects)
     return tuple(
         (f"Effects: {name}", *("yes" if name in effects else "" for effects in absorbed))

@@ -15,7 +15,6 @@ from panelml.results.show.formats import count
 __all__ = [
     "cluster_counts",
     "covariance_name",
-    "effect_names",
     "numbered",
     "terms_of",
 ]
@@ -46,11 +45,6 @@ def numbered(names: Sequence[str]) -> tuple[str, ...]:
         seen[name] += 1
         result.append(name if total[name] == 1 else f"{name} ({seen[name]})")
     return tuple(result)
-
-
-def effect_names(absorbed: str) -> list[str]:
-    """Split the name of absorbed effects into one each."""
-    return absorbed.split(" + ") if absorbed else []
 
 
 def cluster_counts(result: FittedModel) -> str:

@@ -109,6 +109,13 @@ def test_several_effects_have_a_row_each(fits: dict[str, Results]) -> None:
     assert cells(table, "Effects: year") == ["", "yes"]
 
 
+def test_an_effect_whose_column_has_a_plus_in_its_name_is_one() -> None:
+    frame = pm.datasets.wage_panel().rename(columns={"year": "year + month"})
+    panel = pm.Panel(frame, unit="nr", time="year + month")
+    table = pm.compare(pm.FixedEffects("lwage ~ union | nr + `year + month`").fit(panel))
+    assert cells(table, "Effects: nr") == cells(table, "Effects: year + month") == ["yes"]
+
+
 def test_stars_and_their_legend(fits: dict[str, Results]) -> None:
     result = fits["pooled"].with_cov("iid")
     p = [0.2, 0.07, 0.03, 0.001]
