@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from panelml.arguments import checked
-from panelml.did.core.adoption import NEVER, read_adoption
+from panelml.data.panel.panel import Panel
+from panelml.did.core.adoption import NEVER, Adoption, read_adoption
 from panelml.did.estimators.base import PolicyModel
 from panelml.did.inference.synthetic_placebos import synthetic_in_time
 from panelml.did.results.averages import label_text
@@ -69,6 +70,22 @@ def placebo_in_time(
         )
     spec, panel = cast(PolicyModel, fit.spec), fit.attached.estimate.influence.sample.panel
     adoption = read_adoption(panel, spec.cohort, spec.treatment, absorbing=False)
+    _require_moveable(adoption)
+    made_up = _moved(panel, adoption, earlier)
+    found = replace(cast(Any, spec), cohort=None, treatment=MADE_UP).fit(made_up)
+    notes = (*_moved_notes(adoption, earlier), *found.fit_notes)
+    placebo = replace(found, facts=found.facts.detailed("placebo in time"), fit_notes=notes)
+    return cast(EffectResults, placebo)
+
+
+def _require_moveable(adoption: Adoption) -> None:
+    """Refuse treatments that end again, and panels in which nobody adopts.
+
+    Raises
+    ------
+    IdentificationError
+        Saying which.
+    """
     if adoption.stops.any():
         raise IdentificationError(
             "Placebos in time move the adoption of policies that stay, but treatment ends again in "
@@ -76,26 +93,27 @@ def placebo_in_time(
         )
     if not adoption.cohorts.size:
         raise IdentificationError("No unit adopts after the first period: nothing was before.")
+
+
+def _moved(panel: Panel, adoption: Adoption, earlier: int) -> Panel:
+    """Return the rows before the first adoption, with the status of a policy that came earlier."""
     index, first = panel.index, int(adoption.cohorts[0])
     step, begins = index.steps[index.time], adoption.start[index.unit]
     moved = np.where(begins == NEVER, NEVER, begins - earlier)
     kept = (step < first) & (begins > index.steps[0])
     status = index.unsort((step >= moved).astype(np.float64))
-    made_up = panel.assign(**{MADE_UP: status}).filter(index.unsort(kept))
-    found = replace(cast(Any, spec), cohort=None, treatment=MADE_UP).fit(made_up)
-    late = [label_text(adoption.label(g)) for g in adoption.cohorts if g - earlier >= first]
+    return panel.assign(**{MADE_UP: status}).filter(index.unsort(kept))
+
+
+def _moved_notes(adoption: Adoption, earlier: int) -> tuple[str, ...]:
+    """Say what is moved, and which cohorts are left without a made-up adoption."""
+    first = int(adoption.cohorts[0])
     periods = "period" if earlier == 1 else "periods"
-    notes = [
+    words = (
         f"Placebo: adoption {earlier} {periods} earlier, on the periods before "
         f"{label_text(adoption.label(first))}, in which nobody is treated."
-    ]
-    if late:
-        notes.append(f"Cohorts that count as never treated: {listing(late)}.")
-    return cast(
-        EffectResults,
-        replace(
-            found,
-            facts=found.facts.detailed("placebo in time"),
-            fit_notes=(*notes, *found.fit_notes),
-        ),
     )
+    late = [label_text(adoption.label(g)) for g in adoption.cohorts if g - earlier >= first]
+    if not late:
+        return (words,)
+    return words, f"Cohorts that count as never treated: {listing(late)}."

@@ -111,17 +111,7 @@ class EffectResults(Shown, MaketablesPlugin):
         DetachedResultError
             If the result was pickled.
         """
-        cells = _cells_to_average(self)
-        window = (min_horizon, max_horizon)
-        averages = averages_of(cells, self.labels, self._estimates, by, balance, window)
-        overall = None if averages.overall is None else _averaged(self, averages.single(), None)
-        asked = {
-            "by": by,
-            "balance": balance,
-            "min_horizon": min_horizon,
-            "max_horizon": max_horizon,
-        }
-        return replace(_averaged(self, averages, overall), averaging=asked)
+        return _aggregated(self, by, balance, (min_horizon, max_horizon))
 
     def limited(self, first: int, last: int) -> EffectResults:
         """Keep the effects at horizons from ``first`` to ``last``.
@@ -354,6 +344,25 @@ def _pretrend_test(effects: EffectResults) -> TestResult:
     test = effects.wald_test(np.eye(len(effects.params))[early])
     null = f"the {len(early)} effects before adoption are zero"
     return replace(test, name="Test of pre-trends", null=null)
+
+
+def _aggregated(
+    effects: EffectResults,
+    by: AverageBy,
+    balance: int | None,
+    window: tuple[int | None, int | None],
+) -> EffectResults:
+    """Take averages with their overall one, and remember what was asked for."""
+    cells, estimates = _cells_to_average(effects), np.asarray(effects.params, dtype=np.float64)
+    averages = averages_of(cells, effects.labels, estimates, by, balance, window)
+    overall = None if averages.overall is None else _averaged(effects, averages.single(), None)
+    asked = {
+        "by": by,
+        "balance": balance,
+        "min_horizon": window[0],
+        "max_horizon": window[1],
+    }
+    return replace(_averaged(effects, averages, overall), averaging=asked)
 
 
 def _selection(effects: EffectResults, keep: IntArray) -> Averages:
