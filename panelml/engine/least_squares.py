@@ -119,14 +119,9 @@ def least_squares(
         rss = fold(sample, partial(_residual_squares, transform=transform, solution=solution))
         solution = replace(solution, rss=float(rss.products[0, 0]))
     kept_names = tuple(names[j] for j in solution.kept)
-    basis = np.eye(len(kept_names))
-    params = solution.coef.copy()
     first = int(transform.constant)
     constant = transform.constant and int(solution.kept[0]) == 0
-    if constant and centre is not None:
-        basis[0, 1:] = -centre[1:][solution.kept[1:] - 1]
-        params = basis @ params
-        params[0] += centre[0]
+    basis, params = _with_constant(solution, centre if constant else None)
     slopes = np.zeros(len(sample.names))
     is_slope = solution.kept >= first
     slopes[solution.kept[is_slope] - first] = solution.coef[is_slope]
@@ -142,6 +137,17 @@ def least_squares(
         notes=notes,
         constant=constant,
     )
+
+
+def _with_constant(solution: Solution, centre: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    """Return the constant of rows that nothing is taken off, as a basis, (k, k), and parameters."""
+    basis, params = np.eye(solution.kept.size), solution.coef.copy()
+    if centre is None:
+        return basis, params
+    basis[0, 1:] = -centre[1:][solution.kept[1:] - 1]
+    params = basis @ params
+    params[0] += centre[0]
+    return basis, params
 
 
 def parameter_names(names: tuple[str, ...], constant: bool) -> tuple[str, ...]:
