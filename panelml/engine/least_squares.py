@@ -112,12 +112,7 @@ def least_squares(
     )
     if solution.kept.size == 0:
         raise IdentificationError(" ".join(["No regressor is left to estimate.", *notes]))
-    if solution.doubtful:
-        factor = fold(sample, lambda block: TriangularFactor.of(_weighted_rows(transform, block)))
-        solution = solve_triangular(factor, solution)
-    if solution.rss < LOST_RESIDUALS * gram[0, 0]:
-        rss = fold(sample, partial(_residual_squares, transform=transform, solution=solution))
-        solution = replace(solution, rss=float(rss.products[0, 0]))
+    solution = _from_rows(sample, transform, solution, float(gram[0, 0]))
     kept_names = tuple(names[j] for j in solution.kept)
     first = int(transform.constant)
     constant = transform.constant and int(solution.kept[0]) == 0
@@ -165,6 +160,19 @@ def parameter_names(names: tuple[str, ...], constant: bool) -> tuple[str, ...]:
             "The regressor 'Intercept' has the name of the constant. Rename the column."
         )
     return ("Intercept", *names)
+
+
+def _from_rows(
+    sample: Sample, transform: Transform, solution: Solution, squares: float
+) -> Solution:
+    """Solve again from the rows what cross-products leave doubtful: the rank, or the residuals."""
+    if solution.doubtful:
+        factor = fold(sample, lambda block: TriangularFactor.of(_weighted_rows(transform, block)))
+        solution = solve_triangular(factor, solution)
+    if solution.rss < LOST_RESIDUALS * squares:
+        rss = fold(sample, partial(_residual_squares, transform=transform, solution=solution))
+        solution = replace(solution, rss=float(rss.products[0, 0]))
+    return solution
 
 
 def _weighted_rows(transform: Transform, block: Block) -> FloatArray:

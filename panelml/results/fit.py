@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from panelml._typing import FloatArray
@@ -15,9 +16,10 @@ from panelml.inference.estimate import Estimate
 from panelml.inference.influence import Influence
 from panelml.results.facts import Facts
 from panelml.results.fitted import FitStatistics
+from panelml.results.measures import Measures
 from panelml.results.prediction import EffectModel, Predictor
 
-__all__ = ["Fit", "predictor_of", "regression_estimate"]
+__all__ = ["Fit", "predictor_of", "regression_estimate", "sample_statistics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,22 @@ class Fit:
                 f"{counts.nobs} observations are too few for {counts.nobs - counts.df_resid} "
                 "parameters (absorbed effects included): no degrees of freedom are left."
             )
+
+
+def sample_statistics(
+    sample: Sample, measures: Mapping[str, float | None] | None = None
+) -> FitStatistics:
+    """Count the rows, units and periods of a sample, and declare measures of fit beside them."""
+    rows = sample.unit_rows
+    rows = rows[rows > 0]
+    periods = sample.level_rows((sample.source.time,)) > 0
+    return FitStatistics(
+        sample.nobs,
+        rows.size,
+        int(periods.sum()),
+        (int(rows.min()), float(rows.mean()), int(rows.max())),
+        Measures.of(measures or {}),
+    )
 
 
 def predictor_of(solved: LeastSquares) -> Predictor:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from panelml._typing import FloatArray, IntArray
 from panelml.core.moments import CONSTANT, CrossProducts
-from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
 from panelml.did.core.adoption import Adoption
 from panelml.did.core.aggregation import Cells
 from panelml.did.results.averages import horizon_name, label_text
-from panelml.did.results.effect_tie import EffectTie, effect_covariance, effect_statistics
+from panelml.did.results.effect_tie import EffectTie, effect_covariance
 from panelml.did.results.effects import EffectResults
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, SpecificationError
@@ -23,16 +23,20 @@ from panelml.inference.covariance import CovLike, Estimate
 from panelml.inference.influence import InfluenceFunction, UnitInfluence
 from panelml.inference.wald import Wald
 from panelml.results.facts import Facts
+from panelml.results.fit import Fit, sample_statistics
 from panelml.results.fitted import named
 from panelml.results.prediction import Predictor
 from panelml.results.show.frames import label_frame
 
 __all__ = [
+    "EffectFit",
     "PolicyModel",
     "assemble_effects",
+    "asymptotic_estimate",
     "average_effect",
     "cell_labels",
     "horizon_labels",
+    "policy_fit",
     "require_model",
     "sample_start",
     "single_label",
@@ -122,85 +126,80 @@ def single_label() -> Any:
     return label_frame(["att"], {})
 
 
-def assemble_effects(
-    *,
-    model: str,
-    spec: object,
-    sample: Sample,
-    labels: Any,
-    params: FloatArray,
-    influence: InfluenceFunction,
-    counts: Counts,
-    cov: CovLike,
-    cells: Cells | None = None,
-    sizes: UnitInfluence | None = None,
-    model_cov: FloatArray | None = None,
-    references: tuple[int, ...] = (),
-    anticipation: int = 0,
-    absorbed: tuple[Effect, ...] = (),
-    notes: tuple[str, ...] = (),
-    start: IntArray | None = None,
-) -> EffectResults:
-    """Put estimated effects together and estimate their covariance.
+@dataclass(frozen=True, slots=True)
+class EffectFit:
+    """Estimated effects, before the covariance that was asked for.
 
-    Parameters
+    Attributes
     ----------
-    model : str
-        Name of the estimator.
-    spec : object
-        The specification that was fitted.
-    sample : Sample
+    fit : Fit
     labels : DataFrame
         As ``EffectResults.labels``, indexed by the names of the effects.
-    params : FloatArray, shape (k,)
-    influence : InfluenceFunction
-        On the k effects.
-    counts : Counts
-        ``rule="asymptotic"`` for estimators without small-sample factors.
-    cov : str or covariance
-    cells : Cells, optional
+    cells : Cells, or None
         Where effects were estimated, for those by cohort and time.
-    sizes : UnitInfluence, optional
+    sizes : UnitInfluence, or None
         On the k sizes of the cells, where these are estimates too.
-    model_cov : FloatArray, shape (k, k), optional
-        Under independent errors of equal variance, where the estimator has such a model.
     references : tuple of int
         Horizons that are zero by normalisation.
     anticipation : int
-    absorbed : tuple of Effect
-        Effects that were absorbed.
-    notes : tuple of str
-    start : IntArray, shape (units of the sample,), optional
+    start : IntArray, shape (units of the sample,), or None
         Step at which each unit adopts, where standard errors rely on many that do and many that
         do not.
+    """
+
+    fit: Fit
+    labels: Any
+    cells: Cells | None = None
+    sizes: UnitInfluence | None = None
+    references: tuple[int, ...] = ()
+    anticipation: int = 0
+    start: IntArray | None = None
+
+
+def asymptotic_estimate(names: Sequence[str], influence: InfluenceFunction) -> Estimate:
+    """Describe effects to covariances that are without small-sample factors."""
+    counts = Counts(influence.sample.nobs, len(names), False, normal=True, rule="asymptotic")
+    return Estimate(tuple(names), influence, None, counts)
+
+
+def policy_fit(
+    spec: object, facts: Facts, estimate: Estimate, params: FloatArray, notes: tuple[str, ...]
+) -> Fit:
+    """Describe estimated effects, which predict no outcome and have no measures of fit."""
+    sample = estimate.influence.sample
+    predictor = Predictor.of(sample, np.zeros(len(sample.names)), 0.0)
+    return Fit(spec, facts, estimate, params, sample_statistics(sample), predictor, notes)
+
+
+def assemble_effects(effects: EffectFit, cov: CovLike) -> EffectResults:
+    """Estimate the covariance of effects, and put their results together.
 
     Raises
     ------
     IdentificationError
         If the outcome does not vary.
     """
-    if np.abs(params).max(initial=0.0) < NOTHING:
-        _require_outcome(sample)
-    estimate = Estimate(tuple(labels.index), influence, model_cov, counts)
-    tie = EffectTie(estimate, None, sizes, start)
-    outcome, formula = sample.design.outcome, sample.design.formula
+    fit = effects.fit
+    if np.abs(fit.params).max(initial=0.0) < NOTHING:
+        _require_outcome(fit.sample)
+    tie = EffectTie(fit.estimate, None, effects.sizes, effects.start)
     return EffectResults(
-        facts=Facts("policy", model, absorbed=absorbed),
-        spec=spec,
-        params=named(params, list(labels.index), "param"),
-        inference=Wald(params, effect_covariance(tie, cov)),
-        counts=counts,
-        statistics=effect_statistics(sample),
-        predictor=Predictor.of(sample, np.zeros(len(sample.names)), 0.0),
-        depvar=outcome.names[0] if outcome else "",
-        formula=formula.text,
-        weights=str(sample.weights) if sample.weights else "",
-        fit_notes=notes,
+        facts=fit.facts,
+        spec=fit.spec,
+        params=named(fit.params, fit.estimate.names, "param"),
+        inference=Wald(fit.params, effect_covariance(tie, cov)),
+        counts=fit.estimate.counts,
+        statistics=fit.statistics,
+        predictor=fit.predictor,
+        depvar=fit.depvar,
+        formula=fit.formula,
+        weights=fit.weights,
+        fit_notes=fit.notes,
         _attached=tie,
-        labels=labels,
-        cells=cells,
-        references=references,
-        anticipation=anticipation,
+        labels=effects.labels,
+        cells=effects.cells,
+        references=effects.references,
+        anticipation=effects.anticipation,
         cov_spec=cov,
     )
 

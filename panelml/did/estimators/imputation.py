@@ -25,9 +25,12 @@ from panelml.did.core.imputation import (
 )
 from panelml.did.estimators.assignment import CohortGrid, assign
 from panelml.did.estimators.base import (
+    EffectFit,
     assemble_effects,
+    asymptotic_estimate,
     cell_labels,
     horizon_labels,
+    policy_fit,
     sample_start,
     single_label,
 )
@@ -43,9 +46,9 @@ from panelml.did.results.effects import EffectResults
 from panelml.engine.fold import capped, fold
 from panelml.engine.sampling import make_sample, require_source
 from panelml.errors import listing
-from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.influence import UnitInfluence
+from panelml.results.facts import Facts
 from panelml.results.show.frames import joined_labels
 
 __all__ = ["BorusyakJaravelSpiess", "TwoStageDiD"]
@@ -177,19 +180,10 @@ def _fit(
     pre = Leads.none(psi.shape[1])
     if leads:
         pre = pretrends(free, sample, assignment.start, effects, leads, spec.anticipation)
-    return _assemble(
-        spec,
-        model,
-        level,
-        sample,
-        adoption,
-        replace(cells, size=sums.size),
-        imputer.effects,
-        psi,
-        pre,
-        sums.rows == 1,
-        (*adoption.notes, *notes, *more, *first.notes),
+    imputed = ImputedEffects(
+        adoption, level, replace(cells, size=sums.size), imputer.effects, psi, sums.rows == 1, pre
     )
+    return _assemble(spec, model, sample, imputed, (*adoption.notes, *notes, *more, *first.notes))
 
 
 def _numbered(
@@ -223,46 +217,78 @@ def _influence(
     ).sums
 
 
+@dataclass(frozen=True, slots=True)
+class ImputedEffects:
+    """Effects, and the coefficients of the last periods before adoption.
+
+    Attributes
+    ----------
+    adoption : Adoption
+    level : {"group-time", "event", "static"}
+        What effects are of.
+    cells : Cells
+    effects : FloatArray, shape (m,)
+    psi : FloatArray, shape (m, units)
+        How each unit moved them.
+    lonely : BoolArray, shape (m,)
+        Effects of a single row.
+    leads : Leads
+    """
+
+    adoption: Adoption
+    level: Level
+    cells: Cells
+    effects: FloatArray
+    psi: FloatArray
+    lonely: BoolArray
+    leads: Leads
+
+    @property
+    def labels(self) -> Any:
+        """Labels of the effects."""
+        if self.level == "group-time":
+            return cell_labels(self.adoption, self.cells)
+        if self.level == "event":
+            return horizon_labels(self.cells.horizon.tolist(), self.cells.size)
+        return single_label()
+
+    def with_leads(self, labels: Any) -> tuple[Any, Cells]:
+        """Add the coefficients before adoption to labels and cells."""
+        leads = self.leads
+        if not leads.horizons.size:
+            return labels, self.cells
+        before = horizon_labels(leads.horizons.tolist(), np.ones(leads.coef.size))
+        return joined_labels(labels, before), _with_leads(self.cells, leads)
+
+
 def _assemble(
     spec: BorusyakJaravelSpiess | TwoStageDiD,
     model: str,
-    level: Level,
     sample: Sample,
-    adoption: Adoption,
-    cells: Cells,
-    effects: FloatArray,
-    psi: FloatArray,
-    leads: Leads,
-    lonely: BoolArray,
+    imputed: ImputedEffects,
     notes: tuple[str, ...],
 ) -> EffectResults:
-    labels = {
-        "group-time": lambda: cell_labels(adoption, cells),
-        "event": lambda: horizon_labels(cells.horizon.tolist(), cells.size),
-        "static": single_label,
-    }[level]()
+    leads, own = imputed.leads, imputed.labels
+    labels, cells = imputed.with_leads(own)
+    influence = UnitInfluence(sample, np.concatenate([imputed.psi, leads.psi]))
     more = (note for note in leads.notes if note not in notes)
-    notes = (*notes, *_single_rows(labels.index[lonely]), *more)
-    if leads.horizons.size:
-        own = horizon_labels(leads.horizons.tolist(), np.ones(leads.coef.size))
-        labels = joined_labels(labels, own)
-        cells = _with_leads(cells, leads)
-    formula = sample.design.formula
-    return assemble_effects(
-        model=model,
-        spec=spec,
-        sample=sample,
-        labels=labels,
-        params=np.concatenate([effects, leads.coef]),
-        influence=UnitInfluence(sample, np.concatenate([psi, leads.psi])),
-        counts=Counts(sample.nobs, len(labels), False, normal=True, rule="asymptotic"),
-        cov=spec.cov,
-        cells=cells if level == "group-time" else None,
-        anticipation=spec.anticipation,
-        absorbed=formula.effects or (),
-        notes=notes,
-        start=sample_start(adoption, sample),
+    notes = (*notes, *_single_rows(own.index[imputed.lonely]), *more)
+    absorbed = sample.design.formula.effects or ()
+    fit = policy_fit(
+        spec,
+        Facts("policy", model, absorbed=absorbed),
+        asymptotic_estimate(labels.index, influence),
+        np.concatenate([imputed.effects, leads.coef]),
+        notes,
     )
+    effects = EffectFit(
+        fit,
+        labels,
+        cells=cells if imputed.level == "group-time" else None,
+        anticipation=spec.anticipation,
+        start=sample_start(imputed.adoption, sample),
+    )
+    return assemble_effects(effects, spec.cov)
 
 
 def _with_leads(cells: Cells, leads: Leads) -> Cells:

@@ -15,7 +15,14 @@ from panelml.data.sample import Sample
 from panelml.data.source.source import Source
 from panelml.did.core.adoption import NEVER, Adoption
 from panelml.did.core.aggregation import Cells
-from panelml.did.estimators.base import assemble_effects, cell_labels, sample_start
+from panelml.did.estimators.base import (
+    EffectFit,
+    assemble_effects,
+    asymptotic_estimate,
+    cell_labels,
+    policy_fit,
+    sample_start,
+)
 from panelml.did.estimators.comparisons import (
     Cell,
     comparable,
@@ -32,9 +39,9 @@ from panelml.errors import (
     IdentificationError,
     listing,
 )
-from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.influence import UnitInfluence
+from panelml.results.facts import Facts
 
 __all__ = ["Base", "Control", "Method", "Plan", "make_plan"]
 
@@ -136,22 +143,19 @@ class Plan:
         times = self.steps[[cell.time for cell in found.cells]]
         cells = Cells(cohort, times, member @ weight)
         references, mixed = self._references(found.cells)
-        return assemble_effects(
-            model=model,
-            spec=spec,
-            sample=sample,
-            labels=cell_labels(self.adoption, cells),
-            params=found.effects,
-            influence=UnitInfluence(sample, found.psi),
-            sizes=UnitInfluence(sample, member * weight),
-            counts=Counts(sample.nobs, len(found.cells), False, normal=True, rule="asymptotic"),
-            cov=spec.cov,
+        labels = cell_labels(self.adoption, cells)
+        estimate = asymptotic_estimate(labels.index, UnitInfluence(sample, found.psi))
+        facts = Facts("policy", model)
+        effects = EffectFit(
+            policy_fit(spec, facts, estimate, found.effects, (*notes, *mixed)),
+            labels,
             cells=cells,
+            sizes=UnitInfluence(sample, member * weight),
             references=references,
             anticipation=spec.anticipation,
-            notes=(*notes, *mixed),
             start=self.start,
         )
+        return assemble_effects(effects, spec.cov)
 
     def _lost(self, kept: Sequence[Cell]) -> tuple[str, ...]:
         """Say how many effects of which cohorts were not estimated, if some were."""

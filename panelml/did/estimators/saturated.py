@@ -21,7 +21,7 @@ from panelml.did.core.saturated import (
     level_effects,
     level_influence,
 )
-from panelml.did.estimators.base import assemble_effects
+from panelml.did.estimators.base import EffectFit, assemble_effects, policy_fit
 from panelml.did.estimators.moderators import add_moderators, moderator_factors
 from panelml.did.estimators.slopes import estimate_slopes
 from panelml.did.results.effects import EffectResults
@@ -29,8 +29,9 @@ from panelml.engine.absorbing import Absorbed, absorb_plan, make_plan
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, listing
 from panelml.inference.correction import Counts
-from panelml.inference.covariance import CovLike
+from panelml.inference.covariance import CovLike, Estimate
 from panelml.inference.influence import UnitInfluence
+from panelml.results.facts import Facts
 
 __all__ = ["Saturated", "fit_saturated"]
 
@@ -101,22 +102,19 @@ def fit_saturated(task: Saturated) -> EffectResults:
             f"{counts.nobs} rows are too few for {counts.nobs - counts.df_resid} parameters."
         )
     labels, cells = _sized(task, absorbed)
-    return assemble_effects(
-        model=task.model,
-        spec=task.spec,
-        sample=task.sample,
-        labels=labels,
-        params=fit.effects,
-        influence=UnitInfluence(task.sample, psi),
-        counts=counts,
-        cov=task.cov,
+    influence = UnitInfluence(task.sample, psi)
+    model_cov = slopes.rss / counts.df_resid * fit.bread
+    estimate = Estimate(tuple(labels.index), influence, model_cov, counts)
+    facts = Facts("policy", task.model, absorbed=task.effects)
+    notes = (*task.notes, *slopes.notes)
+    effects = EffectFit(
+        policy_fit(task.spec, facts, estimate, fit.effects, notes),
+        labels,
         cells=cells,
-        model_cov=slopes.rss / counts.df_resid * fit.bread,
         references=task.references,
-        absorbed=task.effects,
-        notes=(*task.notes, *slopes.notes),
         start=task.assignment.start,
     )
+    return assemble_effects(effects, task.cov)
 
 
 def _sized(task: Saturated, absorbed: Absorbed) -> tuple[Any, Cells | None]:

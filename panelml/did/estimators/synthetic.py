@@ -12,7 +12,13 @@ from panelml._typing import FloatArray
 from panelml.arguments import checked
 from panelml.did.core.aggregation import Cells
 from panelml.did.core.synthetic import Kind, Penalties, Weighted
-from panelml.did.estimators.base import assemble_effects, cell_labels
+from panelml.did.estimators.base import (
+    EffectFit,
+    assemble_effects,
+    asymptotic_estimate,
+    cell_labels,
+    policy_fit,
+)
 from panelml.did.estimators.synthetic_data import (
     Outcomes,
     Reading,
@@ -24,8 +30,8 @@ from panelml.did.results.synthetic import Balance, SyntheticResults
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
 from panelml.errors import IdentificationError, SpecificationError, check_count, shown
-from panelml.inference.correction import Counts
 from panelml.inference.replications import Replicates, Replications
+from panelml.results.facts import Facts
 
 __all__ = ["SyntheticControl", "SyntheticDiD", "prepared"]
 
@@ -171,18 +177,11 @@ def _fit(spec: Spec, data: Any, model: str, kind: Kind) -> SyntheticResults:
     time = np.concatenate([np.arange(g, steps.size) for g in cohorts])
     size = np.array([(outcomes.start == g).sum() for g in cohort], dtype=np.float64)
     cells = Cells(steps[cohort], steps[time], size)
-    base = assemble_effects(
-        model=model,
-        spec=spec,
-        sample=sample,
-        labels=cell_labels(read.adoption, cells),
-        params=effects,
-        influence=Replicates.of(sample, draws, jackknife=spec.inference == "jackknife"),
-        counts=Counts(sample.nobs, effects.size, False, normal=True, rule="asymptotic"),
-        cov=Replications(spec.inference),
-        cells=cells,
-        notes=read.notes,
-    )
+    labels = cell_labels(read.adoption, cells)
+    replicates = Replicates.of(sample, draws, jackknife=spec.inference == "jackknife")
+    estimate = asymptotic_estimate(labels.index, replicates)
+    fit = policy_fit(spec, Facts("policy", model), estimate, effects, read.notes)
+    base = assemble_effects(EffectFit(fit, labels, cells), Replications(spec.inference))
     names = [read.cohort(g) for g in cohorts]
     result = SyntheticResults.of(
         base,

@@ -16,7 +16,14 @@ from panelml.did.core.adoption import NEVER, Adoption, read_adoption
 from panelml.did.core.entries import Absorbing, Switching, Treatment
 from panelml.did.core.windows import HorizonEffect, local_projection, stacked
 from panelml.did.estimators.assignment import CohortGrid
-from panelml.did.estimators.base import assemble_effects, horizon_labels, sample_start
+from panelml.did.estimators.base import (
+    EffectFit,
+    assemble_effects,
+    asymptotic_estimate,
+    horizon_labels,
+    policy_fit,
+    sample_start,
+)
 from panelml.did.estimators.comparisons import (
     comparable,
     compared_formula,
@@ -29,9 +36,9 @@ from panelml.engine.collect import collect
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_source
 from panelml.errors import IdentificationError, SpecificationError, listing, shown
-from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.influence import UnitInfluence
+from panelml.results.facts import Facts
 
 __all__ = ["LocalProjectionsDiD", "StackedDiD"]
 
@@ -270,19 +277,12 @@ def _assemble(
     start: IntArray,
 ) -> EffectResults:
     size = np.array([effect.treated for effect in effects], dtype=np.float64)
-    return assemble_effects(
-        model=model,
-        spec=spec,
-        sample=sample,
-        labels=horizon_labels(horizons, size),
-        params=np.array([effect.effect for effect in effects]),
-        influence=UnitInfluence(sample, np.stack([effect.psi for effect in effects])),
-        counts=Counts(sample.nobs, len(effects), False, normal=True, rule="asymptotic"),
-        cov=spec.cov,
-        references=(-1,),
-        notes=notes,
-        start=start,
-    )
+    labels = horizon_labels(horizons, size)
+    influence = UnitInfluence(sample, np.stack([effect.psi for effect in effects]))
+    estimate = asymptotic_estimate(labels.index, influence)
+    params = np.array([effect.effect for effect in effects])
+    fit = policy_fit(spec, Facts("policy", model), estimate, params, notes)
+    return assemble_effects(EffectFit(fit, labels, references=(-1,), start=start), spec.cov)
 
 
 def _dropped(names: Sequence[str], effects: Iterable[HorizonEffect]) -> tuple[str, ...]:

@@ -18,10 +18,9 @@ from panelml.inference.estimate import Estimate
 from panelml.inference.few import FewClusters
 from panelml.inference.influence import UnitInfluence
 from panelml.inference.replications import Jackknife
-from panelml.results.fitted import Attached, FitStatistics
-from panelml.results.measures import Measures
+from panelml.results.fitted import Attached
 
-__all__ = ["EffectTie", "averaged_tie", "effect_covariance", "effect_statistics"]
+__all__ = ["EffectTie", "averaged_tie", "effect_covariance"]
 
 # Fewer units or clusters than this make an effect uncertain beyond its standard error.
 FEW = 5
@@ -128,17 +127,3 @@ def _dimensions(sample: Sample, cov: CovLike) -> list[Columns]:
     unit = (sample.source.unit,)
     found = [columns for columns in read_dimensions(names) if sample.source.time not in columns]
     return found or [unit]
-
-
-def effect_statistics(sample: Sample) -> FitStatistics:
-    """Count the rows, units and periods of a sample; effects have no measures of fit."""
-    rows = sample.unit_rows
-    rows = rows[rows > 0]
-    periods = sample.level_rows((sample.source.time,)) > 0
-    return FitStatistics(
-        sample.nobs,
-        rows.size,
-        int(periods.sum()),
-        (int(rows.min()), float(rows.mean()), int(rows.max())),
-        Measures(),
-    )
