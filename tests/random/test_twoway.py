@@ -83,10 +83,11 @@ def test_reference_values(case: Case) -> None:
         "std_errors": fit.std_errors,
         "cov": fit.cov,
         "sigma2": variances(fit),
-        "loglik": fit.loglik,
         "nobs": fit.nobs,
         "std_errors_plm": by_rss(fit),
     }
+    if "loglik" in value:
+        found["loglik"] = fit.loglik
     compared = set(found) & set(value)
     assert compared
     for name in compared:
@@ -375,9 +376,12 @@ def test_pickles_and_shows_itself(frame: pd.DataFrame) -> None:
 # ---- refusals ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["baltagi-chang", "swamy"])
-def test_unknown_methods_are_refused(frame: pd.DataFrame, method: str) -> None:
-    with pytest.raises(SpecificationError, match="method is not"):
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [("baltagi-chang", "is for effects of units alone"), ("swamy", "method is not")],
+)
+def test_unknown_methods_are_refused(frame: pd.DataFrame, method: str, words: str) -> None:
+    with pytest.raises(SpecificationError, match=words):
         fit_frame(frame, method)
 
 
