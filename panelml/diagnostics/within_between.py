@@ -12,7 +12,6 @@ from panelml.core.augment import SplitMeans
 from panelml.diagnostics.estimable import Directions, directions_of, estimable
 from panelml.diagnostics.pairs import require_regression
 from panelml.errors import IdentificationError, SpecificationError, listing
-from panelml.inference.distributions import t_critical, t_tail
 from panelml.inference.testing import TestResult
 from panelml.results.base import Results
 from panelml.results.show.formats import number, pvalue
@@ -99,7 +98,7 @@ def within_between(fit: Results, *, level: float = 0.95) -> WithinBetween:
     ----------
     fit : Results
         Of Hybrid, of Mundlak, or of any regression with ``within(x)`` and ``between(x)``, or with
-        ``x`` and ``mean(x)``, among its parameters. Tests and intervals use its covariance.
+        ``x`` and ``mean(x)``, among its parameters. Tests and intervals are those of its inference.
     level : float
         Of the confidence intervals.
 
@@ -117,13 +116,12 @@ def within_between(fit: Results, *, level: float = 0.95) -> WithinBetween:
     """
     require_regression(fit)
     params: FloatArray = np.asarray(fit.params, dtype=np.float64)
-    cov, df = fit.covariance.matrix, fit.df_t
     pairs = _pairs(fit)
     names, own, basis = pairs.names, pairs.own, pairs.basis
     rows = basis[: len(names)]
     difference = rows @ params
-    error = np.sqrt(np.einsum("ij,jk,ik->i", rows, cov, rows))
-    half = t_critical(level, df) * error
+    inference = fit.inference.mapped(rows)
+    lower, upper = inference.interval(level).T
     test = fit.wald_test(basis)
     null = f"effects within and between units are the same: {pairs.words}"
     return WithinBetween(
@@ -131,10 +129,10 @@ def within_between(fit: Results, *, level: float = 0.95) -> WithinBetween:
         params[own],
         params[own] + difference,
         difference,
-        error,
-        difference - half,
-        difference + half,
-        2 * t_tail(np.abs(difference / error), df),
+        inference.errors,
+        lower,
+        upper,
+        inference.pvalues,
         level,
         replace(
             test,

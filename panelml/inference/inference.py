@@ -80,6 +80,10 @@ class Inference(Protocol):
         """Test linear restrictions."""
         ...
 
+    def mapped(self, matrix: FloatArray) -> Inference:
+        """Return the inference on linear functions of the estimates, ``matrix`` (m, k)."""
+        ...
+
 
 class InferenceSpec(Protocol):
     """A kind of inference, as what ``with_inference`` takes: a frozen value."""

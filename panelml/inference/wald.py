@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.inference.distributions import t_critical, t_tail
 from panelml.inference.estimate import Covariance
+from panelml.inference.likelihood import ContrastRule
 from panelml.inference.restrictions import Restrictions
 from panelml.inference.testing import TestResult, f_test
 
@@ -107,6 +108,43 @@ class Wald:
                     f"{rows} restrictions. Test fewer restrictions at a time.",
                 )
         return f_test("Wald test", restrictions.words, statistic, (rows, df), notes=notes)
+
+    def mapped(self, matrix: FloatArray) -> Wald:
+        """Return the inference on linear functions of the estimates, ``matrix`` (m, k).
+
+        Degrees of freedom of a function of several estimates are those of the contrast.
+        """
+        old = self.covariance
+        covariance = replace(
+            old,
+            matrix=np.einsum("ij,jk,lk->il", matrix, old.matrix, matrix),
+            draws=None if old.draws is None else old.draws @ matrix.T,
+        )
+        if old.rule is not None:
+            by_row = np.array([self._row_df(row, old.rule) for row in matrix])
+            rule = MappedRule(old.rule, matrix)
+            covariance = replace(covariance, df=float(by_row.min()), term_df=by_row, rule=rule)
+        return Wald(matrix @ self.estimates, covariance)
+
+    def _row_df(self, row: FloatArray, rule: ContrastRule) -> float:
+        [moved] = np.nonzero(row)
+        return (
+            float(self.term_df[moved[0]])
+            if moved.size == 1
+            else rule.f_statistic(row[None], 0.0)[1]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MappedRule:
+    """Degrees of freedom of contrasts of linear functions, ``matrix`` (m, k) of the estimates."""
+
+    rule: ContrastRule
+    matrix: FloatArray
+
+    def f_statistic(self, contrast: FloatArray, statistic: float) -> tuple[float, float]:
+        """Return the F statistic and its denominator degrees of freedom."""
+        return self.rule.f_statistic(contrast @ self.matrix, statistic)
 
 
 def _positive(errors: FloatArray) -> FloatArray:

@@ -75,6 +75,10 @@ class PercentileInference:
         ends = np.quantile(self.draws, [0.5 - level / 2, 0.5 + level / 2], axis=0)
         return (self.estimates + ends).T
 
+    def mapped(self, matrix: FloatArray) -> PercentileInference:
+        draws = self.draws @ matrix.T
+        return PercentileInference(matrix @ self.estimates, draws, self.clusters)
+
     def test(self, restrictions: Restrictions) -> TestResult:
         r = restrictions.matrix
         scale = np.linalg.inv(r @ np.cov(self.draws, rowvar=False).reshape(2 * [r.shape[1]]) @ r.T)

@@ -9,10 +9,12 @@ import pytest
 
 import panelml as pm
 from panelml.errors import DetachedResultError, SpecificationError
+from panelml.inference.restrictions import Restrictions
 from panelml.inference.wald import Wald
 from panelml.results.base import Results
 from panelml.results.show.formats import number
 from panelml.results.show.frames import term_rows
+from tests.contract.conftest import make_messy
 from tests.did.test_laws import data as policy_data
 from tests.inference.percentiles import Percentiles
 from tests.panels import wage
@@ -92,3 +94,38 @@ def test_effects_change_with_their_average() -> None:
         events.conf_band()
     with pytest.raises(SpecificationError, match="Average first"):
         fit.with_inference(Percentiles()).aggregate()
+
+
+def test_linear_functions_have_inference_of_their_own(fit: Results, drawn: Results) -> None:
+    rows = np.array([[1.0, -1.0], [0.0, 2.0]])
+    wald, draws = fit.inference.mapped(rows), drawn.inference.mapped(rows)
+    np.testing.assert_allclose(wald.errors**2, np.diag(rows @ fit.cov.to_numpy() @ rows.T))
+    assert wald.errors[1] == 2 * fit.std_errors["married"]
+    np.testing.assert_array_equal(wald.interval(0.9)[1], 2 * fit.conf_int(0.9).loc["married"])
+    deviations = drawn.inference.draws @ rows.T  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(draws.errors, deviations.std(axis=0))
+
+
+@pytest.mark.parametrize("cov", ["cluster", "CR2", "satterthwaite", "kenward-roger"])
+def test_contrasts_have_the_degrees_of_freedom_of_their_tests(cov: str) -> None:
+    panel = pm.Panel(make_messy(), unit="unit", time="time")
+    fit = pm.Hybrid("y ~ x1 + x2", random="x1").fit(panel).with_cov(cov)
+    rows = np.array([[0.0, -1, 0, 1, 0], [0, 0, -1, 0, 1]])
+    mapped = fit.inference.mapped(rows)
+    for pvalue, name in zip(mapped.pvalues, ("x1", "x2"), strict=True):
+        assert pvalue == pytest.approx(fit.wald_test(f"between({name}) = within({name})").pvalue)
+    both = mapped.test(Restrictions.read(np.eye(2), ["x1", "x2"]))
+    assert both.pvalue == pytest.approx(fit.wald_test(rows).pvalue)
+    one = fit.inference.mapped(np.eye(5)[[3]])
+    assert one.df == fit.df_terms["between(x1)"] and one.errors[0] == fit.std_errors["between(x1)"]
+
+
+def test_effects_within_and_between_units_take_it() -> None:
+    fit = pm.Hybrid("y ~ x1 + x2").fit(pm.Panel(make_messy(), unit="unit", time="time"))
+    drawn = fit.with_inference(Percentiles())
+    found = pm.within_between(drawn, level=0.9)
+    rows = np.array([[0.0, -1, 0, 1, 0], [0, 0, -1, 0, 1]])
+    deviations = drawn.inference.draws @ rows.T  # type: ignore[attr-defined]
+    ends = rows @ fit.params.to_numpy() + np.quantile(deviations, [0.05, 0.95], axis=0)
+    np.testing.assert_allclose([found.lower, found.upper], ends, rtol=1e-12)
+    assert found.test.distribution == "draws"
