@@ -11,10 +11,12 @@ from panelml.inference.clusters import few_clusters
 from panelml.inference.covariance import Covariance, CovLike, estimate_covariance
 from panelml.inference.estimate import Estimate
 
-__all__ = ["LEAST", "FewClusters", "Visible", "effective"]
+__all__ = ["LEAST", "LEAST_CLUSTERS", "FewClusters", "Visible", "effective"]
 
 # With fewer degrees of freedom nothing is said: t with three has its 5% point beyond three.
 LEAST = 4
+# So many clusters on one side leave that many, where all of them are of one cohort.
+LEAST_CLUSTERS = LEAST + 1
 # From so many on, variances of which no more is missing are left as the estimator gives them.
 ENOUGH = 15
 MISSING = 1.2

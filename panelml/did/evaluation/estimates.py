@@ -16,7 +16,7 @@ from panelml.did.evaluation.question import Question
 from panelml.did.results.effects import EffectResults
 from panelml.did.results.timing import Timing
 from panelml.errors import IdentificationError, PanelmlError
-from panelml.inference.few import LEAST
+from panelml.inference.few import LEAST_CLUSTERS
 
 __all__ = ["PolicyEstimates", "attempt"]
 
@@ -122,7 +122,7 @@ def _has_horizons(fit: EffectResults) -> bool:
 
 
 def _window(timing: Timing, known: list[ClusterCounts], anticipation: int) -> tuple[int, int]:
-    timing.horizons(LEAST + 1)
+    timing.horizons(LEAST_CLUSTERS)
     return common_window(known, anticipation)
 
 

@@ -33,7 +33,7 @@ from panelml.engine.sampling import require_panel
 from panelml.errors import IdentificationError, check_count
 from panelml.inference.covariance import CovLike
 from panelml.inference.distributions import normal_quantile, t_quantile
-from panelml.inference.few import LEAST
+from panelml.inference.few import LEAST_CLUSTERS
 from panelml.inference.wald import Wald
 
 __all__ = ["PolicyInference", "evaluate_policy"]
@@ -227,7 +227,7 @@ def _dealt(estimates: PolicyEstimates, inference: PolicyInference) -> Randomizat
         return None
     name = few[0]
     fit, count = fits[name], counts[name]
-    if count.comparison <= LEAST:
+    if count.comparison < LEAST_CLUSTERS:
         return None
     panel = fit.attached.estimate.influence.sample.panel
     spec: Any = replace(cast(Any, fit.spec), **({"leads": 0} if name == "Imputation" else {}))

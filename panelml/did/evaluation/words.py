@@ -16,7 +16,7 @@ from panelml.did.results.effects import EffectResults
 from panelml.did.results.honest import Sensitivity
 from panelml.did.results.randomization import RandomizationTest
 from panelml.did.results.timing import Timing
-from panelml.inference.few import LEAST
+from panelml.inference.few import LEAST, LEAST_CLUSTERS
 from panelml.inference.testing import TestResult
 
 __all__ = ["Findings", "conclusions", "merged_notes", "small_cohorts"]
@@ -277,14 +277,14 @@ def small_cohorts(timing: Timing) -> tuple[str, ...]:
     sizes = timing.cohorts()["units"]
     few = [
         str(name)
-        for name in sizes.index[sizes <= LEAST]
+        for name in sizes.index[sizes < LEAST_CLUSTERS]
         if name not in ("always treated", "never treated")
     ]
     if not few:
         return ()
     return (
-        f"Cohorts of fewer than {LEAST + 1} units ({', '.join(few)}) are too small for inference "
-        "that relies on many units: read their own effects with care.",
+        f"Cohorts of fewer than {LEAST_CLUSTERS} units ({', '.join(few)}) are too small for "
+        "inference that relies on many units: read their own effects with care.",
     )
 
 

@@ -15,15 +15,12 @@ from panelml.inference.bootstrap import MultiplierBootstrap
 from panelml.inference.clusters import Columns, read_dimensions
 from panelml.inference.covariance import Clustered, Covariance, CovLike, estimate_covariance, parse
 from panelml.inference.estimate import Estimate
-from panelml.inference.few import FewClusters
+from panelml.inference.few import LEAST_CLUSTERS, FewClusters
 from panelml.inference.influence import UnitInfluence
 from panelml.inference.replications import Jackknife
 from panelml.results.fitted import Attached
 
 __all__ = ["EffectTie", "averaged_tie", "effect_covariance"]
-
-# Fewer units or clusters than this make an effect uncertain beyond its standard error.
-FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def _few_groups(sample: Sample, start: IntArray, cov: CovLike) -> tuple[str, ...
         member = first if own else sample.codes(columns)[first]
         for group, words in ((treated, "adopt"), (~treated, "stay untreated")):
             count = int(group.sum()) if own else np.unique(member[group]).size
-            if not 0 < count < FEW or (own and count == 1 and words != "adopt"):
+            if not 0 < count < LEAST_CLUSTERS or (own and count == 1 and words != "adopt"):
                 continue
             if own:
                 who = f"{count} unit{'s' * (count > 1)} {words if count > 1 else 'adopts'}"
