@@ -110,7 +110,7 @@ def _coverage(options: argparse.Namespace) -> int:
     from benchmarks import coverage
 
     rows = coverage.run(options.reps)
-    print(coverage.markdown(rows))
+    print(coverage.page(rows).markdown())
     print(f"Written to {coverage.save(rows)}")
     return 0
 
@@ -119,7 +119,7 @@ def _rejections(options: argparse.Namespace) -> int:
     from benchmarks import rejections
 
     rows = rejections.run(options.reps)
-    print(rejections.markdown(rows))
+    print(rejections.page(rows).markdown())
     print(f"Written to {rejections.save(rows)}")
     return 0
 

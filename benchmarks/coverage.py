@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import panelml as pm
+from benchmarks.shares import SharesPage, monte_carlo_error
 
-__all__ = ["ESTIMATORS", "Coverage", "markdown", "measure", "run", "save"]
+__all__ = ["ESTIMATORS", "Coverage", "measure", "page", "run", "save"]
 
-RESULTS = Path(__file__).parent / "results"
 CLUSTERS = (20, 50, 200)
 #: With more, leaving each out in turn takes long and changes nothing.
 MOST_LEFT_OUT = 20
@@ -141,47 +140,33 @@ def run(reps: int = 400, clusters: Iterable[int] = CLUSTERS) -> list[Coverage]:
     return rows
 
 
-def markdown(rows: list[Coverage]) -> str:
-    """Render the table."""
-    heads = (
-        "estimator",
-        "clusters",
-        "errors",
-        "average effect",
-        "by horizon",
-        "band",
-        "error / sd",
-    )
-    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
-    for row in rows:
-        cells = (row.overall, row.pointwise, row.band, row.ratio)
-        lines.append(
-            f"| {row.estimator} | {row.clusters} | {row.errors} | "
-            + " | ".join(f"{c:.3f}" for c in cells)
-            + " |"
-        )
-    error = np.sqrt(LEVEL * (1 - LEVEL) / rows[0].reps)
-    return "\n".join(
+def page(rows: list[Coverage]) -> SharesPage:
+    """Lay out the table."""
+    error = monte_carlo_error(LEVEL, rows[0].reps)
+    return SharesPage(
+        "Coverage of 95 % intervals",
+        f"{rows[0].reps} panels of {UNITS} units by {PERIODS} periods, {len(COHORTS)} cohorts "
+        "whose effects differ and grow, clusters that adopt as a whole and share shocks, "
+        f"autocorrelated errors. A share of 0.95 has a Monte Carlo error of {error:.3f}. "
+        "*average effect*: the mean over treated rows (of local projections the first effect); "
+        "*band*: all horizons at once; *error / sd*: mean standard error over the standard "
+        "deviation of the estimates.",
+        (
+            "estimator",
+            "clusters",
+            "errors",
+            "average effect",
+            "by horizon",
+            "band",
+            "error / sd",
+        ),
         [
-            "# Coverage of 95 % intervals",
-            "",
-            f"{rows[0].reps} panels of {UNITS} units by {PERIODS} periods, {len(COHORTS)} cohorts "
-            "whose effects differ and grow, clusters that adopt as a whole and share shocks, "
-            f"autocorrelated errors. A share of 0.95 has a Monte Carlo error of {error:.3f}. "
-            "*average effect*: the mean over treated rows (of local projections the first effect); "
-            "*band*: all horizons at once; *error / sd*: mean standard error over the standard "
-            "deviation of the estimates.",
-            "",
-            *lines,
-            "",
-        ]
+            (r.estimator, r.clusters, r.errors, r.overall, r.pointwise, r.band, r.ratio)
+            for r in rows
+        ],
     )
 
 
 def save(rows: list[Coverage]) -> Path:
     """Write results/coverage.md and .json; return the former's path."""
-    path = RESULTS / "coverage.md"
-    record = [asdict(row) for row in rows]
-    path.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    path.write_text(markdown(rows), encoding="utf-8")
-    return path
+    return page(rows).save("coverage", rows)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import panelml as pm
+from benchmarks.shares import SharesPage, monte_carlo_error
 from panelml.__main__ import ESTIMATORS
 from panelml.diagnostics.report import make_report
 from panelml.results.base import Results
 
-__all__ = ["DESIGNS", "TESTS", "Rejections", "markdown", "measure", "run", "save"]
+__all__ = ["DESIGNS", "TESTS", "Rejections", "measure", "page", "run", "save"]
 
-RESULTS = Path(__file__).parent / "results"
 UNITS = 300
 PERIODS = 6
 LEVEL = 0.05
@@ -185,33 +184,23 @@ def run(reps: int = 200) -> list[Rejections]:
     return rows
 
 
-def markdown(rows: list[Rejections]) -> str:
-    """Render the table."""
-    error = np.sqrt(LEVEL * (1 - LEVEL) / rows[0].reps)
-    lines = ["| panels | test | size | power |", "|---|---|---|---|"]
-    lines += [f"| {r.design} | {r.test} | {r.size:.3f} | {r.power:.3f} |" for r in rows]
-    return "\n".join(
-        [
-            "# Rejections at 5 %",
-            "",
-            f"{rows[0].reps} panels of {UNITS} units by {PERIODS} periods; 20 % of the rows are "
-            "missing where panels are unbalanced. *size*: unit effects are independent of the "
-            "regressors, so that random effects are right and every rejection is false; 0.05 has a "
-            f"Monte Carlo error of {error:.3f}. *power*: they have a correlation of {CORRELATED} "
-            "with the unit means of x1 and x2. Tenure grows by one each period, beside period "
-            "dummies. *iid*: the default of iid fits, classical where estimates of the error "
-            "variance do not decide.",
-            "",
-            *lines,
-            "",
-        ]
+def page(rows: list[Rejections]) -> SharesPage:
+    """Lay out the table."""
+    error = monte_carlo_error(LEVEL, rows[0].reps)
+    return SharesPage(
+        "Rejections at 5 %",
+        f"{rows[0].reps} panels of {UNITS} units by {PERIODS} periods; 20 % of the rows are "
+        "missing where panels are unbalanced. *size*: unit effects are independent of the "
+        "regressors, so that random effects are right and every rejection is false; 0.05 has a "
+        f"Monte Carlo error of {error:.3f}. *power*: they have a correlation of {CORRELATED} "
+        "with the unit means of x1 and x2. Tenure grows by one each period, beside period "
+        "dummies. *iid*: the default of iid fits, classical where estimates of the error "
+        "variance do not decide.",
+        ("panels", "test", "size", "power"),
+        [(row.design, row.test, row.size, row.power) for row in rows],
     )
 
 
 def save(rows: list[Rejections]) -> Path:
     """Write results/rejections.md and .json; return the former's path."""
-    path = RESULTS / "rejections.md"
-    record = [asdict(row) for row in rows]
-    path.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    path.write_text(markdown(rows), encoding="utf-8")
-    return path
+    return page(rows).save("rejections", rows)

@@ -42,4 +42,4 @@ def test_coverage_is_a_share_of_known_effects(name: str) -> None:
     assert 0.5 <= found.overall <= 1
     assert 0.5 <= found.pointwise <= 1
     assert 0.4 < found.ratio < 2.5
-    assert f"| {name} | 50 |" in coverage.markdown([found])
+    assert f"| {name} | 50 |" in coverage.page([found]).markdown()

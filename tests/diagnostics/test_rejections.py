@@ -25,4 +25,4 @@ def test_the_verdict_of_the_command_line_has_size_and_power() -> None:
     [found] = rejections.measure(name, 20, [rejections.VERDICT])
     assert found.size <= 0.2
     assert found.power >= 0.3
-    assert f"| {name} | {rejections.VERDICT} |" in rejections.markdown([found])
+    assert f"| {name} | {rejections.VERDICT} |" in rejections.page([found]).markdown()
