@@ -23,6 +23,9 @@ T = TypeVar("T", bound=Callable[..., Any])
 # Arguments that name a column, in whose place its values may be given by mistake.
 _COLUMNS = ("weights", "column", "cohort", "treatment", "eligible", "unit", "time")
 
+# Arguments that had another name in some functions in earlier releases.
+RENAMED = {"draws": "reps", "n": "reps", "result": "fit", "fe": "fit"}
+
 _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 # Arguments that mean the same in every function that has them.
@@ -134,6 +137,8 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
         surplus = () if any_number else args[len(by_place) :]
         if surplus and len(surplus) <= len(by_name):
             raise _by_name(function, dict(zip(by_name, surplus, strict=False)))
+        if unknown := kwargs.keys() - parameters:
+            _refuse_old_names(function, unknown & RENAMED.keys())
         checks = _checks(function)
         for name, value in (*zip(by_place, args, strict=False), *kwargs.items()):
             if name in checks:
@@ -145,11 +150,25 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _by_name(function: Callable[..., Any], given: Mapping[str, Any]) -> SpecificationError:
     """Say how arguments that were given by their place are written."""
-    name = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
     written = ", ".join(f"{key}={_code(value)}" for key, value in given.items())
     return SpecificationError(
-        f"{name} takes {listing(given)} by name, not by place: write {name}(..., {written})."
+        f"{_title(function)} takes {listing(given)} by name, not by place: write "
+        f"{_title(function)}(..., {written})."
     )
+
+
+def _refuse_old_names(function: Callable[..., Any], old: Collection[str]) -> None:
+    """Say how arguments are called now that had another name."""
+    for name in old:
+        if RENAMED[name] in inspect.signature(function).parameters:
+            raise SpecificationError(
+                f"{_title(function)} takes {name}= no more. Write {RENAMED[name]}=."
+            )
+
+
+def _title(function: Callable[..., Any]) -> str:
+    """Name a function, or the class that it makes."""
+    return function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
 
 
 def _code(value: object) -> str:

@@ -33,12 +33,12 @@ ROUNDING = 1e-12
 
 
 @checked
-def pesaran_cd(result: Results, *, kind: Kind = "cd") -> TestResult:
+def pesaran_cd(fit: Results, *, kind: Kind = "cd") -> TestResult:
     """Test for correlation between the residuals of different units in the same period.
 
     Parameters
     ----------
-    result : Results
+    fit : Results
         Any unweighted fit with a row for each unit and period; the residuals are those of the
         regression it runs, for fixed effects the within residuals.
     kind : {"cd", "lm", "scaled-lm"}
@@ -61,12 +61,12 @@ def pesaran_cd(result: Results, *, kind: Kind = "cd") -> TestResult:
     residuals of all units are held in memory. CD of a balanced panel needs no pairs; otherwise
     the time is proportional to the squared number of units.
     """
-    influence = result.attached.estimate.rows
+    influence = fit.attached.estimate.rows
     if influence.sample.weights is not None:
         raise SpecificationError("The test is not defined for weighted fits.")
     if influence.grain == "unit":
         raise SpecificationError("The means of units have no periods to be correlated in.")
-    _refuse_period_effects(result)
+    _refuse_period_effects(fit)
     table = _error_table(influence)
     found = _balanced(table) if kind == "cd" and table.seen.all() else _pairwise(table)
     if found.pairs == 0:
@@ -79,12 +79,12 @@ def pesaran_cd(result: Results, *, kind: Kind = "cd") -> TestResult:
     return replace(_test(kind, found), notes=notes)
 
 
-def _refuse_period_effects(result: Results) -> None:
+def _refuse_period_effects(fit: Results) -> None:
     """Refuse fits without periods, or with effects of them: absorbed, random, or by regressors."""
-    influence = result.attached.estimate.rows
+    influence = fit.attached.estimate.rows
     require_periods(influence.sample.source)
     time = influence.sample.source.time
-    groups = result.facts.intercepts
+    groups = fit.facts.intercepts
     own = any(lies_in_periods(influence.sample, columns) for columns in groups)
     if own or _spans_periods(influence):
         raise SpecificationError(

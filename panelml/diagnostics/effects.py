@@ -29,12 +29,12 @@ Effect: TypeAlias = Literal["unit", "time", "twoway"]
 
 
 @checked
-def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
+def effects_test(fit: Results, restricted: Results | None = None) -> TestResult:
     """F test that the absorbed effects are zero.
 
     Parameters
     ----------
-    fe : Results
+    fit : Results
         Fixed effects, of any kind and number.
     restricted : Results, optional
         Fixed effects with fewer of them; by default pooled least squares of the regressors that
@@ -49,31 +49,31 @@ def effects_test(fe: Results, restricted: Results | None = None) -> TestResult:
     -----
     Errors are taken as independent and of equal variance, whatever the covariance of the fit.
     """
-    if not fe.facts.absorbed:
+    if not fit.facts.absorbed:
         raise SpecificationError(
-            f"{fe.model} absorbs no effects. For effects after pooled OLS use breusch_pagan."
+            f"{fit.model} absorbs no effects. For effects after pooled OLS use breusch_pagan."
         )
     if restricted is None:
-        effects = parse_formula(fe.formula).effects
+        effects = parse_formula(fit.formula).effects
         constant = effects is None or any(effect.intercept for effect in effects)
-        sample = fe.attached.estimate.rows.sample
-        found = directions_of(fe)
+        sample = fit.attached.estimate.rows.sample
+        found = directions_of(fit)
         varying = [name for name in found.names if name not in found.lost]
         pooled = pooled_least_squares(sample, varying, constant=constant)
-        rss, df = pooled.rss, fe.nobs - pooled.rank
-        null = f"the effects of {fe.effects_absorbed} are zero"
+        rss, df = pooled.rss, fit.nobs - pooled.rank
+        null = f"the effects of {fit.effects_absorbed} are zero"
     else:
-        _require_restriction(fe, restricted)
+        _require_restriction(fit, restricted)
         rss, df = restricted.rss, restricted.df_resid
-        null = f"the effects of {fe.effects_absorbed} add nothing to those of " + (
+        null = f"the effects of {fit.effects_absorbed} add nothing to those of " + (
             restricted.effects_absorbed or "a constant"
         )
-    extra = df - fe.df_resid
+    extra = df - fit.df_resid
     if extra <= 0:
         raise IdentificationError("The effects have no coefficient to test.")
-    own = fe.rss
-    statistic = (rss - own) / extra / (own / fe.df_resid)
-    test = f_test("F test of effects", null, statistic, (extra, fe.df_resid))
+    own = fit.rss
+    statistic = (rss - own) / extra / (own / fit.df_resid)
+    test = f_test("F test of effects", null, statistic, (extra, fit.df_resid))
     return _advised(
         test,
         "the effects belong in the model.",
@@ -261,18 +261,18 @@ def _multiplier(sums: ErrorSums, squares: float, rows: float, *, needed: bool) -
     return Multiplier(sums.rows / np.sqrt(2 * pairs) * (squares / sums.squares - 1), pairs)
 
 
-def _require_restriction(fe: Results, restricted: Results) -> None:
-    pair = make_pair(fe, restricted)
+def _require_restriction(fit: Results, restricted: Results) -> None:
+    pair = make_pair(fit, restricted)
     regressors = [
-        {canonical(name) for name in fit.attached.estimate.rows.sample.names}
-        for fit in (fe, restricted)
+        {canonical(name) for name in one.attached.estimate.rows.sample.names}
+        for one in (fit, restricted)
     ]
     same = regressors[0] == regressors[1]
-    nested = pair.relation == "efficient" and pair.first is fe and same
+    nested = pair.relation == "efficient" and pair.first is fit and same
     if not nested or restricted.facts.kind not in ("fixed", "pooled") or not pair.same_rows:
         raise SpecificationError(
             "The second fit must have the same rows and regressors as the first, and some of its "
-            f"effects ({fe.effects_absorbed}); it is {restricted.model} of "
+            f"effects ({fit.effects_absorbed}); it is {restricted.model} of "
             f"{restricted.formula!r}."
         )
 

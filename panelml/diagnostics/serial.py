@@ -30,7 +30,7 @@ Errors: TypeAlias = Literal["levels", "differences", "within"]
 
 @checked
 def wooldridge_test(
-    result: Results,
+    fit: Results,
     *,
     errors: Errors = "levels",
     small_sample: str | SmallSample = "fixest",
@@ -39,7 +39,7 @@ def wooldridge_test(
 
     Parameters
     ----------
-    result : Results
+    fit : Results
         Any unweighted fit; its outcome and regressors are differenced, or demeaned, as needed.
     errors : {"levels", "differences", "within"}
         What is uncorrelated under the null hypothesis: the errors in levels, in which case
@@ -62,11 +62,11 @@ def wooldridge_test(
     10.5.4 and 10.6.3; Drukker (2003), *Stata Journal* 3, 168-177. Lags are by time: a gap gives
     none.
     """
-    influence = result.attached.estimate.rows
+    influence = fit.attached.estimate.rows
     require_periods(influence.sample.source)
     if influence.sample.weights is not None:
         raise SpecificationError("The test is not defined for weighted fits.")
-    rho = {"levels": -0.5, "differences": 0.0, "within": _within_correlation(result)}[errors]
+    rho = {"levels": -0.5, "differences": 0.0, "within": _within_correlation(fit)}[errors]
     if errors == "within":
         if np.isnan(rho):
             raise SpecificationError(
@@ -74,7 +74,7 @@ def wooldridge_test(
                 "the same correlation. Use errors='levels'."
             )
         influence = _refit(influence, Within())
-    elif result.facts.kind != "differences":
+    elif fit.facts.kind != "differences":
         influence = _refit(influence, Difference())
     return _regress_on_lag(influence, errors, rho, small_sample)
 
@@ -103,9 +103,9 @@ class ErrorOnLag:
         return Rows(z, None, at, np.searchsorted(later, rows.starts))
 
 
-def _within_correlation(result: Results) -> float:
-    least, _, most = result.statistics.unit_rows
-    periods = result.statistics.n_periods
+def _within_correlation(fit: Results) -> float:
+    least, _, most = fit.statistics.unit_rows
+    periods = fit.statistics.n_periods
     return -1 / (periods - 1) if least == most == periods > 1 else float("nan")
 
 

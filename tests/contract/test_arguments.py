@@ -15,8 +15,12 @@ import pandas as pd
 import pytest
 
 import panelml as pm
+from panelml.arguments import RENAMED
 from panelml.data.panel.store import Store
+from panelml.did.results.effects import EffectResults
 from panelml.errors import PanelmlError, SpecificationError, UnknownNameError
+from panelml.mixed.results.mixed_results import MixedResults
+from panelml.results.base import Results
 from tests.contract.estimators import ESTIMATORS, fit
 from tests.did.specifications import ESTIMATORS as POLICIES
 from tests.laws.panels import make_frame
@@ -39,8 +43,6 @@ MISTAKES: tuple[Any, ...] = (
 )
 RIGHT: dict[str, Any] = {
     "reps": 9,
-    "n": 1,
-    "draws": 9,
     "seed": 1,
     "column": "y",
     "columns": ["y"],
@@ -267,9 +269,7 @@ def test_functions_work_or_say_what_they_take(
 ) -> None:
     right = arguments[name]
     assert [
-        fault
-        for call in calls(getattr(pm, name), {"reps": 9, "draws": 9, **right})
-        if (fault := call.fault)
+        fault for call in calls(getattr(pm, name), {"reps": 9, **right}) if (fault := call.fault)
     ] == []
 
 
@@ -311,6 +311,48 @@ def test_what_cannot_be_gone_through_is_no_list() -> None:
     for columns in mistakes:
         with pytest.raises(SpecificationError, match="columns takes a text or a list of texts"):
             pm.overlap_table(panel, columns, cohort="cohort")
+
+
+OLD_NAMES: dict[str, tuple[Callable[[], object], str]] = {
+    "reps": (
+        lambda: pm.randomization_test(pm.TWFE("y ~ 1"), data(), seed=1, draws=9),  # type: ignore[call-arg]
+        "randomization_test takes draws= no more. Write reps=.",
+    ),
+    "reps of a policy": (
+        lambda: pm.evaluate_policy("y ~ 1", data(), draws=9),
+        "Write inference=pm.PolicyInference(reps=...).",
+    ),
+    "fit": (
+        lambda: pm.pesaran_cd(result=None),  # type: ignore[call-arg]
+        "pesaran_cd takes result= no more. Write fit=.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OLD_NAMES)
+def test_old_names_of_arguments_are_refused_with_the_new_ones(name: str) -> None:
+    call, words = OLD_NAMES[name]
+    with pytest.raises(SpecificationError, match=re.escape(words)):
+        call()
+
+
+def test_one_thing_has_one_name() -> None:
+    results = (Results, MixedResults, EffectResults)
+    places = [*(getattr(pm, name) for name in CALLABLE), *results]
+    functions = [
+        function
+        for place in places
+        for function in (vars(place).values() if inspect.isclass(place) else [place])
+        if inspect.isfunction(function)
+    ]
+    assert len(functions) > 100
+    old = [
+        f"{function.__qualname__}({name}=)"
+        for function in functions
+        for name in inspect.signature(function).parameters
+        if name in RENAMED
+    ]
+    assert old == []
 
 
 SECOND: dict[str, tuple[Callable[..., Any], str]] = {

@@ -87,7 +87,7 @@ def test_with_few_clusters_on_either_side_nothing_rests_on_standard_errors(
 ) -> None:
     panel = pm.Panel(chosen_units(treated, comparison), unit="unit", time="time")
     found = pm.evaluate_policy(
-        "y ~ 1", panel, cohort="cohort", inference=pm.PolicyInference(draws=39)
+        "y ~ 1", panel, cohort="cohort", inference=pm.PolicyInference(reps=39)
     )
     columns = ["std_error", "conf_low", "conf_high", "p_value", "pretrend_p"]
     assert found.table()[columns].isna().all(axis=None)
@@ -122,7 +122,7 @@ def test_clusters_of_several_units_are_counted_and_deal_dates_out_together() -> 
         "y ~ 1",
         pm.Panel(frame, unit="unit", time="time"),
         cohort="cohort",
-        inference=pm.PolicyInference(cov="cluster:cluster", draws=19),
+        inference=pm.PolicyInference(cov="cluster:cluster", reps=19),
     )
     assert "2 treated clusters (cluster) in 1 cohort, 8 comparison clusters" in " ".join(
         str(found).split()

@@ -30,7 +30,7 @@ from panelml.did.results.randomization import RandomizationTest
 from panelml.did.results.timing import Timing
 from panelml.did.sensitivity.honest import honest_did
 from panelml.engine.sampling import require_panel
-from panelml.errors import IdentificationError, check_count
+from panelml.errors import IdentificationError
 from panelml.inference.covariance import CovLike
 from panelml.inference.distributions import normal_quantile, t_quantile
 from panelml.inference.few import LEAST_CLUSTERS
@@ -50,29 +50,30 @@ class PolicyInference:
         Of all estimators.
     level : float
         Of intervals.
-    draws : int
-        Of the randomisation test, which is made where too few clusters are treated for standard
-        errors; 0 leaves it out.
+    reps : int, optional
+        Draws of the randomisation test, which is made where too few clusters are treated for
+        standard errors; None leaves it out.
     seed : int
         Of its draws.
 
     Raises
     ------
     SpecificationError
-        If the level is not between 0 and 1, or the number of draws is negative.
+        If the level is not between 0 and 1, or there are no draws.
     """
 
     cov: CovLike = "cluster"
     level: float = 0.95
-    draws: int = 199
+    reps: int | None = 199
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_count("draws", self.draws, 0)
 
 
 @checked
-@moved(into("comparisons", Comparisons) | into("inference", PolicyInference))
+@moved(
+    into("comparisons", Comparisons)
+    | into("inference", PolicyInference)
+    | {"draws": "inference=pm.PolicyInference(reps=...)"}
+)
 def evaluate_policy(
     formula: str,
     data: Any,
@@ -223,7 +224,7 @@ def _dealt(estimates: PolicyEstimates, inference: PolicyInference) -> Randomizat
     """Deal dates out anew where too few clusters are treated, but not too few to compare with."""
     counts, fits = estimates.counts, estimates.allowed
     few = [name for name in ("Imputation", *fits) if name in fits and not counts[name].known]
-    if not inference.draws or not few:
+    if inference.reps is None or not few:
         return None
     name = few[0]
     fit, count = fits[name], counts[name]
@@ -235,7 +236,7 @@ def _dealt(estimates: PolicyEstimates, inference: PolicyInference) -> Randomizat
         spec,
         panel,
         seed=inference.seed,
-        draws=inference.draws,
+        reps=inference.reps,
         statistic="effect",
         groups=None if count.name == panel.unit else count.name,
     )

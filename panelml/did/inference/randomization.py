@@ -20,7 +20,6 @@ from panelml.engine.sampling import require_panel
 from panelml.errors import (
     IdentificationError,
     SpecificationError,
-    check_count,
     listing,
 )
 
@@ -40,7 +39,7 @@ def randomization_test(
     data: Any,
     *,
     seed: int,
-    draws: int = 499,
+    reps: int = 499,
     statistic: Statistic = "t",
     groups: str | None = None,
     intervals: bool = False,
@@ -57,7 +56,7 @@ def randomization_test(
     data : Panel or DataFrame
     seed : int
         Draw ``k`` depends on ``seed`` and ``k`` alone.
-    draws : int
+    reps : int
     statistic : {"t", "effect"}
         The average effect over its standard error, which also holds its size in large samples
         where effects differ but are zero on average; or the effect itself.
@@ -85,7 +84,6 @@ def randomization_test(
     Source: Phipson and Smyth (2010), *Statistical Applications in Genetics and Molecular Biology*
     9, 39, for the p-value; Wu and Ding (2021), *JASA* 116, 1898-1913, for studentising.
     """
-    check_count("draws", draws)
     require_model(model)
     panel = require_panel(data)
     adoption = read_adoption(panel, model.cohort, model.treatment)
@@ -97,7 +95,7 @@ def randomization_test(
     steps = _steps(whole) if intervals else (0.0,)
     fits = _Fits.of(model, panel, adoption, steps)
     observed = fits.dealt(np.arange(adoption.start.size))
-    dealt = _dealt_anew(fits, member, first, draws=draws, seed=seed)
+    dealt = _dealt_anew(fits, member, first, reps=reps, seed=seed)
     shifted = Shifted.of(np.array(steps), np.array([observed, *dealt]), statistic == "t")
     known = _with_statistic(shifted)
     if intervals and not shifted.linear:
@@ -109,7 +107,7 @@ def randomization_test(
         result.model,
         float(whole.params.iloc[0]),
         shifted.only(known),
-        draws - int(known[1:].sum()),
+        reps - int(known[1:].sum()),
         statistic == "t",
         f"{first.size:,} levels of {panel.unit if groups is None else groups}",
     )
@@ -123,7 +121,7 @@ def _steps(whole: EffectResults) -> tuple[float, ...]:
 
 
 def _dealt_anew(
-    fits: _Fits, member: IntArray, first: IntArray, *, draws: int, seed: int
+    fits: _Fits, member: IntArray, first: IntArray, *, reps: int, seed: int
 ) -> list[FloatArray]:
     """Estimate effects of dates dealt out anew among groups, where they can be estimated.
 
@@ -133,7 +131,7 @@ def _dealt_anew(
         If there is no such draw.
     """
     dealt = []
-    for draw in counted(draws, "Randomisation test"):
+    for draw in counted(reps, "Randomisation test"):
         order = np.random.default_rng([seed, draw]).permutation(first.size)
         try:
             dealt.append(fits.dealt(first[order][member]))

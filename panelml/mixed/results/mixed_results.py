@@ -214,9 +214,9 @@ class MixedResults(Results):
         """Plot residuals and quantiles at each level: see ``random.plot_diagnostics``."""
         return self.random.plot_diagnostics()
 
-    def simulate(self, n: int = 1, *, seed: int, effects: Simulated = "new") -> pd.DataFrame:
+    def simulate(self, reps: int = 1, *, seed: int, effects: Simulated = "new") -> pd.DataFrame:
         """Simulate outcomes from the fitted model: see ``refits.simulate``."""
-        return self.refits.simulate(n, seed=seed, effects=effects)
+        return self.refits.simulate(reps, seed=seed, effects=effects)
 
     def bootstrap(
         self, reps: int = 999, *, seed: int, statistic: Statistic | None = None

@@ -15,7 +15,6 @@ from panelml.core.row_values import RowValues
 from panelml.engine.fold import capped, fold
 from panelml.errors import (
     UnknownNameError,
-    check_count,
     suggest,
 )
 from panelml.inference.distributions import normal_critical
@@ -65,12 +64,12 @@ class Refitting:
         return f"Refits of {self.fit.formula}: simulate, bootstrap, profile, without"
 
     @capped
-    def simulate(self, n: int = 1, *, seed: int, effects: Simulated = "new") -> pd.DataFrame:
+    def simulate(self, reps: int = 1, *, seed: int, effects: Simulated = "new") -> pd.DataFrame:
         """Simulate outcomes from the fitted model, in the user's row order.
 
         Parameters
         ----------
-        n : int
+        reps : int
             Number of outcomes; column ``k`` depends on ``seed`` and ``k`` alone, and for a Panel
             not on the order of its rows. Other data frames have no order of time, so that rows
             of the same level are told apart by their order.
@@ -80,7 +79,7 @@ class Refitting:
 
         Returns
         -------
-        DataFrame, shape (rows, n)
+        DataFrame, shape (rows, reps)
             Missing for rows that are not in the sample.
 
         Raises
@@ -90,12 +89,11 @@ class Refitting:
         DetachedResultError
             If the result was pickled.
         """
-        check_count("n", n)
         refitter, truth = any_refitter(self), truth_of(self)
         given = _predicted(self) if effects == "predicted" else None
         sample = self.fit._sample
         values = {
-            f"y{rep}": sample.scatter(refitter.draw(truth, seed, rep, given)) for rep in range(n)
+            f"y{rep}": sample.scatter(refitter.draw(truth, seed, rep, given)) for rep in range(reps)
         }
         return pd.DataFrame(values, index=self.fit.panel.row_labels())
 

@@ -46,7 +46,7 @@ class Design:
         comparisons = pm.Comparisons(
             anticipation=options.pop("anticipation"), control=options.pop("control", None)
         )
-        inference = pm.PolicyInference(cov=options.pop("cov", "cluster"), draws=draws)
+        inference = pm.PolicyInference(cov=options.pop("cov", "cluster"), reps=draws)
         return pm.evaluate_policy(
             self.formula, self.panel, comparisons=comparisons, inference=inference, **options
         )

@@ -188,7 +188,7 @@ WRITTEN = {
 @pytest.mark.parametrize("form", WRITTEN)
 def test_dates_written_as_numbers_are_periods_and_said(form: str) -> None:
     frame = pm.simulate.staggered(40, 8, {3: 0.3, 5: 0.3}, seed=1)
-    few = pm.PolicyInference(draws=9)
+    few = pm.PolicyInference(reps=9)
     counted = pm.evaluate_policy(
         "y ~ 1", pm.Panel(frame, unit="unit", time="time"), cohort="cohort", inference=few
     )
@@ -297,8 +297,8 @@ def test_options_reach_the_estimators_that_have_them() -> None:
     )
     with pytest.raises(SpecificationError, match="control"):
         pm.Comparisons(control="nobody")  # type: ignore[arg-type]
-    with pytest.raises(SpecificationError, match="draws"):
-        pm.PolicyInference(draws=-1)
+    with pytest.raises(SpecificationError, match="reps"):
+        pm.PolicyInference(reps=-1)
 
 
 def test_few_clusters_of_all_estimators_are_said_once() -> None:

@@ -46,7 +46,7 @@ def enumerated() -> tuple[float, np.ndarray]:
 )
 def test_draws_are_those_of_the_enumeration(model: pm.TWFE | pm.CallawaySantAnna) -> None:
     effect, every = enumerated()
-    found = pm.randomization_test(model, panel(), seed=1, draws=600, statistic="effect")
+    found = pm.randomization_test(model, panel(), seed=1, reps=600, statistic="effect")
     assert found.estimate == found.statistic == pytest.approx(effect, rel=1e-9)
     distance = np.abs(found.draws[:, None] - every).min(axis=1)
     assert distance.max() < 1e-9
@@ -56,20 +56,20 @@ def test_draws_are_those_of_the_enumeration(model: pm.TWFE | pm.CallawaySantAnna
 
 
 def test_treatment_column_row_order_and_seed() -> None:
-    by_cohort = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), panel(), seed=2, draws=30)
-    by_status = pm.randomization_test(pm.TWFE("y ~ 1", treatment="d"), panel(), seed=2, draws=30)
+    by_cohort = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), panel(), seed=2, reps=30)
+    by_status = pm.randomization_test(pm.TWFE("y ~ 1", treatment="d"), panel(), seed=2, reps=30)
     shuffled = panel(frame().sample(frac=1, random_state=1))
-    again = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), shuffled, seed=2, draws=40)
+    again = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), shuffled, seed=2, reps=40)
     np.testing.assert_allclose(by_status.draws, by_cohort.draws, rtol=1e-8)
     np.testing.assert_allclose(again.draws[:30], by_cohort.draws, rtol=1e-8)
-    other = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), panel(), seed=3, draws=30)
+    other = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), panel(), seed=3, reps=30)
     assert not np.allclose(other.draws, by_cohort.draws)
     assert pickle.loads(pickle.dumps(by_cohort)).pvalue == by_cohort.pvalue
 
 
 def test_groups_adopt_as_a_whole() -> None:
     found = pm.randomization_test(
-        pm.TWFE("y ~ 1", cohort="g"), panel(), seed=1, draws=100, statistic="effect", groups="state"
+        pm.TWFE("y ~ 1", cohort="g"), panel(), seed=1, reps=100, statistic="effect", groups="state"
     )
     wide = frame().pivot(index="unit", columns="time", values="y")
     change = (wide[2] - wide[1]).to_numpy().reshape(3, 3).mean(axis=1)
@@ -79,7 +79,7 @@ def test_groups_adopt_as_a_whole() -> None:
 
 
 def test_words_and_picture() -> None:
-    found = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), panel(), seed=1, draws=20)
+    found = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), panel(), seed=1, reps=20)
     assert f"{found.pvalue:.4f}" in str(found)
     assert "exact for no effect on any unit" in str(found)
     assert "<table" in found._repr_html_()
@@ -90,8 +90,8 @@ def test_refusals() -> None:
     model = pm.TWFE("y ~ 1", cohort="g")
     with pytest.raises(SpecificationError, match="statistic is not 'tt'"):
         pm.randomization_test(model, panel(), seed=1, statistic="tt")  # type: ignore[arg-type]
-    with pytest.raises(SpecificationError, match="draws must be a whole number of at least 1"):
-        pm.randomization_test(model, panel(), seed=1, draws=0)
+    with pytest.raises(SpecificationError, match="reps must be a whole number of at least 1"):
+        pm.randomization_test(model, panel(), seed=1, reps=0)
     mixed = frame().assign(half=lambda d: d["unit"] % 2)
     with pytest.raises(SpecificationError, match="Units of the same half adopt at different"):
         pm.randomization_test(model, panel(mixed), seed=1, groups="half")
@@ -119,19 +119,19 @@ DATES = {
 @pytest.mark.parametrize("form", DATES)
 def test_dates_of_all_kinds_are_dealt_out(form: str) -> None:
     model = pm.CallawaySantAnna("y ~ 1", cohort="g")
-    expected = pm.randomization_test(model, panel(), seed=5, draws=12)
+    expected = pm.randomization_test(model, panel(), seed=5, reps=12)
     data = DATES[form](frame())
-    found = pm.randomization_test(model, data.set_index(["unit", "time"]), seed=5, draws=12)
+    found = pm.randomization_test(model, data.set_index(["unit", "time"]), seed=5, reps=12)
     np.testing.assert_allclose(found.draws, expected.draws, rtol=1e-8)
 
 
 def test_dates_of_polars_frames_are_dealt_out() -> None:
     polars = pytest.importorskip("polars")
-    expected = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), panel(), seed=5, draws=12)
+    expected = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), panel(), seed=5, reps=12)
     data = pm.Panel(
         polars.from_pandas(frame().sample(frac=1, random_state=3)), unit="unit", time="time"
     )
-    found = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), data, seed=5, draws=12)
+    found = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), data, seed=5, reps=12)
     np.testing.assert_allclose(found.draws, expected.draws, rtol=1e-8)
 
 
@@ -142,8 +142,8 @@ def test_draws_without_a_statistic_are_counted_apart() -> None:
     data = pd.concat([wide.assign(time=t, y=wide["change"] * (t == 2)) for t in (1, 2)])
     model = pm.CallawaySantAnna("y ~ 1", cohort="g")
     with pytest.raises(IdentificationError, match="No draw could be estimated"):
-        pm.randomization_test(model, panel(data.assign(y=1.0 * data["unit"])), seed=1, draws=3)
-    found = pm.randomization_test(model, panel(data), seed=1, draws=40)
+        pm.randomization_test(model, panel(data.assign(y=1.0 * data["unit"])), seed=1, reps=3)
+    found = pm.randomization_test(model, panel(data), seed=1, reps=40)
     assert found.failed > 0
     assert found.draws.size == 40 - found.failed
     assert f"{found.failed} further draws" in str(found)
@@ -168,7 +168,7 @@ def staggered(effect: float = 0.0) -> pd.DataFrame:
 @pytest.mark.parametrize("name", linear_models())
 def test_effects_are_tested_as_if_taken_from_the_outcomes(name: str, statistic: str) -> None:
     model = linear_models()[name]
-    options = {"seed": 1, "draws": 25, "statistic": statistic}
+    options = {"seed": 1, "reps": 25, "statistic": statistic}
     found = pm.randomization_test(model, panel(staggered()), intervals=True, **options)
     plain = pm.randomization_test(model, panel(staggered()), **options)
     np.testing.assert_allclose(found.draws, plain.draws, rtol=1e-8)
@@ -181,7 +181,7 @@ def test_effects_are_tested_as_if_taken_from_the_outcomes(name: str, statistic: 
 
 def test_intervals_end_where_effects_begin_to_be_rejected() -> None:
     model = pm.TWFE("y ~ 1", cohort="g")
-    found = pm.randomization_test(model, panel(staggered()), seed=1, draws=99, intervals=True)
+    found = pm.randomization_test(model, panel(staggered()), seed=1, reps=99, intervals=True)
     low, high = found.conf_int(0.9)
     assert low < found.estimate < high
     step = 1e-6 * (high - low)
@@ -192,21 +192,21 @@ def test_intervals_end_where_effects_begin_to_be_rejected() -> None:
     assert "95% low" in str(found) and "the same for all units from adoption on" in str(found)
     logs = staggered().assign(y=lambda d: np.exp(d["y"] - d["y"].max()))
     again = pm.randomization_test(
-        pm.TWFE("log(y) ~ 1", cohort="g"), panel(logs), seed=1, draws=99, intervals=True
+        pm.TWFE("log(y) ~ 1", cohort="g"), panel(logs), seed=1, reps=99, intervals=True
     )
     assert again.conf_int(0.9) == pytest.approx((low, high), rel=1e-6)
 
 
 def test_intervals_are_endless_where_too_few_assignments_differ() -> None:
     found = pm.randomization_test(
-        pm.TWFE("y ~ 1", cohort="g"), panel(), seed=1, draws=40, groups="state", intervals=True
+        pm.TWFE("y ~ 1", cohort="g"), panel(), seed=1, reps=40, groups="state", intervals=True
     )
     assert found.conf_int() == (-np.inf, np.inf)
     assert "inf" in str(found)
 
 
 def test_intervals_take_estimators_that_are_linear_and_must_be_asked_for() -> None:
-    plain = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), panel(), seed=1, draws=9)
+    plain = pm.randomization_test(pm.TWFE("y ~ 1", cohort="g"), panel(), seed=1, reps=9)
     with pytest.raises(SpecificationError, match="intervals=True"):
         plain.conf_int()
     with pytest.raises(SpecificationError, match="Only no effect was tested"):
@@ -214,5 +214,5 @@ def test_intervals_take_estimators_that_are_linear_and_must_be_asked_for() -> No
     model = pm.SyntheticDiD("y ~ 1", cohort="g", inference="bootstrap", reps=3)
     with pytest.raises(SpecificationError, match="is not linear in the outcome"):
         pm.randomization_test(
-            model, panel(staggered()), seed=1, draws=5, statistic="effect", intervals=True
+            model, panel(staggered()), seed=1, reps=5, statistic="effect", intervals=True
         )
