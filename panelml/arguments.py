@@ -100,30 +100,6 @@ def into(argument: str, value: type) -> dict[str, str]:
     }
 
 
-def renamed(**names: str) -> Callable[[T], T]:
-    """Refuse keywords that a function had before, and say what takes their place.
-
-    Parameters
-    ----------
-    **names : str
-        What takes the place of each former keyword, in words.
-    """
-
-    def decorate(function: T) -> T:
-        @wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            for former in kwargs:
-                if former in names:
-                    raise SpecificationError(
-                        f"{function.__name__} takes {names[former]} in place of {former}."
-                    )
-            return function(*args, **kwargs)
-
-        return typing.cast(T, call)
-
-    return decorate
-
-
 def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
     parameters = inspect.signature(function).parameters
     if all(name == "self" for name in parameters):

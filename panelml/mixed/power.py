@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from panelml._typing import FloatArray
-from panelml.arguments import checked, renamed
+from panelml.arguments import checked, moved
 from panelml.core.linalg import covariance_root
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
@@ -47,14 +47,16 @@ class _Plan:
     place: int
 
 
-@renamed(
-    params="truth",
-    variance="truth",
-    sizes="a dict from size to design",
-    alpha="critical",
-    df="critical",
-)
 @checked
+@moved(
+    {
+        "params": "truth={...}",
+        "variance": "truth={...}",
+        "sizes": "design={...}, a dict from size to design",
+        "alpha": "critical=...",
+        "df": "critical=...",
+    }
+)
 @capped
 def power(
     model: _Model,

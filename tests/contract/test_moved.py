@@ -15,6 +15,7 @@ from panelml.errors import SpecificationError
 MOVED: dict[Callable[..., Any], tuple[str, ...]] = {
     pm.evaluate_policy: ("control", "anticipation", "cov", "level", "draws", "seed"),
     pm.honest_did: ("result", "horizon", "weights", "betahat", "sigma", "horizons", "reference"),
+    pm.power: ("params", "variance", "sizes", "alpha", "df"),
     pm.pretrends_power: ("result", "betahat", "sigma", "horizons", "reference"),
     pm.simulate.panel: (
         *("n_regressors", "coefficients", "rho", "heteroskedastic"),

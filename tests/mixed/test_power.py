@@ -115,21 +115,6 @@ def test_options_are_checked() -> None:
         pm.power(MODEL, arms(8), **options, critical=0.0)
 
 
-@pytest.mark.parametrize(
-    ("former", "place"),
-    [
-        ({"params": {"treat": 1}}, "power takes truth in place of params"),
-        ({"variance": VARIANCE}, "power takes truth in place of variance"),
-        ({"sizes": [20]}, "power takes a dict from size to design in place of sizes"),
-        ({"alpha": 0.01}, "power takes critical in place of alpha"),
-        ({"df": 10}, "power takes critical in place of df"),
-    ],
-)
-def test_former_options_are_named(former: dict[str, object], place: str) -> None:
-    with pytest.raises(SpecificationError, match=place):
-        pm.power(MODEL, arms(8), term="treat", seed=1, **former)
-
-
 def test_bootstrap_statistics_are_those_of_both_fits() -> None:
     frame = MIXED["sleepstudy"]()
     formulas = "Reaction ~ Days + (1 | Subject)", "Reaction ~ Days + (1 + Days | Subject)"
