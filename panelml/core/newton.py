@@ -1,8 +1,8 @@
 """Newton's method: minimising a smooth objective by second derivatives, with a line search.
 
 What one more step would gain, ``g' H^-1 g / 2`` with gradient g and Hessian H, is the certificate
-of the minimum: it has the objective's own units, whatever those of the parameters. Bounds are the
-caller's: on one of them a free direction is left out, or sought, and the method starts again.
+of the minimum: it has the objective's own units, whatever those of the parameters. Boundaries are
+the caller's, who leaves out what runs away, or finds a way back inside, and starts again.
 
 Source: Boyd and Vandenberghe (2004), *Convex Optimization*, section 9.5 (the decrement) and 9.2
 (the line search); Nocedal and Wright (2006), *Numerical Optimization*, section 3.4 (modified

@@ -86,30 +86,30 @@ class _Objective:
         mean = self.w * p
         return mean, mean * (1 - p)
 
-    def step(self, at: FloatArray) -> Step:
+    def step(self, point: FloatArray) -> Step:
         """Return the Newton step from coefficients.
 
         What does not improve the objective is cut to a length that does for certain: Sun and
         Tran-Dinh (2019), *Mathematical Programming* 178, 145-213, equation 12.
         """
-        mean, curvature = self.parts(at @ self.rows)
+        mean, curvature = self.parts(point @ self.rows)
         score = self.target - self.rows @ mean
         try:
             move = _inverse((self.rows * curvature) @ self.rows.T) @ score
         except np.linalg.LinAlgError:
-            return Step(np.zeros_like(at), np.nan)
+            return Step(np.zeros_like(point), np.nan)
         farthest = float(np.abs(move @ self.rows).max())
         sure = np.log1p(farthest) / farthest if farthest > SURE else 1.0
         return Step(move, float(score @ move) / 2, sure)
 
-    def moved(self, at: FloatArray, move: FloatArray) -> FloatArray:
+    def moved(self, point: FloatArray, move: FloatArray) -> FloatArray:
         """Return the coefficients after a move."""
-        return at + move
+        return point + move
 
     def without(self, rows: BoolArray, columns: IntArray) -> _Objective:
         """Leave out rows, and keep some columns."""
-        left = np.ascontiguousarray(self.rows[np.ix_(columns, ~rows)])
-        return _Objective(left, self.w[~rows], self.target[columns], self.logistic)
+        rows_left = np.ascontiguousarray(self.rows[np.ix_(columns, ~rows)])
+        return _Objective(rows_left, self.w[~rows], self.target[columns], self.logistic)
 
 
 def logit_odds(x: FloatArray, treated: BoolArray, w: FloatArray) -> Odds:
@@ -209,8 +209,8 @@ def _minimised(
         unlike |= moving
         if (moving & treated).any() or unlike.all():
             raise ConvergenceError(objective.refusal)
-        left = objective.rows[:, ~unlike].T
-        columns = independent_columns(left, objective.w[~unlike])
+        rows_left = objective.rows[:, ~unlike].T
+        columns = independent_columns(rows_left, objective.w[~unlike])
         part = objective.without(unlike, columns)
 
 

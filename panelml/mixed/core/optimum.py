@@ -153,16 +153,16 @@ class StartedAt(Generic[State]):
 
 @dataclass(frozen=True, slots=True)
 class Watched(Generic[State]):
-    """A problem that says when it has been evaluated.
+    """A problem that calls a function after each evaluation.
 
     Attributes
     ----------
     problem : MixedProblem
-    said : callable
+    evaluated : callable
     """
 
     problem: MixedProblem[State]
-    said: Callable[[], None]
+    evaluated: Callable[[], None]
 
     def start(self, structure: BoolArray) -> FloatArray:
         """Start where the problem does."""
@@ -170,9 +170,9 @@ class Watched(Generic[State]):
 
     def evaluate(self, factor: FloatArray, *, restricted: bool) -> State:
         """Evaluate the criterion."""
-        found = self.problem.evaluate(factor, restricted=restricted)
-        self.said()
-        return found
+        state = self.problem.evaluate(factor, restricted=restricted)
+        self.evaluated()
+        return state
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,26 +219,26 @@ def maximise_mixed(
     """
     interior = _Interior(problem, structure, restricted)
     steps = replace(STEPS, polish=polish)
-    at = problem.evaluate(problem.start(structure), restricted=restricted)
+    state = problem.evaluate(problem.start(structure), restricted=restricted)
     evaluations = 1
     for _ in range(MOST_ESCAPES):
-        minimum = newton(interior, at, steps)
-        at, decrement = minimum.point, minimum.step.decrement
+        minimum = newton(interior, state, steps)
+        state, decrement = minimum.point, minimum.step.decrement
         evaluations += minimum.evaluations
-        direction, cone = _escape(at, structure, restricted)
+        direction, cone = _escape(state, structure, restricted)
         if not minimum.converged or cone < DECREMENT:
             break
-        ahead, tries = _descend(problem, at, direction, restricted=restricted)
+        ahead, tries = _descend(problem, state, direction, restricted=restricted)
         evaluations += tries
         if ahead is None:
             break
-        at = ahead
+        state = ahead
     certain = bool(max(decrement, cone) < 100 * DECREMENT)
     change = unit_changes(free_entries(structure), len(structure))
-    least = float(np.linalg.eigvalsh(at.identification(change, restricted=restricted))[0])
+    least = float(np.linalg.eigvalsh(state.identification(change, restricted=restricted))[0])
     if restricted:
-        least = min(least, at.unexplained())
-    return MixedOptimum(at, decrement, cone, evaluations, certain, least)
+        least = min(least, state.unexplained())
+    return MixedOptimum(state, decrement, cone, evaluations, certain, least)
 
 
 def free_entries(structure: BoolArray) -> tuple[IntArray, IntArray]:
@@ -259,36 +259,36 @@ class _Interior(Generic[State]):
     structure: BoolArray
     restricted: bool
 
-    def value(self, at: State) -> float:
+    def value(self, point: State) -> float:
         """Return the deviance."""
-        return at.deviance
+        return point.deviance
 
-    def step(self, at: State) -> Step:
+    def step(self, point: State) -> Step:
         """Return the Newton step of the factor."""
         rows, columns = np.nonzero(self.structure)
         free = rows.astype(np.int64), columns.astype(np.int64)
-        size = 0.1 + np.sqrt((at.factor**2).sum(axis=1))[rows]
-        bend = at.hessian(free, restricted=self.restricted) * np.outer(size, size)
-        slope = (2 * at.gradient @ at.factor)[free] * size
+        size = 0.1 + np.sqrt((point.factor**2).sum(axis=1))[rows]
+        bend = point.hessian(free, restricted=self.restricted) * np.outer(size, size)
+        slope = (2 * point.gradient @ point.factor)[free] * size
         scaled = descent(slope, bend, floor=1e-308, relative=1e-8)
-        move = np.zeros_like(at.factor)
+        move = np.zeros_like(point.factor)
         move[free] = size * scaled.move
         return replace(scaled, move=move)
 
-    def moved(self, at: State, move: FloatArray) -> State:
+    def moved(self, point: State, move: FloatArray) -> State:
         """Evaluate the criterion at another factor."""
-        return self.problem.evaluate(at.factor + move, restricted=self.restricted)
+        return self.problem.evaluate(point.factor + move, restricted=self.restricted)
 
 
-def _escape(at: MixedState, structure: BoolArray, restricted: bool) -> tuple[FloatArray, float]:
+def _escape(state: MixedState, structure: BoolArray, restricted: bool) -> tuple[FloatArray, float]:
     """Find the direction in which more variance gains most deviance, and how much."""
     best, most = np.zeros(len(structure)), 0.0
     for block in _blocks(structure):
-        values, vectors = np.linalg.eigh(at.gradient[np.ix_(block, block)])
+        values, vectors = np.linalg.eigh(state.gradient[np.ix_(block, block)])
         direction = np.zeros(len(structure))
         direction[block] = vectors[:, 0]
         change = np.outer(direction, direction)[None]
-        curved = float(at.average_information(change, restricted=restricted)[0, 0])
+        curved = float(state.average_information(change, restricted=restricted)[0, 0])
         gain = float(values[0] ** 2) / (2 * max(curved, 1e-300)) if values[0] < 0 else 0.0
         if gain > most:
             best, most = direction, gain
@@ -296,15 +296,15 @@ def _escape(at: MixedState, structure: BoolArray, restricted: bool) -> tuple[Flo
 
 
 def _descend(
-    problem: MixedProblem[State], at: State, direction: FloatArray, *, restricted: bool
+    problem: MixedProblem[State], state: State, direction: FloatArray, *, restricted: bool
 ) -> tuple[State | None, int]:
     """Add variance along a direction, as much as lowers the deviance."""
-    d = at.factor @ at.factor.T
+    d = state.factor @ state.factor.T
     size = max(float(np.trace(d)) / len(d), 1e-2)
     for tries in range(1, 41):
         factor = _lower_root(d + size * np.outer(direction, direction))
         ahead = problem.evaluate(factor, restricted=restricted)
-        if ahead.deviance < at.deviance:
+        if ahead.deviance < state.deviance:
             return ahead, tries
         size /= 4
     return None, tries
@@ -348,8 +348,9 @@ def _residual_variance(moments: MixedMoments) -> float:
     within = moments.within
     rss = float(within[-1, -1] + (moments.c[:, -1] ** 2).sum())
     coef = np.linalg.lstsq(within[:-1, :-1], within[:-1, -1], rcond=1e-10)[0]
-    left = float(within[-1, -1] - within[-1, :-1] @ coef)
-    return left / df if df > 0.05 * moments.n and left > 0 else 0.5 * rss / moments.n
+    squares_left = float(within[-1, -1] - within[-1, :-1] @ coef)
+    enough = df > 0.05 * moments.n and squares_left > 0
+    return squares_left / df if enough else 0.5 * rss / moments.n
 
 
 def start_factor(d: FloatArray, structure: BoolArray) -> FloatArray:

@@ -82,14 +82,14 @@ class ResidualOptimum:
     @property
     def component_cov(self) -> FloatArray:
         """Covariance of the residual variance and the random (co)variances, (1 + t, 1 + t)."""
-        own = len(self.parameter_cov) - self.theta.size
-        return self.parameter_cov[:own, :own]
+        size = len(self.parameter_cov) - self.theta.size
+        return self.parameter_cov[:size, :size]
 
     @property
     def joint_cov(self) -> FloatArray:
         """Covariance of the log residual standard deviation and the parameters, (1 + k, 1 + k)."""
-        own = len(self.parameter_cov) - self.theta.size
-        place = np.append(0, np.arange(own, len(self.parameter_cov)))
+        size = len(self.parameter_cov) - self.theta.size
+        place = np.append(0, np.arange(size, len(self.parameter_cov)))
         scale = np.ones(place.size)
         scale[0] = 1 / (2 * self.mixed.criterion.sigma2)
         return np.asarray(self.parameter_cov[np.ix_(place, place)] * np.outer(scale, scale))
@@ -103,7 +103,7 @@ class WhiteRows(Protocol):
         """The likelihood of the random part."""
         ...
 
-    def gradient(self, at: FittedState, *, restricted: bool) -> FloatArray:
+    def gradient(self, state: FittedState, *, restricted: bool) -> FloatArray:
         """Derivative of the deviance in the parameters, shape (size,)."""
         ...
 
@@ -144,8 +144,8 @@ class _Point:
     @property
     def components(self) -> tuple[float, FloatArray]:
         """Residual variance, and covariance of the working random coefficients."""
-        at = self.mixed.criterion
-        return at.sigma2, at.sigma2 * at.factor @ at.factor.T
+        state = self.mixed.criterion
+        return state.sigma2, state.sigma2 * state.factor @ state.factor.T
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +170,9 @@ class _Profile:
     problem: ResidualLikelihood
     structure: BoolArray
     restricted: bool
-    said: Callable[[], None]
+    evaluated: Callable[[], None]
 
-    def at(self, theta: FloatArray, factor: FloatArray | None = None) -> _Point:
+    def maximised(self, theta: FloatArray, factor: FloatArray | None = None) -> _Point:
         """Evaluate at parameters, starting from a factor."""
         white = self.problem.whiten(theta)
         cold = white.likelihood
@@ -185,36 +185,39 @@ class _Profile:
                 problem, self.structure, restricted=self.restricted, polish=POLISH
             )
         slope = white.gradient(mixed.criterion, restricted=self.restricted)
-        self.said()
+        self.evaluated()
         return _Point(theta, mixed, slope)
 
-    def value(self, at: _Point) -> float:
+    def value(self, point: _Point) -> float:
         """Return the deviance."""
-        return at.mixed.criterion.deviance
+        return point.mixed.criterion.deviance
 
-    def step(self, at: _Point) -> _ProfileStep:
+    def step(self, point: _Point) -> _ProfileStep:
         """Return the Newton step, by differences of gradients."""
-        k = at.theta.size
-        pairs = list(self.around(at))
+        k = point.theta.size
+        pairs = list(self.around(point))
         slopes = [(after.gradient - before.gradient) / (2 * DIFFERENCE) for before, after in pairs]
         hessian = np.array(slopes).reshape(k, k)
         hessian = (hessian + hessian.T) / 2
-        whole = descent(at.gradient, hessian, floor=FLAT, relative=0.0)
+        whole = descent(point.gradient, hessian, floor=FLAT, relative=0.0)
         longest = float(np.abs(whole.move).max(initial=0.0))
         move = whole.move * min(1.0, LONGEST / max(longest, 1e-300))
         return _ProfileStep(move, whole.decrement, hessian=hessian, pairs=pairs)
 
-    def moved(self, at: _Point, move: FloatArray) -> _Point:
+    def moved(self, point: _Point, move: FloatArray) -> _Point:
         """Evaluate at other parameters, starting from the random part at these."""
-        return self.at(at.theta + move, at.mixed.criterion.factor)
+        return self.maximised(point.theta + move, point.mixed.criterion.factor)
 
-    def around(self, at: _Point) -> Iterator[tuple[_Point, _Point]]:
+    def around(self, point: _Point) -> Iterator[tuple[_Point, _Point]]:
         """Yield points before and after, by parameter."""
-        factor = at.mixed.criterion.factor
-        for j in range(at.theta.size):
-            move = np.zeros(at.theta.size)
+        factor = point.mixed.criterion.factor
+        for j in range(point.theta.size):
+            move = np.zeros(point.theta.size)
             move[j] = DIFFERENCE
-            yield self.at(at.theta - move, factor), self.at(at.theta + move, factor)
+            yield (
+                self.maximised(point.theta - move, factor),
+                self.maximised(point.theta + move, factor),
+            )
 
 
 def maximise_residual(
@@ -223,7 +226,7 @@ def maximise_residual(
     *,
     restricted: bool,
     starts: Sequence[FloatArray] | None = None,
-    said: Callable[[], None] = lambda: None,
+    evaluated: Callable[[], None] = lambda: None,
 ) -> ResidualOptimum:
     """Fit the residuals' covariance and the random part.
 
@@ -235,7 +238,7 @@ def maximise_residual(
     restricted : bool
     starts : sequence of FloatArray, optional
         Parameters of which the iteration starts at the best; the form's own by default.
-    said : callable
+    evaluated : callable
         Called after each maximisation over the random part.
 
     Raises
@@ -243,27 +246,29 @@ def maximise_residual(
     LinAlgError
         If no start has a positive definite covariance.
     """
-    profile = _Profile(problem, structure, restricted, said)
-    at = min((profile.at(theta) for theta in starts or problem.form.starts()), key=profile.value)
+    profile = _Profile(problem, structure, restricted, evaluated)
+    point = min(
+        (profile.maximised(theta) for theta in starts or problem.form.starts()), key=profile.value
+    )
     if problem.form.size >= MANY:
-        at = _approached(profile, at)
-    minimum = newton(profile, at, STEPS)
-    at, step = minimum.point, minimum.step
+        point = _approached(profile, point)
+    minimum = newton(profile, point, STEPS)
+    point, step = minimum.point, minimum.step
     values = np.linalg.eigvalsh(step.hessian)
     cov: FloatArray = np.asarray(2 * np.linalg.pinv(step.hessian, hermitian=True), dtype=np.float64)
     return ResidualOptimum(
-        at.theta,
+        point.theta,
         cov,
-        at.mixed,
-        _parameter_cov(profile, at, step.pairs, cov),
+        point.mixed,
+        _parameter_cov(profile, point, step.pairs, cov),
         step.decrement,
-        minimum.converged and at.mixed.converged,
+        minimum.converged and point.mixed.converged,
         float(values[0]) if values.size else np.inf,
     )
 
 
 def residual_sensitivity(
-    problem: ResidualLikelihood, found: ResidualOptimum, structure: BoolArray, *, restricted: bool
+    problem: ResidualLikelihood, optimum: ResidualOptimum, structure: BoolArray, *, restricted: bool
 ) -> CovarianceSensitivity | None:
     """Return how the covariance of fixed effects moves with all variance parameters.
 
@@ -272,55 +277,57 @@ def residual_sensitivity(
     Parameters
     ----------
     problem : ResidualLikelihood
-    found : ResidualOptimum
+    optimum : ResidualOptimum
     structure : BoolArray, shape (q, q)
     restricted : bool
     """
-    at, free = found.mixed.criterion, free_entries(structure)
-    own = problem.whiten(found.theta).information(at.factor, free, restricted=restricted)
-    if own is None:
+    state, free = optimum.mixed.criterion, free_entries(structure)
+    known = problem.whiten(optimum.theta).information(state.factor, free, restricted=restricted)
+    if known is None:
         return None
 
     def total(theta: FloatArray) -> FloatArray:
         likelihood = problem.whiten(theta).likelihood
-        return np.asarray(np.linalg.inv(likelihood.evaluate(at.factor, restricted=restricted).phi))
+        return np.asarray(
+            np.linalg.inv(likelihood.evaluate(state.factor, restricted=restricted).phi)
+        )
 
-    first = [*own.first]
-    for move in DIFFERENCE * np.eye(found.theta.size):
-        before, after = (total(found.theta + s * move) for s in (-1, 1))
-        first.append((before - after) / (2 * DIFFERENCE * at.sigma2))
-    return CovarianceSensitivity(at.sigma2 * at.phi, np.array(first), found.parameter_cov)
+    first = [*known.first]
+    for move in DIFFERENCE * np.eye(optimum.theta.size):
+        before, after = (total(optimum.theta + s * move) for s in (-1, 1))
+        first.append((before - after) / (2 * DIFFERENCE * state.sigma2))
+    return CovarianceSensitivity(state.sigma2 * state.phi, np.array(first), optimum.parameter_cov)
 
 
-def _approached(profile: _Profile, at: _Point) -> _Point:
+def _approached(profile: _Profile, point: _Point) -> _Point:
     """Come near the optimum by gradients alone: differences of many of them take long."""
-    last = at
+    last = point
 
     def value(theta: FloatArray) -> tuple[float, FloatArray]:
         nonlocal last
         try:
-            last = profile.at(theta, last.mixed.criterion.factor)
+            last = profile.maximised(theta, last.mixed.criterion.factor)
         except np.linalg.LinAlgError:
             return np.inf, np.zeros_like(theta)
         return profile.value(last), last.gradient
 
-    found = optimize.minimize(value, at.theta, jac=True, method="BFGS", options={"gtol": NEAR})
-    near = profile.at(found.x, last.mixed.criterion.factor)
-    return near if profile.value(near) < profile.value(at) else at
+    search = optimize.minimize(value, point.theta, jac=True, method="BFGS", options={"gtol": NEAR})
+    near = profile.maximised(search.x, last.mixed.criterion.factor)
+    return near if profile.value(near) < profile.value(point) else point
 
 
 def _parameter_cov(
-    profile: _Profile, at: _Point, pairs: list[tuple[_Point, _Point]], cov: FloatArray
+    profile: _Profile, point: _Point, pairs: list[tuple[_Point, _Point]], cov: FloatArray
 ) -> FloatArray:
     """Invert the joint information, from that on the random part at known parameters.
 
     The corner of the inverse is ``I_aa^-1 + (da/dtheta) cov (da/dtheta)'``, and its border
     ``(da/dtheta) cov``, with a(theta) the components that are best at theta.
     """
-    free, white = free_entries(profile.structure), profile.problem.whiten(at.theta)
-    factor = at.mixed.criterion.factor
+    free, white = free_entries(profile.structure), profile.problem.whiten(point.theta)
+    factor = point.mixed.criterion.factor
     info = white.information(factor, free, restricted=profile.restricted)
-    path = np.zeros((1 + len(free[0]), at.theta.size))
+    path = np.zeros((1 + len(free[0]), point.theta.size))
     for j, pair in enumerate(pairs):
         (low, before), (high, after) = (point.components for point in pair)
         path[0, j] = (high - low) / (2 * DIFFERENCE)

@@ -168,8 +168,10 @@ def fit_levels(
         return LevelsFit(single, prediction, moments.n)
     crossed = crossed_model(sample, columns, factors)
     model = fitted_model(crossed)
-    with evaluations("Mixed model") as said:
-        optimum = maximise_mixed(Watched(model, said), columns.structure, restricted=restricted)
+    with evaluations("Mixed model") as evaluated:
+        optimum = maximise_mixed(
+            Watched(model, evaluated), columns.structure, restricted=restricted
+        )
     at = optimum.criterion
     joint = CrossedPrediction(
         columns.basis, crossed.factors, at.coefficients(), at.factor @ at.factor.T

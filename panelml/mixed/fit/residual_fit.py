@@ -175,8 +175,10 @@ def fit_residual(
     if intercept:
         _refuse_intercept(form, plan, rows)
     problem = layout.likelihood(rows, form)
-    with evaluations("Mixed model") as said:
-        optimum = maximise_residual(problem, columns.structure, restricted=restricted, said=said)
+    with evaluations("Mixed model") as evaluated:
+        optimum = maximise_residual(
+            problem, columns.structure, restricted=restricted, evaluated=evaluated
+        )
     _require_certificate(optimum, form, plan)
     whitening = Whitening(form, optimum.theta, facts)
     columns = replace(columns, basis=replace(columns.basis, whitening=whitening))
