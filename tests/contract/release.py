@@ -1,11 +1,13 @@
 """Every number of the contract fits, to hold one build to another bit by bit.
 
 ``python -m tests.contract.release write numbers.json`` under one build,
-``python -m tests.contract.release compare numbers.json`` under the other.
+``python -m tests.contract.release compare numbers.json`` under the other. Without a path it is
+the file of the last release, ``tests/golden/release.json.gz``.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import warnings
@@ -23,6 +25,7 @@ from tests.contract.estimators import ESTIMATORS, fit
 from tests.did.specifications import ESTIMATORS as POLICIES
 from tests.did.test_laws import data as policy_data
 
+STORED = Path(__file__).parents[1] / "golden" / "release.json.gz"
 COVARIANCES = (
     "iid",
     "HC1",
@@ -101,13 +104,51 @@ def differences(before: dict[str, list[float]]) -> list[str]:
     ]
 
 
+def distances(before: dict[str, list[float]]) -> dict[str, float]:
+    """Largest differences from these numbers, relative to the largest number of each name.
+
+    Infinite where shapes differ, or values that are missing or infinite.
+    """
+    now = numbers()
+    return {name: distance(before.get(name), now.get(name)) for name in before.keys() | now.keys()}
+
+
+def distance(before: list[float] | None, now: list[float] | None) -> float:
+    """Largest difference of two lists, relative to the largest number of the first."""
+    if before is None or now is None or len(before) != len(now):
+        return float("inf")
+    first, second = np.array(before), np.array(now)
+    finite = np.isfinite(first)
+    lost = not np.isfinite(second[finite]).all()
+    if lost or not np.array_equal(first[~finite], second[~finite], equal_nan=True):
+        return float("inf")
+    size = np.abs(first[finite]).max(initial=0.0)
+    gap = np.abs(first[finite] - second[finite]).max(initial=0.0)
+    return float(gap / size) if size > 0 else float(gap)
+
+
+def load(path: Path = STORED) -> dict[str, list[float]]:
+    """Read the numbers of a build."""
+    data = path.read_bytes()
+    found: dict[str, list[float]] = json.loads(
+        gzip.decompress(data) if path.suffix == ".gz" else data
+    )
+    return found
+
+
+def save(found: dict[str, list[float]], path: Path = STORED) -> None:
+    """Write the numbers of a build, the same bytes for the same numbers."""
+    data = json.dumps(found).encode()
+    path.write_bytes(gzip.compress(data, 9, mtime=0) if path.suffix == ".gz" else data)
+
+
 def main() -> None:
     warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
-    action, path = sys.argv[1], Path(sys.argv[2])
+    action, path = sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else STORED
     if action == "write":
-        path.write_text(json.dumps(numbers()), encoding="utf-8")
+        save(numbers(), path)
     else:
-        found = differences(json.loads(path.read_text(encoding="utf-8")))
+        found = differences(load(path))
         print(*found, f"{len(found)} differ", sep="\n")
 
 
