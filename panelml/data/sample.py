@@ -102,8 +102,8 @@ class Sample:
             known = self.known
             if known is not None:
                 known = {key: means[first:stop] for key, means in known.items()}
-            chunk = self.source.chunk(first, stop, reads).keeping(self.keep)
-            yield replace(chunk, first_unit=int(present[first]), known=known)
+            chunk = self.source.chunk(first, stop, reads)
+            yield chunk.keeping(self.keep, int(present[first]), known)
 
     def block(self, chunk: Chunk) -> Block:
         """Evaluate the design and the keys on a chunk."""
