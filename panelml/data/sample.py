@@ -85,6 +85,11 @@ class Sample:
         return in_memory(self.source)
 
     @property
+    def in_memory(self) -> bool:
+        """Whether all rows are in memory."""
+        return isinstance(self.source, Panel)
+
+    @property
     def reads(self) -> Reads:
         """What its blocks read of a chunk."""
         weights = () if self.weights is None else (self.weights.column,)

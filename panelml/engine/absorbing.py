@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,9 +19,13 @@ from panelml.core.pair import Pair
 from panelml.core.transforms import Transform, Within
 from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
-from panelml.engine.fold import fold
+from panelml.data.source.source import Source
+from panelml.engine.fold import Foldable, fold
+from panelml.engine.iterate import hold
 
 __all__ = ["Absorbed", "absorb", "absorb_plan", "absorbed_rank", "make_plan"]
+
+C = TypeVar("C")
 
 # How often coefficients of levels are refined; each time gains the digits that one solution has.
 REFINEMENTS = 2
@@ -94,14 +99,18 @@ def _few_digits(name: str, beside: bool, count: int) -> str:
 
 def make_plan(sample: Sample, effects: tuple[Effect, ...]) -> AbsorbPlan:
     """Sort effects into those of the units, eliminated row by row, and the columns of D."""
-    own = [effect for effect in effects if effect.columns == (sample.source.unit,)]
+    return _plan(sample, sample.source, effects)
+
+
+def _plan(rows: Foldable[C], source: Source, effects: tuple[Effect, ...]) -> AbsorbPlan:
+    own = [effect for effect in effects if effect.columns == (source.unit,)]
     slopes = tuple(dict.fromkeys(name for effect in own for name in effect.slopes))
     factors: list[Factor] = []
     for effect in effects:
         if effect in own:
             continue
-        levels = sample.source.levels(effect.columns)
-        fits = _level_fits(sample, effect, levels)
+        levels = source.levels(effect.columns)
+        fits = _level_fits(rows, effect, levels)
         parts: list[str | None] = [None] if effect.intercept else []
         for slope in (*parts, *effect.slopes):
             first = sum(factor.levels for factor in factors)
@@ -110,7 +119,7 @@ def make_plan(sample: Sample, effects: tuple[Effect, ...]) -> AbsorbPlan:
     return AbsorbPlan(any(effect.intercept for effect in own), slopes, tuple(factors))
 
 
-def _level_fits(sample: Sample, effect: Effect, levels: int) -> dict[str, LevelFit]:
+def _level_fits(rows: Foldable[C], effect: Effect, levels: int) -> dict[str, LevelFit]:
     """Regress each slope variable on the intercept and the slopes before it, in each level.
 
     The regression is repeated on what it leaves, where that is few of the variable's digits.
@@ -123,19 +132,19 @@ def _level_fits(sample: Sample, effect: Effect, levels: int) -> dict[str, LevelF
             tuple((other, before, np.zeros(levels)) for other, before in fits.items()),
             np.ones(levels, dtype=bool),
         )
-        raw = _level_sums(sample, effect, name, fit, levels)
+        raw = _level_sums(rows, effect, name, fit, levels)
         mean = effect.intercept * _ratio(raw[2], raw[0])
         fit = replace(_improved(fit, raw), mean=mean)
-        left = _level_sums(sample, effect, name, fit, levels)
+        left = _level_sums(rows, effect, name, fit, levels)
         if (left[1] < FAINT * raw[1]).any():
             rest = effect.intercept * _ratio(left[2], left[0])
             fit = replace(_improved(fit, left), rest=rest)
-            left = _level_sums(sample, effect, name, fit, levels)
+            left = _level_sums(rows, effect, name, fit, levels)
         free = raw[3] > len(fit.earlier) + effect.intercept
         faint = free & (left[1] > 0) & (left[1] < FEW_DIGITS * raw[1])
         if not effect.intercept and not fit.earlier:
             about = replace(fit, mean=_ratio(raw[2], raw[0]))
-            squares = _level_sums(sample, effect, name, about, levels)[1]
+            squares = _level_sums(rows, effect, name, about, levels)[1]
             faint = nearly_constant(squares, raw[1])
         varies = left[1] > ROUNDING**2 * raw[1]
         fits[name] = replace(fit, varies=varies, faint=int(faint.sum()))
@@ -143,7 +152,7 @@ def _level_fits(sample: Sample, effect: Effect, levels: int) -> dict[str, LevelF
 
 
 def _level_sums(
-    sample: Sample, effect: Effect, name: str, fit: LevelFit, levels: int
+    rows: Foldable[C], effect: Effect, name: str, fit: LevelFit, levels: int
 ) -> FloatArray:
     """Sum what a fit leaves of a variable in each level: (4 + 2 * slopes before, levels).
 
@@ -154,13 +163,13 @@ def _level_sums(
     def sums(block: Block) -> KeyedSums:
         codes, w = block.keys[effect.name], block.row_weights
         left = fit.residual(block.slopes[name], codes, block.slopes)
-        rows = [w, w * left**2, w * left, np.ones(block.n)]
+        products = [w, w * left**2, w * left, np.ones(block.n)]
         for other, before, _ in fit.earlier:
             column = before.residual(block.slopes[other], codes, block.slopes)
-            rows += [w * left * column, w * column**2]
-        return KeyedSums.of(np.stack(rows), codes)
+            products += [w * left * column, w * column**2]
+        return KeyedSums.of(np.stack(products), codes)
 
-    return fold(sample, sums).dense(levels)
+    return fold(rows, sums).dense(levels)
 
 
 def _improved(fit: LevelFit, sums: FloatArray) -> LevelFit:
@@ -177,18 +186,28 @@ def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def absorb(sample: Sample, effects: tuple[Effect, ...]) -> Absorbed:
-    """Absorb effects of units and others, in one or two passes over the data."""
+    """Absorb effects of units and others, in one or two passes over the data.
+
+    Slopes of other effects than the units' take two or three passes more, in which a formula with
+    functions is not evaluated again. Plain columns come faster through the cache than from blocks
+    that are held (measured: 5 to 17 % and -15 % of a fit on 9e5 rows).
+    """
+    unit = (sample.source.unit,)
+    repeats = any(effect.slopes for effect in effects if effect.columns != unit)
+    if repeats and sample.in_memory and sample.design.has_functions:
+        held = hold(sample)
+        return absorb_plan(held, _plan(held, sample.source, effects))
     return absorb_plan(sample, make_plan(sample, effects))
 
 
-def absorb_plan(sample: Sample, plan: AbsorbPlan) -> Absorbed:
+def absorb_plan(rows: Foldable[C], plan: AbsorbPlan) -> Absorbed:
     """Absorb what a plan says, in one or two passes over the data.
 
     Where the effects are so large that what they leave is few of the digits, they are taken off
     again, in further passes.
     """
     if plan.unit_intercept and not plan.unit_slopes and not plan.factors:
-        moments = fold(sample, PanelMoments.of)
+        moments = fold(rows, PanelMoments.of)
         return Absorbed(
             plan,
             Within(moments.faint),
@@ -199,17 +218,17 @@ def absorb_plan(sample: Sample, plan: AbsorbPlan) -> Absorbed:
             None,
             np.zeros((0, len(moments.within))),
         )
-    found = fold(sample, lambda b: Pair(PanelMoments.of(b), AbsorbSystem.of(b, plan)))
+    found = fold(rows, lambda b: Pair(PanelMoments.of(b), AbsorbSystem.of(b, plan)))
     moments, system = found.first, found.second
     levels = system.solve(plan)
     transform = Absorb(plan, levels.coef)
     if plan.far:
-        transform = _refined(sample, transform, system)
-    gram = _swept_gram(sample, plan, moments, system.cross, levels.coef)
+        transform = _refined(rows, transform, system)
+    gram = _swept_gram(plan, moments, system.cross, levels.coef)
     if gram is None:
-        gram = fold(sample, lambda block: Gram.of(transform(block))).products
+        gram = fold(rows, lambda block: Gram.of(transform(block))).products
     if not plan.far and (np.diag(gram) < FAINT * moments.squares).any():
-        return absorb_plan(sample, replace(plan, far=True))
+        return absorb_plan(rows, replace(plan, far=True))
     return Absorbed(
         plan,
         transform,
@@ -222,10 +241,10 @@ def absorb_plan(sample: Sample, plan: AbsorbPlan) -> Absorbed:
     )
 
 
-def _refined(sample: Sample, transform: Absorb, system: AbsorbSystem) -> Absorb:
+def _refined(rows: Foldable[C], transform: Absorb, system: AbsorbSystem) -> Absorb:
     """Take off what the levels' coefficients, rounded, have left: iterative refinement."""
     for _ in range(REFINEMENTS):
-        cross = fold(sample, partial(LevelSums.of, transform=transform)).sums
+        cross = fold(rows, partial(LevelSums.of, transform=transform)).sums
         coef = transform.coef + system.solve_for(transform.plan, cross)
         transform = replace(transform, coef=coef)
     return transform
@@ -243,7 +262,7 @@ def _resolution(plan: AbsorbPlan, moments: PanelMoments) -> Resolution:
 
 
 def _swept_gram(
-    sample: Sample, plan: AbsorbPlan, moments: PanelMoments, cross: FloatArray, coef: FloatArray
+    plan: AbsorbPlan, moments: PanelMoments, cross: FloatArray, coef: FloatArray
 ) -> FloatArray | None:
     """Cross-products after absorption by subtraction, None where that would cost digits."""
     if not plan.unit_intercept or plan.unit_slopes or plan.levels > DENSE_LEVELS or plan.far:

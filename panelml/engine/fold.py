@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 from panelml.core.block import Block
 from panelml.core.pair import Addable, pairwise_sum
-from panelml.data.sample import Sample
-from panelml.data.source.chunk import Chunk
 
-__all__ = ["capped", "fold", "thread_count"]
+__all__ = ["Foldable", "capped", "fold", "thread_count"]
 
 _blas = ThreadpoolController()
 
@@ -25,6 +23,19 @@ _blas = ThreadpoolController()
 S = TypeVar("S", bound=Addable)
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C")
+
+
+class Foldable(Protocol[C]):
+    """Rows that are folded: a sample, or blocks that are held in memory."""
+
+    def chunks(self, rows: int | None = None) -> Iterator[C]:
+        """Cut the rows into chunks of whole units."""
+        ...
+
+    def block(self, chunk: C) -> Block:
+        """Evaluate a chunk."""
+        ...
 
 
 def capped(function: Callable[P, R]) -> Callable[P, R]:
@@ -50,7 +61,7 @@ def thread_count() -> int:
 
 @capped
 def fold(
-    sample: Sample,
+    sample: Foldable[C],
     statistic: Callable[[Block], S],
     *,
     threads: int | None = None,
@@ -63,7 +74,7 @@ def fold(
 
     Parameters
     ----------
-    sample : Sample
+    sample : Sample or HeldBlocks
     statistic : callable
         Block to a value with ``+``.
     threads : int, optional
@@ -81,9 +92,9 @@ def fold(
 
 
 def _mapped(
-    sample: Sample, statistic: Callable[[Block], S], threads: int, rows: int | None
+    sample: Foldable[C], statistic: Callable[[Block], S], threads: int, rows: int | None
 ) -> Generator[S]:
-    def work(chunk: Chunk) -> S:
+    def work(chunk: C) -> S:
         return statistic(sample.block(chunk))
 
     chunks = sample.chunks(rows)

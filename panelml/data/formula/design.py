@@ -102,6 +102,14 @@ class Terms:
         )
 
     @property
+    def has_functions(self) -> bool:
+        """Whether a factor, or the values of a category, are computed from columns."""
+        return any(
+            isinstance(factor.source if isinstance(factor, Category) else factor, Expression)
+            for factor in self.factors.values()
+        )
+
+    @property
     def reads(self) -> Reads:
         """What its factors read of a chunk."""
         return Reads.joined(factor.reads for factor in self.factors.values())
@@ -159,6 +167,11 @@ class Design:
     def has_state(self) -> bool:
         """Whether it must be fitted again once the estimation sample is known."""
         return any(terms.has_state for terms in self.sides)
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether more is done than reading columns."""
+        return any(terms.has_functions for terms in self.sides)
 
     @property
     def reads(self) -> Reads:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.core.pair import Pair
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.mixed.core.crossed_criterion import CrossedModel
@@ -214,9 +215,15 @@ class ResidualRefitter:
         """Pass over the rows of a sample, whose columns were made independent."""
         basis, whitening, others = columns.basis, columns.basis.whitening, layout.factors.others
         assert whitening is not None
-        rows = fold(sample, lambda block: WorkingRows.of(block, basis, others))
-        plain = fold(sample, lambda b: UnitRows.of(b, basis.plain, whitening.facts, others))
-        return cls(rows, plain, columns, layout, whitening.form, whitening.theta, restricted)
+        facts, form, theta = whitening.facts, whitening.form, whitening.theta
+        found = fold(
+            sample,
+            lambda block: Pair(
+                WorkingRows.of(block, basis, others),
+                UnitRows.of(block, basis.plain, facts, others),
+            ),
+        )
+        return cls(found.first, found.second, columns, layout, form, theta, restricted)
 
     def fit(self, outcome: FloatArray) -> Refit:
         """Estimate the model from an outcome in the user's terms, shape (n,)."""

@@ -1,0 +1,49 @@
+"""Passes over the same rows again and again: formulas are evaluated once, and blocks held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from panelml.core.block import Block
+from panelml.data.sample import Sample
+from panelml.engine.fold import fold
+
+__all__ = ["HeldBlocks", "hold"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBlocks:
+    """Blocks of a sample in memory, which ``fold`` takes in place of the sample.
+
+    Any statistic of them has the bits that it has of the sample: they are the same blocks, in the
+    same order.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+    """
+
+    blocks: tuple[Block, ...]
+
+    def chunks(self, rows: int | None = None) -> Iterator[Block]:
+        """Return the blocks as they were cut when they were evaluated, whatever ``rows`` says."""
+        return iter(self.blocks)
+
+    def block(self, chunk: Block) -> Block:
+        """Return a block as it is."""
+        return chunk
+
+
+def hold(sample: Sample) -> HeldBlocks:
+    """Evaluate the design of a sample once, for several passes.
+
+    This takes as much memory as all variables of the sample: it is for rows that are in memory
+    anyway, and pays where a formula has functions. A sample from elsewhere is read again in each
+    pass.
+    """
+    return HeldBlocks(fold(sample, _alone))
+
+
+def _alone(block: Block) -> tuple[Block, ...]:
+    return (block,)
