@@ -97,7 +97,10 @@ def test_the_parts_of_a_pickled_fit(growth: MixedResults) -> None:
     known = ["group", "term", "variance", "sd"]
     pd.testing.assert_frame_equal(back.random.variance()[known], growth.random.variance()[known])
     assert back.random.certificate == growth.random.certificate
+    at = {"age": [8.0]}
+    pd.testing.assert_frame_equal(back.random.variance_at(at), growth.random.variance_at(at))
     asks: list[Callable[[], Any]] = [
+        lambda: back.rsquared_marginal,
         back.random.effects,
         back.random.shares,
         lambda: back.random.curves("age"),

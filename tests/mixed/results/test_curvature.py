@@ -56,23 +56,6 @@ def test_one_factor_by_the_dense_system() -> None:
     )
 
 
-def test_icc_of_several_levels_by_differences() -> None:
-    result = pm.MixedModel("y ~ x + (1 | subject) + (1 | item)").fit(crossed())
-    table = result.icc_table()
-    errors = result.random._errors()
-    assert errors is not None
-    at = np.array([result.sigma2, *(part.cov[0, 0] for part in result.random.parts)])
-    places = [0, *(1 + 3 * int(part.random[0]) for part in result.random.parts)]
-    joint = errors.joint[np.ix_(places, places)]
-    for j, part in enumerate(result.random.parts, start=1):
-        share = [
-            ((at + h)[j] / (at + h).sum() - (at - h)[j] / (at - h).sum()) / 2e-5
-            for h in 1e-5 * np.eye(3)
-        ]
-        expected = np.sqrt(np.array(share) @ joint @ np.array(share))
-        assert table.loc[part.name, "std_error"] == pytest.approx(expected, rel=1e-6)
-
-
 def test_too_many_coefficients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multilevel, "MOST_COEFFICIENTS", 50)
     result = pm.MixedModel("y ~ x + (1 | subject) + (1 | item)").fit(crossed())
