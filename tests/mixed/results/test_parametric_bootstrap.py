@@ -125,7 +125,7 @@ def test_options_are_checked() -> None:
     fit = fitted("sleepstudy")
     with pytest.raises(SpecificationError, match="reps must be"):
         fit.bootstrap(1, seed=0)
-    with pytest.raises(SpecificationError, match="n must be"):
+    with pytest.raises(SpecificationError, match="reps must be"):
         fit.simulate(0, seed=0)
     with pytest.raises(SpecificationError, match="effects is"):
         fit.simulate(seed=0, effects="old")  # type: ignore[arg-type]
