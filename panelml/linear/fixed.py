@@ -38,9 +38,16 @@ from panelml.results.base import FitStatistics, Results
 from panelml.results.facts import Assumption, Facts
 from panelml.results.fit import Fit, regression_estimate
 from panelml.results.levels import AbsorbedEffects
+from panelml.results.measures import Measures, component
 from panelml.results.prediction import Predictor
 
 __all__ = ["FixedEffects"]
+
+_DEFINED = (
+    component("corr_u_xb", "Correlation of the unit effects with xb", False),
+    component("constant", "Constant: mean of the effects", False),
+    component("rsquared_inclusive", "R-squared with the effects", False),
+)
 
 Singletons: TypeAlias = Literal["keep", "drop"]
 
@@ -177,7 +184,7 @@ def _statistics(
         moments,
         rsquared=within,
         loglik=gaussian_loglik(rss, round(moments.weight), log_weight),
-        extras=extras,
+        extras=Measures.of(extras, _DEFINED),
     ).with_measures({"rsquared_within": within})
     if sample.weighting == "analytic":
         return _unweighted(statistics, sample, solved.slopes)

@@ -32,6 +32,7 @@ from panelml.results.assemble import (
 from panelml.results.base import Results
 from panelml.results.facts import Assumption, Facts
 from panelml.results.fit import Fit, predictor_of, regression_estimate
+from panelml.results.measures import Measures
 from panelml.results.prediction import Predictor
 
 __all__ = ["Between", "FirstDifference", "PooledOLS"]
@@ -233,7 +234,7 @@ def _fit(
         moments,
         rsquared=1 - rss / observations.squares,
         loglik=gaussian_loglik(rss, n, observations.log_weight),
-        extras={"sigma": float(np.sqrt(sigma2))},
+        extras=Measures.of({"sigma": float(np.sqrt(sigma2))}),
         unit_weights=observations.unit_weights,
     )
     return Fit(

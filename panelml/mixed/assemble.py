@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from panelml.mixed.results.residual_part import ResidualPart
 from panelml.results.assemble import assemble, describe
 from panelml.results.facts import Facts
 from panelml.results.fit import Fit, predictor_of, regression_estimate
+from panelml.results.measures import Measure, Measures
 
 __all__ = ["fit_mixed"]
 
@@ -69,7 +71,7 @@ def fit_mixed(
     random = RandomCoefficients.of(optimum)
     residual = ResidualPart.of(optimum.residual) if optimum.residual else None
     solved = _solved(optimum, sample.design.formula.intercept)
-    extras = random.extras() | (residual.extras() if residual else {})
+    extras = _component_measures(random.extras() | (residual.extras() if residual else {}))
     fit = Fit(
         spec=spec,
         facts=_facts(model, random, residual),
@@ -81,6 +83,16 @@ def fit_mixed(
         effects=random,
     )
     return MixedResults.of(assemble(fit, spec.cov), random, residual)
+
+
+def _component_measures(values: Mapping[str, float]) -> Measures:
+    """Declare standard deviations and correlations, by the names that say which they are."""
+    words = {
+        "sd": "Standard deviation between the levels of a grouping factor, or of the residuals.",
+        "corr": "Correlation of random coefficients of a grouping factor, or of the residuals.",
+    }
+    defined = (Measure(key, key, 0.0, words.get(key.partition("(")[0], key)) for key in values)
+    return Measures.of(values, defined)
 
 
 def _estimate(optimum: MultilevelFit, solved: LeastSquares) -> Estimate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -22,7 +21,7 @@ from panelml.random.core.components import estimate_components
 from panelml.random.core.outcome import exact_moments
 from panelml.random.core.twoway import MOST_PERIODS
 from panelml.random.results.components import (
-    component_extras,
+    component_measures,
     component_notes,
 )
 from panelml.results.assemble import (
@@ -37,6 +36,7 @@ from panelml.results.base import Results
 from panelml.results.facts import Facts
 from panelml.results.fit import Fit, predictor_of, regression_estimate
 from panelml.results.levels import RandomIntercepts
+from panelml.results.measures import Measures
 from panelml.results.prediction import EffectModel
 
 __all__ = ["EstimatedErrors", "fit_random", "gls_fit", "quasi_gram"]
@@ -64,7 +64,7 @@ class EstimatedErrors:
         Variance by which the model scales the inverse cross-products of its regression.
     loglik : float, or None
         Log-likelihood, where the method has one.
-    extras : dict of str to float
+    extras : Measures
         Standard deviations and shares, by the names of their measures.
     effects : EffectModel
         The random effects' predictions.
@@ -73,7 +73,7 @@ class EstimatedErrors:
 
     sigma2: float
     loglik: float | None
-    extras: Mapping[str, float]
+    extras: Measures
     effects: EffectModel
     notes: tuple[str, ...]
 
@@ -114,7 +114,7 @@ def fit_random(
     errors = EstimatedErrors(
         sigma2,
         components.loglik,
-        component_extras(components, transform, moments.means.weight),
+        component_measures(components, transform, moments.means.weight),
         RandomIntercepts(components.sigma2_u, components.sigma2_e),
         component_notes(components),
     )

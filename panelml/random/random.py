@@ -28,7 +28,7 @@ from panelml.random.gls import (
     require_few_periods,
 )
 from panelml.random.results.components import (
-    two_way_extras,
+    two_way_measures,
     two_way_notes,
 )
 from panelml.random.results.crossed import CrossedIntercepts
@@ -118,7 +118,7 @@ def fit_two_way(spec: RandomEffects, sample: Sample, notes: tuple[str, ...]) -> 
     errors = EstimatedErrors(
         components.sigma2_e,
         components.loglik,
-        two_way_extras(components, moments.means.weight),
+        two_way_measures(components, moments.means.weight),
         CrossedIntercepts(components.sigma2_u, components.sigma2_t, components.sigma2_e),
         two_way_notes(components),
     )

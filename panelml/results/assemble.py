@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from panelml._typing import FloatArray
@@ -16,7 +14,7 @@ from panelml.inference.covariance import CovLike, estimate_covariance
 from panelml.inference.wald import Wald
 from panelml.results.base import Attached, FitStatistics, Results, named
 from panelml.results.fit import Fit
-from panelml.results.measures import Measures
+from panelml.results.measures import NO_MEASURES, Measures
 
 __all__ = [
     "assemble",
@@ -58,7 +56,7 @@ def describe(
     *,
     rsquared: float | None = None,
     loglik: float | None = None,
-    extras: Mapping[str, float],
+    extras: Measures = NO_MEASURES,
     unit_weights: FloatArray | None = None,
 ) -> FitStatistics:
     """Compute sizes and measures of fit from the moments of outcome and regressors.
@@ -79,9 +77,8 @@ def describe(
                 **level_rsquared(moments, solved.slopes, unit_weights),
                 "loglik": loglik,
                 "rss": solved.solution.rss,
-                **extras,
             }
-        ),
+        ).plus(extras),
     )
 
 

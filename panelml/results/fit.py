@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from panelml._typing import FloatArray
@@ -16,7 +15,7 @@ from panelml.inference.estimate import Estimate
 from panelml.inference.influence import Influence
 from panelml.results.facts import Facts
 from panelml.results.fitted import FitStatistics
-from panelml.results.measures import Measures
+from panelml.results.measures import NO_MEASURES, Measures
 from panelml.results.prediction import EffectModel, Predictor
 
 __all__ = ["Fit", "predictor_of", "regression_estimate", "sample_statistics"]
@@ -91,9 +90,7 @@ class Fit:
             )
 
 
-def sample_statistics(
-    sample: Sample, measures: Mapping[str, float | None] | None = None
-) -> FitStatistics:
+def sample_statistics(sample: Sample, measures: Measures = NO_MEASURES) -> FitStatistics:
     """Count the rows, units and periods of a sample, and declare measures of fit beside them."""
     rows = sample.unit_rows
     rows = rows[rows > 0]
@@ -103,7 +100,7 @@ def sample_statistics(
         rows.size,
         int(periods.sum()),
         (int(rows.min()), float(rows.mean()), int(rows.max())),
-        Measures.of(measures or {}),
+        measures,
     )
 
 

@@ -8,9 +8,11 @@ from typing import Literal, TypeAlias
 
 from panelml.errors import MissingMeasureError, UnknownNameError, listing, suggest
 
-__all__ = ["Measure", "Measures", "Place", "measure"]
+__all__ = ["NO_MEASURES", "Measure", "Measures", "Place", "component", "measure"]
 
 Place: TypeAlias = Literal["fit", "below", "none"]
+
+_NONE = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,25 @@ class Measures(Mapping[str, Measure]):
     declared: tuple[Measure, ...] = ()
 
     @classmethod
-    def of(cls, values: Mapping[str, float | None]) -> Measures:
-        """Declare values of known measures, and of others whose names say what they are.
+    def of(cls, values: Mapping[str, float | None], defined: Iterable[Measure] = ()) -> Measures:
+        """Declare values of measures.
 
-        What is None is not declared.
+        Parameters
+        ----------
+        values : dict of str to float
+            What is None is not declared.
+        defined : iterable of Measure
+            Definitions of measures that other models do not have, whatever their values. Names
+            that are defined neither here nor for all models say themselves what they are.
         """
-        return cls(tuple(measure(k, value) for k, value in values.items() if value is not None))
+        own = {known.key: known for known in defined}
+        return cls(
+            tuple(
+                replace(own[key], value=value) if key in own else measure(key, value)
+                for key, value in values.items()
+                if value is not None
+            )
+        )
 
     def __getitem__(self, key: str) -> Measure:
         for known in self.declared:
@@ -70,6 +85,10 @@ class Measures(Mapping[str, Measure]):
 
     def __len__(self) -> int:
         return len(self.declared)
+
+    def plus(self, further: Measures) -> Measures:
+        """Return the measures with further ones last."""
+        return Measures(self.declared + further.declared)
 
     def at(self, place: Place) -> tuple[Measure, ...]:
         """Return the measures that the summary shows in one place, in order."""
@@ -103,23 +122,23 @@ class Measures(Mapping[str, Measure]):
         raise MissingMeasureError(f"{model} has no {words}: {known}.")
 
 
+NO_MEASURES = Measures()
+
+
+def component(key: str, words: str, compared: bool = True) -> Measure:
+    """Define a measure that stands below the coefficients, as a standard deviation of effects."""
+    return Measure(key, f"{words} ({key})", _NONE, f"{words}.", "below", compared)
+
+
 def measure(key: str, value: float) -> Measure:
-    """Return a measure: of a known name with its label and definition, another as it is called."""
-    known = _FIT.get(key)
-    if known is not None:
-        return replace(known, value=value)
-    definition, compared = _BELOW.get(key, ("", True))
-    label = f"{definition} ({key})" if definition else key
-    return Measure(key, label, value, definition or key, "below", compared)
+    """Return a measure: one of all models with its definition, another as it is called."""
+    known = _SHARED.get(key)
+    return Measure(key, key, value, key) if known is None else replace(known, value=value)
 
 
-def _fit(measures: Iterable[Measure]) -> dict[str, Measure]:
-    return {known.key: known for known in measures}
-
-
-_NONE = float("nan")
-_FIT = _fit(
-    [
+_SHARED = {
+    known.key: known
+    for known in (
         Measure(
             "rsquared",
             "R-squared, regression",
@@ -167,21 +186,9 @@ _FIT = _fit(
             "none",
             False,
         ),
-    ]
-)
-
-# What models report beyond the coefficients: in words, and whether it belongs in comparisons.
-_BELOW: dict[str, tuple[str, bool]] = {
-    "sigma": ("Standard deviation of the errors", False),
-    "sigma_u": ("Standard deviation of the unit effects", True),
-    "sigma_t": ("Standard deviation of the time effects", True),
-    "sigma_e": ("Standard deviation of the errors", True),
-    "rho": ("Share of the variance due to unit effects", True),
-    "theta": ("Share of the unit means taken out", True),
-    "theta_min": ("Share of the unit means taken out: smallest", False),
-    "theta_median": ("Share of the unit means taken out: median", True),
-    "theta_max": ("Share of the unit means taken out: largest", False),
-    "corr_u_xb": ("Correlation of the unit effects with xb", False),
-    "constant": ("Constant: mean of the effects", False),
-    "rsquared_inclusive": ("R-squared with the effects", False),
+        component("sigma", "Standard deviation of the errors", False),
+        component("sigma_u", "Standard deviation of the unit effects"),
+        component("sigma_e", "Standard deviation of the errors"),
+        component("rho", "Share of the variance due to unit effects"),
+    )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 
 import panelml as pm
 from panelml.errors import MissingMeasureError, PanelmlError, UnknownNameError
-from panelml.results.measures import Measures, measure
+from panelml.results.measures import Measure, Measures, component, measure
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,24 @@ def test_measures_keep_their_order_and_leave_out_none(declared: Measures) -> Non
     assert declared["sigma_u"].label == "Standard deviation of the unit effects (sigma_u)"
     assert declared["sd(x)"].label == declared["sd(x)"].definition == "sd(x)"
     assert all(known.definition for known in declared.declared)
+
+
+def test_a_model_defines_measures_that_others_do_not_have() -> None:
+    deviance = Measure("deviance", "Deviance", 0.0, "Twice the gap in log-likelihood.", "fit")
+    theta = component("theta", "Share taken out", compared=False)
+    found = Measures.of({"deviance": 12.5, "theta": None, "rho": 0.5}, [deviance, theta])
+    assert list(found) == ["deviance", "rho"]
+    assert found["deviance"] == replace(deviance, value=12.5)
+    assert theta.label == "Share taken out (theta)" and not theta.compared
+    assert list(found.plus(Measures((theta,)))) == ["deviance", "rho", "theta"]
+
+
+def test_measures_of_every_kind_of_model_are_defined(panel: pm.Panel, fits: dict[str, Any]) -> None:
+    mixed = pm.MixedModel("lwage ~ union + (1 + union | nr)").fit(panel)
+    for fit in (*fits.values(), mixed):
+        assert all(known.definition != known.key for known in fit.measures.declared)
+    definition = mixed.measures["sd(union | nr)"].definition
+    assert definition.startswith("Standard deviation between the levels")
 
 
 def test_other_values_stay_in_place_and_new_ones_come_last(declared: Measures) -> None:

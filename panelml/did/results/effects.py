@@ -290,7 +290,7 @@ def _cells_to_average(effects: EffectResults) -> Cells:
         raise SpecificationError(
             f"{effects.model} has no effects by cohort and time left to average."
         )
-    if not isinstance(effects.inference, Wald):
+    if type(effects.inference) is not Wald:
         raise SpecificationError("Average first, then ask for another kind of inference.")
     if isinstance(effects.cov_spec, Jackknife):
         raise SpecificationError(

@@ -8,33 +8,45 @@ from panelml._typing import FloatArray
 from panelml.core.transforms import QuasiDemean
 from panelml.random.core.components import Components
 from panelml.random.core.twoway_components import TwoWayComponents
+from panelml.results.measures import Measures, component
 
-__all__ = ["component_extras", "component_notes", "two_way_extras", "two_way_notes"]
+__all__ = ["component_measures", "component_notes", "two_way_measures", "two_way_notes"]
 
 
-def component_extras(
+_DEFINED = (
+    component("sigma_t", "Standard deviation of the time effects"),
+    component("theta", "Share of the unit means taken out"),
+    component("theta_min", "Share of the unit means taken out: smallest", False),
+    component("theta_median", "Share of the unit means taken out: median"),
+    component("theta_max", "Share of the unit means taken out: largest", False),
+)
+
+
+def component_measures(
     components: Components, transform: QuasiDemean, weight: FloatArray
-) -> dict[str, float]:
+) -> Measures:
     """Return standard deviations, the units' share of the variance, and theta."""
     total = components.sigma2_u + components.sigma2_e
-    return {
+    values = {
         "sigma_u": float(np.sqrt(components.sigma2_u)),
         "sigma_e": float(np.sqrt(components.sigma2_e)),
         "rho": components.sigma2_u / total if total > 0 else float("nan"),
         **_theta(transform.theta(weight), weight),
     }
+    return Measures.of(values, _DEFINED)
 
 
-def two_way_extras(components: TwoWayComponents, weight: FloatArray) -> dict[str, float]:
+def two_way_measures(components: TwoWayComponents, weight: FloatArray) -> Measures:
     """Return standard deviations, the units' share of the variance, and theta."""
     u, t, e = components.sigma2_u, components.sigma2_t, components.sigma2_e
-    return {
+    values = {
         "sigma_u": float(np.sqrt(u)),
         "sigma_t": float(np.sqrt(t)),
         "sigma_e": float(np.sqrt(e)),
         "rho": u / (u + t + e),
         **_theta(1 - np.sqrt(e / (e + weight * u)), weight),
     }
+    return Measures.of(values, _DEFINED)
 
 
 def _theta(theta: FloatArray, weight: FloatArray) -> dict[str, float]:
