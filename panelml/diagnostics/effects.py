@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from panelml.core.block import Block
 from panelml.core.groups import group_sums
 from panelml.core.keyed import KeyedSums
 from panelml.data.formula.formula import parse_formula
+from panelml.data.source.given import DataLike
 from panelml.diagnostics.estimable import canonical, directions_of
 from panelml.diagnostics.pairs import make_pair
 from panelml.diagnostics.periods import require_periods
@@ -83,7 +84,9 @@ def effects_test(fit: Results, restricted: Results | None = None) -> TestResult:
 
 
 @checked
-def breusch_pagan(model: Results | str, data: Any = None, *, effect: Effect = "unit") -> TestResult:
+def breusch_pagan(
+    model: Results | str, data: DataLike | None = None, *, effect: Effect = "unit"
+) -> TestResult:
     """Lagrange multiplier test for random effects, of units, periods or both.
 
     Parameters
@@ -108,7 +111,9 @@ def breusch_pagan(model: Results | str, data: Any = None, *, effect: Effect = "u
 
 
 @checked
-def honda(model: Results | str, data: Any = None, *, effect: Effect = "unit") -> TestResult:
+def honda(
+    model: Results | str, data: DataLike | None = None, *, effect: Effect = "unit"
+) -> TestResult:
     """One-sided Lagrange multiplier test for random effects.
 
     Parameters
@@ -128,7 +133,7 @@ def honda(model: Results | str, data: Any = None, *, effect: Effect = "unit") ->
 
 
 @checked
-def king_wu(model: Results | str, data: Any = None) -> TestResult:
+def king_wu(model: Results | str, data: DataLike | None = None) -> TestResult:
     """Locally most powerful one-sided test for unit and time effects.
 
     Parameters
@@ -148,7 +153,7 @@ def king_wu(model: Results | str, data: Any = None) -> TestResult:
 
 
 @checked
-def gourieroux_holly_monfort(model: Results | str, data: Any = None) -> TestResult:
+def gourieroux_holly_monfort(model: Results | str, data: DataLike | None = None) -> TestResult:
     """Lagrange multiplier test for unit and time effects whose variances cannot be negative.
 
     Parameters
@@ -237,7 +242,9 @@ class Multiplier:
     pairs: float
 
 
-def _multipliers(model: Results | str, data: Any, effect: Effect) -> tuple[Multiplier, Multiplier]:
+def _multipliers(
+    model: Results | str, data: DataLike | None, effect: Effect
+) -> tuple[Multiplier, Multiplier]:
     pooled: PooledFit = fit_pooled(model, data)
     if pooled.sample.weights is not None:
         raise SpecificationError("Lagrange multiplier tests are not defined for weighted fits.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from panelml.core.linalg import solve_normal
 from panelml.core.moments import PanelMoments
 from panelml.data.formula.formula import parse_formula
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.engine.fold import fold
 from panelml.engine.sampling import make_sample, require_panel
 from panelml.errors import SpecificationError
@@ -51,7 +51,7 @@ class PooledFit:
         return np.asarray(centred.outcome - self.coef @ centred.regressors)
 
 
-def fit_pooled(model: Results | str, data: Any = None) -> PooledFit:
+def fit_pooled(model: Results | str, data: DataLike | None = None) -> PooledFit:
     """Fit pooled least squares to the rows and regressors of a result, or of a formula and data.
 
     Raises

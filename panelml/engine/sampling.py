@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from panelml.data.formula.formula import Formula
 from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights
 from panelml.data.sample import Sample, in_memory
+from panelml.data.source.given import DataLike
 from panelml.data.source.source import Source
 from panelml.engine.fold import fold
 from panelml.errors import (
@@ -114,12 +114,12 @@ class Completeness:
         )
 
 
-def require_source(data: Any) -> Source:
+def require_source(data: DataLike) -> Source:
     """Return the rows to fit, making a panel from a frame with a (unit, time) MultiIndex."""
     return data if isinstance(data, Source) else Panel(data)
 
 
-def require_panel(data: Any) -> Panel:
+def require_panel(data: DataLike) -> Panel:
     """Return the panel to fit, making one from a (unit, time) MultiIndex.
 
     Raises

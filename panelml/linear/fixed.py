@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from panelml.core.moments import CrossProducts, PanelMoments
 from panelml.data.formula.formula import Effect, Formula, parse_formula
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.data.source.source import Source
 from panelml.engine.absorbing import Absorbed, absorb
 from panelml.engine.fold import capped, fold
@@ -77,7 +78,7 @@ class FixedEffects:
     singletons: Singletons = "keep"
 
     @capped
-    def fit(self, data: Any) -> Results:
+    def fit(self, data: DataLike) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         source = require_source(data)
         formula = _spanned(parse_formula(self.formula), source)

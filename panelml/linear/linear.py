@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from panelml.core.moments import CrossProducts, Gram, PanelMoments, Resolution
 from panelml.core.pair import Pair
 from panelml.core.transforms import BetweenTransform, Difference, Level
 from panelml.data.panel.weights import Weights, parse_weights
+from panelml.data.source.given import DataLike
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import LeastSquares, least_squares
 from panelml.engine.sampling import make_sample, require_source
@@ -59,7 +59,7 @@ class PooledOLS:
     weights: str | Weights | None = None
 
     @capped
-    def fit(self, data: Any) -> Results:
+    def fit(self, data: DataLike) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "PooledOLS")
         sample, notes = make_sample(require_source(data), formula, parse_weights(self.weights))
@@ -100,7 +100,7 @@ class Between:
     weighted: bool = False
 
     @capped
-    def fit(self, data: Any) -> Results:
+    def fit(self, data: DataLike) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "Between")
         sample, notes = make_sample(require_source(data), formula, parse_weights(self.weights))
@@ -152,7 +152,7 @@ class FirstDifference:
     drift: bool = False
 
     @capped
-    def fit(self, data: Any) -> Results:
+    def fit(self, data: DataLike) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "FirstDifference")
         sample, notes = make_sample(require_source(data), formula, parse_weights(self.weights))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
 
 from panelml.arguments import checked
 from panelml.data.formula.formula import Formula, parse_formula
 from panelml.data.panel.grouping import group_rows, refuse_panel_functions
 from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights, parse_weights
+from panelml.data.source.given import DataLike
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample
 from panelml.errors import SpecificationError
@@ -55,7 +55,7 @@ class MixedModel:
     residual: ResidualLike = None
 
     @capped
-    def fit(self, data: Any) -> MixedResults:
+    def fit(self, data: DataLike) -> MixedResults:
         """Estimate the model on a Panel or on any data frame that has the columns.
 
         Raises
@@ -87,7 +87,7 @@ class MixedModel:
 
 
 def _groups(
-    formula: Formula, structure: ResidualStructure | None, data: Any
+    formula: Formula, structure: ResidualStructure | None, data: DataLike
 ) -> tuple[tuple[str, ...], ...]:
     """Return the grouping factors, first that whose rows' residuals depend on each other."""
     if structure is None:

@@ -11,6 +11,7 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.arguments import checked, moved
 from panelml.core.linalg import covariance_root
+from panelml.data.source.given import DataLike
 from panelml.engine.fold import capped
 from panelml.engine.progress import counted
 from panelml.errors import (
@@ -34,7 +35,7 @@ class _Model(Protocol):
     @property
     def formula(self) -> str: ...
 
-    def fit(self, data: Any) -> MixedResults: ...
+    def fit(self, data: DataLike) -> MixedResults: ...
 
 
 @dataclass(frozen=True, slots=True)

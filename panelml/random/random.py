@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from panelml.arguments import checked
 from panelml.core.moments import PanelMoments
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import least_squares
 from panelml.engine.sampling import make_sample, require_source
@@ -75,7 +75,7 @@ class RandomEffects:
             )
 
     @capped
-    def fit(self, data: Any) -> Results:
+    def fit(self, data: DataLike) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         formula = plain_formula(self.formula, "RandomEffects")
         sample, notes = make_sample(require_source(data), formula, parse_weights(self.weights))

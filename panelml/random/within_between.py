@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from panelml._typing import InteractionCentring, VarianceMethod
 from panelml.arguments import checked
 from panelml.data.formula.random_terms import RandomTerm
 from panelml.data.panel.grouping import group_rows, refuse_panel_functions
 from panelml.data.panel.weights import Weights, parse_weights
+from panelml.data.source.given import DataLike
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_panel, require_source
 from panelml.engine.splitting import split_means
@@ -60,7 +61,7 @@ class Mundlak:
     weights: str | Weights | None = None
 
     @capped
-    def fit(self, data: Any) -> Results:
+    def fit(self, data: DataLike) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
         return _fit(self, Facts("mundlak", "Mundlak"), "mundlak", data)
 
@@ -126,7 +127,7 @@ class Hybrid:
         return self.method != "ml"
 
     @capped
-    def fit(self, data: Any) -> Results:
+    def fit(self, data: DataLike) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex.
 
         With ``random`` the results are MixedResults, and see MixedModel for the errors.
@@ -137,7 +138,7 @@ class Hybrid:
         return _fit_slopes(self, self.random, data)
 
 
-def _fit_slopes(spec: Hybrid, random: str, data: Any) -> Results:
+def _fit_slopes(spec: Hybrid, random: str, data: DataLike) -> Results:
     """Fit the within-between model with random slopes, as a mixed model."""
     correlated = "||" not in random
     regressors, _, group = (t.strip() for t in random.replace("||", "|").partition("|"))
@@ -160,7 +161,7 @@ def _fit(
     spec: Mundlak | Hybrid,
     facts: Facts,
     form: Literal["within-between", "mundlak"],
-    data: Any,
+    data: DataLike,
     interactions: InteractionCentring = "demeaned",
 ) -> Results:
     formula = plain_formula(spec.formula, type(spec).__name__)

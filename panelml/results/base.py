@@ -12,6 +12,7 @@ from panelml.arguments import checked_methods
 from panelml.data.formula.formula import Effect
 from panelml.data.panel.panel import Panel
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.errors import SpecificationError
 from panelml.results.adapters.maketables import MaketablesPlugin
 from panelml.results.fitted import Attached, FitStatistics, named
@@ -51,7 +52,7 @@ class Results(Shown, MaketablesPlugin):
         """
         return {str(effect): table for effect, table in self._effect_tables().items()}
 
-    def predict(self, data: Any = None, *, effects: bool = False) -> pd.Series[float]:
+    def predict(self, data: DataLike | None = None, *, effects: bool = False) -> pd.Series[float]:
         """Predict the outcome in the user's row order; missing where a regressor is.
 
         Parameters

@@ -23,6 +23,7 @@ from panelml.data.panel.panel import Panel, panel_on
 from panelml.data.panel.table import read_frame
 from panelml.data.panel.weights import Weights
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike, ValuesLike
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError, UnknownNameError, listing
 from panelml.results.unit_means import UnitMeans
@@ -121,7 +122,7 @@ class Predictor:
         """Outcome less prediction, shape (n,)."""
         return np.asarray(block.outcome - self.xb(block))
 
-    def panel_of(self, data: Any) -> Panel:
+    def panel_of(self, data: DataLike) -> Panel:
         """Index new rows: by their keys where ``by_unit``, and otherwise each on its own.
 
         Raises
@@ -195,7 +196,7 @@ def alone(frame: nw.DataFrame[Any]) -> Panel:
     return Panel(indexed.to_native(), unit=row, time=time)
 
 
-def random_rows(predictor: Predictor, data: Any) -> Sample:
+def random_rows(predictor: Predictor, data: DataLike) -> Sample:
     """Return rows as the sample of a model that has the random regressors alone.
 
     Parameters
@@ -209,7 +210,7 @@ def random_rows(predictor: Predictor, data: Any) -> Sample:
     return _complete(Sample(panel, design, design.names))
 
 
-def frame_of(data: Any) -> Any:
+def frame_of(data: ValuesLike) -> Any:
     """Return a data frame as it is, or one of columns and numbers given by name.
 
     Raises

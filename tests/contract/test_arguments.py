@@ -355,6 +355,20 @@ def test_one_thing_has_one_name() -> None:
     assert old == []
 
 
+def test_data_have_a_type() -> None:
+    untyped = [
+        f"{function.__qualname__}({one.name})"
+        for name in CALLABLE
+        for place in [getattr(pm, name)]
+        for function in (vars(place).values() if inspect.isclass(place) else [place])
+        if inspect.isfunction(function)
+        for one in inspect.signature(function).parameters.values()
+        if one.name == "data" and "DataLike" not in str(one.annotation)
+    ]
+    assert untyped == ["Panel.__init__(data)"]  # a frame of its own, never another source
+    assert "IntoDataFrame" in str(inspect.signature(pm.Panel).parameters["data"].annotation)
+
+
 SECOND: dict[str, tuple[Callable[..., Any], str]] = {
     "a specification": (
         lambda: pm.FixedEffects("y ~ x1", "HC1", "w"),

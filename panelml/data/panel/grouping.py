@@ -13,6 +13,7 @@ from panelml.data.formula.functions import panel_function
 from panelml.data.panel.codes import factorize
 from panelml.data.panel.panel import Panel
 from panelml.data.panel.table import read_frame
+from panelml.data.source.given import DataLike
 from panelml.errors import MissingValueError, SpecificationError, UnknownNameError, suggest
 
 __all__ = ["ROW", "count_levels", "group_rows", "refuse_panel_functions", "with_index_levels"]
@@ -21,7 +22,7 @@ __all__ = ["ROW", "count_levels", "group_rows", "refuse_panel_functions", "with_
 ROW = "(row in group)"
 
 
-def group_rows(data: Any, group: tuple[str, ...]) -> Panel:
+def group_rows(data: DataLike, group: tuple[str, ...]) -> Panel:
     """Lay rows out by the levels of a column or combination, in their own order within each.
 
     Parameters
@@ -56,7 +57,7 @@ def group_rows(data: Any, group: tuple[str, ...]) -> Panel:
     return Panel(frame.with_columns(counted).to_native(), unit=name, time=ROW)
 
 
-def count_levels(data: Any, group: tuple[str, ...]) -> int:
+def count_levels(data: DataLike, group: tuple[str, ...]) -> int:
     """Count the levels of a column or combination of columns.
 
     Raises

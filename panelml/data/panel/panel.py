@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.arguments import checked
@@ -31,6 +32,7 @@ from panelml.data.panel.table import (
     read_frame,
     take,
 )
+from panelml.data.source.given import DataLike
 from panelml.errors import (
     DataError,
     EmptyDataError,
@@ -76,7 +78,7 @@ class Panel(Store):
 
     def __init__(
         self,
-        data: Any,
+        data: IntoDataFrame,
         *,
         unit: str | int | None = None,
         time: str | int | None = None,
@@ -348,7 +350,7 @@ def rows_of(panel: Panel, column: str, rows: IntArray, name: str) -> Any:
     return take(panel.series(column).alias(name), panel.index.unsort(rows), panel.frame)
 
 
-def panel_on(data: Any, unit: str, time: str, period: Period) -> Panel:
+def panel_on(data: DataLike, unit: str, time: str, period: Period) -> Panel:
     """Return rows as a panel whose time axis advances by a given step, whatever theirs look like.
 
     Parameters
@@ -372,6 +374,6 @@ def panel_on(data: Any, unit: str, time: str, period: Period) -> Panel:
     return panel
 
 
-def as_panel(data: Any, unit: str, time: str) -> Panel:
+def as_panel(data: Panel | IntoDataFrame, unit: str, time: str) -> Panel:
     """Return data as a Panel: unchanged if it is one already."""
     return data if isinstance(data, Panel) else Panel(data, unit=unit, time=time)

@@ -12,6 +12,7 @@ from panelml._typing import BoolArray, FloatArray
 from panelml.arguments import checked
 from panelml.core.linalg import independent_columns
 from panelml.data.panel.panel import Panel
+from panelml.data.source.given import DataLike
 from panelml.did.core.adoption import NEVER, Adoption, read_adoption
 from panelml.did.core.group_time import TRIM
 from panelml.did.core.propensity import logit_odds
@@ -34,7 +35,7 @@ ROUNDING = 1e-12
 
 @checked
 def balance_table(
-    data: Any,
+    data: DataLike,
     columns: str | Sequence[str],
     *,
     cohort: str | None = None,
@@ -91,7 +92,7 @@ def balance_table(
 
 @checked
 def overlap_table(
-    data: Any,
+    data: DataLike,
     columns: str | Sequence[str],
     *,
     cohort: str | None = None,
@@ -157,7 +158,9 @@ class _Groups:
     control: Control
 
     @classmethod
-    def of(cls, data: Any, cohort: str | None, treatment: str | None, control: Control) -> _Groups:
+    def of(
+        cls, data: DataLike, cohort: str | None, treatment: str | None, control: Control
+    ) -> _Groups:
         panel = require_panel(data)
         adoption = read_adoption(panel, cohort, treatment)
         if not adoption.cohorts.size:

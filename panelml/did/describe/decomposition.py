@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from panelml.data.formula.formula import Effect, parse_formula
 from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.did.core.adoption import Adoption, read_adoption
 from panelml.did.core.decomposition import (
     CellSums,
@@ -73,7 +73,7 @@ class _TwoWay:
 @checked
 @capped
 def bacon_decomposition(
-    formula: str, data: Any, *, cohort: str | None = None, treatment: str | None = None
+    formula: str, data: DataLike, *, cohort: str | None = None, treatment: str | None = None
 ) -> BaconDecomposition:
     """Split a two-way coefficient of treatment into comparisons of cohorts.
 
@@ -119,7 +119,7 @@ def bacon_decomposition(
 @capped
 def twfe_weights(
     formula: str,
-    data: Any,
+    data: DataLike,
     *,
     cohort: str | None = None,
     treatment: str | None = None,

@@ -11,6 +11,7 @@ import numpy as np
 from panelml._typing import FloatArray, IntArray
 from panelml.core.moments import CONSTANT, CrossProducts
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.did.core.adoption import Adoption
 from panelml.did.core.aggregation import Cells
 from panelml.did.results.averages import horizon_name, label_text
@@ -60,7 +61,7 @@ class PolicyModel(Protocol):
         """Column of 0 and 1, instead."""
         ...
 
-    def fit(self, data: Any) -> EffectResults:
+    def fit(self, data: DataLike) -> EffectResults:
         """Estimate the effects."""
         ...
 

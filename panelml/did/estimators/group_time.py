@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
 
 import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked
 from panelml.data.panel.weights import Weights
+from panelml.data.source.given import DataLike
 from panelml.did.core.adoption import read_adoption
 from panelml.did.estimators.contrasts import (
     BalancedRows,
@@ -80,7 +80,7 @@ class CallawaySantAnna:
     cov: CovLike = "cluster"
 
     @capped
-    def fit(self, data: Any) -> EffectResults:
+    def fit(self, data: DataLike) -> EffectResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises

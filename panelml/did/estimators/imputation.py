@@ -13,6 +13,7 @@ from panelml.arguments import checked
 from panelml.data.formula.formula import parse_formula
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.did.core.adoption import Adoption, read_adoption
 from panelml.did.core.aggregation import Cells
 from panelml.did.core.imputation import (
@@ -96,7 +97,7 @@ class BorusyakJaravelSpiess:
     cov: CovLike = "cluster"
 
     @capped
-    def fit(self, data: Any) -> EffectResults:
+    def fit(self, data: DataLike) -> EffectResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -142,7 +143,7 @@ class TwoStageDiD:
     cov: CovLike = "cluster"
 
     @capped
-    def fit(self, data: Any) -> EffectResults:
+    def fit(self, data: DataLike) -> EffectResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -155,7 +156,7 @@ class TwoStageDiD:
 
 def _fit(
     spec: BorusyakJaravelSpiess | TwoStageDiD,
-    data: Any,
+    data: DataLike,
     model: str,
     level: Level,
     leads: int,

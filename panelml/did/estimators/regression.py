@@ -13,6 +13,7 @@ from panelml.arguments import checked
 from panelml.data.formula.formula import parse_formula
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.did.core.adoption import NEVER, Adoption, read_adoption
 from panelml.did.estimators.assignment import (
     CohortGrid,
@@ -65,7 +66,7 @@ class TWFE:
     cov: CovLike = "cluster"
 
     @capped
-    def fit(self, data: Any) -> EffectResults:
+    def fit(self, data: DataLike) -> EffectResults:
         """Estimate the effect on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -144,7 +145,7 @@ class EventStudy:
         return self.window is None or self.window[0] <= horizon <= self.window[1]
 
     @capped
-    def fit(self, data: Any) -> EffectResults:
+    def fit(self, data: DataLike) -> EffectResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -213,7 +214,7 @@ class SunAbraham:
     cov: CovLike = "cluster"
 
     @capped
-    def fit(self, data: Any) -> EffectResults:
+    def fit(self, data: DataLike) -> EffectResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -270,7 +271,7 @@ class ExtendedTWFE:
         return (self.moderators,) if isinstance(self.moderators, str) else tuple(self.moderators)
 
     @capped
-    def fit(self, data: Any) -> EffectResults:
+    def fit(self, data: DataLike) -> EffectResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -286,7 +287,7 @@ class ExtendedTWFE:
 Spec: TypeAlias = TWFE | EventStudy | SunAbraham | ExtendedTWFE
 
 
-def _sample(spec: Spec, data: Any) -> tuple[Sample, Adoption, tuple[str, ...]]:
+def _sample(spec: Spec, data: DataLike) -> tuple[Sample, Adoption, tuple[str, ...]]:
     source = require_source(data)
     adoption = read_adoption(source, spec.cohort, spec.treatment)
     formula = with_effects(parse_formula(spec.formula), source.unit, source.time, source.columns)
@@ -315,7 +316,7 @@ def _effects(sample: Sample) -> tuple[Any, ...]:
 
 def _by_cell(
     spec: SunAbraham | ExtendedTWFE,
-    data: Any,
+    data: DataLike,
     model: str,
     wanted: Callable[[CohortGrid], BoolArray],
     references: tuple[int, ...],

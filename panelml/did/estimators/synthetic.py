@@ -10,6 +10,7 @@ import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked
+from panelml.data.source.given import DataLike
 from panelml.did.core.aggregation import Cells
 from panelml.did.core.synthetic import Kind, Penalties, Weighted
 from panelml.did.estimators.base import (
@@ -77,7 +78,7 @@ class SyntheticDiD:
         check_count("reps", self.reps, least=2)
 
     @capped
-    def fit(self, data: Any) -> SyntheticResults:
+    def fit(self, data: DataLike) -> SyntheticResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -140,7 +141,7 @@ class SyntheticControl:
             raise SpecificationError("importance is that of predictors, and there are none.")
 
     @capped
-    def fit(self, data: Any) -> SyntheticResults:
+    def fit(self, data: DataLike) -> SyntheticResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -154,7 +155,7 @@ class SyntheticControl:
 Spec: TypeAlias = SyntheticDiD | SyntheticControl
 
 
-def prepared(spec: Spec, data: Any) -> Reading:
+def prepared(spec: Spec, data: DataLike) -> Reading:
     """Read the data of a specification off a panel."""
     if isinstance(spec, SyntheticDiD):
         return read_outcomes(spec, data)
@@ -162,7 +163,7 @@ def prepared(spec: Spec, data: Any) -> Reading:
     return replace(read, outcomes=_with_importance(read.outcomes, spec.importance))
 
 
-def _fit(spec: Spec, data: Any, model: str, kind: Kind) -> SyntheticResults:
+def _fit(spec: Spec, data: DataLike, model: str, kind: Kind) -> SyntheticResults:
     read = prepared(spec, data)
     outcomes, sample, steps = read.outcomes, read.sample, read.steps
     penalties = penalties_of(outcomes, kind)

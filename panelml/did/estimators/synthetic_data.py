@@ -11,6 +11,7 @@ import numpy as np
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.data.formula.formula import parse_formula
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.did.core.adoption import NEVER, Adoption, read_adoption
 from panelml.did.core.synthetic import Kind, Penalties, Weighted, noise_level, weigh
 from panelml.did.core.synthetic_control import weigh_by_predictors
@@ -163,7 +164,9 @@ class Reading:
         return list(self.sample.unit_labels[self.outcomes.never])
 
 
-def read_outcomes(spec: Spec, data: Any, predictors: Mapping[str, Any] | None = None) -> Reading:
+def read_outcomes(
+    spec: Spec, data: DataLike, predictors: Mapping[str, Any] | None = None
+) -> Reading:
     """Read the table off a panel.
 
     Raises

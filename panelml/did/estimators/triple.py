@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
 
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.arguments import checked
 from panelml.data.panel.weights import Weights
+from panelml.data.source.given import DataLike
 from panelml.data.source.source import Source
 from panelml.did.core.adoption import NEVER, read_adoption, read_status
 from panelml.did.estimators.comparisons import Cell
@@ -72,7 +72,7 @@ class TripleDifference:
     cov: CovLike = "cluster"
 
     @capped
-    def fit(self, data: Any) -> EffectResults:
+    def fit(self, data: DataLike) -> EffectResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises

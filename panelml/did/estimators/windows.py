@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from panelml._typing import FloatArray, IntArray
 from panelml.arguments import checked
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.did.core.adoption import NEVER, Adoption, read_adoption
 from panelml.did.core.entries import Absorbing, Switching, Treatment
 from panelml.did.core.windows import HorizonEffect, local_projection, stacked
@@ -92,7 +93,7 @@ class LocalProjectionsDiD:
         _check_switching(self)
 
     @capped
-    def fit(self, data: Any) -> EffectResults:
+    def fit(self, data: DataLike) -> EffectResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -165,7 +166,7 @@ class StackedDiD:
         _check_window(self.window)
 
     @capped
-    def fit(self, data: Any) -> EffectResults:
+    def fit(self, data: DataLike) -> EffectResults:
         """Estimate the effects on a Panel, or a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -199,7 +200,7 @@ def _check_window(window: tuple[int, int]) -> None:
         )
 
 
-def _sample(spec: Spec, data: Any) -> tuple[Sample, Adoption, tuple[str, ...]]:
+def _sample(spec: Spec, data: DataLike) -> tuple[Sample, Adoption, tuple[str, ...]]:
     source = require_source(data)
     stays = isinstance(spec, StackedDiD) or spec.switching == "refuse"
     adoption = read_adoption(source, spec.cohort, spec.treatment, absorbing=stays)

@@ -11,6 +11,7 @@ import numpy as np
 
 from panelml.arguments import checked, into, moved
 from panelml.data.panel.weights import Weights
+from panelml.data.source.given import DataLike
 from panelml.did.describe.decomposition import bacon_decomposition, twfe_weights
 from panelml.did.estimators.design_checks import (
     coding_words,
@@ -76,7 +77,7 @@ class PolicyInference:
 )
 def evaluate_policy(
     formula: str,
-    data: Any,
+    data: DataLike,
     *,
     cohort: str | None = None,
     treatment: str | None = None,

@@ -10,6 +10,7 @@ import numpy as np
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.arguments import checked
 from panelml.data.panel.panel import Panel, rows_of
+from panelml.data.source.given import DataLike
 from panelml.did.core.adoption import Adoption, read_adoption
 from panelml.did.estimators.base import PolicyModel, average_effect, require_model
 from panelml.did.results.effects import EffectResults
@@ -36,7 +37,7 @@ STEP = 4.0
 @capped
 def randomization_test(
     model: PolicyModel,
-    data: Any,
+    data: DataLike,
     *,
     seed: int,
     reps: int = 499,

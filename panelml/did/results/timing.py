@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from panelml.arguments import checked
 from panelml.data.describe.show import Listed, Listing, count, percent
 from panelml.data.panel.index import PanelIndex
 from panelml.data.panel.panel import Panel
+from panelml.data.source.given import DataLike
 from panelml.did.core.adoption import NEVER, Adoption, last_adoption, read_adoption, spacing_notes
 from panelml.did.results.averages import label_text
 from panelml.did.results.plot_policy import plot_means, plot_status
@@ -56,7 +57,7 @@ class Timing(Listed):
 
     def __init__(
         self,
-        data: Any,
+        data: DataLike,
         *,
         cohort: str | None = None,
         treatment: str | None = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from panelml.data.formula.formula import Formula
 from panelml.data.formula.terms import has_constant, read_terms
 from panelml.data.panel.grouping import count_levels
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.engine.fold import fold
 from panelml.errors import ConvergenceError, IdentificationError, SpecificationError
 from panelml.mixed.core.factors import GroupingFactor
@@ -148,7 +148,7 @@ def fit_sample(
     return MultilevelFit(sample, moments, chosen, columns, layout, levels, restricted, residual)
 
 
-def ordered_groups(formula: Formula, data: Any) -> tuple[tuple[str, ...], ...]:
+def ordered_groups(formula: Formula, data: DataLike) -> tuple[tuple[str, ...], ...]:
     """Return the grouping factors of a formula, the one with most levels first.
 
     Raises

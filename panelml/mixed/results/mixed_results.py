@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
 from panelml.data.panel.panel import Panel
+from panelml.data.source.given import DataLike, ValuesLike
 from panelml.mixed.results.case_deletion import CaseDeletion
 from panelml.mixed.results.coefficients import RandomCoefficients
 from panelml.mixed.results.parametric_bootstrap import Bootstrap, Statistic
@@ -47,8 +48,7 @@ class MixedResults(Results):
     Attributes
     ----------
     residual : ResidualPart, or None
-        The covariance of the residuals within units, where they are dependent; the other
-        attributes are those of Results.
+        Covariance of dependent residuals of a unit; other attributes are those of Results.
     """
 
     _coefficients: RandomCoefficients
@@ -113,20 +113,23 @@ class MixedResults(Results):
         return residual_table(self.residual, level)
 
     def predict(
-        self, data: Any = None, *, effects: bool = False, new_levels: NewLevels = "missing"
+        self,
+        data: DataLike | None = None,
+        *,
+        effects: bool = False,
+        new_levels: NewLevels = "missing",
     ) -> pd.Series[float]:
         """Predict the outcome as ``Results.predict``, with the random part if asked.
 
         Parameters
         ----------
-        data : data frame or Panel, optional
-            New rows with the columns of the formula, without the outcome if it is not known; the
-            fitted rows by default.
+        data : Panel or data frame, optional
+            New rows with the columns of the regressors; the fitted rows by default.
         effects : bool
             Add the random part z . b, with the columns of all grouping factors.
         new_levels : {"missing", "zero"}
-            What the random coefficients of a level are that was not in the sample: unknown, or
-            zero, which predicts it at the mean of all levels. A row without a level is missing.
+            What random coefficients of a level outside the sample are: unknown, or zero, which
+            predicts it at the mean of all levels. A row without a level is missing.
         """
         values = super().predict(data)
         if not effects:
@@ -135,14 +138,17 @@ class MixedResults(Results):
         return values + self._row_effects(panel, 0.0 if new_levels == "zero" else np.nan)
 
     def predict_interval(
-        self, data: Any = None, *, kind: PredictionKind = "marginal", level: float = 0.95
+        self,
+        data: DataLike | None = None,
+        *,
+        kind: PredictionKind = "marginal",
+        level: float = 0.95,
     ) -> pd.DataFrame:
         """Predictions with standard errors and intervals, in the user's row order.
 
         Parameters
         ----------
         data : data frame or Panel, optional
-            As in ``predict``; the fitted rows by default.
         kind : {"marginal", "conditional", "new"}
             What is predicted: the mean over all units; the mean of the row's own unit, by its
             predicted coefficients, missing for units that were not fitted; or the mean of a unit
@@ -152,13 +158,11 @@ class MixedResults(Results):
         Returns
         -------
         DataFrame
-            ``prediction``; the ``std_error`` of its error, with ``conf_low`` and ``conf_high``;
-            and ``pred_low`` and ``pred_high``, which hold a new outcome: of the row's own unit
-            where ``kind`` is conditional, of a unit that was not fitted otherwise. The fixed
-            effects have the covariance of the result, and variances count as known. The outcome
-            of a row with weights has the weight one. Where residuals depend on each other, the
-            residual of a new outcome is one that depends on none of those that were fitted; where
-            their variances differ it is missing for levels that were not fitted.
+            ``prediction``, the ``std_error`` of its error, ``conf_low`` and ``conf_high``;
+            ``pred_low`` and ``pred_high`` hold a new outcome of weight one, of the row's own unit
+            where ``kind`` is conditional. Fixed effects have the covariance of the result, and
+            variances count as known. New residuals depend on none that were fitted; where
+            variances differ they are missing for levels that were not fitted.
         """
         coefficients, residual = self._coefficients, self.residual
         return prediction_intervals(self, coefficients, residual, data, kind=kind, level=level)
@@ -179,7 +183,7 @@ class MixedResults(Results):
         """Intraclass correlations with intervals: see ``random.icc_table``."""
         return self.random.icc_table(level)
 
-    def variance_at(self, data: Any) -> pd.DataFrame:
+    def variance_at(self, data: ValuesLike) -> pd.DataFrame:
         """Variance function: see ``random.variance_at``."""
         return self.random.variance_at(data)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from panelml._typing import FloatArray
 from panelml.core.block import Block
 from panelml.data.panel.panel import Panel
 from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError
 from panelml.inference.distributions import normal_critical
@@ -123,7 +124,7 @@ def prediction_intervals(
     fit: Results,
     coefficients: RandomCoefficients,
     residual: ResidualPart | None,
-    data: Any,
+    data: DataLike | None,
     *,
     kind: PredictionKind,
     level: float,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
+from panelml.data.source.given import ValuesLike
 from panelml.errors import SpecificationError, UnknownNameError, shown, suggest
 from panelml.inference.distributions import normal_critical
 from panelml.mixed.results.coefficients import (
@@ -117,7 +118,7 @@ class RandomPart:
         """
         return icc_table(self.coefficients, self._errors(), level)
 
-    def variance_at(self, data: Any) -> pd.DataFrame:
+    def variance_at(self, data: ValuesLike) -> pd.DataFrame:
         """Variance function: that of the outcome around its fixed part, by random regressors.
 
         Parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.core.block import Block
 from panelml.data.sample import Sample
+from panelml.data.source.given import ValuesLike
 from panelml.errors import UnknownNameError, shown, suggest
 from panelml.mixed.results.coefficients import RandomCoefficients
 from panelml.mixed.results.residual_part import ResidualPart, residual_variances
@@ -27,7 +27,7 @@ def variances_at(
     predictor: Predictor,
     coefficients: RandomCoefficients,
     residual: ResidualPart | None,
-    data: Any,
+    data: ValuesLike,
 ) -> pd.DataFrame:
     """Tabulate the variance between levels, the residual one and their total at given values."""
     frame = frame_of(data)
