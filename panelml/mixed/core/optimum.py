@@ -228,7 +228,7 @@ def maximise_mixed(
         direction, cone = _escape(state, structure, restricted)
         if not minimum.converged or cone < DECREMENT:
             break
-        ahead, tries = _descend(problem, state, direction, restricted=restricted)
+        ahead, tries = _descend(interior, state, direction)
         evaluations += tries
         if ahead is None:
             break
@@ -296,14 +296,21 @@ def _escape(state: MixedState, structure: BoolArray, restricted: bool) -> tuple[
 
 
 def _descend(
-    problem: MixedProblem[State], state: State, direction: FloatArray, *, restricted: bool
+    interior: _Interior[State], state: State, direction: FloatArray
 ) -> tuple[State | None, int]:
-    """Add variance along a direction, as much as lowers the deviance."""
-    d = state.factor @ state.factor.T
+    """Add variance along a direction, as much as lowers the deviance.
+
+    Only the block of the direction is rooted anew: a root of all of a singular covariance need not
+    have its blocks.
+    """
+    d, factor = state.factor @ state.factor.T, state.factor.copy()
+    block = interior.structure[np.abs(direction).argmax()]
+    inside = np.ix_(block, block)
     size = max(float(np.trace(d)) / len(d), 1e-2)
     for tries in range(1, 41):
-        factor = _lower_root(d + size * np.outer(direction, direction))
-        ahead = problem.evaluate(factor, restricted=restricted)
+        wider = d + size * np.outer(direction, direction)
+        factor[inside] = _lower_root(wider[inside])
+        ahead = interior.problem.evaluate(factor.copy(), restricted=interior.restricted)
         if ahead.deviance < state.deviance:
             return ahead, tries
         size /= 4

@@ -74,6 +74,16 @@ def test_from_no_variance_at_all_the_same_maximum_is_found(restricted: bool) -> 
     assert escaped.criterion.deviance == pytest.approx(usual.criterion.deviance, abs=1e-8)
 
 
+def test_from_no_variance_of_any_factor_the_same_maximum_is_found() -> None:
+    problem = crossed()
+    usual = maximise_mixed(problem, STRUCTURE, restricted=False)
+    nothing = StartedAt(problem, np.zeros_like(STRUCTURE, dtype=np.float64))
+    escaped = maximise_mixed(nothing, STRUCTURE, restricted=False)
+    assert usual.converged
+    assert escaped.converged
+    assert escaped.criterion.deviance == pytest.approx(usual.criterion.deviance, abs=1e-8)
+
+
 def test_evaluations_are_counted() -> None:
     seen: list[None] = []
     watched = Watched(crossed(), lambda: seen.append(None))
