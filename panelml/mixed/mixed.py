@@ -7,9 +7,9 @@ from dataclasses import KW_ONLY, dataclass
 from panelml.arguments import checked
 from panelml.data.formula.formula import Formula, parse_formula
 from panelml.data.panel.grouping import group_rows, refuse_panel_functions
-from panelml.data.panel.panel import Panel
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.source.given import DataLike
+from panelml.data.source.source import Source
 from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample
 from panelml.errors import SpecificationError
@@ -71,13 +71,13 @@ class MixedModel:
         formula = parse_formula(self.formula, mixed=True)
         structure = parse_residual(self.residual)
         groups = _groups(formula, structure, data)
-        panel = group_rows(data, groups[0])
-        if panel is not data:
-            refuse_panel_functions(self.formula, panel.unit)
-        plan = ResidualPlan.of(structure, data, panel) if structure else None
+        source = group_rows(data, groups[0])
+        if source is not data:
+            refuse_panel_functions(self.formula, source.unit)
+        plan = ResidualPlan.of(structure, data, source) if structure else None
         keys, slopes = (plan.keys, plan.slopes) if plan else ((), ())
         sample, notes = make_sample(
-            panel,
+            source,
             formula,
             parse_weights(self.weights),
             tuple(dict.fromkeys((*groups[1:], *keys))),
@@ -95,7 +95,7 @@ def _groups(
     groups = ordered_groups(formula, data) if formula.random else ()
     if structure.group is not None:
         first = tuple(structure.group.split(":"))
-    elif isinstance(data, Panel):
+    elif isinstance(data, Source):
         first = next((group for group in groups if data.unit in group), (data.unit,))
     elif groups:
         first = groups[0]

@@ -12,7 +12,7 @@ from panelml.data.panel.grouping import group_rows, refuse_panel_functions
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.source.given import DataLike
 from panelml.engine.fold import capped
-from panelml.engine.sampling import make_sample, require_panel, require_source
+from panelml.engine.sampling import make_sample, require_source
 from panelml.engine.splitting import split_means
 from panelml.errors import SpecificationError, shown
 from panelml.inference.covariance import CovLike
@@ -142,16 +142,16 @@ def _fit_slopes(spec: Hybrid, random: str, data: DataLike) -> Results:
     """Fit the within-between model with random slopes, as a mixed model."""
     correlated = "||" not in random
     regressors, _, group = (t.strip() for t in random.replace("||", "|").partition("|"))
-    panel = group_rows(data, (group,)) if group else require_panel(data)
-    if panel is not data and group:
+    source = group_rows(data, (group,)) if group else require_source(data)
+    if source is not data and group:
         refuse_panel_functions(f"{spec.formula} {random}", group)
     fixed = plain_formula(spec.formula, "Hybrid")
-    term = RandomTerm(regressors, (panel.unit,), correlated)
-    text = f"{fixed.text} + ({regressors} {'|' if correlated else '||'} {panel.unit})"
+    term = RandomTerm(regressors, (source.unit,), correlated)
+    text = f"{fixed.text} + ({regressors} {'|' if correlated else '||'} {source.unit})"
     formula = replace(fixed, text=text, random=(term,))
-    plan = ResidualPlan.parse(spec.residual, data, panel)
+    plan = ResidualPlan.parse(spec.residual, data, source)
     keys, slopes = (plan.keys, plan.slopes) if plan else ((), ())
-    sample, notes = make_sample(panel, formula, parse_weights(spec.weights), keys, slopes)
+    sample, notes = make_sample(source, formula, parse_weights(spec.weights), keys, slopes)
     centring = spec.interactions or "double-demeaned"
     split, said = split_means(sample, "within-between", centring)
     return fit_mixed(spec, HYBRID, split, (term.group,), (*said, *notes), plan)

@@ -22,7 +22,7 @@ from panelml.data.panel.grouping import ROW, group_rows, with_index_levels
 from panelml.data.panel.panel import Panel, panel_on
 from panelml.data.panel.table import read_frame
 from panelml.data.panel.weights import Weights
-from panelml.data.sample import Sample
+from panelml.data.sample import Sample, in_memory
 from panelml.data.source.given import DataLike, ValuesLike
 from panelml.engine.fold import fold
 from panelml.errors import SpecificationError, UnknownNameError, listing
@@ -137,7 +137,7 @@ class Predictor:
         if not self.by_unit:
             return alone(frame)
         if self.time == ROW:
-            return group_rows(frame.to_native(), (self.unit,))
+            return in_memory(group_rows(frame.to_native(), (self.unit,)))
         missing = [name for name in (self.unit, self.time) if name not in frame.columns]
         if missing:
             raise UnknownNameError(

@@ -13,7 +13,9 @@ from panelml.data.formula.functions import panel_function
 from panelml.data.panel.codes import factorize
 from panelml.data.panel.panel import Panel
 from panelml.data.panel.table import read_frame
+from panelml.data.sample import in_memory
 from panelml.data.source.given import DataLike
+from panelml.data.source.source import Source
 from panelml.errors import MissingValueError, SpecificationError, UnknownNameError, suggest
 
 __all__ = ["ROW", "count_levels", "group_rows", "refuse_panel_functions", "with_index_levels"]
@@ -22,13 +24,14 @@ __all__ = ["ROW", "count_levels", "group_rows", "refuse_panel_functions", "with_
 ROW = "(row in group)"
 
 
-def group_rows(data: DataLike, group: tuple[str, ...]) -> Panel:
+def group_rows(data: DataLike, group: tuple[str, ...]) -> Source:
     """Lay rows out by the levels of a column or combination, in their own order within each.
 
     Parameters
     ----------
-    data : Panel or data frame
-        The levels of a pandas index count as columns.
+    data : Source or data frame
+        A source whose unit the group is stays as it is. The levels of a pandas index count as
+        columns.
     group : tuple of str
 
     Raises
@@ -37,10 +40,12 @@ def group_rows(data: DataLike, group: tuple[str, ...]) -> Panel:
         If a column does not exist.
     MissingValueError
         If a row has no level.
+    DataError
+        If rows that are not in memory would have to be laid out anew.
     SpecificationError
         If labels of a combination are ambiguous.
     """
-    if isinstance(data, Panel) and (data.unit,) == group:
+    if isinstance(data, Source) and (data.unit,) == group:
         return data
     frame = _frame(data)
     _check_columns(frame, group)
@@ -67,8 +72,10 @@ def count_levels(data: DataLike, group: tuple[str, ...]) -> int:
     MissingValueError
         If a row has no level.
     """
-    if isinstance(data, Panel) and (data.unit,) == group:
+    if isinstance(data, Source) and (data.unit,) == group:
         return data.n_units
+    if isinstance(data, Source) and not isinstance(data, Panel):
+        return data.levels(group)
     frame = _frame(data)
     _check_columns(frame, group)
     return len(frame.select(*group).unique())
@@ -109,8 +116,9 @@ def with_index_levels(data: Any) -> Any:
 
 
 def _frame(data: Any) -> nw.DataFrame[Any]:
-    native = data.frame.to_native() if isinstance(data, Panel) else with_index_levels(data)
-    return read_frame(native)
+    if isinstance(data, Source):
+        return read_frame(in_memory(data).frame.to_native())
+    return read_frame(with_index_levels(data))
 
 
 def _check_columns(frame: nw.DataFrame[Any], group: tuple[str, ...]) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.core.moments import CONSTANT, CrossProducts
-from panelml.data.panel.panel import Panel
 from panelml.data.sample import Sample
+from panelml.data.source.source import Source
 from panelml.engine.fold import fold
 from panelml.engine.progress import evaluations
 from panelml.errors import ConvergenceError, IdentificationError, SpecificationError, listing
@@ -51,15 +51,15 @@ class ResidualPlan:
     time: str | None
 
     @classmethod
-    def of(cls, structure: ResidualStructure, data: object, panel: Panel) -> ResidualPlan:
+    def of(cls, structure: ResidualStructure, data: object, source: Source) -> ResidualPlan:
         """Find the time of rows.
 
         Parameters
         ----------
         structure : ResidualStructure
-        data : Panel or data frame
+        data : Source or data frame
             The user's.
-        panel : Panel
+        source : Source
             The rows as they are laid out.
 
         Raises
@@ -71,21 +71,21 @@ class ResidualPlan:
             return cls(structure, None)
         if structure.time is not None:
             if structure.kind != "unstructured":
-                panel.numbers(structure.time, "The time of the residuals")
+                source.require_numbers(structure.time, "The time of the residuals")
             return cls(structure, structure.time)
-        if not isinstance(data, Panel):
+        if not isinstance(data, Source):
             raise SpecificationError(
                 f"{structure.words} residuals need the time of rows, and a data frame has none: "
                 f"name its column, as {type(structure).__name__}(time='year'), or pass a Panel."
             )
-        same = panel is data and structure.kind != "unstructured"
+        same = source is data and structure.kind != "unstructured"
         return cls(structure, "" if same else data.time)
 
     @classmethod
-    def parse(cls, residual: ResidualLike, data: object, panel: Panel) -> ResidualPlan | None:
+    def parse(cls, residual: ResidualLike, data: object, source: Source) -> ResidualPlan | None:
         """Read the structure of residuals, if there is one; as ``of``."""
         structure = parse(residual)
-        return None if structure is None else cls.of(structure, data, panel)
+        return None if structure is None else cls.of(structure, data, source)
 
     @property
     def keys(self) -> tuple[tuple[str, ...], ...]:

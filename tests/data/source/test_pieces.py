@@ -38,6 +38,7 @@ def unbalanced() -> pd.DataFrame:
     treated = (frame["first"] > 0) & (frame["year"] >= frame["first"])
     frame["y"] = frame["x1"] - frame["x2"] + treated + rng.normal(size=200)[unit]
     frame["y"] += rng.normal(size=n)
+    frame["even"] = unit % 2
     frame["treated"] = treated.astype(int)
     frame.loc[rng.choice(n, 40, replace=False), "x2"] = np.nan
     frame.loc[frame["id"] == 50, "x1"] = np.nan
@@ -67,6 +68,10 @@ FITS: dict[str, Any] = {
     "random, two-way": pm.RandomEffects("y ~ x1 + x2 + fixed", time_effects=True),
     "Mundlak": pm.Mundlak("y ~ x1 + x2 + fixed"),
     "hybrid": pm.Hybrid("y ~ x1 + x2 + kind + fixed"),
+    "hybrid, random slopes": pm.Hybrid("y ~ x1 + fixed", random="1 + x1", method="reml"),
+    "mixed": pm.MixedModel("y ~ x1 + x2 + kind + (1 + x1 | id)"),
+    "mixed, residuals": pm.MixedModel("y ~ x1 + (1 | id)", residual="ar1"),
+    "mixed, crossed": pm.MixedModel("y ~ x1 + (1 | id) + (1 | year)"),
 }
 POLICIES: dict[str, Any] = {
     "CS, never": pm.CallawaySantAnna("y ~ 1", cohort="first"),
@@ -79,6 +84,7 @@ POLICIES: dict[str, Any] = {
     "extended": pm.ExtendedTWFE("y ~ 1", cohort="first", moderators="fixed"),
     "imputation": pm.BorusyakJaravelSpiess("y ~ x2", cohort="first"),
     "two-stage": pm.TwoStageDiD("y ~ x2", cohort="first"),
+    "triple": pm.TripleDifference("y ~ 1", eligible="even", cohort="first"),
     "stacked": pm.StackedDiD("y ~ 1", cohort="first", window=(-2, 1)),
     "local projections": pm.LocalProjectionsDiD("y ~ 1", treatment="treated", window=(-2, 1)),
 }
@@ -155,6 +161,21 @@ def test_chunks_of_a_sample_are_read_from_one_piece_each(
     pieces.reads.clear()
     for number, _ in enumerate(sample.chunks()):
         assert pieces.reads == list(range(number + 1))
+
+
+REFUSED: dict[str, Any] = {
+    "synthetic control": pm.SyntheticControl("y ~ 1", cohort="first").fit,
+    "synthetic DiD": pm.SyntheticDiD("y ~ 1", cohort="first").fit,
+    "mixed, by another factor": pm.MixedModel("y ~ x1 + (1 | state)").fit,
+    "timing": lambda pieces: pm.Timing(pieces, cohort="first"),
+    "decomposition": lambda pieces: pm.bacon_decomposition("y ~ 1", pieces, cohort="first"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_sum_over_units_is_refused(sources: tuple[pm.Panel, Pieces], name: str) -> None:
+    with pytest.raises(DataError, match="Load them as a Panel"):
+        REFUSED[name](sources[1])
 
 
 def test_what_needs_all_rows_says_so(sources: tuple[pm.Panel, Pieces]) -> None:
