@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from panelml._typing import FloatArray
+from panelml.errors import SpecificationError, shown
 from panelml.inference.estimate import Covariance, Estimate
 from panelml.inference.restrictions import Restrictions
 from panelml.inference.testing import TestResult
 
-__all__ = ["Inference", "InferenceSpec"]
+__all__ = ["Inference", "InferenceSpec", "infer"]
 
 
 class Inference(Protocol):
@@ -91,3 +92,19 @@ class InferenceSpec(Protocol):
     def infer(self, estimates: FloatArray, fit: Estimate) -> Inference:
         """Infer from the estimates, shape (k,), and what the fit knows of its rows."""
         ...
+
+
+def infer(kind: InferenceSpec, estimates: FloatArray, fit: Estimate) -> Inference:
+    """Infer by a kind of inference.
+
+    Raises
+    ------
+    SpecificationError
+        If it is something else.
+    """
+    if isinstance(kind, type) or not callable(getattr(kind, "infer", None)):
+        raise SpecificationError(
+            f"with_inference takes a value with infer(estimates, fit), not {shown(kind)}; "
+            "with_cov takes covariances."
+        )
+    return kind.infer(estimates, fit)

@@ -14,7 +14,7 @@ from panelml.arguments import checked_methods
 from panelml.errors import DetachedResultError
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import Covariance, CovLike, Estimate, estimate_covariance
-from panelml.inference.inference import Inference, InferenceSpec
+from panelml.inference.inference import Inference, InferenceSpec, infer
 from panelml.inference.restrictions import Restrictions
 from panelml.inference.testing import TestResult
 from panelml.inference.wald import Wald
@@ -259,7 +259,7 @@ class FittedModel:
         DetachedResultError
             If the result was pickled.
         """
-        return replace(self, inference=inference.infer(self._estimates, self.attached.estimate))
+        return replace(self, inference=infer(inference, self._estimates, self.attached.estimate))
 
     def wald_test(self, restrictions: str | Sequence[str] | FloatArray) -> TestResult:
         """Test linear restrictions such as ``"x1 = x2"`` or ``"x1 = 0; x2 = 0"``.

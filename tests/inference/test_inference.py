@@ -92,8 +92,15 @@ def test_effects_change_with_their_average() -> None:
     np.testing.assert_array_equal(frame["low"], events.conf_int()["lower"])
     with pytest.raises(SpecificationError, match="no covariance"):
         events.conf_band()
-    with pytest.raises(SpecificationError, match="Average first"):
-        fit.with_inference(Percentiles()).aggregate()
+    for ask in (fit.with_inference(Percentiles()).aggregate, lambda: events.limited(0, 2)):
+        with pytest.raises(SpecificationError, match="Average effects, or limit their horizons"):
+            ask()
+
+
+@pytest.mark.parametrize("wrong", ["cluster", Percentiles, pm.cov.HC1(), None])
+def test_what_is_no_kind_of_inference_is_refused(fit: Results, wrong: object) -> None:
+    with pytest.raises(SpecificationError, match=r"infer\(estimates, fit\).*with_cov takes cov"):
+        fit.with_inference(wrong)  # type: ignore[arg-type]
 
 
 def test_linear_functions_have_inference_of_their_own(fit: Results, drawn: Results) -> None:

@@ -290,8 +290,6 @@ def _cells_to_average(effects: EffectResults) -> Cells:
         raise SpecificationError(
             f"{effects.model} has no effects by cohort and time left to average."
         )
-    if type(effects.inference) is not Wald:
-        raise SpecificationError("Average first, then ask for another kind of inference.")
     if isinstance(effects.cov_spec, Jackknife):
         raise SpecificationError(
             "Average first, then leave clusters out: the weights of averages change without "
@@ -376,7 +374,17 @@ def _selection(effects: EffectResults, keep: IntArray) -> Averages:
 def _averaged(
     effects: EffectResults, averages: Averages, overall: EffectResults | None
 ) -> EffectResults:
-    """Take averages of effects, with the covariance that the effects were given."""
+    """Take averages of effects, with the covariance that the effects were given.
+
+    Raises
+    ------
+    SpecificationError
+        If they have another kind of inference, which averages would lose.
+    """
+    if type(effects.inference) is not Wald:
+        raise SpecificationError(
+            "Average effects, or limit their horizons, before asking for another kind of inference."
+        )
     tie = averaged_tie(effects.attached, averages)
     estimates = averages.map.weights @ effects.params.to_numpy(np.float64)
     return replace(
