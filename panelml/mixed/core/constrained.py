@@ -11,6 +11,7 @@ Source: Bates and others (2015), *Journal of Statistical Software* 67(1), sectio
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -38,6 +39,8 @@ Problem: TypeAlias = SingleFactor | CrossedModel
 GRADIENT = 1e-5
 # Variance added to a start, in natural units: at zero the likelihood is flat in the deviation.
 INSIDE = 1e-4
+# Deviation in natural units that counts as zero: at zero itself its correlations are lost.
+LEAST = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Line:
         Standard deviations of the coefficients that count as one.
     log_sigma : float or None
         Logarithm of the residual standard deviation where it is held; else the last entry of x.
+    deviations : tuple of int
+        Entries of x that must have one sign: with two, the correlation held would be its opposite.
     """
 
     base: FloatArray
@@ -78,6 +83,7 @@ class Line:
     order: tuple[int, ...]
     natural: FloatArray
     log_sigma: float | None = None
+    deviations: tuple[int, ...] = ()
 
     def coordinates(self, cov: FloatArray, sigma: float) -> FloatArray:
         """Return an x near a covariance of the coefficients, shape (q, q), and inside its cone."""
@@ -115,6 +121,26 @@ class Line:
             return Held(value(start)[0], start)
         found = optimize.minimize(
             value, start, jac=True, method="BFGS", options={"gtol": GRADIENT, "maxiter": 500}
+        )
+        if np.unique(np.sign(found.x[list(self.deviations)])).size > 1:
+            return self._positive(value, start)
+        return Held(float(found.fun), np.asarray(found.x))
+
+    def _positive(
+        self, value: Callable[[FloatArray], tuple[float, FloatArray]], start: FloatArray
+    ) -> Held:
+        """Maximise the likelihood over deviations that are not negative."""
+        inside = start.copy()
+        bounds: list[tuple[float | None, float | None]] = [(None, None)] * start.size
+        for place in self.deviations:
+            bounds[place], inside[place] = (LEAST, None), max(start[place], LEAST)
+        found = optimize.minimize(
+            value,
+            inside,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"gtol": GRADIENT, "ftol": 1e-15, "maxiter": 500},
         )
         return Held(float(found.fun), np.asarray(found.x))
 
@@ -169,7 +195,7 @@ def hold_correlation(
     joint = np.zeros(structure.shape)
     joint[b, a], joint[b, b] = value * natural[b], np.sqrt(max(1 - value**2, 0.0)) * natural[b]
     moves = _stack([*kept, joint], len(structure))
-    return Line(np.zeros(structure.shape), moves, order, natural)
+    return Line(np.zeros(structure.shape), moves, order, natural, deviations=(0, len(kept)))
 
 
 def hold_residual(structure: BoolArray, natural: FloatArray, value: float) -> Line:
