@@ -6,6 +6,7 @@ Statistical Software* 16(9)).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias
 
@@ -16,7 +17,14 @@ from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.block import Block
 from panelml.core.transforms import Placed, Rows, Transform
 
-__all__ = ["Equation", "FittedRows", "Grain", "LeastSquaresEquation", "Scores"]
+__all__ = [
+    "Equation",
+    "FittedRows",
+    "Grain",
+    "LeastSquaresEquation",
+    "Scores",
+    "WorkingEquation",
+]
 
 Grain: TypeAlias = Literal["row", "unit", "replication"]
 
@@ -160,3 +168,50 @@ class LeastSquaresEquation:
     def mapped(self, matrix: FloatArray) -> LeastSquaresEquation:
         """Return the equation of linear functions of the parameters, ``matrix`` (l, k)."""
         return replace(self, bread=matrix @ self.bread)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingEquation:
+    """Likelihood equations, solved by iteratively reweighted least squares.
+
+    The scores are those of the last working regression: regressor times weight times working
+    residual. Source: McCullagh and Nelder (1989), *Generalized Linear Models*, section 2.5.
+
+    Attributes
+    ----------
+    step : callable
+        Replaces the outcome of a block by the working response, and sets the working weights.
+    working : LeastSquaresEquation
+        The last working regression.
+    """
+
+    step: Callable[[Block], Block]
+    working: LeastSquaresEquation
+
+    @property
+    def bread(self) -> FloatArray:
+        """Inverse information, carried over to the parameters, shape (k, m)."""
+        return self.working.bread
+
+    @property
+    def grain(self) -> Grain:
+        """What has a score of its own, as in the working regression."""
+        return self.working.grain
+
+    @property
+    def frequency(self) -> bool:
+        """Whether weights of the data are counts of equal rows."""
+        return self.working.frequency
+
+    @property
+    def regression(self) -> None:
+        """None: the leverage of working rows is not that of a least-squares fit."""
+        return
+
+    def scores(self, block: Block) -> Scores:
+        """Return the scores of the rows of a block."""
+        return self.working.scores(self.step(block))
+
+    def mapped(self, matrix: FloatArray) -> WorkingEquation:
+        """Return the equation of linear functions of the parameters, ``matrix`` (l, k)."""
+        return replace(self, working=self.working.mapped(matrix))

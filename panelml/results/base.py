@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
+from panelml.core.links import IDENTITY
 from panelml.data.formula.formula import Effect
 from panelml.data.panel.panel import Panel
 from panelml.data.sample import Sample
@@ -19,7 +20,9 @@ from panelml.results.fitted import Attached, FitStatistics, named
 from panelml.results.prediction import Predictor, effect_values, sample_values, to_series
 from panelml.results.show.display import Shown
 
-__all__ = ["Attached", "FitStatistics", "Results", "named"]
+__all__ = ["Attached", "FitStatistics", "Results", "Scale", "named"]
+
+Scale: TypeAlias = Literal["response", "link"]
 
 
 @checked_methods
@@ -52,7 +55,13 @@ class Results(Shown, MaketablesPlugin):
         """
         return {str(effect): table for effect, table in self._effect_tables().items()}
 
-    def predict(self, data: DataLike | None = None, *, effects: bool = False) -> pd.Series[float]:
+    def predict(
+        self,
+        data: DataLike | None = None,
+        *,
+        effects: bool = False,
+        type: Scale = "response",  # noqa: A002
+    ) -> pd.Series[float]:
         """Predict the outcome in the user's row order; missing where a regressor is.
 
         Parameters
@@ -66,6 +75,9 @@ class Results(Shown, MaketablesPlugin):
             says.
         effects : bool
             Add the estimated effects; missing for levels that were not in the sample.
+        type : {"response", "link"}
+            The mean of the outcome, or the linear index that the link function takes it to; they
+            are the same for linear models.
 
         Raises
         ------
@@ -75,15 +87,8 @@ class Results(Shown, MaketablesPlugin):
             If the result was pickled and the fitted panel or its effects are asked for.
         """
         panel = self.panel if data is None else self.predictor.panel_of(data)
-        rule = self.rule
-        values = self._in_sample() if data is None else rule.on(panel)
-        if effects:
-            values = values + self._row_effects(panel)
-        prediction = to_series(values, panel, "prediction")
-        notes = rule.notes(panel)
-        if notes:
-            prediction.attrs["notes"] = notes
-        return prediction
+        added = self._row_effects(panel) if effects else None
+        return self._prediction(None if data is None else panel, added, type)
 
     def fitted(self, *, effects: bool | None = None) -> pd.Series[float]:
         """Fitted values in the user's row order, missing for rows outside the sample.
@@ -93,8 +98,7 @@ class Results(Shown, MaketablesPlugin):
         effects : bool, optional
             Whether estimated effects are part of the fit; by default where the model has them.
         """
-        values = sample_values(self._sample, self.predictor.xb) + self._effects_if(effects)
-        return to_series(values, self.panel, "fitted")
+        return to_series(self._fitted_values(effects), self.panel, "fitted")
 
     def residuals(self, *, effects: bool | None = None) -> pd.Series[float]:
         """Outcome less fitted value, in the user's row order, missing for dropped rows.
@@ -104,7 +108,11 @@ class Results(Shown, MaketablesPlugin):
         effects : bool, optional
             Whether estimated effects are part of the fit; by default where the model has them.
         """
-        values = sample_values(self._sample, self.predictor.error) - self._effects_if(effects)
+        if self.facts.link == IDENTITY:
+            values = sample_values(self._sample, self.predictor.error) - self._effects_if(effects)
+        else:
+            outcome = sample_values(self._sample, lambda block: block.outcome)
+            values = outcome - self._fitted_values(effects)
         return to_series(values, self.panel, "residual")
 
     @property
@@ -131,6 +139,26 @@ class Results(Shown, MaketablesPlugin):
     @property
     def _sample(self) -> Sample:
         return self.attached.estimate.influence.sample
+
+    def _prediction(
+        self, panel: Panel | None, effects: FloatArray | None, scale: Scale
+    ) -> pd.Series[float]:
+        """Predict new rows, or those of the sample, with what effects add to the index."""
+        rule, rows = self.rule, self.panel if panel is None else panel
+        values = self._in_sample() if panel is None else rule.on(panel)
+        if effects is not None:
+            values = values + effects
+        if scale == "response":
+            values = self.facts.link.inverse(values)
+        prediction = to_series(values, rows, "prediction")
+        notes = rule.notes(rows)
+        if notes:
+            prediction.attrs["notes"] = notes
+        return prediction
+
+    def _fitted_values(self, effects: bool | None) -> FloatArray:
+        index = sample_values(self._sample, self.predictor.xb) + self._effects_if(effects)
+        return self.facts.link.inverse(index)
 
     def _in_sample(self) -> FloatArray:
         """Predict the fitted panel, by the unit means and lags of the estimation sample."""

@@ -27,7 +27,7 @@ from panelml.mixed.results.random_part import RandomPart
 from panelml.mixed.results.refitting import Refitting, Simulated
 from panelml.mixed.results.residual_part import ResidualPart, residual_table
 from panelml.mixed.results.rsquared import explained_shares
-from panelml.results.base import Results
+from panelml.results.base import Results, Scale
 
 if TYPE_CHECKING:
     from panelml.mixed.results.plot_levels import Axes, Figure
@@ -117,25 +117,25 @@ class MixedResults(Results):
         data: DataLike | None = None,
         *,
         effects: bool = False,
+        type: Scale = "response",  # noqa: A002
         new_levels: NewLevels = "missing",
     ) -> pd.Series[float]:
         """Predict the outcome as ``Results.predict``, with the random part if asked.
 
         Parameters
         ----------
-        data : Panel or data frame, optional
-            New rows with the columns of the regressors; the fitted rows by default.
+        data, type
+            As in ``Results.predict``.
         effects : bool
             Add the random part z . b, with the columns of all grouping factors.
         new_levels : {"missing", "zero"}
             What random coefficients of a level outside the sample are: unknown, or zero, which
             predicts it at the mean of all levels. A row without a level is missing.
         """
-        values = super().predict(data)
-        if not effects:
-            return values
         panel = self.panel if data is None else self.predictor.panel_of(data)
-        return values + self._row_effects(panel, 0.0 if new_levels == "zero" else np.nan)
+        unknown = 0.0 if new_levels == "zero" else np.nan
+        added = self._row_effects(panel, unknown) if effects else None
+        return self._prediction(None if data is None else panel, added, type)
 
     def predict_interval(
         self,

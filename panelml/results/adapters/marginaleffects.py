@@ -171,7 +171,8 @@ class MarginalModel(ModelAbstract):  # type: ignore[misc]
         if not self.fitted.counts.constant:
             estimate = estimate + self.fitted.predictor.intercept
         rowid = pl.Series(range(estimate.size), dtype=pl.Int32)
-        return pl.DataFrame({"rowid": rowid, "estimate": estimate})
+        mean = self.fitted.facts.link.inverse(estimate)
+        return pl.DataFrame({"rowid": rowid, "estimate": mean})
 
 
 def _knows_level(fitted: FittedModel) -> bool:
