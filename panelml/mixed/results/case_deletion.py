@@ -24,7 +24,7 @@ __all__ = ["CaseDeletion", "Refittable", "delete_levels"]
 @checked_methods
 @dataclass(frozen=True, slots=True)
 class CaseDeletion:
-    """Estimates without each level of a grouping factor.
+    """Case-deletion diagnostics: estimates without each level of a grouping factor.
 
     Attributes
     ----------

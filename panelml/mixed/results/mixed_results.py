@@ -101,12 +101,12 @@ class MixedResults(Results):
     @property
     def rsquared_marginal(self) -> float:
         """Share of the variance that the fixed part explains (Nakagawa and Schielzeth 2013)."""
-        return explained_shares(self, self._coefficients, self.residual)[0]
+        return explained_shares(self.random)[0]
 
     @property
     def rsquared_conditional(self) -> float:
         """Share of the variance that the fixed and the random part explain together."""
-        return explained_shares(self, self._coefficients, self.residual)[1]
+        return explained_shares(self.random)[1]
 
     def residual_structure(self, level: float = 0.95) -> pd.DataFrame:
         """Standard deviations and correlations of a unit's residuals: see ``residual_table``."""
@@ -164,8 +164,7 @@ class MixedResults(Results):
             variances count as known. New residuals depend on none that were fitted; where
             variances differ they are missing for levels that were not fitted.
         """
-        coefficients, residual = self._coefficients, self.residual
-        return prediction_intervals(self, coefficients, residual, data, kind=kind, level=level)
+        return prediction_intervals(self.random, data, kind=kind, level=level)
 
     def variance(self, level: float = 0.95) -> pd.DataFrame:
         """Variance components: see ``random.variance``."""

@@ -77,7 +77,7 @@ def replicate(
 @checked_methods
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """Estimates from outcomes that were simulated from a fit.
+    """Parametric bootstrap: estimates from outcomes that were simulated from a fit.
 
     Attributes
     ----------

@@ -20,7 +20,8 @@ from panelml.inference.distributions import normal_critical
 from panelml.mixed.core.blup import UnitPrediction
 from panelml.mixed.core.prediction_error import error_variances, unit_errors
 from panelml.mixed.results.coefficients import RandomCoefficients
-from panelml.mixed.results.residual_part import ResidualPart, residual_variances
+from panelml.mixed.results.random_part import RandomPart
+from panelml.mixed.results.residual_part import residual_variances
 from panelml.results.base import Results
 from panelml.results.levels_of import by_code, unit_levels
 from panelml.results.prediction import sample_values
@@ -121,13 +122,7 @@ class PredictionErrors:
 
 
 def prediction_intervals(
-    fit: Results,
-    coefficients: RandomCoefficients,
-    residual: ResidualPart | None,
-    data: DataLike | None,
-    *,
-    kind: PredictionKind,
-    level: float,
+    random: RandomPart, data: DataLike | None, *, kind: PredictionKind, level: float
 ) -> pd.DataFrame:
     """Predict rows with standard errors and intervals by the normal distribution.
 
@@ -136,6 +131,7 @@ def prediction_intervals(
     SpecificationError
         If ``kind`` is conditional without random terms, or with more than one grouping factor.
     """
+    fit, coefficients, residual = random.fit, random.coefficients, random.residual
     if kind == "conditional" and not coefficients.parts:
         raise SpecificationError(
             "Without random terms units have no means of their own: take kind='marginal'."

@@ -250,7 +250,9 @@ def _one_coefficient(
     tables: dict[str, pd.DataFrame], group: str | None, term: str
 ) -> tuple[pd.Series[float], FloatArray]:
     """Find a coefficient's predictions by level, and their conditional standard deviations."""
-    name = next(iter(tables), "") if group is None else group
+    if not tables:
+        raise SpecificationError("The model has no random coefficients.")
+    name = next(iter(tables)) if group is None else group
     if name not in tables:
         raise UnknownNameError(f"No grouping factor {name!r}.{suggest(name, list(tables))}")
     table = tables[name]

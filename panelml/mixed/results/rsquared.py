@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from panelml.mixed.results.coefficients import RandomCoefficients
-from panelml.mixed.results.residual_part import ResidualPart
-from panelml.results.base import Results
+from panelml.mixed.results.random_part import RandomPart
 from panelml.results.prediction import sample_values
 
 __all__ = ["explained_shares"]
 
 
-def explained_shares(
-    fit: Results, coefficients: RandomCoefficients, residual: ResidualPart | None
-) -> tuple[float, float]:
+def explained_shares(random: RandomPart) -> tuple[float, float]:
     """Return the marginal and the conditional R-squared.
 
     Notes
@@ -23,13 +19,14 @@ def explained_shares(
     Schielzeth (2013), *Methods in Ecology and Evolution* 4, 133-142, equations 29 and 30; Johnson
     (2014), the same 5, 944-946, for random slopes.
     """
+    fit, coefficients, residual = random.fit, random.coefficients, random.residual
     sample, basis = fit._sample, coefficients.prediction.basis
     fixed = sample_values(sample, fit.predictor.xb)
-    random = sample_values(
+    variances = sample_values(
         sample, lambda block: coefficients.variances(basis.random(block.z)).sum(axis=0)
     )
     explained = float(np.nanvar(fixed, ddof=1))
-    between = float(np.nanmean(random))
+    between = float(np.nanmean(variances))
     around = (1.0 if residual is None else residual.mean) * coefficients.sigma2
     total = explained + between + around
     return explained / total, (explained + between) / total

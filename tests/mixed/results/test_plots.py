@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import panelml as pm
-from panelml.errors import MissingDependencyError, UnknownNameError
+from panelml.errors import MissingDependencyError, SpecificationError, UnknownNameError
 from panelml.mixed.results.mixed_results import MixedResults
 from tests.mixed.mixed_data import orthodont
 
@@ -104,3 +104,11 @@ def test_without_matplotlib(growth: MixedResults, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingDependencyError, match="matplotlib"):
         growth.plot_variance("age")
+
+
+def test_a_model_without_random_terms_has_no_caterpillar() -> None:
+    fit = pm.MixedModel("distance ~ age", residual="exchangeable").fit(
+        pm.Panel(orthodont(), unit="Subject", time="age")
+    )
+    with pytest.raises(SpecificationError, match="has no random coefficients"):
+        fit.random.plot()
