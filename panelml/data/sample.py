@@ -115,7 +115,7 @@ class Sample:
         keep = chunk.keep
         block = Block(
             z=self.design.evaluate(chunk),
-            starts=chunk.starts if keep is None else _kept_starts(chunk.starts, keep),
+            starts=_kept_starts(chunk),
             first_unit=chunk.first_unit,
             time=_rows(chunk.time, keep),
             steps=chunk.steps,
@@ -202,6 +202,20 @@ class Sample:
             around = now
         return True
 
+    def has_missing(self, names: tuple[str, ...]) -> bool:
+        """Whether a row of the sample has no value of a column or combination."""
+        return any((codes < 0).any() for (codes,) in self._coded(names))
+
+    def unit_codes(self, names: tuple[str, ...]) -> IntArray:
+        """Code a column or combination in the first row of each unit of the sample, shape (g,)."""
+        reads = Reads(keys=(names,))
+        return np.concatenate(
+            [
+                _rows(chunk.codes[names], chunk.keep)[_kept_starts(chunk)[:-1]]
+                for chunk in FitRows(self.source, self.keep).each(reads)
+            ]
+        )
+
     def _coded(self, *keys: tuple[str, ...]) -> Iterator[tuple[IntArray, ...]]:
         """Code the rows of the sample by each of some keys, some units after the other."""
         for chunk in FitRows(self.source, self.keep).each(Reads(keys=keys)):
@@ -226,6 +240,9 @@ def _rows(values: Array, keep: BoolArray | None) -> Array:
     return values if keep is None else values[keep]
 
 
-def _kept_starts(starts: IntArray, keep: BoolArray) -> IntArray:
-    rows = np.add.reduceat(keep.astype(np.int64), starts[:-1])
+def _kept_starts(chunk: Chunk) -> IntArray:
+    """First of the kept rows of each unit that has any, and the number of kept rows."""
+    if chunk.keep is None:
+        return chunk.starts
+    rows = np.add.reduceat(chunk.keep.astype(np.int64), chunk.starts[:-1])
     return np.concatenate([[0], np.cumsum(rows[rows > 0])])

@@ -154,7 +154,7 @@ class Influence:
             Naming the rows.
         """
         used = None
-        if (self.sample.codes(names) < 0).any() and self.grain == "row":
+        if self.grain == "row" and self.sample.has_missing(names):
             used = fold(self.sample, self._used).values[0] > 0
         require_complete(self.sample, names, used)
 
@@ -249,9 +249,7 @@ class UnitInfluence:
         if names == (self.sample.source.unit,):
             return KeyedSums(np.arange(self.psi.shape[1]), self.psi)
         require_complete(self.sample, names)
-        rows = self.sample.unit_rows
-        first = np.cumsum(rows) - rows
-        return KeyedSums.of(self.psi, self.sample.codes(names)[first[rows > 0]])
+        return KeyedSums.of(self.psi, self.sample.unit_codes(names))
 
     def row_products(self) -> FloatArray:
         """Sum psi psi' over units, shape (k, k)."""
@@ -279,6 +277,8 @@ def require_complete(sample: Sample, names: tuple[str, ...], used: BoolArray | N
     MissingValueError
         Naming the rows.
     """
+    if not sample.has_missing(names):
+        return
     codes = sample.codes(names)
     missing = np.flatnonzero(codes < 0 if used is None else (codes < 0) & used)
     if missing.size:

@@ -54,3 +54,25 @@ def test_nesting(sample: Sample, inner: tuple[str, ...], outer: tuple[str, ...],
     frame = kept(sample)
     outside = frame.groupby(list(outer)).ngroup()
     assert nested == (outside.groupby([frame[name] for name in inner]).nunique() == 1).all()
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+@pytest.mark.parametrize("names", KEYS, ids="^".join)
+def test_codes_of_units(sample: Sample, names: tuple[str, ...], size: int) -> None:
+    with mock.patch.object(rows, "ROWS", size):
+        codes = sample.unit_codes(names)
+    first = kept(sample).drop_duplicates("unit")
+    expected = ["^".join(map(str, row)) for row in first[list(names)].to_numpy()]
+    np.testing.assert_array_equal(sample.source.labels(names)[codes].astype(str), expected)
+
+
+@pytest.mark.parametrize("size", [1, 10**6])
+def test_missing_values_of_rows_outside_the_sample_do_not_count(sample: Sample, size: int) -> None:
+    frame = sample.panel.to_native().copy()
+    frame["inside"] = np.where(frame.index == frame.index[frame["y"].notna()][-1], None, "a")
+    frame["outside"] = np.where(frame["y"].isna(), None, "a")
+    panel = pm.Panel(frame, unit="unit", time="time")
+    changed, _ = make_sample(panel, parse_formula("y ~ 1"), None)
+    with mock.patch.object(rows, "ROWS", size):
+        assert changed.has_missing(("inside",))
+        assert not changed.has_missing(("outside",))

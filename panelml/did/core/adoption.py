@@ -13,8 +13,9 @@ from panelml._typing import AnyArray, BoolArray, FloatArray, IntArray
 from panelml.data.describe.show import label_text
 from panelml.data.panel.columns import missing_values
 from panelml.data.panel.placement import Placement, is_number, place, plain
+from panelml.data.source.chunk import Reads
 from panelml.data.source.index import SourceIndex
-from panelml.data.source.rows import whole_column
+from panelml.data.source.rows import FitRows, whole_column
 from panelml.data.source.source import Source
 from panelml.errors import (
     DataError,
@@ -233,14 +234,12 @@ def read_adoption(
 
 def _from_cohort(source: Source, column: str) -> Adoption:
     source.kind(column)
-    index, codes = source.index, source.codes((column,))
-    _refuse_varying(source, column, index.varies_within(codes))
+    index, own = source.index, _unit_cohorts(source, column)
     labels = source.labels((column,))
     dated = ~_stand_for_never(labels, index)
     placed = place(labels[dated], index, column)
     steps = np.full(labels.size + 1, NEVER)
     steps[:-1][dated] = placed.steps
-    own = codes[index.starts[:-1]]
     start = steps[own]
     units = np.bincount(own[own >= 0], minlength=labels.size)
     late = (start > index.steps[-1]) & (start < NEVER)
@@ -255,6 +254,17 @@ def _from_cohort(source: Source, column: str) -> Adoption:
     notes += _placement_notes(labels[dated], units[dated], placed, index)
     nobody: BoolArray = np.zeros(start.size, dtype=bool)
     return Adoption(column, start, words, index.steps, nobody, (*notes, *spacing_notes(index)))
+
+
+def _unit_cohorts(source: Source, column: str) -> IntArray:
+    """Code the cohort of each unit, which must be that of all of its rows, shape (units,)."""
+    first, varies = [], []
+    for chunk in FitRows(source).each(Reads(keys=((column,),))):
+        codes, starts = chunk.codes[column,], chunk.starts[:-1]
+        first.append(codes[starts])
+        varies.append(np.minimum.reduceat(codes, starts) < np.maximum.reduceat(codes, starts))
+    _refuse_varying(source, column, np.concatenate(varies))
+    return np.concatenate(first)
 
 
 def _stand_for_never(labels: AnyArray, index: SourceIndex) -> BoolArray:
