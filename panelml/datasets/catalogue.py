@@ -32,6 +32,12 @@ class Dataset:
         Where the data are read from: the Python package, then the path inside it.
     rows : int
         Number of rows.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> pm.datasets.describe("wage_panel").rows
+    4360
     """
 
     name: str

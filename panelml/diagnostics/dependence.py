@@ -60,6 +60,14 @@ def pesaran_cd(fit: Results, *, kind: Kind = "cd") -> TestResult:
     unbalanced panels; Juodis and Reese (2022), *JBES* 40, 1191-1203, for absorbed periods. The
     residuals of all units are held in memory. CD of a balanced panel needs no pairs; otherwise
     the time is proportional to the squared number of units.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.FixedEffects("lwage ~ union + married").fit(panel)
+    >>> print(round(pm.pesaran_cd(fit).statistic, 2))
+    117.22
     """
     influence = fit.attached.estimate.rows
     if influence.sample.weights is not None:

@@ -49,6 +49,18 @@ def effects_test(fit: Results, restricted: Results | None = None) -> TestResult:
     Notes
     -----
     Errors are taken as independent and of equal variance, whatever the covariance of the fit.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.FixedEffects("lwage ~ union + married").fit(panel)
+    >>> print(pm.effects_test(fit))
+    F test of effects
+      H0: the effects of nr are zero
+      F(544, 3813) = 7.9689, p < 0.0001
+      Rejected at the 5 % level: the effects belong in the model.
+      Assumes independent errors of equal variance.
     """
     if not fit.facts.absorbed:
         raise SpecificationError(
@@ -102,6 +114,14 @@ def breusch_pagan(
     Source: Breusch and Pagan (1980), *Review of Economic Studies* 47, 239-253; Baltagi and Li
     (1990), *Econometric Reviews* 9, 257-273, for unbalanced panels. The alternative is
     two-sided, though a variance cannot be negative: see ``honda``.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> pooled = pm.PooledOLS("lwage ~ union + married").fit(panel)
+    >>> print(round(pm.breusch_pagan(pooled).statistic, 1))
+    3252.7
     """
     unit, time = _multipliers(model, data, effect)
     parts = {"unit": [unit], "time": [time], "twoway": [unit, time]}[effect]
@@ -124,6 +144,14 @@ def honda(
     Notes
     -----
     Source: Honda (1985), *Review of Economic Studies* 52, 681-690.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> pooled = pm.PooledOLS("lwage ~ union + married").fit(panel)
+    >>> print(round(pm.honda(pooled).statistic, 1))
+    57.0
     """
     unit, time = _multipliers(model, data, effect)
     statistic = {"unit": unit.lm, "time": time.lm, "twoway": (unit.lm + time.lm) / np.sqrt(2)}
@@ -145,6 +173,14 @@ def king_wu(model: Results | str, data: DataLike | None = None) -> TestResult:
     -----
     Source: King and Wu (1997), *Econometric Reviews* 16, 131-156. For one kind of effects it is
     Honda's test.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> pooled = pm.PooledOLS("lwage ~ union + married").fit(panel)
+    >>> print(round(pm.king_wu(pooled).statistic, 1))
+    60.4
     """
     unit, time = _multipliers(model, data, "twoway")
     statistic = np.sqrt(unit.pairs) * unit.lm + np.sqrt(time.pairs) * time.lm
@@ -165,6 +201,14 @@ def gourieroux_holly_monfort(model: Results | str, data: DataLike | None = None)
     -----
     Source: Gourieroux, Holly and Monfort (1982), *Econometrica* 50, 63-80. The distribution is
     a mixture of chi-squared with 0, 1 and 2 degrees of freedom, weights 1/4, 1/2 and 1/4.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> pooled = pm.PooledOLS("lwage ~ union + married").fit(panel)
+    >>> print(round(pm.gourieroux_holly_monfort(pooled).statistic, 1))
+    6205.7
     """
     parts = _multipliers(model, data, "twoway")
     statistic = float(sum(max(part.lm, 0.0) ** 2 for part in parts))

@@ -95,6 +95,15 @@ def hausman(
     robust form holds whether or not a fit is efficient: ``b_a - b_b`` is a mean of
     ``psi_a - psi_b``, whose sums over clusters are independent (White 1982, *Econometrica* 50,
     section 5).
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fixed = pm.FixedEffects("lwage ~ union + married").fit(panel)
+    >>> random = pm.RandomEffects("lwage ~ union + married").fit(panel)
+    >>> print(round(pm.hausman(fixed, random).statistic, 2))
+    11.18
     """
     pair = make_pair(a, b)
     if method == "auto":

@@ -76,6 +76,15 @@ def lr_test(
     Source: Self and Liang (1987), *JASA* 82, 605-610; Stram and Lee (1994), *Biometrics* 50,
     1171-1177. With few groups the zero half of the mixture is more than half: Crainiceanu and
     Ruppert (2004), *JRSS B* 66, 165-185.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> small = pm.MixedModel("lwage ~ 1 + (1 | nr)", reml=False).fit(panel)
+    >>> large = pm.MixedModel("lwage ~ union + (1 | nr)", reml=False).fit(panel)
+    >>> print(round(pm.lr_test(small, large).statistic, 2))
+    26.9
     """
     null, wide = nested_pair(small, large)
     fixed = len(wide.params) - len(small.params)

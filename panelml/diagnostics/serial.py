@@ -61,6 +61,14 @@ def wooldridge_test(
     Source: Wooldridge (2010), *Econometric Analysis of Cross Section and Panel Data*, sections
     10.5.4 and 10.6.3; Drukker (2003), *Stata Journal* 3, 168-177. Lags are by time: a gap gives
     none.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.FirstDifference("lwage ~ union + married").fit(panel)
+    >>> print(round(pm.wooldridge_test(fit).statistic, 2))
+    23.76
     """
     influence = fit.attached.estimate.rows
     require_periods(influence.sample.source)

@@ -113,6 +113,20 @@ def within_between(fit: Results, *, level: float = 0.95) -> WithinBetween:
     -----
     Compared are the differences that are estimable. A regressor that is collinear with others
     within units, as experience is with period dummies, has no effect of its own there.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.Hybrid("lwage ~ union").fit(panel)
+    >>> print(pm.within_between(fit))
+            Within  Between  Difference  Std. error  95% low  95% high    P
+    --------------------------------------------------------------------------
+    union  0.07468   0.2528    0.1781     0.05269    0.07458   0.2816   0.0008
+    <BLANKLINE>
+    Test of within = between
+      H0: effects within and between units are the same: union
+      F(1, 544) = 11.4234, p = 0.0008
     """
     require_regression(fit)
     params: FloatArray = np.asarray(fit.params, dtype=np.float64)

@@ -45,6 +45,15 @@ class MultiplierBootstrap:
     -----
     Source: Callaway and Sant'Anna (2021), *Journal of Econometrics* 225, 200-230, algorithm 1,
     with the signs of Rademacher.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel).aggregate()
+    >>> drawn = fit.with_cov(pm.cov.MultiplierBootstrap(reps=99, seed=1))
+    >>> print(drawn.std_errors.round(2).to_dict())
+    {'att': 0.25}
     """
 
     column: str | None = None

@@ -78,6 +78,15 @@ class SmallSample:
     serial : {"all", "effects"}
         Absorbed effects that count in K of Newey-West and Driscoll-Kraay: all, or as ``effects``
         says, with units and periods for clusters.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.FixedEffects("lwage ~ union").fit(panel)
+    >>> rule = pm.cov.SmallSample(df="groups")
+    >>> print(fit.with_cov(pm.cov.Clustered(small_sample=rule)).std_errors.round(4).to_dict())
+    {'union': 0.0266}
     """
 
     scale: Literal["none", "n", "n-1"] = "n-1"

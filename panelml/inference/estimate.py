@@ -56,6 +56,14 @@ class Estimate:
         Of the likelihood, for fits that have one.
     leverage : ClusterLeverage, or None
         Of a fit that is not least squares.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.FixedEffects("lwage ~ union").fit(panel)
+    >>> print(fit.attached.estimate.names)
+    ('union',)
     """
 
     names: tuple[str, ...]
@@ -123,6 +131,14 @@ class Covariance:
         Degrees of freedom of each parameter, where they differ.
     draws : FloatArray, shape (reps, k), or None
         Deviations of a bootstrap's draws from the estimates.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.FixedEffects("lwage ~ union").fit(panel)
+    >>> print(fit.covariance.description)
+    clustered by nr (545 clusters)
     """
 
     matrix: FloatArray
@@ -136,7 +152,14 @@ class Covariance:
 
 
 class CovSpec(Protocol):
-    """A covariance estimator: a frozen value."""
+    """A covariance estimator: a frozen value.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> print(isinstance(pm.cov.parse("cluster:state"), pm.cov.Clustered))
+    True
+    """
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Estimate the covariance of a fit."""

@@ -32,6 +32,14 @@ class HC1:
     ----------
     small_sample : str or SmallSample
         "none" leaves the factor out, which is HC0.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.PooledOLS("lwage ~ union").fit(panel)
+    >>> print(fit.with_cov(pm.cov.HC1()).std_errors.round(4).to_dict())
+    {'Intercept': 0.0095, 'union': 0.0173}
     """
 
     small_sample: str | SmallSample | None = None
@@ -54,7 +62,16 @@ class HC1:
 @checked
 @dataclass(frozen=True, slots=True)
 class HC2:
-    """Robust to unequal error variances, squared residuals over one less their leverage."""
+    """Robust to unequal error variances, squared residuals over one less their leverage.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.PooledOLS("lwage ~ union").fit(panel)
+    >>> print(fit.with_cov(pm.cov.HC2()).std_errors.round(4).to_dict())
+    {'Intercept': 0.0095, 'union': 0.0173}
+    """
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum squared influences over rows, leverage allowed for."""
@@ -64,7 +81,16 @@ class HC2:
 @checked
 @dataclass(frozen=True, slots=True)
 class HC3:
-    """Robust to unequal error variances, residuals over one less their leverage."""
+    """Robust to unequal error variances, residuals over one less their leverage.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.PooledOLS("lwage ~ union").fit(panel)
+    >>> print(fit.with_cov(pm.cov.HC3()).std_errors.round(4).to_dict())
+    {'Intercept': 0.0095, 'union': 0.0173}
+    """
 
     def estimate(self, fit: Estimate) -> Covariance:
         """Sum squared influences over rows, leverage allowed for."""
@@ -86,6 +112,14 @@ class StockWatson:
     be correlated over time. On unbalanced panels, T is the number of rows of each unit, with
     which the sum of each unit is unbiased; those of two rows need no adjustment beyond their
     degrees of freedom.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.FixedEffects("lwage ~ union").fit(panel)
+    >>> print(fit.with_cov(pm.cov.StockWatson()).std_errors.round(4).to_dict())
+    {'union': 0.0216}
     """
 
     def estimate(self, fit: Estimate) -> Covariance:

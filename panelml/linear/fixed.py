@@ -69,6 +69,14 @@ class FixedEffects:
     singletons : {"keep", "drop"}
         What to do with levels of a single row. They do not move the estimates; kept, they count
         as observations in small-sample factors, as in Stata's xtreg and fixest.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.FixedEffects("lwage ~ union + married | nr + year").fit(panel)
+    >>> print(fit.params.round(3).to_dict())
+    {'union': 0.083, 'married': 0.058}
     """
 
     formula: str

@@ -51,6 +51,14 @@ class PooledOLS:
         By default clustered by unit, because rows of a unit are not independent.
     weights : str or Weights, optional
         ``"pop"`` for analytic weights, ``"frequency:n"`` for counts.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.PooledOLS("lwage ~ union + married").fit(panel)
+    >>> print(fit.params.round(3).to_dict())
+    {'Intercept': 1.514, 'union': 0.169, 'married': 0.214}
     """
 
     formula: str
@@ -91,6 +99,14 @@ class Between:
     weights : str or Weights, optional
     weighted : bool
         Weight each unit by its number of rows (the sum of its weights) rather than equally.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.Between("lwage ~ union + married").fit(panel)
+    >>> print(fit.params.round(3).to_dict())
+    {'Intercept': 1.507, 'union': 0.24, 'married': 0.191}
     """
 
     formula: str
@@ -143,6 +159,14 @@ class FirstDifference:
     weights : str or Weights, optional
     drift : bool
         Estimate a constant of the differenced equation, a linear trend in levels.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.FirstDifference("lwage ~ union + married").fit(panel)
+    >>> print(fit.params.round(3).to_dict())
+    {'union': 0.043, 'married': 0.082}
     """
 
     formula: str

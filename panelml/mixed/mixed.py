@@ -45,6 +45,16 @@ class MixedModel:
         ``"toeplitz:2"``, ``"exchangeable"``, ``"unstructured"``, ``"heteroskedastic:sex"``, or a
         value such as ``pm.residual.AR1(time="year", by="sex")``; independent by default. The
         group is the structure's own, or the panel's unit, or else the factor with most levels.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.MixedModel("lwage ~ union + (1 | nr)").fit(panel)
+    >>> print(fit.params.round(3).to_dict())
+    {'Intercept': 1.624, 'union': 0.102}
+    >>> print(fit.icc().round(2).tolist())
+    [0.46]
     """
 
     formula: str

@@ -106,6 +106,16 @@ def power(
         If an option does not fit the others.
     UnknownNameError
         If the model has no such parameter.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> design = pm.simulate.multilevel(12, 6, seed=1)
+    >>> model = pm.MixedModel("y ~ x + (1 | school)")
+    >>> truth = {"x": 0.3, "sd(Intercept | school)": 0.3, "sd(residual)": 1.0}
+    >>> table = pm.power(model, design, truth=truth, term="x", reps=20, seed=1)
+    >>> print(table["power"].round(2).tolist())
+    [0.95]
     """
     if not hasattr(model, "formula"):
         raise SpecificationError(

@@ -58,6 +58,15 @@ def snijders_bosker(
     -----
     Can be negative where a regressor makes things worse between groups. Source: Snijders and
     Bosker (1994), *Sociological Methods & Research* 22, 342-363.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> null = pm.MixedModel("lwage ~ 1 + (1 | nr)").fit(panel)
+    >>> fit = pm.MixedModel("lwage ~ educ + (1 | nr)").fit(panel)
+    >>> print(round(pm.snijders_bosker(null, fit).level2, 3))
+    0.117
     """
     if group_size is not None and not 0 < group_size < math.inf:
         raise SpecificationError(

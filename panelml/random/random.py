@@ -58,6 +58,14 @@ class RandomEffects:
     time_effects : bool
         Whether periods have random intercepts too: the two-way model. Its ``"swamy-arora"`` is
         exact on unbalanced panels; there is no ``"baltagi-chang"`` beside it.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.RandomEffects("lwage ~ union + married").fit(panel)
+    >>> print(fit.params.round(3).to_dict())
+    {'Intercept': 1.523, 'union': 0.096, 'married': 0.235}
     """
 
     formula: str

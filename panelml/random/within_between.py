@@ -52,6 +52,14 @@ class Mundlak:
     Notes
     -----
     Source: Mundlak (1978), *Econometrica* 46, 69-85.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.Mundlak("lwage ~ union").fit(panel)
+    >>> print(fit.params.round(3).to_dict())
+    {'Intercept': 1.587, 'union': 0.075, 'mean(union)': 0.178}
     """
 
     formula: str
@@ -100,6 +108,14 @@ class Hybrid:
     Source: Allison (2009), *Fixed Effects Regression Models*, chapter 2; Bell and Jones (2015),
     *Political Science Research and Methods* 3, 133-153; for interactions Giesselmann and
     Schmidt-Catran (2022), *Sociological Methods & Research* 51, 1100-1127.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fit = pm.Hybrid("lwage ~ union").fit(panel)
+    >>> print(fit.params.round(3).to_dict())
+    {'Intercept': 1.587, 'within(union)': 0.075, 'between(union)': 0.253}
     """
 
     formula: str

@@ -39,6 +39,13 @@ class Matching:
     ------
     SpecificationError
         If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> moves = pm.simulate.Matching(mobility=0.5)
+    >>> pm.simulate.matched(30, 5, 4, matching=moves, seed=1)["firm"].nunique()
+    5
     """
 
     mobility: float = 0.2
@@ -65,6 +72,13 @@ class MatchComponents:
     ------
     SpecificationError
         If a standard deviation is negative.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> errors = pm.simulate.MatchComponents(sigma_firm=0.5)
+    >>> pm.simulate.matched(30, 5, 4, components=errors, seed=1).columns.tolist()
+    ['worker', 'firm', 'time', 'y', 'x1', 'x2', 'x3']
     """
 
     sigma_worker: float = 1.0
@@ -121,6 +135,12 @@ def matched(
     ------
     SpecificationError
         If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> pm.simulate.matched(30, 5, 4, seed=1).shape
+    (120, 7)
     """
     slopes = slopes_of(regressors)
     require_counts(n_workers=n_workers, n_firms=n_firms, n_periods=n_periods)

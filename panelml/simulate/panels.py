@@ -44,6 +44,13 @@ class ErrorComponents:
     ------
     SpecificationError
         If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> errors = pm.simulate.ErrorComponents(sigma_u=2.0)
+    >>> pm.simulate.panel(30, 6, components=errors, seed=1).columns.tolist()
+    ['unit', 'time', 'y', 'x1', 'x2', 'x3']
     """
 
     sigma_u: float = 1.0
@@ -103,6 +110,12 @@ def panel(
     ------
     SpecificationError
         If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> pm.simulate.panel(30, 6, unbalanced=0.0, seed=1).shape
+    (180, 6)
     """
     slopes = slopes_of(regressors)
     require_counts(n_units=n_units, n_periods=n_periods)

@@ -42,6 +42,13 @@ class Adopters:
     covariate : float
         The coefficient beta of x, which is higher in units that adopt: trends then are parallel
         given x only.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> early = pm.simulate.Adopters(anticipation=(0.5,))
+    >>> pm.simulate.staggered(30, 6, adopters=early, seed=1).shape
+    (180, 8)
     """
 
     anticipation: Sequence[float] = ()
@@ -70,6 +77,13 @@ class Sampling:
     ------
     SpecificationError
         If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> some = pm.simulate.Sampling(unbalanced=0.2)
+    >>> len(pm.simulate.staggered(30, 6, sampling=some, seed=1)) < 180
+    True
     """
 
     unbalanced: float = 0.0
@@ -134,6 +148,13 @@ def staggered(
     ------
     SpecificationError
         If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> rows = pm.simulate.staggered(30, 6, {3: 0.5}, seed=1)
+    >>> rows["cohort"].nunique(), int(rows["treated"].sum())
+    (1, 60)
     """
     require_counts(n_units=n_units, n_periods=n_periods)
     shares = _shares(cohorts, n_periods)

@@ -34,6 +34,13 @@ class SchoolEffects:
     ------
     SpecificationError
         If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> schools = pm.simulate.SchoolEffects(sd_slope=0.0)
+    >>> pm.simulate.multilevel(10, 5, schools=schools, seed=1)["school"].nunique()
+    10
     """
 
     sd_intercept: float = 1.0
@@ -91,6 +98,12 @@ def multilevel(
     ------
     SpecificationError
         If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> pm.simulate.multilevel(10, 5, seed=1).columns.tolist()
+    ['school', 'pupil', 'y', 'x', 'z']
     """
     require_counts(n_schools=n_schools, n_pupils=n_pupils)
     require(len(coefficients) == 4, f"coefficients needs 4 values, not {len(coefficients)}.")

@@ -72,6 +72,15 @@ class Panel(Store):
         If a key column does not exist.
     DuplicateIndexError, MissingValueError, ColumnTypeError, EmptyDataError
         If the keys do not index the rows.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> panel
+    Panel('nr' x 'year': 545 units, 8 periods, 4360 rows)
+    >>> print(panel.lag("union").isna().sum())
+    545
     """
 
     __slots__ = ()

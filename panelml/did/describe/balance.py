@@ -77,6 +77,20 @@ def balance_table(
     Notes
     -----
     Source: Imbens and Rubin (2015), *Causal Inference*, sections 14.2 and 14.3.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> adopters = pm.simulate.Adopters(covariate=0.5)
+    >>> rows = pm.simulate.staggered(90, 7, adopters=adopters, seed=1)
+    >>> panel = pm.Panel(rows, unit="unit", time="time")
+    >>> table = pm.balance_table(panel, ["x"], cohort="cohort")
+    >>> print(table[["treated", "comparison"]].round(2))
+                   treated  comparison
+    cohort column
+    3      x          0.27        0.32
+    5      x          0.31        0.32
+    6      x          0.20        0.32
     """
     groups = _Groups.of(data, cohort, treatment, control)
     names = _names(columns)
@@ -135,6 +149,16 @@ def overlap_table(
     Notes
     -----
     Source: Imbens and Rubin (2015), *Causal Inference*, section 14.4.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> adopters = pm.simulate.Adopters(covariate=0.5)
+    >>> rows = pm.simulate.staggered(90, 7, adopters=adopters, seed=1)
+    >>> panel = pm.Panel(rows, unit="unit", time="time")
+    >>> table = pm.overlap_table(panel, ["x"], cohort="cohort")
+    >>> print(table["outside"].round(2).tolist())
+    [0.13, 0.05, 0.0, 0.09, 0.05, 0.09]
     """
     groups = _Groups.of(data, cohort, treatment, control)
     names = _names(columns)

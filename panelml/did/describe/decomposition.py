@@ -95,6 +95,17 @@ def bacon_decomposition(
     Notes
     -----
     Source: Goodman-Bacon (2021), *Journal of Econometrics* 225, 254-277.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> print(pm.bacon_decomposition("y ~ 1", panel, cohort="cohort").by_kind())
+                        weight  estimate
+    kind
+    earlier vs later  0.236286  0.779202
+    treated vs never  0.525914  1.081705
+    later vs earlier  0.237800  0.378676
     """
     panel = require_panel(data)
     adoption = read_adoption(panel, cohort, treatment)
@@ -144,6 +155,14 @@ def twfe_weights(
     -----
     Source: de Chaisemartin and D'Haultfoeuille (2020), *American Economic Review* 110,
     2964-2996.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> weights = pm.twfe_weights("y ~ 1", panel, cohort="cohort")
+    >>> print(round(weights.coefficient, 3))
+    0.843
     """
     panel = require_panel(data)
     adoption = read_adoption(panel, cohort, treatment)

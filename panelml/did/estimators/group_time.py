@@ -65,6 +65,14 @@ class CallawaySantAnna:
     Notes
     -----
     Source: Callaway and Sant'Anna (2021), *Journal of Econometrics* 225, 200-230.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel)
+    >>> print(fit.aggregate("cohort").params.round(2).to_dict())
+    {'cohort 3': 0.58, 'cohort 5': 1.44, 'cohort 6': 1.26}
     """
 
     formula: str

@@ -84,6 +84,14 @@ class BorusyakJaravelSpiess:
     -----
     Source: Borusyak, Jaravel and Spiess (2024), *Review of Economic Studies* 91, 3253-3285;
     theorem 3 and equation 8 for the variance.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> fit = pm.BorusyakJaravelSpiess("y ~ 1", cohort="cohort").fit(panel)
+    >>> print(fit.aggregate().params.round(2).to_dict())
+    {'att': 1.13}
     """
 
     formula: str
@@ -131,6 +139,14 @@ class TwoStageDiD:
     -----
     Source: Gardner (2022), "Two-stage differences in differences", with the variance of
     Newey and McFadden (1994), section 6.1, for both stages.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> fit = pm.TwoStageDiD("y ~ 1", cohort="cohort").fit(panel)
+    >>> print(fit.params.round(2).to_dict())
+    {'att': 1.13}
     """
 
     formula: str

@@ -56,6 +56,14 @@ class TWFE:
         Column with each unit's first treated period, or of 0 and 1: see ``Timing``.
     weights : str or Weights, optional
     cov : str or covariance
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> fit = pm.TWFE("y ~ 1", cohort="cohort").fit(panel)
+    >>> print(fit.params.round(2).to_dict())
+    {'att': 0.84}
     """
 
     formula: str
@@ -118,6 +126,14 @@ class EventStudy:
     -----
     Where effects differ between cohorts, effects of other horizons contaminate each coefficient
     (Sun and Abraham 2021): see ``SunAbraham``.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> fit = pm.EventStudy("y ~ 1", cohort="cohort", window=(-2, 2)).fit(panel)
+    >>> print(fit.params.round(2).to_dict())
+    {'horizon -2': -0.08, 'horizon 0': 0.62, 'horizon 1': 0.99, 'horizon 2': 1.31}
     """
 
     formula: str
@@ -203,6 +219,14 @@ class SunAbraham:
     -----
     Source: Sun and Abraham (2021), *Journal of Econometrics* 225, 175-199. The comparison group
     are units never treated or, without them, the last cohort before it adopts.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> fit = pm.SunAbraham("y ~ 1", cohort="cohort").fit(panel)
+    >>> print(fit.aggregate("cohort").params.round(2).to_dict())
+    {'cohort 3': 0.58, 'cohort 5': 1.44, 'cohort 6': 1.26}
     """
 
     formula: str
@@ -254,6 +278,14 @@ class ExtendedTWFE:
     Source: Wooldridge (2025), *Empirical Economics* 69, 2545-2587, section 5 for moderators.
     Without covariates, with ``control="not-yet"`` and in balanced panels, effects equal those of
     imputation.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> fit = pm.ExtendedTWFE("y ~ 1", cohort="cohort").fit(panel)
+    >>> print(fit.aggregate().params.round(2).to_dict())
+    {'att': 1.13}
     """
 
     formula: str

@@ -64,6 +64,15 @@ class SyntheticDiD:
     -----
     Source: Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021), *American Economic Review*
     111, 4088-4118; for several cohorts Clarke, Pailañir, Athey and Imbens (2023), IZA DP 15907.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> rows = pm.simulate.staggered(30, 7, {5: 0.2}, seed=1)
+    >>> panel = pm.Panel(rows, unit="unit", time="time")
+    >>> fit = pm.SyntheticDiD("y ~ 1", cohort="cohort", reps=9).fit(panel)
+    >>> print(fit.aggregate().params.round(2).to_dict())
+    {'att': 1.2}
     """
 
     formula: str
@@ -119,6 +128,15 @@ class SyntheticControl:
     Source: Abadie, Diamond and Hainmueller (2010), *Journal of the American Statistical
     Association* 105, 493-505; without ``predictors`` every outcome before adoption is one, and
     all count the same.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> rows = pm.simulate.staggered(30, 7, {5: 0.2}, seed=1)
+    >>> panel = pm.Panel(rows, unit="unit", time="time")
+    >>> fit = pm.SyntheticControl("y ~ 1", cohort="cohort", reps=9).fit(panel)
+    >>> print(fit.aggregate().params.round(2).to_dict())
+    {'att': 1.33}
     """
 
     formula: str

@@ -57,6 +57,15 @@ class TripleDifference:
     Source: Ortiz-Villavicencio and Sant'Anna (2025), "Better understanding triple differences
     estimators", arXiv 2505.09942. Groups not yet treated are not pooled: their trends may
     differ from each other.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> rows = pm.simulate.staggered(90, 7, seed=1).assign(mother=lambda d: d["unit"] % 2)
+    >>> panel = pm.Panel(rows, unit="unit", time="time")
+    >>> spec = pm.TripleDifference("y ~ 1", eligible="mother", cohort="cohort")
+    >>> print(spec.fit(panel).aggregate().params.round(2).to_dict())
+    {'att': 0.03}
     """
 
     formula: str

@@ -75,6 +75,14 @@ class LocalProjectionsDiD:
     Notes
     -----
     Source: Dube, Girardi, Jordà and Taylor (2025), *Journal of Applied Econometrics*.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> fit = pm.LocalProjectionsDiD("y ~ 1", cohort="cohort", window=(-2, 2)).fit(panel)
+    >>> print(fit.params.round(2).to_dict())
+    {'horizon -2': -0.05, 'horizon 0': 0.71, 'horizon 1': 1.14, 'horizon 2': 1.05}
     """
 
     formula: str
@@ -152,6 +160,14 @@ class StackedDiD:
     Notes
     -----
     Source: Wing, Freedman and Hollingsworth (2024), NBER Working Paper 32054.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> fit = pm.StackedDiD("y ~ 1", cohort="cohort", window=(-2, 2)).fit(panel)
+    >>> print(fit.params.round(2).to_dict())
+    {'horizon -2': -0.17, 'horizon 0': 0.5, 'horizon 1': 1.09, 'horizon 2': 1.15}
     """
 
     formula: str

@@ -61,6 +61,15 @@ class PolicyInference:
     ------
     SpecificationError
         If the level is not between 0 and 1, or there are no draws.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> by_unit = pm.PolicyInference(cov="cluster:unit", level=0.9)
+    >>> policy = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", inference=by_unit)
+    >>> print(policy.table()["std_error"].round(2).loc["Sun-Abraham"])
+    0.23
     """
 
     cov: CovLike = "cluster"
@@ -118,6 +127,20 @@ def evaluate_policy(
     clusters, whichever are fewer, tests of pre-trends Hotelling's T-squared. With few of them
     variances are inflated, with fewer than five nothing but a randomisation test is reported: see
     ``docs/did/which.md``.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> policy = pm.evaluate_policy("y ~ 1", panel, cohort="cohort")
+    >>> print(policy.table()["effect"].round(2).to_string())
+    estimator
+    Two-way fixed effects    0.84
+    Sun-Abraham              0.97
+    Callaway-Sant'Anna       0.97
+    Imputation               1.13
+    Two-stage                1.13
+    Extended two-way         1.13
     """
     question = Question(formula, cohort, treatment, comparisons, weights, inference.cov)
     timing = Timing(require_panel(data), cohort=cohort, treatment=treatment)

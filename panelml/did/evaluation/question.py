@@ -52,6 +52,15 @@ class Comparisons:
     ------
     SpecificationError
         If there is no such comparison, or the number of periods is negative.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> never = pm.Comparisons(control="never")
+    >>> policy = pm.evaluate_policy("y ~ 1", panel, cohort="cohort", comparisons=never)
+    >>> print(policy.table()["effect"].round(2).loc["Callaway-Sant'Anna"])
+    0.97
     """
 
     control: Control | None = None

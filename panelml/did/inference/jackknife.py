@@ -71,6 +71,14 @@ def jackknife(fit: EffectResults, *, clusters: str | None = None) -> EffectResul
     -----
     The covariance is (G - 1) / G times the sum of products of deviations from the whole fit, CV3
     of MacKinnon, Nielsen and Webb (2023), *Journal of Applied Econometrics* 38, 671-694.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> average = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel).aggregate()
+    >>> print(pm.jackknife(average).std_errors.round(2).to_dict())
+    {'att': 0.23}
     """
     require_effects(fit, "jackknife")
     estimate = fit.attached.estimate

@@ -56,6 +56,15 @@ def placebo_in_time(
         If the periods left do not identify an effect.
     DetachedResultError
         If the result was pickled.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> fit = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel)
+    >>> placebo = pm.placebo_in_time(fit, earlier=1)
+    >>> print(placebo.aggregate().params.round(2).to_dict())
+    {'att': 0.36}
     """
     require_effects(fit, "placebo_in_time")
     if isinstance(fit, SyntheticResults):

@@ -84,6 +84,14 @@ def randomization_test(
     -----
     Source: Phipson and Smyth (2010), *Statistical Applications in Genetics and Molecular Biology*
     9, 39, for the p-value; Wu and Ding (2021), *JASA* 116, 1898-1913, for studentising.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> model = pm.TWFE("y ~ 1", cohort="cohort")
+    >>> print(pm.randomization_test(model, panel, seed=1, reps=39).pvalue)
+    0.025
     """
     require_model(model)
     panel = require_panel(data)

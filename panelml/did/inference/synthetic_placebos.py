@@ -60,6 +60,15 @@ def placebo_in_space(fit: SyntheticResults) -> PlacebosInSpace:
         If several units are treated.
     DetachedResultError
         If the result was pickled.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> rows = pm.simulate.staggered(12, 9, {6: 0.1}, seed=1)
+    >>> panel = pm.Panel(rows, unit="unit", time="time")
+    >>> fit = pm.SyntheticControl("y ~ 1", cohort="cohort", reps=9).fit(panel)
+    >>> print(round(pm.placebo_in_space(fit).pvalue, 3))
+    0.333
     """
     read, data, kind = _again(fit)
     treated = np.flatnonzero(~data.never)
@@ -159,6 +168,15 @@ def leave_one_out(fit: SyntheticResults) -> LeaveOneOut:
         If there are several cohorts.
     DetachedResultError
         If the result was pickled.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> rows = pm.simulate.staggered(12, 9, {6: 0.1}, seed=1)
+    >>> panel = pm.Panel(rows, unit="unit", time="time")
+    >>> fit = pm.SyntheticControl("y ~ 1", cohort="cohort", reps=9).fit(panel)
+    >>> print(type(pm.leave_one_out(fit)).__name__)
+    LeaveOneOut
     """
     read, data, kind = _again(fit)
     before = _one_cohort(data)

@@ -46,6 +46,15 @@ def event_study_plot(
         Without results, or if one has no effects by horizon.
     MissingDependencyError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> event = pm.CallawaySantAnna("y ~ 1", cohort="cohort").fit(panel).aggregate("horizon")
+    >>> axes = pm.event_study_plot(event)
+    >>> print(axes.get_xlabel())
+    Periods since adoption
     """
     for result in (*results, *named.values()):
         require_effects(result, "event_study_plot")

@@ -51,6 +51,19 @@ class Timing(Listed):
         If the cohort varies within a unit, or the treatment is not 0 or 1.
     IdentificationError
         If the treatment ends again in some units, or the panel has a single period.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> timing = pm.Timing(panel, cohort="cohort")
+    >>> print(timing.cohorts())
+                   units  rows  treated_rows     share  before  after
+    cohort
+    3                 23   161           115  0.255556       2      5
+    5                 23   161            69  0.255556       4      3
+    6                 22   154            44  0.244444       5      2
+    never treated     22   154             0  0.244444       7      0
     """
 
     __slots__ = ("adoption", "panel")

@@ -32,6 +32,13 @@ class EventStudyEstimates:
         Periods since adoption.
     reference : int
         The horizon that is zero.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> study = pm.EventStudyEstimates([0.1, 0.4], [[0.01, 0], [0, 0.01]], [-2, 0])
+    >>> print(round(pm.honest_did(study, m=[1.0]).breakdown, 2))
+    1.28
     """
 
     betahat: ArrayLike

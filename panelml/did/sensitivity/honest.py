@@ -147,6 +147,14 @@ def honest_did(
 
     Source: Rambachan and Roth (2023), *Review of Economic Studies* 90, 2555-2591. For smoothness
     alone, intervals of fixed length; otherwise sets by conditional and least favourable tests.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> event = pm.SunAbraham("y ~ 1", cohort="cohort").fit(panel).aggregate("horizon")
+    >>> print(round(pm.honest_did(event, m=[0.5, 1.0]).breakdown, 2))
+    0.34
     """
     around = around_reference(study)
     weights, words = _parameter(around, effect)

@@ -63,6 +63,14 @@ def pretrends_power(
     Notes
     -----
     Source: Roth (2022), *American Economic Review: Insights* 4, 305-322.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.simulate.staggered(90, 7, seed=1), unit="unit", time="time")
+    >>> event = pm.SunAbraham("y ~ 1", cohort="cohort").fit(panel).aggregate("horizon")
+    >>> print(pm.pretrends_power(event).slopes.round(2).to_dict())
+    {0.5: 0.15, 0.8: 0.24}
     """
     around = around_reference(study)
     wanted = np.atleast_1d(numbers(power, "power"))

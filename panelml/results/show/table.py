@@ -248,6 +248,17 @@ def compare(
         Without results, with something else than results, or if names do not fit them.
     UnknownNameError
         If no result has one of the terms.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> panel = pm.Panel(pm.datasets.wage_panel(), unit="nr", time="year")
+    >>> fixed = pm.FixedEffects("lwage ~ union").fit(panel)
+    >>> pooled = pm.PooledOLS("lwage ~ union").fit(panel)
+    >>> print(pm.compare(fixed=fixed, pooled=pooled, terms=["union"]).to_frame().head(2))
+        term   quantity     fixed    pooled
+    0  union   estimate  0.074685  0.179264
+    1  union  std_error  0.026641  0.030008
     """
     everything = (*results, *named.values())
     _check(everything, below, digits)
