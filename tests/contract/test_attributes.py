@@ -22,8 +22,10 @@ from panelml.results.measures import Measure, Measures
 from tests.contract.conftest import make_messy
 from tests.contract.estimators import ESTIMATORS, fit
 from tests.contract.release import MIXED
+from tests.did.estimators.test_synthetic import factor_panel
 from tests.did.specifications import ESTIMATORS as POLICIES
 from tests.did.test_laws import data as policy_data
+from tests.inference.percentiles import Percentiles
 
 # Values whose fields are numbers of the fit. Others, as the sample, hold the user's data.
 LOOKED_INTO = (Covariance, FitStatistics, Measure, Measures, TestResult, Wald)
@@ -62,6 +64,13 @@ def make_fits() -> dict[str, Any]:
         fits[f"policy {name}"] = effects
         if effects.cells is not None:
             fits |= {f"policy {name} {by}": effects.aggregate(by) for by in AVERAGES}
+    single = pm.Panel(factor_panel(), unit="unit", time="time")
+    fits |= {
+        f"policy {spec.__name__}": spec("y ~ 1", cohort="cohort", reps=5).fit(single)
+        for spec in (pm.SyntheticDiD, pm.SyntheticControl)
+    }
+    fits["policy twfe, jackknife"] = pm.jackknife(fits["policy twfe"])
+    fits["pooled, percentiles"] = fits["pooled"].with_inference(Percentiles(99))
     fits |= {f"{name}, pickled": pickle.loads(pickle.dumps(f)) for name, f in fits.items()}
     return fits | {f"{name}, random": f.random for name, f in fits.items() if hasattr(f, "random")}
 

@@ -41,7 +41,7 @@ class PercentileInference:
 
     @property
     def covariance(self) -> Covariance:
-        raise SpecificationError("Percentiles have no covariance.")
+        raise SpecificationError("Percentiles of draws have no covariance: take with_cov.")
 
     @property
     def errors(self) -> FloatArray:

@@ -65,7 +65,7 @@ def test_views_and_adapters_show_it(drawn: Results) -> None:
 
 def test_what_needs_a_covariance_says_so(drawn: Results) -> None:
     for ask in (lambda: drawn.cov, lambda: drawn.covariance):
-        with pytest.raises(SpecificationError, match="Percentiles have no covariance"):
+        with pytest.raises(SpecificationError, match="Percentiles of draws have no covariance"):
             ask()
 
 
