@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import runpy
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,11 @@ def numbers(value: Any) -> Iterator[float]:
             yield from numbers(item)
     elif isinstance(value, int | float):
         yield float(value)
+
+
+def test_the_maker_finds_what_it_imports() -> None:
+    """Without a topic to make, which needs the other programs."""
+    runpy.run_path(str(FOLDER / "make" / "make.py"), run_name="make")
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -1,7 +1,7 @@
 """Power of pre-tests by diff-diff on two event studies; without arguments, prints the cases.
 
-The event studies are the Medicaid expansion (of ``tests/did/ehec.json``) and minimum wages
-(Callaway and Sant'Anna by moderndid, universal base), whose estimates are stored too.
+The event studies are the Medicaid expansion (of ``tests/did/sensitivity/ehec.json``) and minimum
+wages (Callaway and Sant'Anna by moderndid, universal base), whose estimates are stored too.
 """
 
 import json

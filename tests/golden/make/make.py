@@ -20,7 +20,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT), str(HERE)]
 
-from tests import mixed_data, panels  # noqa: E402  (the path above makes it importable)
+from tests import panels  # noqa: E402  (the path above makes it importable)
+from tests.mixed import mixed_data  # noqa: E402
 
 FIELDS = ("id", "tool", "version", "script", "data", "spec", "value", "tolerance")
 
