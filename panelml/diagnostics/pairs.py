@@ -85,7 +85,8 @@ class FitPair:
     def titles(self) -> tuple[str, str]:
         """Names of the two fits; with what they absorb, where the models are of one kind."""
         fits = (self.first, self.second)
-        if self.first.model != self.second.model or not all(f.effects_absorbed for f in fits):
+        alike = self.first.facts.kind == self.second.facts.kind
+        if not alike or not all(fit.facts.absorbed for fit in fits):
             return self.first.model, self.second.model
         first, second = (f"{fit.model} of {fit.effects_absorbed}" for fit in fits)
         return first, second
