@@ -34,8 +34,6 @@ BESIDE = {
     "did/core/moment_inequalities": "did/sensitivity/test_honest.py",
     "did/core/pretrends": "did/sensitivity/test_pretrends.py",
     "inference/bands": "inference/test_bootstrap.py",
-    "inference/clusters": "inference/test_covariance.py",
-    "inference/correction": "inference/test_covariance.py",
     "inference/estimate": "inference/test_wald.py",
     "inference/restrictions": "inference/test_wald.py",
     "inference/testing": "inference/test_wald.py",
@@ -49,9 +47,7 @@ BESIDE = {
 }
 #: Modules that only fits call so far.
 THROUGH_FITS = {
-    "did/core/around_reference",
     "inference/heteroskedasticity",
-    "inference/replications",
     "inference/small_samples",
     "mixed/core/crossed_state",
     "mixed/core/residual_optimum",
