@@ -34,7 +34,7 @@ ROUNDING = 1e-12
 
 @checked
 def pesaran_cd(fit: Results, *, kind: Kind = "cd") -> TestResult:
-    """Test for correlation between the residuals of different units in the same period.
+    """Cross-sectional dependence: test of residuals of different units in the same period.
 
     Parameters
     ----------

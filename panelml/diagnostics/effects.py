@@ -99,7 +99,7 @@ def effects_test(fit: Results, restricted: Results | None = None) -> TestResult:
 def breusch_pagan(
     model: Results | str, data: DataLike | None = None, *, effect: Effect = "unit"
 ) -> TestResult:
-    """Lagrange multiplier test for random effects, of units, periods or both.
+    """Breusch-Pagan Lagrange multiplier test for random effects of units, periods or both.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def breusch_pagan(
 def honda(
     model: Results | str, data: DataLike | None = None, *, effect: Effect = "unit"
 ) -> TestResult:
-    """One-sided Lagrange multiplier test for random effects.
+    """Honda test: one-sided Lagrange multiplier test for random effects.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def honda(
 
 @checked
 def king_wu(model: Results | str, data: DataLike | None = None) -> TestResult:
-    """Locally most powerful one-sided test for unit and time effects.
+    """King-Wu test: the locally most powerful one-sided test for unit and time effects.
 
     Parameters
     ----------

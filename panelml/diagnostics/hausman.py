@@ -51,7 +51,7 @@ Method: TypeAlias = Literal["auto", "classical", "sigmamore", "sigmaless", "auxi
 def hausman(
     a: Results, b: Results, *, method: Method = "auto", cov: CovLike | None = None
 ) -> TestResult:
-    """Test that two fits estimate the same coefficients.
+    """Hausman test: two fits estimate the same coefficients.
 
     Parameters
     ----------

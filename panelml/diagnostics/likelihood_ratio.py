@@ -45,7 +45,7 @@ def lr_test(
     reps: int = 999,
     seed: int = 0,
 ) -> TestResult:
-    """Test a mixed model against a larger one that contains it.
+    """Likelihood-ratio test of a mixed model against a larger one that contains it.
 
     Parameters
     ----------

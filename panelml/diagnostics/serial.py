@@ -35,7 +35,7 @@ def wooldridge_test(
     errors: Errors = "levels",
     small_sample: str | SmallSample = "fixest",
 ) -> TestResult:
-    """Test for serial correlation of the errors by regressing residuals on their lag.
+    """Wooldridge test for serial correlation: residuals are regressed on their lag.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ _AT_ONCE = 1024
 @checked
 @dataclass(frozen=True, slots=True)
 class MultiplierBootstrap:
-    """Multiply influences by random signs, the same for all rows of a cluster.
+    """Multiplier bootstrap: influences by random signs, the same for all rows of a cluster.
 
     Standard errors are interquartile ranges of the draws over those of the normal distribution;
     ``conf_band`` takes its critical values from the draws.

@@ -81,7 +81,7 @@ class Iid:
 @checked
 @dataclass(frozen=True, slots=True, init=False)
 class Clustered:
-    """Robust to any dependence within clusters, of one or several dimensions.
+    """Cluster-robust covariance: any dependence within clusters, of one or several dimensions.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ class Clustered:
 @checked
 @dataclass(frozen=True, slots=True)
 class DriscollKraay:
-    """Robust to dependence between units and, up to a lag, over time.
+    """Driscoll-Kraay covariance: dependence between units and, up to a lag, over time.
 
     Attributes
     ----------
@@ -202,7 +202,7 @@ class DriscollKraay:
 @checked
 @dataclass(frozen=True, slots=True)
 class NeweyWest:
-    """Robust to heteroskedasticity and, up to a lag, to correlation over time within units.
+    """Newey-West (HAC) covariance: heteroskedasticity and, up to a lag, correlation within units.
 
     Attributes
     ----------

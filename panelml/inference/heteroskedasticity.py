@@ -26,7 +26,7 @@ __all__ = ["HC1", "HC2", "HC3", "StockWatson"]
 @checked
 @dataclass(frozen=True, slots=True)
 class HC1:
-    """Robust to unequal error variances (White), with the factor N / (N - K).
+    """Heteroskedasticity-robust covariance (White), with the factor N / (N - K).
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class HC1:
 @checked
 @dataclass(frozen=True, slots=True)
 class HC2:
-    """Robust to unequal error variances, squared residuals over one less their leverage.
+    """Heteroskedasticity-robust covariance: squared residuals over one less their leverage.
 
     Examples
     --------
@@ -81,7 +81,7 @@ class HC2:
 @checked
 @dataclass(frozen=True, slots=True)
 class HC3:
-    """Robust to unequal error variances, residuals over one less their leverage.
+    """Heteroskedasticity-robust covariance: residuals over one less their leverage.
 
     Examples
     --------

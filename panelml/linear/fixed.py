@@ -56,7 +56,7 @@ Singletons: TypeAlias = Literal["keep", "drop"]
 @checked
 @dataclass(frozen=True, slots=True)
 class FixedEffects:
-    """Least squares within units, or within the levels of any absorbed effects.
+    """Fixed effects: least squares within units, or the levels of any absorbed effects.
 
     Parameters
     ----------

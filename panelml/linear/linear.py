@@ -41,7 +41,7 @@ __all__ = ["Between", "FirstDifference", "PooledOLS"]
 @checked
 @dataclass(frozen=True, slots=True)
 class PooledOLS:
-    """Ordinary least squares on all rows.
+    """Pooled ordinary least squares on all rows.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class PooledOLS:
 @checked
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Least squares on the means of the units.
+    """Between estimator: least squares on the means of the units.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class Between:
 @checked
 @dataclass(frozen=True, slots=True)
 class FirstDifference:
-    """Least squares on changes between consecutive periods; a gap gives no change.
+    """First differences: least squares on changes between consecutive periods, none over gaps.
 
     Parameters
     ----------

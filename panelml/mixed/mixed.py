@@ -27,7 +27,7 @@ __all__ = ["MixedModel"]
 @checked
 @dataclass(frozen=True, slots=True)
 class MixedModel:
-    """Linear model with random intercepts and slopes, by (restricted) maximum likelihood.
+    """Multilevel model: random intercepts and slopes by (restricted) maximum likelihood.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class ExplainedVariance:
 def snijders_bosker(
     null: MixedResults, fit: MixedResults, *, group_size: float | None = None
 ) -> ExplainedVariance:
-    """Compare the error of prediction of a random-intercept model with that of the null model.
+    """Explained variance by level: the error of prediction beside that of the null model.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ __all__ = ["RandomEffects"]
 @checked
 @dataclass(frozen=True, slots=True)
 class RandomEffects:
-    """Generalised least squares with a random intercept for each unit, and each period if asked.
+    """Random effects: generalised least squares with random intercepts of units, or periods too.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ HYBRID = "Hybrid (within-between)"
 @checked
 @dataclass(frozen=True, slots=True)
 class Mundlak:
-    """Random effects with the unit means of all regressors that vary within units.
+    """Correlated random effects: with the unit means of all regressors that vary within units.
 
     The coefficient of ``x`` is its effect within units, the one of ``mean(x)`` by how much the
     effect between units differs. A regressor that is collinear with others within units, as
@@ -77,7 +77,7 @@ class Mundlak:
 @checked
 @dataclass(frozen=True, slots=True)
 class Hybrid:
-    """Random effects with each regressor split into ``within(x)`` and ``between(x)``.
+    """Within-between model: random effects, each regressor split into within(x) and between(x).
 
     Regressors that vary within units are found from the estimation sample; the others stay as
     they are. The within part equals fixed effects, on unbalanced panels too.

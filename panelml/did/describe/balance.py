@@ -42,7 +42,7 @@ def balance_table(
     treatment: str | None = None,
     control: Control = "never",
 ) -> BalanceTable:
-    """Compare each cohort with its comparison group in the last period before adoption.
+    """Balance table: each cohort and its comparison group in the last period before adoption.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def overlap_table(
     treatment: str | None = None,
     control: Control = "never",
 ) -> OverlapTable:
-    """Compare probabilities of adoption given covariates of cohorts and comparison groups.
+    """Overlap, or common support: probabilities of adoption of cohorts and comparison groups.
 
     The probabilities are those of a logistic regression for each cohort on its covariates in the
     last period before adoption, as ``CallawaySantAnna`` fits it.

@@ -75,7 +75,7 @@ class _TwoWay:
 def bacon_decomposition(
     formula: str, data: DataLike, *, cohort: str | None = None, treatment: str | None = None
 ) -> BaconDecomposition:
-    """Split a two-way coefficient of treatment into comparisons of cohorts.
+    """Goodman-Bacon decomposition: a two-way coefficient split into comparisons of cohorts.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def twfe_weights(
     treatment: str | None = None,
     weights: str | Weights | None = None,
 ) -> TwfeWeights:
-    """Weigh the effects of cohorts and periods as a two-way coefficient of treatment does.
+    """Weights of two-way fixed effects: how a coefficient averages effects of cohorts and periods.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ SECTIONS = " With panel=False the rows of each period are compared, and they are
 @checked
 @dataclass(frozen=True, slots=True)
 class CallawaySantAnna:
-    """Effects by cohort and period, each from a comparison with units that are not treated.
+    """Group-time effects: by cohort and period, each from a comparison with untreated units.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ Control: TypeAlias = Literal["not-yet", "never"]
 @checked
 @dataclass(frozen=True, slots=True)
 class TWFE:
-    """One effect for all treated rows, with effects of units and periods.
+    """Two-way fixed effects: one effect for all treated rows, with effects of units and periods.
 
     In panels with one date of adoption this is the difference of differences. Where dates differ
     it averages effects with weights that may be negative: see ``twfe_weights``.
@@ -104,7 +104,7 @@ class TWFE:
 @checked
 @dataclass(frozen=True, slots=True)
 class EventStudy:
-    """One effect for each horizon, the same for all cohorts.
+    """Event study: one effect for each horizon, the same for all cohorts.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ class EventStudy:
 @checked
 @dataclass(frozen=True, slots=True)
 class SunAbraham:
-    """An effect for each cohort and period, from one regression; averages by cohort shares.
+    """Interaction-weighted event study: effects by cohort and period, averaged by cohort shares.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ class SunAbraham:
 @checked
 @dataclass(frozen=True, slots=True)
 class ExtendedTWFE:
-    """An effect for each cohort and period from adoption on, from one regression.
+    """Extended two-way fixed effects: an effect for each cohort and period from adoption on.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ Importance: TypeAlias = Literal["search", "equal"] | Mapping[str, float]
 @checked
 @dataclass(frozen=True, slots=True)
 class SyntheticDiD:
-    """Compare with units and periods that are weighted to follow the treated before adoption.
+    """Synthetic differences in differences: units and periods weighted to follow the treated.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class SyntheticDiD:
 @checked
 @dataclass(frozen=True, slots=True)
 class SyntheticControl:
-    """Compare with a weighted average of units that follows the treated before adoption.
+    """Synthetic control: a weighted average of units that follows the treated before adoption.
 
     Weights fit the outcomes of all periods before adoption, or predictors.
 

@@ -35,7 +35,7 @@ __all__ = ["TripleDifference"]
 @checked
 @dataclass(frozen=True, slots=True)
 class TripleDifference:
-    """Effects on eligible units, net of what moves ineligible units of the same cohorts.
+    """Triple differences: effects on eligible units, net of what moves ineligible ones.
 
     Parameters
     ----------

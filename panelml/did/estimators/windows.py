@@ -47,7 +47,7 @@ __all__ = ["LocalProjectionsDiD", "StackedDiD"]
 @checked
 @dataclass(frozen=True, slots=True)
 class LocalProjectionsDiD:
-    """For each horizon, a regression of changes since before adoption on adoption.
+    """Local projections: by horizon, a regression of changes since before adoption on adoption.
 
     Comparisons are clean: units that have not adopted by the horizon.
 
@@ -140,7 +140,7 @@ class LocalProjectionsDiD:
 @checked
 @dataclass(frozen=True, slots=True)
 class StackedDiD:
-    """Windows of the same length around each adoption, averaged.
+    """Stacked differences in differences: windows of the same length around each adoption.
 
     Only cohorts whose whole window lies in the panel count, so that every horizon averages over
     the same adoptions.

@@ -33,7 +33,7 @@ __all__ = ["jackknife"]
 @checked
 @capped
 def jackknife(fit: EffectResults, *, clusters: str | None = None) -> EffectResults:
-    """Estimate standard errors of effects by leaving out one cluster at a time.
+    """Jackknife over clusters: standard errors of effects from fits without each cluster.
 
     With few clusters this is less optimistic than sums of influences within them: each fit
     without a cluster is a whole one, averages and their weights included. Intervals, tests and

@@ -30,7 +30,7 @@ MADE_UP = "(placebo)"
 def placebo_in_time(
     fit: EffectResults, *, start: Any = None, earlier: int | None = None
 ) -> EffectResults | PlaceboInTime:
-    """Estimate again as if the policy had come earlier, without the periods in which it had come.
+    """Placebo in time: an estimate as if the policy had come earlier, from periods before it.
 
     Parameters
     ----------

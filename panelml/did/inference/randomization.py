@@ -45,7 +45,7 @@ def randomization_test(
     groups: str | None = None,
     intervals: bool = False,
 ) -> RandomizationTest:
-    """Test whether the policy had no effect on any unit, by dealing its dates out anew.
+    """Randomisation inference: a test of no effect on any unit, by dealing the dates out anew.
 
     The dates of adoption are permuted among units, or among groups that adopt as a whole, and
     the model is fitted to each permutation.

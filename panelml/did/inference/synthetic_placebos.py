@@ -36,7 +36,7 @@ EXACT = 1e-8
 @checked
 @capped
 def placebo_in_space(fit: SyntheticResults) -> PlacebosInSpace:
-    """Estimate effects on every comparison unit as if it were the treated one.
+    """Placebos in space: effects on every comparison unit as if it were the treated one.
 
     The ratio of root mean squared gaps after and before adoption is compared with the treated
     unit's. Units are weighted anew for each, predictors too; the treated unit is in no mix. Units
@@ -148,7 +148,7 @@ def synthetic_in_time(fit: SyntheticResults, start: Any) -> PlaceboInTime:
 @checked
 @capped
 def leave_one_out(fit: SyntheticResults) -> LeaveOneOut:
-    """Estimate again without each comparison unit that has weight.
+    """Leave-one-out: estimate again without each comparison unit that has weight.
 
     Parameters
     ----------

@@ -105,7 +105,7 @@ def honest_did(
     trend: Trend | None = None,
     level: float = 0.95,
 ) -> Sensitivity:
-    """Ask how wrong parallel trends may be before a conclusion falls.
+    """Sensitivity analysis: how wrong parallel trends may be before a conclusion falls.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def pretrends_power(
     power: Sequence[float] = (0.5, 0.8),
     level: float = 0.95,
 ) -> PretrendsPower:
-    """Ask which departures from parallel trends the test of pre-trends would miss.
+    """Power of the test of pre-trends: which departures from parallel trends it would miss.
 
     The test is passed if no effect before adoption differs significantly from zero on its own.
 

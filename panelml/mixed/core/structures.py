@@ -145,7 +145,7 @@ class MA1(ResidualStructure):
 @checked
 @dataclass(frozen=True, slots=True)
 class Toeplitz(ResidualStructure):
-    """A correlation for each lag up to ``order``, and none beyond; by default for all lags.
+    """Toeplitz form: a correlation for each lag up to ``order``, by default all, and none beyond.
 
     Examples
     --------
@@ -194,7 +194,7 @@ class Toeplitz(ResidualStructure):
 @checked
 @dataclass(frozen=True, slots=True)
 class Unstructured(ResidualStructure):
-    """A variance for each period and a correlation for each pair of periods.
+    """Unstructured: a variance for each period and a correlation for each pair of periods.
 
     Examples
     --------
@@ -219,7 +219,7 @@ class Unstructured(ResidualStructure):
 @checked
 @dataclass(frozen=True, slots=True)
 class Exchangeable(ResidualStructure):
-    """The same correlation between any two residuals of a unit.
+    """Compound symmetry: the same correlation between any two residuals of a unit.
 
     Examples
     --------
