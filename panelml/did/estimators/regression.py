@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -86,18 +86,7 @@ class TWFE:
         grid = CohortGrid.of(sample, adoption)
         assignment, _ = assign(grid, np.zeros_like(grid.step), grid.step >= grid.cohort)
         return fit_saturated(
-            Saturated(
-                "Two-way fixed effects",
-                self,
-                sample,
-                _effects(sample),
-                assignment,
-                single_label(),
-                None,
-                (),
-                self.cov,
-                notes,
-            )
+            Saturated("Two-way fixed effects", self, sample, assignment, single_label(), notes)
         )
 
 
@@ -188,13 +177,10 @@ class EventStudy:
                 "Event study",
                 self,
                 sample,
-                _effects(sample),
                 assignment,
                 labels,
-                None,
-                references,
-                self.cov,
                 notes,
+                references=references,
             )
         )
 
@@ -342,10 +328,6 @@ def _moderators(spec: Spec) -> tuple[str, ...]:
     return spec.moderator_names if isinstance(spec, ExtendedTWFE) else ()
 
 
-def _effects(sample: Sample) -> tuple[Any, ...]:
-    return sample.design.formula.effects or ()
-
-
 def _by_cell(
     spec: SunAbraham | ExtendedTWFE,
     data: DataLike,
@@ -368,14 +350,12 @@ def _by_cell(
             model,
             spec,
             sample,
-            _effects(sample),
             assignment,
             cell_labels(adoption, cells),
-            cells,
-            references,
-            spec.cov,
             (*notes, *more, *lost, *alone),
-            _moderators(spec),
+            cells=cells,
+            references=references,
+            moderators=_moderators(spec),
         )
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -36,6 +36,15 @@ from panelml.results.facts import Facts
 __all__ = ["Saturated", "fit_saturated"]
 
 
+class RegressionSpec(Protocol):
+    """A specification of a two-way regression."""
+
+    @property
+    def cov(self) -> CovLike:
+        """The covariance of the results."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Saturated:
     """What a regression on indicators estimates, and how it is called.
@@ -45,30 +54,31 @@ class Saturated:
     model : str
     spec : object
     sample : Sample
-    effects : tuple of Effect
-        What is absorbed beside the indicators.
+        Of a formula with the effects that are absorbed beside the indicators.
     assignment : Assignment
         Rows to effects.
     labels : DataFrame
+    notes : tuple of str
     cells : Cells, or None
     references : tuple of int
-    cov : str or covariance
-    notes : tuple of str
     moderators : tuple of str
         Variables that effects depend on.
     """
 
     model: str
-    spec: object
+    spec: RegressionSpec
     sample: Sample
-    effects: tuple[Effect, ...]
     assignment: Assignment
     labels: Any
-    cells: Cells | None
-    references: tuple[int, ...]
-    cov: CovLike
     notes: tuple[str, ...]
+    cells: Cells | None = None
+    references: tuple[int, ...] = ()
     moderators: tuple[str, ...] = ()
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """What is absorbed beside the indicators."""
+        return self.sample.design.formula.effects or ()
 
 
 def fit_saturated(task: Saturated) -> EffectResults:
@@ -114,7 +124,7 @@ def fit_saturated(task: Saturated) -> EffectResults:
         references=task.references,
         start=task.assignment.start,
     )
-    return assemble_effects(effects, task.cov)
+    return assemble_effects(effects, task.spec.cov)
 
 
 def _sized(task: Saturated, absorbed: Absorbed) -> tuple[Any, Cells | None]:
