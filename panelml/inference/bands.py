@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from panelml.arguments import checked
 from panelml.errors import SpecificationError
 from panelml.inference.estimate import Covariance
 
 __all__ = ["critical_value"]
 
 
+@checked
 def critical_value(covariance: Covariance, level: float, *, reps: int, seed: int) -> float:
     """Return the quantile of the largest absolute t statistic, over all parameters.
 
