@@ -50,7 +50,6 @@ THROUGH_FITS = {
     "inference/heteroskedasticity",
     "inference/small_samples",
     "mixed/core/crossed_state",
-    "mixed/core/residual_optimum",
     "random/core/outcome",
 }
 
