@@ -9,7 +9,8 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray, IntArray
 from panelml.arguments import checked
-from panelml.data.panel.panel import Panel, rows_of
+from panelml.data.panel.panel import Panel
+from panelml.data.panel.variables import rows_of
 from panelml.data.source.given import DataLike
 from panelml.did.core.adoption import Adoption, read_adoption
 from panelml.did.estimators.base import PolicyModel, average_effect, require_model
