@@ -41,6 +41,8 @@ GRADIENT = 1e-5
 INSIDE = 1e-4
 # Deviation in natural units that counts as zero: at zero itself its correlations are lost.
 LEAST = 1e-8
+# One from which a search finds an optimum inside, where another may stay at zero.
+WELL_INSIDE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +124,23 @@ class Line:
         found = optimize.minimize(
             value, start, jac=True, method="BFGS", options={"gtol": GRADIENT, "maxiter": 500}
         )
-        if np.unique(np.sign(found.x[list(self.deviations)])).size > 1:
-            return self._positive(value, start)
+        deviations = found.x[list(self.deviations)]
+        if deviations.size and float(deviations.prod()) < INSIDE:
+            starts = (self._positive(value, start, least) for least in (LEAST, WELL_INSIDE))
+            return min(starts, key=lambda one: one.deviance)
         return Held(float(found.fun), np.asarray(found.x))
 
     def _positive(
-        self, value: Callable[[FloatArray], tuple[float, FloatArray]], start: FloatArray
+        self,
+        value: Callable[[FloatArray], tuple[float, FloatArray]],
+        start: FloatArray,
+        least: float,
     ) -> Held:
-        """Maximise the likelihood over deviations that are not negative."""
+        """Maximise the likelihood over deviations that are not negative, from ones no smaller."""
         inside = start.copy()
         bounds: list[tuple[float | None, float | None]] = [(None, None)] * start.size
         for place in self.deviations:
-            bounds[place], inside[place] = (LEAST, None), max(start[place], LEAST)
+            bounds[place], inside[place] = (LEAST, None), max(start[place], least)
         found = optimize.minimize(
             value,
             inside,

@@ -102,3 +102,11 @@ def test_a_held_fixed_effect_is_taken_off_the_outcome() -> None:
     moved = hold_fixed(model, direction, at + 0.5, FULL, start)
     assert moved.deviance == pytest.approx(least(value), abs=1e-6)
     assert moved.deviance > same.deviance
+
+
+def test_a_search_that_starts_at_no_deviation_finds_the_optimum_inside() -> None:
+    line = hold_correlation((0, 1), FULL, NATURAL, 0.7)
+    start = line.coordinates(np.diag([1.0, 0.5]), 1.0)
+    inside = line.hold(problem(), np.eye(2), start)
+    start[list(line.deviations)] = 1e-8
+    assert line.hold(problem(), np.eye(2), start).deviance <= inside.deviance + 1e-7

@@ -210,3 +210,17 @@ def test_plot_draws_a_panel_for_each_parameter() -> None:
     assert [axes.get_title() for axes in panels] == list(profile.curves)
     line = panels[0].get_lines()[1].get_xydata()
     assert line[0, 0] == pytest.approx(profile.curves["sd(Intercept | Batch)"].values[0])
+
+
+def test_a_correlation_has_an_end_where_a_deviation_shrinks_to_zero_on_the_way() -> None:
+    """Beyond zero the profile was that of the opposite correlation, with no end."""
+    rng = np.random.default_rng(1)
+    unit = np.repeat(np.arange(30), 6)
+    x = rng.normal(size=180)
+    b = rng.multivariate_normal([0, 0], [[0.3, 0.1], [0.1, 0.1]], 30)[unit]
+    y = 1 + x + b[:, 0] + b[:, 1] * x + rng.normal(size=180)
+    frame = pd.DataFrame({"unit": unit, "x": x, "y": y})
+    name = "corr(Intercept, x | unit)"
+    profile = pm.MixedModel("y ~ x + (1 + x | unit)").fit(frame).profile([name])
+    assert -0.9 < profile.conf_int()["conf_low"].iloc[0] < 0.0
+    assert (np.diff(profile.table["zeta"]) > 0).all()
