@@ -69,6 +69,7 @@ def pesaran_cd(fit: Results, *, kind: Kind = "cd") -> TestResult:
     >>> print(round(pm.pesaran_cd(fit).statistic, 2))
     117.22
     """
+    fit.facts.require_linear("pesaran_cd")
     influence = fit.attached.estimate.rows
     if influence.sample.weights is not None:
         raise SpecificationError("The test is not defined for weighted fits.")

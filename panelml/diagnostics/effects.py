@@ -44,7 +44,7 @@ def effects_test(fit: Results, restricted: Results | None = None) -> TestResult:
     Raises
     ------
     SpecificationError
-        If the first fit absorbs nothing, or the second is not a restriction of it.
+        If the first fit is not linear or absorbs nothing, or the second is not a restriction of it.
 
     Notes
     -----
@@ -62,6 +62,7 @@ def effects_test(fit: Results, restricted: Results | None = None) -> TestResult:
       Rejected at the 5 % level: the effects belong in the model.
       Assumes independent errors of equal variance.
     """
+    fit.facts.require_linear("effects_test")
     if not fit.facts.absorbed:
         raise SpecificationError(
             f"{fit.model} absorbs no effects. For effects after pooled OLS use breusch_pagan."

@@ -57,11 +57,12 @@ def fit_pooled(model: Results | str, data: DataLike | None = None) -> PooledFit:
     Raises
     ------
     SpecificationError
-        If a formula comes without data, or a result with data.
+        If a formula comes without data, or a result with data or another link than the identity.
     """
     if isinstance(model, Results):
         if data is not None:
             raise SpecificationError("A result knows its data: leave data out, or pass a formula.")
+        model.facts.require_linear("This test")
         influence = model.attached.estimate.rows
         return pooled_least_squares(influence.sample)
     if data is None:

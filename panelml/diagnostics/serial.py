@@ -52,7 +52,8 @@ def wooldridge_test(
     Raises
     ------
     SpecificationError
-        For weights, rows without periods, or "within" in an unbalanced panel.
+        For a link other than the identity, weights, rows without periods, or "within" in an
+        unbalanced panel.
     IdentificationError
         If too few rows have a lag.
 
@@ -70,6 +71,7 @@ def wooldridge_test(
     >>> print(round(pm.wooldridge_test(fit).statistic, 2))
     23.76
     """
+    fit.facts.require_linear("wooldridge_test")
     influence = fit.attached.estimate.rows
     require_periods(influence.sample.source)
     if influence.sample.weights is not None:

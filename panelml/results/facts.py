@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from panelml.core.links import IDENTITY, Link
 from panelml.data.formula.formula import Effect
+from panelml.errors import SpecificationError
 
 __all__ = ["Assumption", "Facts", "Kind"]
 
@@ -85,6 +86,24 @@ class Facts:
         """Columns whose levels have intercepts in the model, absorbed or random."""
         absorbed = (effect.columns for effect in self.absorbed if effect.intercept)
         return frozenset((*absorbed, *self.random))
+
+    def require_linear(self, test: str) -> None:
+        """Refuse a fit whose mean is no linear function of the regressors.
+
+        Parameters
+        ----------
+        test : str
+            What looks at residuals of a linear regression.
+
+        Raises
+        ------
+        SpecificationError
+        """
+        if self.link != IDENTITY:
+            raise SpecificationError(
+                f"{test} looks at the residuals of a linear regression, but {self.title} has the "
+                f"{self.link.name} link."
+            )
 
     def detailed(self, detail: str) -> Facts:
         """Return the facts of a fit with another detail."""

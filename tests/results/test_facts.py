@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -75,3 +76,23 @@ def test_links_are_not_compared(panel: pm.Panel) -> None:
     other = replace(random, facts=replace(random.facts, link=LOG))
     with pytest.raises(pm.errors.SpecificationError, match=r"identity link.*log link"):
         pm.hausman(fixed, other)
+
+
+LINEAR_TESTS = [
+    pm.wooldridge_test,
+    pm.pesaran_cd,
+    pm.effects_test,
+    pm.breusch_pagan,
+    pm.honda,
+    pm.king_wu,
+    pm.gourieroux_holly_monfort,
+]
+
+
+@pytest.mark.parametrize("test", LINEAR_TESTS, ids=lambda test: test.__name__)
+def test_residuals_of_other_links_are_refused(test: Callable[..., object], panel: pm.Panel) -> None:
+    fit = pm.FixedEffects(FORMULA).fit(panel)
+    test(fit)
+    other = replace(fit, facts=replace(fit.facts, link=LOG))
+    with pytest.raises(pm.errors.SpecificationError, match=r"linear regression.*log link"):
+        test(other)
