@@ -23,6 +23,7 @@ _HOMES = {
     "MixedModel": "mixed.mixed",
     "Mundlak": "random.within_between",
     "Panel": "data.panel.panel",
+    "Poisson": "glm.poisson",
     "PolicyInference": "did.evaluation.evaluate",
     "PooledOLS": "linear.linear",
     "RandomEffects": "random.random",

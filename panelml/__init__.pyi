@@ -45,6 +45,7 @@ from panelml.did.results.timing import Timing as Timing
 from panelml.did.sensitivity.around_reference import EventStudyEstimates as EventStudyEstimates
 from panelml.did.sensitivity.honest import honest_did as honest_did
 from panelml.did.sensitivity.pretrends import pretrends_power as pretrends_power
+from panelml.glm.poisson import Poisson as Poisson
 from panelml.linear.fixed import FixedEffects as FixedEffects
 from panelml.linear.linear import Between as Between
 from panelml.linear.linear import FirstDifference as FirstDifference

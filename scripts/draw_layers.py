@@ -33,6 +33,7 @@ WORDS = {
 }
 COLOURS = {
     "linear": "#0072b2",
+    "glm": "#8a6d00",
     "mixed": "#00805e",
     "random": "#b0568c",
     "did": "#c25200",
@@ -47,12 +48,13 @@ PLACES = {
     "data": 7.1,
     "core": 7.55,
     "linear": 9.0,
-    "mixed": 11.0,
-    "random": 13.0,
-    "did": 15.0,
-    "diagnostics": 16.35,
+    "glm": 11.0,
+    "mixed": 13.0,
+    "random": 15.0,
+    "did": 17.0,
+    "diagnostics": 18.35,
 }
-WIDTH, ROOM, BAR, ROOF = 16.7, 1.7, 0.74, 10.25
+WIDTH, ROOM, BAR, ROOF = 18.7, 1.7, 0.74, 10.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def ordered(folders: Iterable[str]) -> list[str]:
 
 def draw(picture: Picture) -> plt.Figure:
     """Draw the trunk, the rooms that stand on it, and from each a line to what it imports."""
-    figure, axes = plt.subplots(figsize=(11, 7.3), layout="constrained")
+    figure, axes = plt.subplots(figsize=(12.2, 7.3), layout="constrained")
     for layer, words in WORDS.items():
         names = "   ".join(name for name, place in LAYERS.items() if place == layer)
         box(axes, (0.0, layer), (WIDTH, BAR), TRUNK, "none")

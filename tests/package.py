@@ -23,6 +23,7 @@ LAYERS = {
     "inference": 4,
     "results": 5,
     "linear": 6,
+    "glm": 6,
     "mixed": 6,
     "random": 7,
     "did": 7,
@@ -33,7 +34,7 @@ LAYERS = {
     "__main__": 10,
 }
 # A topic with everything of its own inside; what others import of it is named here.
-ROOMS = {"linear", "mixed", "random", "did"}
+ROOMS = {"linear", "glm", "mixed", "random", "did"}
 EDGES = {("random", "mixed")}
 # The order inside a room: each floor imports only from lower ones.
 FLOORS = ("core", "fit", "results")

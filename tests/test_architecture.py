@@ -46,7 +46,14 @@ OPTIONAL = (
     "did.results.plot_",
     "__main__",
 )
-FRAMES = ("data.", "results.", "mixed.results.", "random.results.", "did.results.")
+FRAMES = (
+    "data.",
+    "results.",
+    "glm.results.",
+    "mixed.results.",
+    "random.results.",
+    "did.results.",
+)
 REQUIRED = {
     "numpy": EVERYWHERE,
     "scipy": EVERYWHERE,

@@ -27,7 +27,13 @@ def test_the_picture_is_read_off_the_imports() -> None:
         "random.gls": "def f():\n    from panelml.mixed.fit import new",
     }
     picture = Picture.of({name: Module(name, text) for name, text in texts.items()})
-    assert picture.rooms == {"did": [], "linear": [], "mixed": ["core", "fit"], "random": []}
+    assert picture.rooms == {
+        "did": [],
+        "glm": [],
+        "linear": [],
+        "mixed": ["core", "fit"],
+        "random": [],
+    }
     assert picture.doors == {"random": ["mixed"]}
     assert picture.layers["mixed"] == {0: "few", 1: "few"}
     assert picture.layers["core"] == {0: "few"}

@@ -209,8 +209,8 @@ class WorkingEquation:
         return
 
     def scores(self, block: Block) -> Scores:
-        """Return the scores of the rows of a block."""
-        return self.working.scores(self.step(block))
+        """Return the scores of the rows of a block, with the weights that the data give them."""
+        return replace(self.working.scores(self.step(block)), weights=block.weights)
 
     def mapped(self, matrix: FloatArray) -> WorkingEquation:
         """Return the equation of linear functions of the parameters, ``matrix`` (l, k)."""

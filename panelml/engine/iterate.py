@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
+from panelml._typing import BoolArray
 from panelml.core.block import Block
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
@@ -22,17 +23,38 @@ class HeldBlocks:
     Attributes
     ----------
     blocks : tuple of Block
+    steps : tuple of callables
+        Block to Block, applied in turn in each pass.
     """
 
     blocks: tuple[Block, ...]
+    steps: tuple[Callable[[Block], Block], ...] = ()
 
     def chunks(self, rows: int | None = None) -> Iterator[Block]:
         """Return the blocks as they were cut when they were evaluated, whatever ``rows`` says."""
         return iter(self.blocks)
 
     def block(self, chunk: Block) -> Block:
-        """Return a block as it is."""
+        """Return a block after the steps."""
+        for step in self.steps:
+            chunk = step(chunk)
         return chunk
+
+    def only(self, keep: BoolArray) -> HeldBlocks:
+        """Return the blocks with some of their rows, told before any step, shape (n,)."""
+        blocks, first_row, first_unit = [], 0, 0
+        for block in self.blocks:
+            rows = keep[first_row : first_row + block.n]
+            first_row += block.n
+            if rows.any():
+                part, units = block.subset(rows)
+                blocks.append(replace(part, first_unit=first_unit))
+                first_unit += units.size
+        return replace(self, blocks=tuple(blocks))
+
+    def then(self, step: Callable[[Block], Block]) -> HeldBlocks:
+        """Return the blocks with a further step."""
+        return replace(self, steps=(*self.steps, step))
 
 
 def hold(sample: Sample) -> HeldBlocks:

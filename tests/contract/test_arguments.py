@@ -423,6 +423,7 @@ OPTIONS: dict[str, Callable[[], object]] = {
     "method of random slopes": lambda: pm.Hybrid("y ~ x1", random="1", method="nerlove"),
     "interactions": lambda: pm.Hybrid("y ~ x1", interactions="centred"),
     "singletons": lambda: pm.FixedEffects("y ~ x1", singletons="omit"),
+    "offset and exposure": lambda: pm.Poisson("y ~ x1", offset="a", exposure="b"),
     "control": lambda: pm.CallawaySantAnna("y ~ 1", cohort="g", control="later"),
     "anticipation": lambda: pm.TripleDifference("y ~ 1", eligible="e", anticipation=-1),
     "leads": lambda: pm.BorusyakJaravelSpiess("y ~ 1", cohort="g", leads=-1),

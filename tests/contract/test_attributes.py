@@ -53,6 +53,11 @@ def make_fits() -> dict[str, Any]:
         f"without regressors, {spec.__name__}": spec("y ~ 1").fit(panel)
         for spec in (pm.PooledOLS, pm.Between, pm.RandomEffects)
     }
+    counts = pm.Panel(frame.assign(y=frame["y"].abs().round()), unit="unit", time="time")
+    fits |= {
+        f"Poisson{effects}": pm.Poisson(f"y ~ x1 + x2{effects}").fit(counts)
+        for effects in ("", " | unit", " | unit + time")
+    }
     fits |= {
         f"mixed {name}": pm.MixedModel(formula, residual=residual).fit(panel)
         for name, (formula, residual) in {**MIXED, "null": ("y ~ 1 + (1 | unit)", None)}.items()

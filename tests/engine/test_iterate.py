@@ -9,9 +9,11 @@ import pytest
 
 import panelml as pm
 from panelml import simulate
+from panelml.core.block import Block
 from panelml.core.moments import PanelMoments
 from panelml.data.formula.design import Design
 from panelml.data.formula.formula import parse_formula
+from panelml.engine.collect import Collected
 from panelml.engine.fold import fold
 from panelml.engine.iterate import hold
 from panelml.engine.sampling import make_sample
@@ -52,3 +54,19 @@ def test_slopes_of_levels_do_not_evaluate_functions_again(panel: pm.Panel) -> No
         again = slopes.fit(panel)
         assert evaluations(slopes, panel) > evaluations(plain, panel) + 1
     assert_same(slopes.fit(panel), again, rel=0)
+
+
+def test_held_blocks_take_steps_and_leave_rows_out(panel: pm.Panel) -> None:
+    sample, _ = make_sample(panel, parse_formula(FORMULA), None)
+    keep = np.arange(sample.nobs) % 7 > 1
+    keep[:40] = False
+
+    def doubled(block: Block) -> Block:
+        return block.with_z(2 * block.z)
+
+    with chunks_of(50):
+        held = hold(sample).only(keep).then(doubled)
+        fewer = sample.only(keep).then(sample.names, doubled)
+        ours, theirs = (fold(rows, Collected.of) for rows in (held, fewer))
+    for name in ("z", "unit", "time"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))

@@ -10,6 +10,7 @@ import pytest
 
 from panelml import datasets
 from tests.did.stress import POLICIES
+from tests.glm.count_data import COUNTS
 from tests.golden import FOLDER, assert_close, load
 from tests.mixed.mixed_data import MIXED
 from tests.panels import PANELS
@@ -38,7 +39,7 @@ def test_cases_are_whole(topic: str) -> None:
     cases = load(topic)
     assert len({case.id for case in cases}) == len(cases) > 0
     for case in cases:
-        assert case.data in {*PANELS, *MIXED, *POLICIES, *datasets.names()}
+        assert case.data in {*PANELS, *COUNTS, *MIXED, *POLICIES, *datasets.names()}
         assert (FOLDER.parents[1] / case.script).exists()
         assert 0 < case.tolerance <= 1e-6
         found = list(numbers(case.value))

@@ -38,6 +38,7 @@ from panelml.did.core.imputation import Assignment, EffectSquares, Imputer, Trea
 from panelml.did.estimators.design_checks import Ranges
 from panelml.engine.collect import Collected
 from panelml.engine.sampling import Completeness, make_sample
+from panelml.glm.core.poisson import PoissonSums
 from panelml.inference.influence import SerialProducts
 from panelml.mixed.core.crossed_moments import CrossedProducts
 from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
@@ -95,6 +96,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     LevelSums: partial(LevelSums.of, transform=Absorb(PLAN, np.linspace(-1, 2, 27).reshape(9, 3))),
     PanelMoments: PanelMoments.of,
     PeriodSums: PeriodSums.of,
+    PoissonSums: lambda b: PoissonSums.of(np.abs(b.outcome), b.row_weights, *np.tanh(b.regressors)),
     Ranges: partial(Ranges.of, start=np.arange(25) % 5),
     Presence: lambda b: Presence(np.bincount(b.keys["firm"], minlength=3) > 0),
     RowPatterns: RowFacts("", None, None, None).of,

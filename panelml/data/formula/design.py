@@ -146,22 +146,30 @@ class Design:
     regressors : Terms
     random : tuple of Terms
         The regressors of each random term.
+    offset : Terms, or None
+        The variable whose coefficient is one.
     """
 
     formula: Formula
     outcome: Terms | None
     regressors: Terms
     random: tuple[Terms, ...] = ()
+    offset: Terms | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the regressors, without the constant: fixed ones, then those of each term."""
-        return tuple(name for terms in (self.regressors, *self.random) for name in terms.names)
+        """Names of the regressors, without the constant: fixed, of each term, and the offset."""
+        return tuple(name for terms in self.right for name in terms.names)
+
+    @property
+    def right(self) -> tuple[Terms, ...]:
+        """The regressors, those of each random term, and the offset if there is one."""
+        return (self.regressors, *self.random, *([self.offset] if self.offset else []))
 
     @property
     def sides(self) -> tuple[Terms, ...]:
-        """The outcome if there is one, the regressors, and those of each random term."""
-        return (*([self.outcome] if self.outcome else []), self.regressors, *self.random)
+        """The outcome if there is one, and what is on the right of it."""
+        return (*([self.outcome] if self.outcome else []), *self.right)
 
     @property
     def has_state(self) -> bool:
@@ -187,7 +195,7 @@ class Design:
         else:
             self.outcome.evaluate(chunk, z[:1])
         first = 1
-        for terms in (self.regressors, *self.random):
+        for terms in self.right:
             terms.evaluate(chunk, z[first : first + len(terms.names)])
             first += len(terms.names)
         return z
@@ -231,7 +239,12 @@ def fit_design(formula: Formula, source: Source, keep: BoolArray | None = None) 
         fit_terms(term.regressors, source, keep, constant=has_constant(read_terms(term.regressors)))
         for term in formula.random
     )
-    return Design(formula, outcome, regressors, random)
+    offset = fit_terms(formula.offset, source, keep) if formula.offset else None
+    if offset and len(offset.names) != 1:
+        raise FormulaError(
+            f"The offset {formula.offset!r} must be one variable; it gives {len(offset.names)}."
+        )
+    return Design(formula, outcome, regressors, random, offset)
 
 
 def fit_terms(

@@ -62,6 +62,8 @@ class Formula:
         Whether there is a constant.
     random : tuple of RandomTerm
         Random terms, as ``(1 + t | id)``.
+    offset : str
+        What enters the index with the coefficient one; empty without.
     """
 
     text: str
@@ -70,6 +72,7 @@ class Formula:
     effects: tuple[Effect, ...] | None
     intercept: bool
     random: tuple[RandomTerm, ...] = ()
+    offset: str = ""
 
     def terms(self) -> list[Term]:
         """Return the regressors' terms, without the constant."""

@@ -1,0 +1,1 @@
+"""Counts and other outcomes that are not continuous."""

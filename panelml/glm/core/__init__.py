@@ -1,0 +1,1 @@
+"""Arrays in, frozen values out: likelihoods, rates and separation."""

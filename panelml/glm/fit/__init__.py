@@ -1,0 +1,1 @@
+"""Passes over the data: iteratively reweighted least squares, and what is separated."""

@@ -1,0 +1,196 @@
+"""The rows, regressors and effects of a Poisson regression, as its iterations take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from panelml._typing import FloatArray, IntArray
+from panelml.core.absorb_plan import AbsorbPlan
+from panelml.core.block import Block
+from panelml.core.moments import PanelMoments
+from panelml.data.formula.formula import Effect
+from panelml.data.sample import Sample
+from panelml.engine.absorbing import make_plan
+from panelml.engine.fold import fold
+from panelml.engine.iterate import HeldBlocks, hold
+from panelml.engine.least_squares import LeastSquares, least_squares
+from panelml.engine.sampling import normalised
+from panelml.errors import IdentificationError
+from panelml.glm.core.index import Columns, Rates, StartingRates
+from panelml.glm.fit.irls import maximise
+from panelml.glm.fit.regression import WeightedRegression, WorkingRegression
+from panelml.glm.fit.separated import drop_zero_levels, separated_by
+
+__all__ = ["Maximum", "PoissonProblem", "unseparated"]
+
+
+@dataclass(frozen=True)
+class PoissonProblem:
+    """What is maximised.
+
+    Attributes
+    ----------
+    sample : Sample
+    held : HeldBlocks
+        Its blocks, which the iterations pass over.
+    moments : PanelMoments
+        Of outcome and regressors.
+    columns : Columns
+        The regressors that are estimated.
+    plan : AbsorbPlan, or None
+        The effects; None for a pooled model.
+    words : str
+        The effects in words.
+    """
+
+    sample: Sample
+    held: HeldBlocks
+    moments: PanelMoments
+    columns: Columns
+    plan: AbsorbPlan | None
+    words: str
+
+    @classmethod
+    def of(cls, sample: Sample, effects: tuple[Effect, ...]) -> PoissonProblem:
+        """Evaluate the formula of a sample once, and centre its regressors."""
+        sample = normalised(sample)
+        held = hold(sample)
+        moments = fold(held, PanelMoments.of)
+        offset = sample.design.offset is not None
+        k = len(sample.names) - offset
+        centred = bool(effects) or sample.design.formula.intercept
+        centre = moments.overall.mean[1 : 1 + k] if centred else np.zeros(k)
+        plan = make_plan(sample, effects) if effects else None
+        columns = Columns(np.arange(k), centre, offset)
+        return cls(sample, held, moments, columns, plan, " + ".join(map(str, effects)))
+
+    @property
+    def constant(self) -> bool:
+        """Whether a constant is estimated."""
+        return self.plan is None and self.sample.design.formula.intercept
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the regressors that are estimated."""
+        return tuple(self.sample.names[j] for j in self.columns.columns)
+
+    @cached_property
+    def regression(self) -> WeightedRegression:
+        """How working rows are regressed."""
+        return WeightedRegression(self.held.then(self.columns), self.plan, self.constant)
+
+    def solved(self, step: Callable[[Block], Block], regression: WorkingRegression) -> LeastSquares:
+        """Solve the regression of a step's working rows in the user's parameters."""
+        working = self.sample.then(self.names, self.columns).then(self.names, step)
+        return least_squares(
+            working,
+            regression.transform,
+            regression.gram,
+            centre=np.append(0.0, self.columns.centre) if self.constant else None,
+            resolution=regression.resolution,
+            absorbed=self.words,
+        )
+
+    def only(self, kept: IntArray) -> PoissonProblem:
+        """Return the problem with some of its regressors."""
+        return replace(self, columns=self.columns.only(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Maximum:
+    """The maximum of a Poisson likelihood.
+
+    Attributes
+    ----------
+    problem : PoissonProblem
+        With the regressors that are identified.
+    rates : Rates
+    solved : LeastSquares
+        The last working regression, with the parameters of the model.
+    rank : int
+        Coefficients that were absorbed.
+    notes : tuple of str
+        Regressors that were dropped.
+    """
+
+    problem: PoissonProblem
+    rates: Rates
+    solved: LeastSquares
+    rank: int
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, problem: PoissonProblem) -> Maximum:
+        """Drop collinear regressors, and maximise over the coefficients of the others.
+
+        Raises
+        ------
+        IdentificationError
+            If a regressor is collinear at the maximum alone.
+        """
+        step = StartingRates(float(problem.moments.overall.mean[0]))
+        start = problem.regression.solve(step)
+        first = problem.solved(step, start)
+        slopes = first.solution.kept - problem.constant
+        if slopes.size < len(problem.names) + problem.constant:
+            problem = problem.only(slopes[slopes >= 0])
+            start = problem.regression.solve(step)
+        rates, regression = maximise(problem.regression, start)
+        solved = problem.solved(rates, regression)
+        if solved.solution.kept.size < slopes.size:
+            raise IdentificationError(
+                " ".join(["Regressors are collinear where the means are fitted.", *solved.notes])
+            )
+        solved = replace(solved, params=solved.basis @ _coefficients(rates, problem.constant))
+        return cls(problem, rates, solved, regression.rank, first.notes)
+
+    @property
+    def slopes(self) -> FloatArray:
+        """Coefficients of all variables of the sample, one for an offset."""
+        problem = self.problem
+        coef = np.zeros(len(problem.sample.names))
+        coef[problem.columns.columns] = self.rates.index.slopes
+        if problem.columns.offset:
+            coef[-1] = 1.0
+        return coef
+
+    @property
+    def step(self) -> Callable[[Block], Block]:
+        """From blocks of the sample to working rows."""
+        return WorkingStep(self.problem.columns, self.rates)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingStep:
+    """From blocks of the sample to working rows."""
+
+    columns: Columns
+    rates: Rates
+
+    def __call__(self, block: Block) -> Block:
+        """Return the working rows of a block."""
+        return self.rates(self.columns(block))
+
+
+def unseparated(
+    sample: Sample, effects: tuple[Effect, ...]
+) -> tuple[PoissonProblem, tuple[str, ...]]:
+    """Leave out rows whose means the likelihood would take to zero, until there are none."""
+    notes: tuple[str, ...] = ()
+    while True:
+        sample, zero_levels = drop_zero_levels(sample, effects)
+        problem = PoissonProblem.of(sample, effects)
+        separated = separated_by(sample, problem.regression)
+        notes = (*notes, *zero_levels)
+        if not separated.rows.any():
+            return problem, notes
+        sample, notes = sample.only(~separated.rows), (*notes, separated.note)
+
+
+def _coefficients(rates: Rates, constant: bool) -> FloatArray:
+    slopes = rates.index.slopes
+    return np.append(rates.index.constant, slopes) if constant else slopes

@@ -1,0 +1,262 @@
+"""Poisson regression of counts and of other outcomes that are not negative."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, replace
+
+import numpy as np
+
+from panelml.arguments import checked
+from panelml.core.block import Block
+from panelml.core.equations import WorkingEquation
+from panelml.core.links import LOG
+from panelml.core.pair import Pair
+from panelml.core.row_values import RowValues
+from panelml.data.formula.formula import Effect, Formula, parse_formula
+from panelml.data.formula.quoting import quote
+from panelml.data.panel.weights import Weights, parse_weights
+from panelml.data.sample import Sample
+from panelml.data.source.given import DataLike
+from panelml.data.source.rows import whole_column
+from panelml.data.source.source import Source
+from panelml.engine.fold import capped, fold
+from panelml.engine.sampling import make_sample, require_source
+from panelml.errors import SpecificationError, UnknownNameError, listing, suggest
+from panelml.glm.core.index import offset_of
+from panelml.glm.core.poisson import PoissonSums, unit_constants
+from panelml.glm.fit.problem import Maximum, unseparated
+from panelml.glm.results.effects import RateEffects
+from panelml.inference.correction import Counts
+from panelml.inference.covariance import CovLike
+from panelml.inference.influence import Influence
+from panelml.results.assemble import assemble
+from panelml.results.base import Results
+from panelml.results.facts import Facts
+from panelml.results.fit import Fit, regression_estimate, sample_statistics
+from panelml.results.levels import AbsorbedEffects
+from panelml.results.measures import Measure, Measures
+from panelml.results.prediction import Predictor
+
+__all__ = ["Poisson"]
+
+_NONE = float("nan")
+_DEFINED = (
+    Measure(
+        "loglik",
+        "Log-likelihood",
+        _NONE,
+        "Maximum of the Poisson log-likelihood with all constants, effects included.",
+        "fit",
+        False,
+    ),
+    Measure(
+        "pseudo_rsquared",
+        "Pseudo R-squared",
+        _NONE,
+        "1 - loglik / loglik of a constant beside the offset (McFadden).",
+        "fit",
+    ),
+    Measure(
+        "deviance", "Deviance", _NONE, "Twice what the log-likelihood lacks at y itself.", "fit"
+    ),
+    Measure(
+        "loglik_conditional",
+        "Log-likelihood given the units' totals",
+        _NONE,
+        "Of the multinomial distribution of each unit's total over its rows.",
+        "below",
+        False,
+    ),
+)
+
+
+@checked
+@dataclass(frozen=True, slots=True)
+class Poisson:
+    """Poisson regression: pseudo maximum likelihood (PPML) of a mean ``exp(xb + effects)``.
+
+    The outcome need not be a count, nor have the Poisson distribution: estimates are consistent
+    where the mean is right, and clustered standard errors hold for any variance.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ x"`` is pooled; ``"y ~ x | unit + year"`` absorbs what it says, with any number of
+        effects.
+    cov : str or covariance
+        By default clustered by unit.
+    weights : str or Weights, optional
+    offset : str, optional
+        A column, or a term as ``"log(pop)"``, that enters the index with the coefficient one.
+    exposure : str, optional
+        A column whose logarithm does.
+
+    Examples
+    --------
+    >>> import panelml as pm
+    >>> patents = pm.datasets.load("patents_rd")
+    >>> firms = pm.Panel(patents, unit="fi", time="year")
+    >>> fit = pm.Poisson("patent ~ rdexp + spil | fi + year").fit(firms)
+    >>> print(fit.params.round(3).to_dict())
+    {'rdexp': 0.492, 'spil': 0.275}
+    """
+
+    formula: str
+    _: KW_ONLY
+    cov: CovLike = "cluster"
+    weights: str | Weights | None = None
+    offset: str | None = None
+    exposure: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.offset is not None and self.exposure is not None:
+            raise SpecificationError(
+                "Give an offset or an exposure, whose logarithm is an offset, and not both."
+            )
+
+    @capped
+    def fit(self, data: DataLike) -> Results:
+        """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
+        source = require_source(data)
+        formula = _read(self, source)
+        effects = formula.effects or ()
+        others = tuple(e.columns for e in effects if e.columns != (source.unit,))
+        sample, notes = make_sample(source, formula, parse_weights(self.weights), others)
+        _refuse_negative(sample)
+        problem, dropped = unseparated(sample, effects)
+        maximum = Maximum.of(problem)
+        notes = (*notes, *dropped, *_single_rows(problem.sample, effects), *maximum.notes)
+        return assemble(_finish(self, maximum, effects, notes), self.cov)
+
+
+def _read(spec: Poisson, source: Source) -> Formula:
+    """Read the formula with its offset, and refuse what cannot be absorbed."""
+    formula = parse_formula(spec.formula)
+    effects = formula.effects or ()
+    for name in (name for effect in effects for name in effect.columns):
+        if name not in source.columns:
+            raise UnknownNameError(f"No column {name!r} to absorb.{suggest(name, source.columns)}")
+    sloped = [str(effect) for effect in effects if effect.slopes]
+    if sloped:
+        raise SpecificationError(
+            f"Poisson absorbs intercepts, and {listing(sloped)} has slopes. Write them as "
+            "regressors, as in C(state):trend."
+        )
+    offset = spec.offset or ""
+    if spec.exposure is not None:
+        _refuse_unexposed(source, spec.exposure)
+        offset = f"log({quote(spec.exposure)})"
+    return replace(formula, offset=offset, intercept=formula.intercept or bool(effects))
+
+
+def _refuse_unexposed(source: Source, name: str) -> None:
+    if name not in source.columns:
+        raise UnknownNameError(
+            f"No column {name!r} for the exposure.{suggest(name, source.columns)}"
+        )
+    source.require_numbers(name, "The exposure")
+    rows = np.flatnonzero(whole_column(source, name).astype(np.float64) <= 0)
+    if rows.size:
+        places = sorted(source.index.position(int(row)) for row in rows)
+        raise SpecificationError(
+            f"The exposure {name!r} is zero or negative in {rows.size:,} rows (row "
+            f"{listing(places)}): it has no logarithm. Drop these rows."
+        )
+
+
+def _refuse_negative(sample: Sample) -> None:
+    rows = np.flatnonzero(fold(sample, lambda b: RowValues(b.z[:1])).values[0] < 0)
+    if not rows.size:
+        return
+    kept = rows if sample.keep is None else np.flatnonzero(sample.keep)[rows]
+    places = sorted(sample.source.index.position(int(row)) for row in kept)
+    name = sample.design.outcome.names[0] if sample.design.outcome else ""
+    raise SpecificationError(
+        f"The outcome {name!r} is negative in {rows.size:,} rows (row {listing(places)}): its mean "
+        "is exp(...), which is positive. Poisson is for outcomes that are zero or more."
+    )
+
+
+def _single_rows(sample: Sample, effects: tuple[Effect, ...]) -> tuple[str, ...]:
+    count = sum(int((sample.level_rows(effect.columns) == 1).sum()) for effect in effects)
+    if not count:
+        return ()
+    return (
+        f"{count:,} levels of absorbed effects have a single row: these rows are kept and "
+        "counted, but tell nothing about the coefficients.",
+    )
+
+
+def _finish(
+    spec: Poisson, maximum: Maximum, effects: tuple[Effect, ...], notes: tuple[str, ...]
+) -> Fit:
+    """Describe the maximum to covariances, tests and tables."""
+    problem, solved = maximum.problem, maximum.solved
+    sample, weight = problem.sample, round(problem.moments.weight)
+    slopes = len(solved.names) - solved.constant
+    counts = Counts(
+        weight,
+        slopes,
+        solved.constant,
+        effects,
+        maximum.rank,
+        effects_rank=maximum.rank if effects else None,
+        normal=True,
+    )
+    estimate = regression_estimate(solved, counts, sigma2=1.0)
+    equation = WorkingEquation(maximum.step, estimate.rows.regression)
+    constant = float(solved.params[0]) if solved.constant else _mean_effect(maximum)
+    levels = None if problem.plan is None else AbsorbedEffects(effects, problem.plan)
+    return Fit(
+        spec=spec,
+        facts=Facts("other", "Poisson", absorbed=effects, link=LOG),
+        estimate=replace(estimate, influence=Influence(sample, equation)),
+        params=solved.params,
+        statistics=replace(sample_statistics(sample, _measures(maximum, effects)), nobs=weight),
+        predictor=Predictor.of(sample, maximum.slopes, constant),
+        notes=notes,
+        effects=levels and RateEffects(problem.columns, maximum.rates, constant, levels),
+    )
+
+
+def _mean_effect(maximum: Maximum) -> float:
+    """Average the effects over rows, from which they are deviations; zero without effects."""
+    problem, rates = maximum.problem, maximum.rates
+    if problem.plan is None:
+        return 0.0
+
+    def total(block: Block) -> RowValues:
+        effects = rates.effects(problem.columns(block))
+        return RowValues(np.array([[effects @ block.row_weights]]))
+
+    sum_of_effects = float(fold(problem.held, total).values.sum())
+    shift = float(rates.index.slopes @ problem.columns.centre)
+    return sum_of_effects / problem.moments.weight - shift
+
+
+def _measures(maximum: Maximum, effects: tuple[Effect, ...]) -> Measures:
+    """Sum the likelihoods of the model, of a constant, and given the totals of units."""
+    problem, rates = maximum.problem, maximum.rates
+
+    def sums(block: Block) -> Pair[PoissonSums, RowValues]:
+        rows = problem.columns(block)
+        y, w = rows.outcome, rows.row_weights
+        constants = unit_constants(y, w, rows.starts)
+        return Pair(
+            PoissonSums.of(y, w, rates.log_mean(rows), offset_of(rows)),
+            RowValues(np.array([[constants.sum()]])),
+        )
+
+    found = fold(problem.held, sums)
+    likelihood, loglik = found.first, found.first.loglik
+    by_unit = effects[:1] == (Effect((problem.sample.source.unit,)),) and len(effects) == 1
+    conditional = loglik - float(found.second.values.sum()) if by_unit else None
+    if problem.sample.weights is not None:
+        conditional = None
+    values = {
+        "loglik": loglik,
+        "pseudo_rsquared": 1 - loglik / likelihood.null_loglik,
+        "deviance": likelihood.deviance,
+        "loglik_conditional": conditional,
+    }
+    return Measures.of(values, _DEFINED)

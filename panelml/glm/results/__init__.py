@@ -1,0 +1,1 @@
+"""What results of the room need beyond those of all fits."""
