@@ -116,7 +116,8 @@ class Completeness:
 
 def require_source(data: DataLike) -> Source:
     """Return the rows to fit, making a panel from a frame with a (unit, time) MultiIndex."""
-    return data if isinstance(data, Source) else Panel(data)
+    # The panel comes first: a protocol looks every one of its names up.
+    return data if isinstance(data, Panel | Source) else Panel(data)
 
 
 def require_panel(data: DataLike) -> Panel:

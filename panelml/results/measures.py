@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from panelml.errors import MissingMeasureError, UnknownNameError, listing, suggest
@@ -41,6 +41,10 @@ class Measure:
     place: Place = "below"
     compared: bool = True
 
+    def valued(self, value: float) -> Measure:
+        """Return the measure with another value."""
+        return Measure(self.key, self.label, value, self.definition, self.place, self.compared)
+
 
 @dataclass(frozen=True, slots=True)
 class Measures(Mapping[str, Measure]):
@@ -68,7 +72,7 @@ class Measures(Mapping[str, Measure]):
         own = {known.key: known for known in defined}
         return cls(
             tuple(
-                replace(own[key], value=value) if key in own else measure(key, value)
+                own[key].valued(value) if key in own else measure(key, value)
                 for key, value in values.items()
                 if value is not None
             )
@@ -96,7 +100,7 @@ class Measures(Mapping[str, Measure]):
 
     def updated(self, values: Mapping[str, float]) -> Measures:
         """Return the measures with other values, further ones last."""
-        kept = [replace(known, value=values.get(known.key, known.value)) for known in self.declared]
+        kept = [known.valued(values.get(known.key, known.value)) for known in self.declared]
         new = [measure(key, value) for key, value in values.items() if key not in self]
         return Measures((*kept, *new))
 
@@ -133,7 +137,7 @@ def component(key: str, words: str, compared: bool = True) -> Measure:
 def measure(key: str, value: float) -> Measure:
     """Return a measure: one of all models with its definition, another as it is called."""
     known = _SHARED.get(key)
-    return Measure(key, key, value, key) if known is None else replace(known, value=value)
+    return Measure(key, key, value, key) if known is None else known.valued(value)
 
 
 _SHARED = {
