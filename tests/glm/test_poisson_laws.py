@@ -148,3 +148,17 @@ def test_fractions_are_fitted_as_counts_are() -> None:
     one, tenth = fit(frame, "y ~ x1 | unit"), fit(frame.assign(y=frame["y"] / 10), "y ~ x1 | unit")
     assert np.allclose(one.params, tenth.params, rtol=1e-9)
     assert np.allclose(one.std_errors, tenth.std_errors, rtol=1e-9)
+
+
+def test_large_crossed_effects_solve_their_equations() -> None:
+    """So many levels that their system is solved by conjugate gradients."""
+    rng = np.random.default_rng(4)
+    unit, time = np.divmod(np.arange(12_000), 4)
+    firm = rng.integers(0, 2600, unit.size)
+    x1 = rng.normal(size=unit.size)
+    y = rng.poisson(np.exp(1 + 0.3 * x1 + rng.normal(0, 0.3, 2600)[firm]))
+    frame = pd.DataFrame({"unit": unit, "time": time, "firm": firm, "x1": x1, "y": y})
+    result = fit(frame, "y ~ x1 | unit + firm")
+    assert abs(result.params["x1"] - 0.3) < 0.05
+    for name in ("unit", "firm"):
+        assert result.residuals().groupby(frame[name]).sum().abs().max() < 1e-6

@@ -101,9 +101,11 @@ class Index:
 class Rates:
     """Poisson means, with the effects of units at their best given everything else.
 
-    Called with a block, it gives the working rows: working residual for outcome, mean times weight
-    for weights (McCullagh and Nelder 1989, *Generalized Linear Models*, section 2.5). Unit effects
-    solve their own likelihood equation, in closed form (Hausman, Hall and Griliches 1984).
+    Called with a block, it gives the working rows. Their outcome is the working residual and the
+    slopes times the regressors, without the effects, which a regression then moves; their weights
+    are the means times the weights (McCullagh and Nelder 1989, *Generalized Linear Models*,
+    section 2.5). Unit effects solve their own likelihood equation, in closed form (Hausman, Hall
+    and Griliches 1984).
 
     Attributes
     ----------
@@ -134,9 +136,9 @@ class Rates:
     def __call__(self, block: Block) -> Block:
         """Return the working rows of a block."""
         value = self.log_mean(block)
-        residual = block.outcome * np.exp(-value) - 1
+        response = self.index.slopes @ block.regressors + block.outcome * np.exp(-value) - 1
         weights = np.exp(value) * block.row_weights
-        return replace(block, z=arranged(residual, block.regressors), weights=weights)
+        return replace(block, z=arranged(response, block.regressors), weights=weights)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,11 @@ from panelml.glm.core.index import Index
 __all__ = ["TOLERANCE", "Indicated", "Rectified", "is_separating", "separated_rows"]
 
 # Weight of the rows with a positive outcome, whose combination is to be zero.
-HEAVY = 1e5
+HEAVY = 1e7
 # Values of a combination that count as zero.
-TOLERANCE = 1e-3
+TOLERANCE = 1e-5
+# Negative values that are rounding, as a share of the least that counts as positive.
+ROUNDED = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,13 @@ class Rectified:
 
 
 def is_separating(values: FloatArray, zero: BoolArray) -> bool:
-    """Whether a combination is negative in no row with outcome zero, shape (n,)."""
-    return bool((values[zero] >= -TOLERANCE).all())
+    """Whether a combination is negative in no row with outcome zero, shape (n,).
+
+    Negative values are rounding beside the least that counts as positive.
+    """
+    positive = values[separated_rows(values, zero)]
+    least = float(positive.min(initial=np.inf))
+    return bool(positive.size == 0 or (values[zero] >= -ROUNDED * least).all())
 
 
 def separated_rows(values: FloatArray, zero: BoolArray) -> BoolArray:

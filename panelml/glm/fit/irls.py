@@ -34,10 +34,13 @@ class PoissonPoint:
     ----------
     rates : Rates
     deviance : float
+    pearson : float
+        Weighted sum of squared working residuals.
     """
 
     rates: Rates
     deviance: float
+    pearson: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,11 @@ class PoissonObjective:
         return point.deviance / 2
 
     def step(self, point: PoissonPoint) -> RegressionStep:
-        """Regress the working residuals."""
+        """Regress the working rows, whose outcome has the slopes in it and not the effects."""
         solved = self.regression.solve(point.rates)
-        decrement = (solved.squares - solved.solution.rss) / 2
-        return RegressionStep(solved.coefficients, decrement, regression=solved)
+        move, slopes = solved.coefficients, point.rates.index.slopes
+        move[: slopes.size] -= slopes
+        return RegressionStep(move, (point.pearson - solved.solution.rss) / 2, regression=solved)
 
     def moved(self, point: PoissonPoint, move: FloatArray) -> PoissonPoint:
         """Move the index, and sum the deviance."""
@@ -88,15 +92,17 @@ class PoissonObjective:
         """
         rates = Rates(index)
 
-        def deviance(block: Block) -> RowValues:
+        def gaps(block: Block) -> RowValues:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                rows = deviance_residuals(block.outcome, rates.log_mean(block))
-            return RowValues(np.array([[rows @ block.row_weights]]))
+                index, w = rates.log_mean(block), block.row_weights
+                deviance = w @ deviance_residuals(block.outcome, index)
+                pearson = w * np.exp(index) @ (block.outcome * np.exp(-index) - 1) ** 2
+            return RowValues(np.array([[deviance], [pearson]]))
 
-        total = float(fold(self.regression.rows, deviance).values.sum())
-        if not np.isfinite(total):
+        deviance, pearson = fold(self.regression.rows, gaps).values.sum(axis=1)
+        if not np.isfinite(deviance + pearson):
             raise np.linalg.LinAlgError("The means overflow.")
-        return PoissonPoint(rates, total)
+        return PoissonPoint(rates, float(deviance), float(pearson))
 
 
 def maximise(

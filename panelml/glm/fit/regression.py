@@ -38,8 +38,6 @@ class WorkingRegression:
         Coefficients of effects.
     levels : FloatArray, shape (L, 1 + k)
         Coefficients of levels in outcome and regressors.
-    squares : float
-        Sum of squares of the outcome before.
     solution : Solution
     """
 
@@ -48,7 +46,6 @@ class WorkingRegression:
     resolution: Resolution | None
     rank: int
     levels: FloatArray
-    squares: float
     solution: Solution
 
     @property
@@ -103,7 +100,6 @@ class WeightedRegression:
             absorbed.resolution,
             absorbed.rank,
             absorbed.coef,
-            float(absorbed.moments.squares[0]),
             solve_normal(absorbed.gram, absorbed.resolution.floor[1:]),
         )
 
@@ -126,6 +122,5 @@ def _levels(rows: HeldBlocks, constant: bool) -> WorkingRegression:
         resolution,
         0,
         np.zeros((0, p)),
-        float(gram[0, 0]),
         solve_normal(gram, floor),
     )

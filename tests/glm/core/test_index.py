@@ -55,7 +55,8 @@ def test_working_rows_give_the_scores() -> None:
     rows = COLUMNS(block())
     working = RATES(rows)
     mean = np.exp(RATES.log_mean(rows))
-    assert np.allclose(working.outcome * working.row_weights, rows.row_weights * (Y - mean))
+    residual = working.outcome - RATES.index.slopes @ rows.regressors
+    assert np.allclose(residual * working.row_weights, rows.row_weights * (Y - mean))
 
 
 def test_the_first_means_are_half_way_to_the_average() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import linprog
 
 import panelml as pm
 from panelml.glm.core.separation import is_separating, separated_rows
@@ -120,4 +121,38 @@ def test_rows_are_separated_where_a_combination_is_positive() -> None:
     zero = np.array([True, True, False])
     assert separated_rows(np.array([1.0, 1e-9, 1.0]), zero).tolist() == [True, False, False]
     assert is_separating(np.array([1.0, -1e-9, -5.0]), zero)
+    assert not is_separating(np.array([1e-3, -1e-4, 0.0]), zero)
+    assert is_separating(np.array([1e-7, -1e-6, 0.0]), zero)
     assert not is_separating(np.array([1.0, -0.5, 0.0]), zero)
+
+
+def separable(design: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """Rows that some combination separates, by linear programming: the most that can be."""
+    rows, columns = int(zero.sum()), design.shape[1]
+    solved = linprog(
+        np.append(np.zeros(columns), -np.ones(rows)),
+        A_ub=np.hstack([-design[zero], np.eye(rows)]),
+        b_ub=np.zeros(rows),
+        A_eq=np.hstack([design[~zero], np.zeros((int((~zero).sum()), rows))]),
+        b_eq=np.zeros(int((~zero).sum())),
+        bounds=[(None, None)] * columns + [(0, 1)] * rows,
+    )
+    found = np.zeros(zero.size, dtype=bool)
+    found[np.flatnonzero(zero)] = solved.x[columns:] > 1e-6
+    return found
+
+
+@pytest.mark.parametrize("seed", [14, 27, 58, 78, 322, 449, 650, *range(30)])
+@pytest.mark.parametrize("effects", ["", "g", "g + t"])
+def test_rows_are_those_of_linear_programming(seed: int, effects: str) -> None:
+    rng = np.random.default_rng(seed)
+    g, t = np.divmod(np.arange(35), 5)
+    x = rng.integers(-1, 2, (35, 2)) * (rng.random((35, 2)) < 0.3)
+    y = rng.poisson(0.7, 35)
+    frame = pd.DataFrame({"y": y, "a": x[:, 0], "b": x[:, 1], "g": g, "t": t})
+    frame["x"] = rng.normal(size=35)
+    dummies = [pd.get_dummies(frame[name]) for name in effects.split(" + ") if name]
+    design = np.column_stack([np.ones(35), frame[["a", "b", "x"]], *dummies]).astype(float)
+    result = fit(frame, f"y ~ a + b + x | {effects}" if effects else "y ~ a + b + x")
+    dropped = result.fitted().isna().to_numpy()
+    assert dropped.tolist() == separable(design, y == 0).tolist()
