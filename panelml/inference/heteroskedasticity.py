@@ -189,11 +189,12 @@ def _inconsistent(fit: Estimate, name: str) -> tuple[str, ...]:
     )
     if not isinstance(fit.influence, Influence) or most < 3:
         return ()
+    linear = fit.influence.equation.regression is not None
     also = ", or 'stock-watson' where errors are not correlated over time"
     return (
         f"After unit effects with more than two rows per unit (here up to {most:,}), {name} is "
         "inconsistent however many units there are (Stock and Watson 2008). Use 'cluster'"
-        f"{also * (_of_units_alone(fit) and sample.weights is None)}.",
+        f"{also * (linear and _of_units_alone(fit) and sample.weights is None)}.",
     )
 
 

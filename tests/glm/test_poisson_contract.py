@@ -75,6 +75,7 @@ def test_covariances(formula: str) -> None:
     for cov in ("iid", "HC1", "cluster:state", "cluster:unit+time", "driscoll-kraay"):
         assert (result.with_cov(cov).std_errors > 0).all()
     assert result.with_cov("iid").df_t == np.inf
+    assert "stock-watson" not in " ".join(result.with_cov("HC1").notes)
     for cov in ("HC3", pm.cov.Clustered(small_sample="CR2"), "stock-watson"):
         with pytest.raises(PanelmlError):
             result.with_cov(cov)

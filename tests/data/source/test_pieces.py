@@ -56,6 +56,8 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pm.Panel
 
 FITS: dict[str, Any] = {
     "pooled": pm.PooledOLS("y ~ x1 + x2 + kind"),
+    "Poisson": pm.Poisson("exp(y / 4) ~ x1 + x2 + kind", exposure="w"),
+    "Poisson with effects": pm.Poisson("exp(y / 4) ~ x1 + x2 + kind | id + year"),
     "between": pm.Between("y ~ x1 + x2 + kind"),
     "first differences": pm.FirstDifference("y ~ x1 + x2 + kind"),
     "one-way": pm.FixedEffects("y ~ x1 + x2 + kind"),
