@@ -74,8 +74,8 @@ def leverage_clusters(fit: Estimate, columns: Columns, power: Power) -> Covarian
         adjusted, total = fit.leverage.adjusted(influence, columns, power)
     elif fit.counts.normal:
         raise SpecificationError(
-            f"{power} is for least squares and mixed models, of which y ~ x + (1 | unit) is one "
-            "with random effects. Use 'cluster'."
+            f"{power} is for least squares and mixed models. Use 'cluster'; or, for random "
+            "effects, fit y ~ x + (1 | unit) as a MixedModel."
         )
     else:
         adjusted, total = _plain_clusters(fit, columns, power)
@@ -128,8 +128,9 @@ def leverage_rows(fit: Estimate, power: Power, notes: tuple[str, ...] = ()) -> C
     """
     name = "HC2" if power == "CR2" else "HC3"
     if fit.counts.normal:
+        instead = "'cluster'" if fit.leverage is None else "'CR2' or 'cluster'"
         raise SpecificationError(
-            f"{name} is for least squares, whose rows are independent. Use 'cluster'."
+            f"{name} is for least squares, whose rows are independent. Use {instead}."
         )
     influence = _rows(fit, name)
     regression = influence.regression
