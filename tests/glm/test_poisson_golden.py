@@ -10,7 +10,7 @@ import panelml as pm
 from tests.glm.count_data import COUNTS
 from tests.golden import Case, assert_close, load
 
-CASES = load("poisson")
+CASES = load("poisson") + load("poisson_fixest")
 COVARIANCES: dict[str, Any] = {
     "CR0": pm.cov.Clustered(small_sample="CR0"),
     "HC0": pm.cov.HC1(small_sample="none"),

@@ -21,6 +21,7 @@ ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT), str(HERE)]
 
 from tests import panels  # noqa: E402  (the path above makes it importable)
+from tests.glm import count_data  # noqa: E402
 from tests.mixed import mixed_data  # noqa: E402
 
 FIELDS = ("id", "tool", "version", "script", "data", "spec", "value", "tolerance")
@@ -67,6 +68,7 @@ def main(topics: list[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         panels.write_csv(Path(directory))
         mixed_data.write_csv(Path(directory))
+        count_data.write_csv(Path(directory))
         for topic in topics or sorted(scripts):
             make(topic, Path(directory))
 
