@@ -10,6 +10,7 @@ from contextlib import closing
 from functools import wraps
 from typing import ParamSpec, Protocol, TypeVar
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from panelml.core.block import Block
@@ -18,6 +19,10 @@ from panelml.core.pair import Addable, pairwise_sum
 __all__ = ["Foldable", "capped", "fold", "thread_count"]
 
 _blas = ThreadpoolController()
+
+# An array that is freed unused. From its size on glibc keeps what a chunk gives back, instead of
+# handing it to the system and faulting it in again for the next: mallopt(3), M_MMAP_THRESHOLD.
+np.empty(24_000_000, dtype=np.uint8)
 
 
 S = TypeVar("S", bound=Addable)
