@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -22,8 +23,17 @@ from panelml.data.sample import Sample
 from panelml.data.source.source import Source
 from panelml.engine.fold import Foldable, fold
 from panelml.engine.iterate import hold
+from panelml.errors import UnknownNameError, suggest
 
-__all__ = ["Absorbed", "absorb", "absorb_plan", "absorbed_rank", "make_plan"]
+__all__ = [
+    "Absorbed",
+    "absorb",
+    "absorb_plan",
+    "absorbed_rank",
+    "make_plan",
+    "require_effect_columns",
+    "single_row_notes",
+]
 
 C = TypeVar("C")
 
@@ -282,3 +292,27 @@ def absorbed_rank(sample: Sample, effects: tuple[Effect, ...]) -> int:
     system = fold(sample, lambda block: AbsorbSystem.of(block, plan))
     nothing = np.zeros((plan.levels, 0))
     return system.unit_rank + replace(system, cross=nothing).solve(plan).rank
+
+
+def require_effect_columns(effects: tuple[Effect, ...], columns: Sequence[str]) -> None:
+    """Refuse effects of what is no column, and slopes on it.
+
+    Raises
+    ------
+    UnknownNameError
+        Naming it.
+    """
+    for name in (name for effect in effects for name in (*effect.columns, *effect.slopes)):
+        if name not in columns:
+            raise UnknownNameError(f"No column {name!r} to absorb.{suggest(name, columns)}")
+
+
+def single_row_notes(sample: Sample, effects: tuple[Effect, ...]) -> tuple[str, ...]:
+    """Note levels of a single row (singletons) that are kept; empty without."""
+    count = sum(int((sample.level_rows(effect.columns) == 1).sum()) for effect in effects)
+    if not count:
+        return ()
+    return (
+        f"{count:,} levels of absorbed effects have a single row: these rows are kept and "
+        "counted, but tell nothing about the coefficients.",
+    )

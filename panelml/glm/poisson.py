@@ -19,12 +19,14 @@ from panelml.data.sample import Sample
 from panelml.data.source.given import DataLike
 from panelml.data.source.rows import whole_column
 from panelml.data.source.source import Source
+from panelml.engine.absorbing import require_effect_columns, single_row_notes
 from panelml.engine.fold import capped, fold
 from panelml.engine.sampling import make_sample, require_source
 from panelml.errors import SpecificationError, UnknownNameError, listing, suggest
 from panelml.glm.core.index import offset_of
 from panelml.glm.core.poisson import PoissonSums, unit_constants
 from panelml.glm.fit.problem import Maximum, unseparated
+from panelml.glm.fit.separated import outcome_values
 from panelml.glm.results.effects import RateEffects
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -125,7 +127,7 @@ class Poisson:
         _refuse_negative(sample)
         problem, dropped = unseparated(sample, effects)
         maximum = Maximum.of(problem)
-        notes = (*notes, *dropped, *_single_rows(problem.sample, effects), *maximum.notes)
+        notes = (*notes, *dropped, *single_row_notes(problem.sample, effects), *maximum.notes)
         return assemble(_finish(self, maximum, effects, notes), self.cov)
 
 
@@ -133,9 +135,7 @@ def _read(spec: Poisson, source: Source) -> Formula:
     """Read the formula with its offset, and refuse what cannot be absorbed."""
     formula = parse_formula(spec.formula)
     effects = formula.effects or ()
-    for name in (name for effect in effects for name in effect.columns):
-        if name not in source.columns:
-            raise UnknownNameError(f"No column {name!r} to absorb.{suggest(name, source.columns)}")
+    require_effect_columns(effects, source.columns)
     sloped = [str(effect) for effect in effects if effect.slopes]
     if sloped:
         raise SpecificationError(
@@ -165,7 +165,7 @@ def _refuse_unexposed(source: Source, name: str) -> None:
 
 
 def _refuse_negative(sample: Sample) -> None:
-    rows = np.flatnonzero(fold(sample, lambda b: RowValues(b.z[:1])).values[0] < 0)
+    rows = np.flatnonzero(outcome_values(sample) < 0)
     if not rows.size:
         return
     kept = rows if sample.keep is None else np.flatnonzero(sample.keep)[rows]
@@ -174,16 +174,6 @@ def _refuse_negative(sample: Sample) -> None:
     raise SpecificationError(
         f"The outcome {name!r} is negative in {rows.size:,} rows (row {listing(places)}): its mean "
         "is exp(...), which is positive. Poisson is for outcomes that are zero or more."
-    )
-
-
-def _single_rows(sample: Sample, effects: tuple[Effect, ...]) -> tuple[str, ...]:
-    count = sum(int((sample.level_rows(effect.columns) == 1).sum()) for effect in effects)
-    if not count:
-        return ()
-    return (
-        f"{count:,} levels of absorbed effects have a single row: these rows are kept and "
-        "counted, but tell nothing about the coefficients.",
     )
 
 

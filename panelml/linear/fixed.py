@@ -17,15 +17,18 @@ from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
 from panelml.data.source.given import DataLike
 from panelml.data.source.source import Source
-from panelml.engine.absorbing import Absorbed, absorb
+from panelml.engine.absorbing import (
+    Absorbed,
+    absorb,
+    require_effect_columns,
+    single_row_notes,
+)
 from panelml.engine.fold import capped, fold
 from panelml.engine.least_squares import LeastSquares, least_squares
 from panelml.engine.sampling import make_sample, normalised, require_source
 from panelml.errors import (
     IdentificationError,
     SpecificationError,
-    UnknownNameError,
-    suggest,
 )
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -109,9 +112,7 @@ def _spanned(formula: Formula, source: Source) -> Formula:
     effects = (Effect((source.unit,)),) if formula.effects is None else _merged(formula.effects)
     if not effects:
         raise SpecificationError("Nothing is absorbed after '|'. Use PooledOLS without effects.")
-    for name in (name for effect in effects for name in (*effect.columns, *effect.slopes)):
-        if name not in source.columns:
-            raise UnknownNameError(f"No column {name!r} to absorb.{suggest(name, source.columns)}")
+    require_effect_columns(effects, source.columns)
     return replace(formula, effects=effects, intercept=True)
 
 
@@ -247,14 +248,9 @@ def _singletons(
     sample: Sample, effects: tuple[Effect, ...], *, drop: bool
 ) -> tuple[Sample, tuple[str, ...]]:
     """Count rows alone in a level, and drop them, and those then alone, if asked."""
-    found = sum(int((sample.level_rows(effect.columns) == 1).sum()) for effect in effects)
-    if not found:
-        return sample, ()
-    if not drop:
-        return sample, (
-            f"{found:,} levels of absorbed effects have a single row: these rows are kept and "
-            "counted, but tell nothing about the coefficients.",
-        )
+    notes = single_row_notes(sample, effects)
+    if not notes or not drop:
+        return sample, notes
     codes = [sample.codes(effect.columns) for effect in effects]
     keep = np.ones(sample.nobs, dtype=bool)
     alone = _alone(codes, keep)
@@ -263,10 +259,8 @@ def _singletons(
         alone = _alone(codes, keep)
     if not keep.any():
         raise IdentificationError("Every row is alone in a level of an absorbed effect.")
-    full = np.zeros(sample.source.nobs, dtype=bool)
-    full[np.arange(full.size) if sample.keep is None else sample.keep] = keep
     dropped = int((~keep).sum())
-    return normalised(replace(sample, keep=full)), (
+    return normalised(sample.only(keep)), (
         f"Dropped {dropped:,} rows alone in a level of an absorbed effect.",
     )
 

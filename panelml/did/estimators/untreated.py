@@ -14,8 +14,8 @@ from panelml.data.formula.formula import Effect, Formula
 from panelml.data.sample import Sample
 from panelml.did.core.adoption import Adoption
 from panelml.did.estimators.slopes import estimate_slopes
-from panelml.engine.absorbing import Absorbed, absorb
-from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
+from panelml.engine.absorbing import Absorbed, absorb, require_effect_columns
+from panelml.errors import IdentificationError, SpecificationError
 
 __all__ = [
     "FirstStage",
@@ -85,9 +85,7 @@ def with_effects(formula: Formula, sample_unit: str, time: str, columns: list[st
             f"Imputation needs an intercept for each {sample_unit} and no slopes: write "
             f"'| {sample_unit} + {time}', and further effects after it."
         )
-    for name in (name for effect in effects for name in effect.columns):
-        if name not in columns:
-            raise UnknownNameError(f"No column {name!r} to absorb.{suggest(name, columns)}")
+    require_effect_columns(effects, columns)
     return replace(formula, effects=effects, intercept=True)
 
 

@@ -18,9 +18,14 @@ from panelml.errors import ConvergenceError, IdentificationError, listing
 from panelml.glm.core.separation import Indicated, Rectified, is_separating, separated_rows
 from panelml.glm.fit.regression import WeightedRegression
 
-__all__ = ["drop_zero_levels", "separated_by"]
+__all__ = ["drop_zero_levels", "outcome_values", "separated_by"]
 
 MOST_STEPS = 1000
+
+
+def outcome_values(sample: Sample) -> FloatArray:
+    """Outcome of all rows of a sample, shape (n,)."""
+    return np.asarray(fold(sample, lambda block: RowValues(block.outcome[None])).values[0])
 
 
 def drop_zero_levels(sample: Sample, effects: tuple[Effect, ...]) -> tuple[Sample, tuple[str, ...]]:
@@ -33,7 +38,7 @@ def drop_zero_levels(sample: Sample, effects: tuple[Effect, ...]) -> tuple[Sampl
     IdentificationError
         If no row is left.
     """
-    outcome = fold(sample, lambda block: RowValues(block.z[:1])).values[0]
+    outcome = outcome_values(sample)
     if not outcome.any():
         name = sample.design.outcome.names[0] if sample.design.outcome else ""
         raise IdentificationError(f"The outcome {name!r} is zero in every row.")
