@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, logit, ndtr, ndtri
 
 from panelml._typing import FloatArray
 
-__all__ = ["IDENTITY", "LOG", "Link"]
+__all__ = ["CLOGLOG", "IDENTITY", "LOG", "LOGIT", "PROBIT", "Link"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,25 @@ class Link:
     name : str
     inverse : callable
         From the index to the mean, element by element.
+    forward : callable
+        From the mean to the index.
     """
 
     name: str
     inverse: Callable[[FloatArray], FloatArray]
+    forward: Callable[[FloatArray], FloatArray]
 
 
-IDENTITY = Link("identity", np.positive)
-LOG = Link("log", np.exp)
+def _cloglog_inverse(index: FloatArray) -> FloatArray:
+    return np.asarray(-np.expm1(-np.exp(np.minimum(index, 700.0))))
+
+
+def _cloglog(mean: FloatArray) -> FloatArray:
+    return np.asarray(np.log(-np.log1p(-mean)))
+
+
+IDENTITY = Link("identity", np.positive, np.positive)
+LOG = Link("log", np.exp, np.log)
+LOGIT = Link("logit", expit, logit)
+PROBIT = Link("probit", ndtr, ndtri)
+CLOGLOG = Link("cloglog", _cloglog_inverse, _cloglog)

@@ -1,0 +1,1 @@
+"""Distributions of outcomes: log-likelihoods of rows, and their derivatives."""
