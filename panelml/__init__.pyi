@@ -45,7 +45,14 @@ from panelml.did.results.timing import Timing as Timing
 from panelml.did.sensitivity.around_reference import EventStudyEstimates as EventStudyEstimates
 from panelml.did.sensitivity.honest import honest_did as honest_did
 from panelml.did.sensitivity.pretrends import pretrends_power as pretrends_power
+from panelml.glm.binary import Cloglog as Cloglog
+from panelml.glm.binary import Logit as Logit
+from panelml.glm.binary import Probit as Probit
+from panelml.glm.negative_binomial import NegativeBinomial as NegativeBinomial
+from panelml.glm.ordered import OrderedLogit as OrderedLogit
+from panelml.glm.ordered import OrderedProbit as OrderedProbit
 from panelml.glm.poisson import Poisson as Poisson
+from panelml.glm.tobit import Tobit as Tobit
 from panelml.linear.fixed import FixedEffects as FixedEffects
 from panelml.linear.linear import Between as Between
 from panelml.linear.linear import FirstDifference as FirstDifference

@@ -10,7 +10,7 @@ from scipy.special import expit, logit, ndtr, ndtri
 
 from panelml._typing import FloatArray
 
-__all__ = ["CLOGLOG", "IDENTITY", "LOG", "LOGIT", "PROBIT", "Link"]
+__all__ = ["CLOGLOG", "IDENTITY", "LATENT", "LOG", "LOGIT", "PROBIT", "Link"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ def _cloglog(mean: FloatArray) -> FloatArray:
 
 
 IDENTITY = Link("identity", np.positive, np.positive)
+# The index is the mean of a latent variable, of which the outcome shows a part.
+LATENT = Link("latent", np.positive, np.positive)
 LOG = Link("log", np.exp, np.log)
 LOGIT = Link("logit", expit, logit)
 PROBIT = Link("probit", ndtr, ndtri)

@@ -15,7 +15,6 @@ from panelml.core.row_values import RowValues
 from panelml.data.formula.formula import Effect, Formula, parse_formula
 from panelml.data.formula.quoting import quote
 from panelml.data.panel.weights import Weights, parse_weights
-from panelml.data.sample import Sample
 from panelml.data.source.given import DataLike
 from panelml.data.source.rows import whole_column
 from panelml.data.source.source import Source
@@ -26,7 +25,7 @@ from panelml.errors import SpecificationError, UnknownNameError, listing, sugges
 from panelml.glm.core.index import offset_of
 from panelml.glm.core.poisson import PoissonSums, unit_constants
 from panelml.glm.fit.problem import Maximum, unseparated
-from panelml.glm.fit.separated import outcome_values
+from panelml.glm.fit.separated import refuse_negative
 from panelml.glm.results.effects import RateEffects
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -124,7 +123,7 @@ class Poisson:
         effects = formula.effects or ()
         others = tuple(e.columns for e in effects if e.columns != (source.unit,))
         sample, notes = make_sample(source, formula, parse_weights(self.weights), others)
-        _refuse_negative(sample)
+        refuse_negative(sample, "Poisson")
         problem, dropped = unseparated(sample, effects)
         maximum = Maximum.of(problem)
         notes = (*notes, *dropped, *single_row_notes(problem.sample, effects), *maximum.notes)
@@ -162,19 +161,6 @@ def _refuse_unexposed(source: Source, name: str) -> None:
             f"The exposure {name!r} is zero or negative in {rows.size:,} rows (row "
             f"{listing(places)}): it has no logarithm. Drop these rows."
         )
-
-
-def _refuse_negative(sample: Sample) -> None:
-    rows = np.flatnonzero(outcome_values(sample) < 0)
-    if not rows.size:
-        return
-    kept = rows if sample.keep is None else np.flatnonzero(sample.keep)[rows]
-    places = sorted(sample.source.index.position(int(row)) for row in kept)
-    name = sample.design.outcome.names[0] if sample.design.outcome else ""
-    raise SpecificationError(
-        f"The outcome {name!r} is negative in {rows.size:,} rows (row {listing(places)}): its mean "
-        "is exp(...), which is positive. Poisson is for outcomes that are zero or more."
-    )
 
 
 def _finish(

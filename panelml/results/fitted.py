@@ -101,7 +101,6 @@ class FittedModel:
     statistics : FitStatistics
     predictor : Predictor
     depvar, formula, weights : str
-        Texts for tables; of the weights empty without.
     fit_notes : tuple of str
         Everything that was done unasked in the fit, whatever its covariance.
     """
@@ -128,6 +127,9 @@ class FittedModel:
     rsquared_overall = MeasureAttribute("rsquared_overall")
     loglik = MeasureAttribute("loglik")
     rss = MeasureAttribute("rss")
+    pseudo_rsquared = MeasureAttribute("pseudo_rsquared")
+    aic = MeasureAttribute("aic")
+    bic = MeasureAttribute("bic")
 
     @property
     def covariance(self) -> Covariance:
@@ -162,8 +164,7 @@ class FittedModel:
     @property
     def tstats(self) -> pd.Series[float]:
         """Estimates over their standard errors; missing where these are zero."""
-        errors = self.inference.errors
-        return self._named(self._estimates / np.where(errors > 0, errors, np.nan), "tstat")
+        return self._named(_ratios(self._estimates, self.inference.errors), "tstat")
 
     @property
     def pvalues(self) -> pd.Series[float]:
@@ -270,10 +271,10 @@ class FittedModel:
 
     def model_test(self) -> TestResult | None:
         """Test that all slopes are zero; None without slopes."""
-        slopes = np.eye(len(self.params))[int(self.counts.constant) :]
-        if not len(slopes):
+        first, count = int(self.counts.constant), self.counts.slopes
+        if not count:
             return None
-        test = self.wald_test(slopes)
+        test = self.wald_test(np.eye(len(self.params))[first : first + count])
         return replace(test, name="Test of the model", null="all slopes are zero")
 
     @property
@@ -282,6 +283,10 @@ class FittedModel:
 
     def _named(self, values: FloatArray, name: str) -> pd.Series[float]:
         return named(values, list(self.params.index), name)
+
+
+def _ratios(estimates: FloatArray, errors: FloatArray) -> FloatArray:
+    return estimates / np.where(errors > 0, errors, np.nan)
 
 
 def named(values: FloatArray, index: Sequence[str], name: str) -> pd.Series[float]:

@@ -20,6 +20,8 @@ import panelml as pm
 from panelml.core.absorb import Absorb, AbsorbSystem, LevelSums
 from panelml.core.absorb_plan import AbsorbPlan, Factor
 from panelml.core.block import Block
+from panelml.core.family.censored import CensoredFamily
+from panelml.core.family.outcome import CensoredBounds, Outcome
 from panelml.core.groups import group_sums
 from panelml.core.keyed import KeyedSums
 from panelml.core.linalg import TriangularFactor
@@ -38,7 +40,9 @@ from panelml.did.core.imputation import Assignment, EffectSquares, Imputer, Trea
 from panelml.did.estimators.design_checks import Ranges
 from panelml.engine.collect import Collected
 from panelml.engine.sampling import Completeness, make_sample
+from panelml.glm.core.index import Columns
 from panelml.glm.core.poisson import PoissonSums
+from panelml.glm.core.row_likelihood import LikelihoodSums, RowModel, StartingSums
 from panelml.inference.influence import SerialProducts
 from panelml.mixed.core.crossed_moments import CrossedProducts
 from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
@@ -76,6 +80,14 @@ def products(block: Block) -> SerialProducts:
     return SerialProducts(np.stack([block.z @ block.z.T, block.z @ (block.z * block.step).T]))
 
 
+ROWS = RowModel(
+    Outcome(CensoredFamily(), CensoredBounds(-0.5, None)),
+    Columns(np.arange(2), np.array([0.1, 0.2]), False),
+    np.array([1.0, 2.0]),
+    True,
+)
+
+
 STATISTICS: dict[type, Callable[[Block], Any]] = {
     AbsorbSystem: partial(AbsorbSystem.of, plan=PLAN),
     CellSums: lambda b: CellSums.of(b.z, b.keys["firm"], 3, b.weights),
@@ -94,6 +106,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     Pair: lambda b: Pair(PanelMoments.of(b), Gram.of(Difference()(b))),
     Levels: lambda b: Levels(np.unique(b.keys["firm"])),
     LevelSums: partial(LevelSums.of, transform=Absorb(PLAN, np.linspace(-1, 2, 27).reshape(9, 3))),
+    LikelihoodSums: lambda b: ROWS.sums(b, np.array([0.3, -0.2, 0.1, 0.2])),
     PanelMoments: PanelMoments.of,
     PeriodSums: PeriodSums.of,
     PoissonSums: lambda b: PoissonSums.of(np.abs(b.outcome), b.row_weights, *np.tanh(b.regressors)),
@@ -102,6 +115,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     RowPatterns: RowFacts("", None, None, None).of,
     RowValues: lambda b: RowValues(b.z),
     SerialProducts: products,
+    StartingSums: ROWS.start,
     TreatedSums: partial(TreatedSums.of, assignment=ASSIGNMENT, plan=PERIODS),
     TriangularFactor: lambda b: TriangularFactor.of(b.z),
     TwoWayMoments: partial(TwoWayMoments.of, centre=np.zeros(3), constant=True),

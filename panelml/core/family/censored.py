@@ -12,7 +12,7 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.core.family.family import NOTHING, Derivatives
 from panelml.core.family.interval import Interval, log_probability
-from panelml.core.links import IDENTITY, PROBIT, Link
+from panelml.core.links import LATENT, PROBIT, Link
 
 __all__ = ["CensoredFamily"]
 
@@ -35,7 +35,7 @@ class CensoredFamily:
     @property
     def link(self) -> Link:
         """The identity: the index is the mean of the latent variable."""
-        return IDENTITY
+        return LATENT
 
     @property
     def auxiliary(self) -> tuple[str, ...]:

@@ -14,11 +14,11 @@ from panelml.core.row_values import RowValues
 from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
-from panelml.errors import ConvergenceError, IdentificationError, listing
+from panelml.errors import ConvergenceError, IdentificationError, SpecificationError, listing
 from panelml.glm.core.separation import Indicated, Rectified, is_separating, separated_rows
 from panelml.glm.fit.regression import WeightedRegression
 
-__all__ = ["drop_zero_levels", "outcome_values", "separated_by"]
+__all__ = ["drop_zero_levels", "outcome_values", "refuse_negative", "separated_by"]
 
 MOST_STEPS = 1000
 
@@ -26,6 +26,26 @@ MOST_STEPS = 1000
 def outcome_values(sample: Sample) -> FloatArray:
     """Outcome of all rows of a sample, shape (n,)."""
     return np.asarray(fold(sample, lambda block: RowValues(block.outcome[None])).values[0])
+
+
+def refuse_negative(sample: Sample, model: str) -> None:
+    """Refuse an outcome that is negative, for a model whose mean is an exponential.
+
+    Raises
+    ------
+    SpecificationError
+        Naming the rows.
+    """
+    rows = np.flatnonzero(outcome_values(sample) < 0)
+    if not rows.size:
+        return
+    kept = rows if sample.keep is None else np.flatnonzero(sample.keep)[rows]
+    places = sorted(sample.source.index.position(int(row)) for row in kept)
+    name = sample.design.outcome.names[0] if sample.design.outcome else ""
+    raise SpecificationError(
+        f"The outcome {name!r} is negative in {rows.size:,} rows (row {listing(places)}): its mean "
+        f"is exp(...), which is positive. {model} is for outcomes that are zero or more."
+    )
 
 
 def drop_zero_levels(sample: Sample, effects: tuple[Effect, ...]) -> tuple[Sample, tuple[str, ...]]:

@@ -89,12 +89,12 @@ class MixedResults(Results):
         return len(self.params) + self._coefficients.n_parameters + residual + 1
 
     @property
-    def aic(self) -> float:
+    def aic(self) -> float:  # type: ignore[override]
         """Akaike's criterion, of the restricted likelihood where that was maximised, as lme4."""
         return 2 * self.n_parameters - 2 * self.loglik
 
     @property
-    def bic(self) -> float:
+    def bic(self) -> float:  # type: ignore[override]
         """Schwarz's criterion with the number of rows, as lme4."""
         return float(np.log(self.nobs)) * self.n_parameters - 2 * self.loglik
 

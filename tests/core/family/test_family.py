@@ -16,7 +16,9 @@ from panelml.core.family.counts import NegativeBinomialFamily, PoissonFamily
 from panelml.core.family.family import Family
 from panelml.core.family.interval import log_probability
 from panelml.core.family.ordered import OrderedFamily, cut_points
+from panelml.core.family.outcome import CategoryCodes, CensoredBounds, single
 from panelml.core.links import CLOGLOG, LOGIT, PROBIT
+from tests.core.blocks import block_of
 
 LINKS = (LOGIT, PROBIT, CLOGLOG)
 CUTS = np.array([-0.8, np.log(0.5), np.log(1.7)])
@@ -222,3 +224,13 @@ def test_intervals_are_differences_of_distribution_functions() -> None:
     for link, inverse in ((LOGIT, expit), (PROBIT, ndtr)):
         wanted = np.log(inverse(upper) - inverse(lower))
         assert np.allclose(log_probability(upper, lower, link), wanted, rtol=1e-13)
+
+
+def test_responses_are_read_off_blocks() -> None:
+    y = np.array([0.0, 1.0, 2.5, 4.0])
+    block = replace(block_of([4]), z=y[None], slopes={"top": np.array([9.0, 9.0, 2.0, 9.0])})
+    assert np.array_equal(single(block), y[None])
+    assert np.array_equal(CategoryCodes(np.unique(y))(block), [[0, 1, 2, 3]])
+    low, high = CensoredBounds(1, "top")(block)
+    assert np.array_equal(low, [-np.inf, -np.inf, 2.0, 4.0])
+    assert np.array_equal(high, [1.0, 1.0, np.inf, 4.0])

@@ -21,7 +21,7 @@ ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT), str(HERE)]
 
 from tests import panels  # noqa: E402  (the path above makes it importable)
-from tests.glm import count_data  # noqa: E402
+from tests.glm import count_data, outcome_data  # noqa: E402
 from tests.mixed import mixed_data  # noqa: E402
 
 FIELDS = ("id", "tool", "version", "script", "data", "spec", "value", "tolerance")
@@ -69,6 +69,7 @@ def main(topics: list[str]) -> None:
         panels.write_csv(Path(directory))
         mixed_data.write_csv(Path(directory))
         count_data.write_csv(Path(directory))
+        outcome_data.write_csv(Path(directory))
         for topic in topics or sorted(scripts):
             make(topic, Path(directory))
 

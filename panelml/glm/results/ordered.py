@@ -1,0 +1,107 @@
+"""Results of ordered outcomes: what they predict is the probability of each category."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from panelml._typing import FloatArray
+from panelml.arguments import checked_methods
+from panelml.core.family.ordered import OrderedFamily
+from panelml.data.source.given import DataLike
+from panelml.errors import SpecificationError
+from panelml.results.base import Results, Scale
+
+__all__ = ["OrderedResults"]
+
+
+@checked_methods
+@dataclass(frozen=True, eq=False, repr=False)
+class OrderedResults(Results):
+    """Results of a model of an ordered outcome; other attributes are those of Results.
+
+    Attributes
+    ----------
+    family : OrderedFamily
+    categories : FloatArray, shape (J,)
+        Values of the outcome.
+    auxiliary : FloatArray, shape (J - 1,)
+        The first cut point and the logarithms of the distances between them.
+    """
+
+    family: OrderedFamily
+    categories: FloatArray
+    auxiliary: FloatArray
+
+    @classmethod
+    def of(
+        cls, base: Results, family: OrderedFamily, categories: FloatArray, auxiliary: FloatArray
+    ) -> OrderedResults:
+        """Complete the results with what gives probabilities."""
+        known = {f.name: getattr(base, f.name) for f in fields(base)}
+        return cls(**known, family=family, categories=categories, auxiliary=auxiliary)
+
+    def probabilities(self, data: DataLike | None = None) -> pd.DataFrame:
+        """Predict the probability of each category, in the user's row order.
+
+        Parameters
+        ----------
+        data : data frame or Panel, optional
+            New rows; the fitted panel by default.
+
+        Returns
+        -------
+        DataFrame
+            One column for each category; missing where a regressor is.
+        """
+        index = super().predict(data, type="link")
+        values = np.asarray(index, dtype=np.float64)
+        known = ~np.isnan(values)
+        table = np.full((values.size, self.categories.size), np.nan)
+        table[known] = self.family.probabilities(values[known], self.auxiliary).T
+        names = [f"{value:g}" for value in self.categories]
+        return pd.DataFrame(table, index=index.index, columns=names)
+
+    def predict(
+        self,
+        data: DataLike | None = None,
+        *,
+        effects: bool = False,
+        type: Scale = "link",  # noqa: A002
+    ) -> pd.Series[float]:
+        """Predict the linear index, on which cut points lie.
+
+        Raises
+        ------
+        SpecificationError
+            For ``type="response"``: categories have no mean.
+        """
+        if type == "response":
+            self._refuse_mean()
+        return super().predict(data, effects=effects, type=type)
+
+    def fitted(self, *, effects: bool | None = None) -> pd.Series[float]:
+        """Refuse: categories have no mean.
+
+        Raises
+        ------
+        SpecificationError
+        """
+        return self._refuse_mean()
+
+    def residuals(self, *, effects: bool | None = None) -> pd.Series[float]:
+        """Refuse: categories have no mean.
+
+        Raises
+        ------
+        SpecificationError
+        """
+        return self._refuse_mean()
+
+    def _refuse_mean(self) -> pd.Series[float]:
+        raise SpecificationError(
+            "Ordered categories have no mean and no residuals. Use probabilities(), or "
+            "predict(type='link') for the index."
+        )
