@@ -64,6 +64,7 @@ _HOMES = {
     "power": "mixed.power",
     "pretrends_power": "did.sensitivity.pretrends",
     "randomization_test": "did.inference.randomization",
+    "slopes": "results.marginal.slopes",
     "snijders_bosker": "mixed.snijders_bosker",
     "twfe_weights": "did.describe.decomposition",
     "within_between": "diagnostics.within_between",

@@ -63,4 +63,5 @@ from panelml.mixed.snijders_bosker import snijders_bosker as snijders_bosker
 from panelml.random.random import RandomEffects as RandomEffects
 from panelml.random.within_between import Hybrid as Hybrid
 from panelml.random.within_between import Mundlak as Mundlak
+from panelml.results.marginal.slopes import slopes as slopes
 from panelml.results.show.table import compare as compare

@@ -18,6 +18,7 @@ from panelml.core.block import Block
 from panelml.core.transforms import Placed, Rows, Transform
 
 __all__ = [
+    "AddedScores",
     "Equation",
     "FittedRows",
     "Grain",
@@ -215,3 +216,59 @@ class WorkingEquation:
     def mapped(self, matrix: FloatArray) -> WorkingEquation:
         """Return the equation of linear functions of the parameters, ``matrix`` (l, k)."""
         return replace(self, working=self.working.mapped(matrix))
+
+
+@dataclass(frozen=True, slots=True)
+class AddedScores:
+    """An equation of functions of its parameters that are averages over rows at the same time.
+
+    Attributes
+    ----------
+    equation : Equation
+        Mapped to the l functions, the average over the rows taken as given.
+    added : FloatArray, shape (l, n)
+        What the rows of the sample, in order, add to psi.
+    starts : IntArray, shape (units of the sample + 1,)
+        First row of each unit among them.
+    matrix : FloatArray, shape (r, l), or None
+        Linear functions of these functions.
+    """
+
+    equation: Equation
+    added: FloatArray
+    starts: IntArray
+    matrix: FloatArray | None = None
+
+    @property
+    def bread(self) -> FloatArray:
+        """Bread of the equation beside the identity, shape (r, m + l)."""
+        bread = np.concatenate([self.equation.bread, np.eye(len(self.added))], axis=1)
+        return bread if self.matrix is None else self.matrix @ bread
+
+    @property
+    def grain(self) -> Grain:
+        """What has a score of its own, as in the equation."""
+        return self.equation.grain
+
+    @property
+    def frequency(self) -> bool:
+        """Whether weights are counts of equal rows."""
+        return self.equation.frequency
+
+    @property
+    def regression(self) -> None:
+        """None: what rows add has no leverage."""
+        return
+
+    def scores(self, block: Block) -> Scores:
+        """Return the scores of the rows of a block, and below them what these add."""
+        found = self.equation.scores(block)
+        first = self.starts[block.first_unit]
+        values = np.zeros((len(found.values) + len(self.added), block.n))
+        values[: len(found.values), slice(None) if found.at is None else found.at] = found.values
+        values[len(found.values) :] = self.added[:, first : first + block.n]
+        return Scores(values, block.weights, None, block.starts)
+
+    def mapped(self, matrix: FloatArray) -> AddedScores:
+        """Return the equation of linear functions of these functions, ``matrix`` (r, l)."""
+        return replace(self, matrix=matrix if self.matrix is None else matrix @ self.matrix)

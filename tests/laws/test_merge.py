@@ -25,8 +25,10 @@ from panelml.core.family.outcome import CensoredBounds, Outcome
 from panelml.core.groups import group_sums
 from panelml.core.keyed import KeyedSums
 from panelml.core.linalg import TriangularFactor
+from panelml.core.links import LOGIT
 from panelml.core.moments import CrossProducts, Gram, PanelMoments, UnitRecords
 from panelml.core.pair import Pair
+from panelml.core.responses import LinkResponse
 from panelml.core.row_values import RowValues
 from panelml.core.transforms import Difference, Within
 from panelml.data.formula.category import Levels, Presence
@@ -40,6 +42,7 @@ from panelml.did.core.imputation import Assignment, EffectSquares, Imputer, Trea
 from panelml.did.estimators.design_checks import Ranges
 from panelml.engine.collect import Collected
 from panelml.engine.sampling import Completeness, make_sample
+from panelml.engine.varying import ChangeOfRows, Setting
 from panelml.glm.core.index import Columns
 from panelml.glm.core.poisson import PoissonSums
 from panelml.glm.core.row_likelihood import LikelihoodSums, RowModel, StartingSums
@@ -52,6 +55,7 @@ from panelml.mixed.core.unit_products import MixedBasis, MixedColumns, UnitProdu
 from panelml.mixed.core.whitening import RowFacts, RowPatterns
 from panelml.mixed.core.working_rows import WorkingRows
 from panelml.random.core.twoway import TwoWayMoments
+from panelml.results.marginal.sums import EffectRule, EffectSums
 from tests.laws.panels import make_frame
 
 PLAN = AbsorbPlan(True, ("trend",), (Factor("time", 6, None, 0), Factor("firm", 3, "trend", 6)))
@@ -88,6 +92,15 @@ ROWS = RowModel(
 )
 
 
+def effect_sums(block: Block) -> EffectSums:
+    change = ChangeOfRows(Setting(), Setting(), rate=True)
+    rule = EffectRule(
+        LinkResponse(LOGIT), np.zeros(0), np.array([0.3, -0.2]), lambda b: b.outcome, (change,)
+    )
+    varied = block.with_z(np.concatenate([block.z, block.z[1:], np.tanh(block.z[1:])]))
+    return EffectSums.of(varied, rule, block.keys["firm"], 3)
+
+
 STATISTICS: dict[type, Callable[[Block], Any]] = {
     AbsorbSystem: partial(AbsorbSystem.of, plan=PLAN),
     CellSums: lambda b: CellSums.of(b.z, b.keys["firm"], 3, b.weights),
@@ -97,6 +110,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     CrossedProducts: lambda b: CrossedProducts.of(
         b, BASIS, CrossedFactors.of(GroupingFactor(("unit",), 3, np.array([0])), [FIRMS])
     ),
+    EffectSums: effect_sums,
     EffectSquares: lambda b: EffectSquares.of(b, ASSIGNMENT, PERIODS, IMPUTER),
     ErrorRows: lambda b: ErrorRows(b.outcome, b.unit + b.first_unit, b.time),
     ErrorSums: lambda b: ErrorSums.of(b.outcome, b),

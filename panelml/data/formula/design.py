@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, TypeAlias
@@ -11,6 +12,7 @@ import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, FloatArray
 from panelml.data.formula.category import Category, Coding, fit_category, fit_indicators
+from panelml.data.formula.changes import AtLevel, Change, Changed, changed_expression
 from panelml.data.formula.expression import Expression, parse_expression, read_call
 from panelml.data.formula.formula import Formula
 from panelml.data.formula.quoting import unquote
@@ -45,7 +47,7 @@ class Column:
         return chunk.values(self.name)[None]
 
 
-Factor: TypeAlias = Column | Expression | Category
+Factor: TypeAlias = Column | Expression | Category | Changed | AtLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,21 @@ class Terms:
     def reads(self) -> Reads:
         """What its factors read of a chunk."""
         return Reads.joined(factor.reads for factor in self.factors.values())
+
+    def changed(self, changes: Mapping[str, Change], levels: Mapping[str, int]) -> Terms:
+        """Return the terms on rows with other values.
+
+        Parameters
+        ----------
+        changes : mapping of str to Change
+            By column of numbers.
+        levels : mapping of str to int
+            By category, as it stands in the formula: the level that all rows have.
+        """
+        factors = {
+            text: _changed(factor, text, changes, levels) for text, factor in self.factors.items()
+        }
+        return replace(self, factors=factors)
 
     def evaluate(self, chunk: Chunk, out: FloatArray) -> None:
         """Fill ``out``, shape (k, m), with the variables of the m kept rows of a chunk."""
@@ -339,6 +356,20 @@ def _split(term: Term, factors: dict[str, Factor]) -> tuple[frozenset[str], tupl
     texts = [factor.text for factor in term.factors]
     categories = tuple(text for text in texts if _is_coded(factors[text]))
     return frozenset(texts) - frozenset(categories), categories
+
+
+def _changed(
+    factor: Factor, text: str, changes: Mapping[str, Change], levels: Mapping[str, int]
+) -> Factor:
+    """Return a factor on rows with other values; see ``Terms.changed``."""
+    if text in levels and isinstance(factor, Category):
+        return AtLevel((), factor.reads, levels[text])
+    if isinstance(factor, Column) and factor.name in changes:
+        change = (factor.name, factor.name, changes[factor.name])
+        return Changed(factor, factor.reads, (change,))
+    if isinstance(factor, Expression) and set(factor.columns.values()) & set(changes):
+        return changed_expression(factor, changes)
+    return factor
 
 
 def _is_coded(factor: Factor) -> bool:
