@@ -12,7 +12,15 @@ from scipy.special import expit, ndtr
 from panelml._typing import FloatArray
 from panelml.core.links import Link
 
-__all__ = ["Averaged", "LinkResponse", "Response", "ResponseValues", "has_response"]
+__all__ = [
+    "Averaged",
+    "CategoryResponse",
+    "CensoredResponse",
+    "LinkResponse",
+    "Response",
+    "ResponseValues",
+    "has_response",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +172,101 @@ class Averaged:
             for part, so_far in zip(parts, total, strict=True):
                 so_far += weight * part
         return ResponseValues(*total)
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryResponse:
+    """Probabilities of ordered categories; the further parameters are the cut points.
+
+    Attributes
+    ----------
+    link : Link
+    quantities : tuple of str
+        One name for each category.
+    """
+
+    link: Link
+    quantities: tuple[str, ...]
+
+    def values(self, index: FloatArray, auxiliary: FloatArray) -> ResponseValues:
+        """Evaluate rows: differences of what lies below each cut point."""
+        cuts, shape = auxiliary.size, (auxiliary.size, index.size)
+        below, density, slope = (
+            curve.reshape(shape)
+            for curve in _CURVES[self.link.name]((auxiliary[:, None] - index).ravel())
+        )
+        ones, none = np.ones((1, index.size)), np.zeros((1, index.size))
+
+        def between(values: FloatArray, last: FloatArray = none) -> FloatArray:
+            return np.diff(np.concatenate([none, values, last]), axis=0)
+
+        # Category j ends at cut point j, and begins at the one before it.
+        end = np.eye(cuts + 1, cuts) - np.eye(cuts + 1, cuts, -1)
+        return ResponseValues(
+            between(below, ones),
+            -between(density),
+            between(slope),
+            end[..., None] * density,
+            -end[..., None] * slope,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CensoredResponse:
+    """What is seen of a normal variable between limits; its deviation is the further parameter.
+
+    Attributes
+    ----------
+    lower, upper : float
+        Infinite where there is none.
+    at_limit : bool
+        Whether the response is the probability of being at a limit, and not the mean.
+
+    Notes
+    -----
+    Source: Greene (2018), *Econometric Analysis*, theorems 19.3 and 19.4.
+    """
+
+    lower: float
+    upper: float
+    at_limit: bool
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """One alone."""
+        return ("",)
+
+    def values(self, index: FloatArray, auxiliary: FloatArray) -> ResponseValues:
+        """Evaluate rows."""
+        sigma = float(auxiliary[0])
+        (below, low, low_z, low_zz) = _limit((self.lower - index) / sigma)
+        (above, high, high_z, high_zz) = _limit((self.upper - index) / sigma)
+        inside, density, weighted = above - below, low - high, high_z - low_z
+        if self.at_limit:
+            probability = below + ndtr((index - self.upper) / sigma)
+            mixed = (density + high_zz - low_zz) / sigma**2
+            return _one(probability, -density / sigma, weighted / sigma**2, weighted / sigma, mixed)
+        mean = index * inside + sigma * density
+        for limit, share in ((self.lower, below), (self.upper, ndtr((index - self.upper) / sigma))):
+            mean = mean + (limit * share if np.isfinite(limit) else 0.0)
+        return _one(mean, inside, density / sigma, density, -weighted / sigma)
+
+
+def _limit(z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return the normal probability below z, and its density times 1, z and z squared."""
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    finite = np.where(np.isfinite(z), z, 0.0)
+    return ndtr(z), density, finite * density, finite**2 * density
+
+
+def _one(
+    value: FloatArray,
+    first: FloatArray,
+    second: FloatArray,
+    auxiliary: FloatArray,
+    mixed: FloatArray,
+) -> ResponseValues:
+    """Return a response of one quantity and one further parameter; all of shape (n,)."""
+    return ResponseValues(
+        value[None], first[None], second[None], auxiliary[None, None], mixed[None, None]
+    )

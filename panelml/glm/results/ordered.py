@@ -10,6 +10,7 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
 from panelml.core.family.ordered import OrderedFamily
+from panelml.core.responses import CategoryResponse
 from panelml.data.source.given import DataLike
 from panelml.errors import SpecificationError
 from panelml.results.base import Results, Scale
@@ -63,6 +64,20 @@ class OrderedResults(Results):
         table[known] = self.family.probabilities(values[known], self.auxiliary).T
         names = [f"{value:g}" for value in self.categories]
         return pd.DataFrame(table, index=index.index, columns=names)
+
+    def mean_response(self, scale: str) -> tuple[CategoryResponse, tuple[str, ...]]:
+        """Return the probabilities of the categories, and the names of the cut points.
+
+        Raises
+        ------
+        SpecificationError
+            For another scale than the response.
+        """
+        if scale != "response":
+            raise SpecificationError("type='censored' is for Tobit models.")
+        names = tuple(f"{value:g}" for value in self.categories)
+        cuts = tuple(str(name) for name in self.params.index[-self.auxiliary.size :])
+        return CategoryResponse(self.facts.link, names), cuts
 
     def predict(
         self,

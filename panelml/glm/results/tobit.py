@@ -12,8 +12,10 @@ from scipy.special import ndtr
 from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
 from panelml.core.family.outcome import CensoredBounds
+from panelml.core.responses import CensoredResponse
 from panelml.data.panel.panel import Panel
 from panelml.data.source.given import DataLike
+from panelml.errors import SpecificationError
 from panelml.results.base import Results
 
 __all__ = ["TobitResults", "censored_mean"]
@@ -61,6 +63,24 @@ class TobitResults(Results):
         """Complete the results with the limits."""
         known = {f.name: getattr(base, f.name) for f in fields(base)}
         return cls(**known, bounds=bounds, sigma=sigma)
+
+    def mean_response(self, scale: str) -> tuple[CensoredResponse, tuple[str, ...]]:
+        """Return the mean of what is seen, or the probability of a limit, and its parameter.
+
+        Raises
+        ------
+        SpecificationError
+            If limits are columns.
+        """
+        lower, upper = self.bounds.lower, self.bounds.upper
+        if isinstance(lower, str) or isinstance(upper, str):
+            raise SpecificationError(
+                "Effects on what is seen are not known where limits are columns. Ask for those on "
+                "the latent variable: type='link'."
+            )
+        low = -np.inf if lower is None else float(lower)
+        high = np.inf if upper is None else float(upper)
+        return CensoredResponse(low, high, at_limit=scale == "censored"), ("sigma",)
 
     def predict(
         self,

@@ -52,6 +52,21 @@ class AbsorbedIndex(Protocol):
         ...
 
 
+@runtime_checkable
+class DeclaresMean(Protocol):
+    """Results whose outcome is not what the link makes of the index."""
+
+    def mean_response(self, scale: str) -> tuple[Response, tuple[str, ...]]:
+        """Return what effects on a scale are on, and the names of its further parameters.
+
+        Parameters
+        ----------
+        scale : str
+            As ``predict`` has it, other than ``"link"``.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class FitMean:
     """The index and the mean response of a fit.
@@ -87,7 +102,20 @@ class FitMean:
             If effects on its mean are not known.
         """
         slopes = _slopes(fit)
+        if scale != "link" and isinstance(fit, DeclaresMean):
+            response, names = fit.mean_response(scale)
+            places = [list(fit.params.index).index(name) for name in names]
+            others = np.eye(len(fit.params))[places]
+            values = np.asarray(fit.params, dtype=np.float64)[places]
+            return cls(response, values, fit.predictor.xb, slopes, others, None)
+        if scale == "censored":
+            raise SpecificationError("type='censored' is for Tobit models.")
         link = fit.facts.link if scale == "response" else IDENTITY
+        if fit.facts.random and link != IDENTITY:
+            raise SpecificationError(
+                f"The mean of {fit.model} is an average over its random effects, and effects on it "
+                "are not known here. Ask for those on the index: type='link'."
+            )
         if not has_response(link):
             raise SpecificationError(
                 f"Marginal effects of {fit.model} are not known: its link is {link.name}."

@@ -25,7 +25,7 @@ from panelml.errors import (
 from panelml.inference.covariance import CovLike, estimate_covariance
 from panelml.inference.estimate import Estimate
 from panelml.inference.wald import Wald
-from panelml.results.base import Results, Scale
+from panelml.results.base import Results
 from panelml.results.fitted import Attached, named
 from panelml.results.marginal.effects import (
     AverageEffects,
@@ -51,7 +51,7 @@ def slopes(
     *,
     by: str | Sequence[str] | None = None,
     at: Mapping[str, object] | None = None,
-    type: Scale = "response",  # noqa: A002
+    type: Literal["response", "link", "censored"] = "response",  # noqa: A002
     covariates: Literal["fixed", "sampled"] = "fixed",
     cov: CovLike | None = None,
 ) -> MarginalEffects:
@@ -74,9 +74,10 @@ def slopes(
         Columns for whose values averages are taken separately.
     at : mapping of str to value, optional
         Values of variables that all rows are given first.
-    type : {"response", "link"}
-        Effects on the mean, or on the linear index: log odds for the logit link; for the log link
-        semi-elasticities, the change of the logarithm of the mean.
+    type : {"response", "link", "censored"}
+        Effects on the mean, for ordered outcomes on the probability of each category; on the
+        probability of being at a limit, for Tobit models; or on the linear index: log odds for the
+        logit link; for the log link semi-elasticities, the change of the logarithm of the mean.
     covariates : {"fixed", "sampled"}
         Whether the rows are taken as given, which is the delta method, or as a sample too, as
         ``vce(unconditional)`` in Stata has it: then the deviations of their effects from the
