@@ -10,6 +10,7 @@ from scipy import linalg
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.block import Block
+from panelml.core.links import IDENTITY
 from panelml.core.moments import Gram, PanelMoments
 from panelml.core.pair import Pair
 from panelml.data.formula.category import Category
@@ -75,9 +76,11 @@ def directions_of(fit: Results) -> Directions:
     kept: BoolArray = np.array([name in fit.params.index for name in names], dtype=bool)
     if kept.all():
         return Directions(names, np.zeros((0, len(names))))
-    influence = fit.attached.estimate.rows
-    likelihood = fit.attached.estimate.curvature is not None
-    gram, rounding = _in_levels(influence.sample) if likelihood else _transformed(influence)
+    estimate = fit.attached.estimate
+    if estimate.curvature is not None or fit.facts.link != IDENTITY:
+        gram, rounding = _in_levels(estimate.influence.sample)
+    else:
+        gram, rounding = _transformed(estimate.rows)
     p = len(names)
     return Directions(names, _null_space(gram[:p, :p], rounding[:p], kept))
 

@@ -20,6 +20,7 @@ from panelml.mixed.assemble import fit_mixed
 from panelml.mixed.core.structures import ResidualLike
 from panelml.mixed.fit.residual_fit import ResidualPlan
 from panelml.random.gls import fit_random
+from panelml.random.nonlinear import FamilyOfMeans, LinkOfMeans, fit_correlated, link_of
 from panelml.results.assemble import (
     plain_formula,
 )
@@ -48,10 +49,16 @@ class Mundlak:
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
+    family : {"gaussian", "binomial", "poisson"}
+        Other outcomes than continuous ones are fitted by the likelihood of independent rows
+        (pooled), which holds whatever the dependence within units, and clustered by unit.
+    link : {"logit", "probit", "cloglog", "log"}, optional
+        By default logit for binomial outcomes, and log for counts.
 
     Notes
     -----
-    Source: Mundlak (1978), *Econometrica* 46, 69-85.
+    Source: Mundlak (1978), *Econometrica* 46, 69-85; for other outcomes Wooldridge (2010),
+    *Econometric Analysis of Cross Section and Panel Data*, section 15.8.
 
     Examples
     --------
@@ -67,10 +74,22 @@ class Mundlak:
     method: VarianceMethod = "swamy-arora"
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
+    family: FamilyOfMeans = "gaussian"
+    link: LinkOfMeans | None = None
+
+    def __post_init__(self) -> None:
+        _require_family(self)
+
+    @property
+    def offset(self) -> None:
+        """None: no offset enters."""
+        return
 
     @capped
     def fit(self, data: DataLike) -> Results:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex."""
+        if self.family != "gaussian":
+            return fit_correlated(self, "Mundlak", "levels", data, "demeaned")
         return _fit(self, Facts("mundlak", "Mundlak"), "mundlak", data)
 
 
@@ -102,6 +121,11 @@ class Hybrid:
     residual : str or residual structure, optional
         With ``random``, as for MixedModel: ``pm.residual.Heteroskedastic(covariates="x")`` lets
         the variance within units depend on x.
+    family : {"gaussian", "binomial", "poisson"}
+        Other outcomes than continuous ones are fitted by the likelihood of independent rows
+        (pooled), which holds whatever the dependence within units, and clustered by unit.
+    link : {"logit", "probit", "cloglog", "log"}, optional
+        By default logit for binomial outcomes, and log for counts.
 
     Notes
     -----
@@ -126,8 +150,16 @@ class Hybrid:
     random: str | None = None
     interactions: InteractionCentring | None = None
     residual: ResidualLike = None
+    family: FamilyOfMeans = "gaussian"
+    link: LinkOfMeans | None = None
 
     def __post_init__(self) -> None:
+        _require_family(self)
+        if self.family != "gaussian" and self.random is not None:
+            raise SpecificationError(
+                "random= goes with family='gaussian': other families are fitted by the likelihood "
+                "of independent rows."
+            )
         if self.random is None and self.residual is not None:
             raise SpecificationError(
                 "A structure of residuals goes with a likelihood: add random='1'."
@@ -136,6 +168,11 @@ class Hybrid:
             raise SpecificationError(
                 f"With random slopes the method is 'reml' or 'ml', not {shown(self.method)}."
             )
+
+    @property
+    def offset(self) -> None:
+        """None: no offset enters."""
+        return
 
     @property
     def reml(self) -> bool:
@@ -148,10 +185,23 @@ class Hybrid:
 
         With ``random`` the results are MixedResults, and see MixedModel for the errors.
         """
+        if self.family != "gaussian":
+            centring = self.interactions or "demeaned"
+            return fit_correlated(self, HYBRID, "within-between", data, centring)
         if self.random is None:
             facts, centring = Facts("hybrid", HYBRID), self.interactions or "demeaned"
             return _fit(self, facts, "within-between", data, centring)
         return _fit_slopes(self, self.random, data)
+
+
+def _require_family(spec: Mundlak | Hybrid) -> None:
+    """Refuse a link, or a method, that the family has not."""
+    link_of(spec.family, spec.link)
+    if spec.family != "gaussian" and spec.method != "swamy-arora":
+        raise SpecificationError(
+            f"method={shown(spec.method)} estimates variances of a continuous outcome, and the "
+            f"family is {spec.family}. Leave it out."
+        )
 
 
 def _fit_slopes(spec: Hybrid, random: str, data: DataLike) -> Results:

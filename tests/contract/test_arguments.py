@@ -251,6 +251,7 @@ def function_arguments() -> dict[str, dict[str, Any]]:
         },
         "pretrends_power": {"study": study},
         "randomization_test": {"model": study.spec, "data": policy(), "seed": 1},
+        "slopes": {"fit": fe},
         "snijders_bosker": {"null": empty, "fit": mixed},
         "twfe_weights": {"formula": "y ~ 1", **adoption},
         "within_between": {"fit": pm.Mundlak("y ~ x1").fit(rows)},
@@ -395,7 +396,18 @@ def test_options_given_by_place_are_refused_with_what_to_write(name: str) -> Non
 
 def test_everything_after_the_formula_is_given_by_name() -> None:
     asked = ("formula", "data", "model", "fit", "study", "results", "result")
-    roles = ("a", "b", "fe", "restricted", "small", "large", "null", "columns", "design")
+    roles = (
+        "a",
+        "b",
+        "fe",
+        "restricted",
+        "small",
+        "large",
+        "null",
+        "columns",
+        "design",
+        "variables",
+    )
     specifications = [
         value
         for name in CALLABLE

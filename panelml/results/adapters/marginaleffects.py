@@ -10,6 +10,8 @@ Refused, with the reason:
 - predictions of models whose level is not among the parameters (absorbed effects, first
   differences): their standard errors would leave out the uncertainty of the effects. Their slopes
   and comparisons are right, since the effects cancel.
+- outcomes whose mean is not what the link makes of the index: ordered and censored ones, and
+  those with random effects beside a link. ``slopes`` of this package takes these.
 - anything but ``hypotheses`` where a row's prediction takes other rows of its unit (lags,
   ``within()``, ``between()``, Mundlak, hybrid): to move a variable in one row leaves open what
   becomes of its lags and unit means.
@@ -24,6 +26,7 @@ from importlib.metadata import version
 import numpy as np
 
 from panelml._typing import FloatArray
+from panelml.core.links import IDENTITY
 from panelml.core.row_values import RowValues
 from panelml.data.formula.category import Category
 from panelml.data.sample import Sample
@@ -56,6 +59,12 @@ def marginal_model(fitted: FittedModel, sample: Sample) -> MarginalModel:
         If the versions of marginaleffects and polars do not go together.
     """
     _require_versions(version("marginaleffects"), version("polars"))
+    averaged = fitted.facts.random and fitted.facts.link != IDENTITY
+    if averaged or hasattr(fitted, "mean_response"):
+        raise SpecificationError(
+            f"The mean of {fitted.model} is not what the link makes of the index, which is all "
+            "that marginaleffects is told. Use panelml.slopes."
+        )
     panel, regressors = sample.panel, fitted.predictor.design.formula.regressors
     read = {quoted or plain for quoted, plain in _NAME.findall(regressors)}
     variables = [name for name in panel.columns if name in read]
