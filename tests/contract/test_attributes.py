@@ -58,6 +58,9 @@ def make_fits() -> dict[str, Any]:
         f"Poisson{effects}": pm.Poisson(f"y ~ x1 + x2{effects}").fit(counts)
         for effects in ("", " | unit", " | unit + time")
     }
+    answers = pm.Panel(frame.assign(y=(frame["y"] > 0) * 1.0), unit="unit", time="time")
+    hybrid = pm.Hybrid("y ~ x1 + x2", family="binomial").fit(answers)
+    fits |= {"hybrid logit": hybrid, "marginal effects": pm.slopes(hybrid)}
     fits |= {
         f"mixed {name}": pm.MixedModel(formula, residual=residual).fit(panel)
         for name, (formula, residual) in {**MIXED, "null": ("y ~ 1 + (1 | unit)", None)}.items()

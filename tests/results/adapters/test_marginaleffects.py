@@ -244,3 +244,20 @@ def test_versions_that_do_not_go_together_are_named() -> None:
     _require_versions("0.6.0", "1.44.2")
     with pytest.raises(MissingDependencyError, match=r"0\.6\.0 does not work with polars 2\.1\.0"):
         _require_versions("0.6.0", "2.1.0")
+
+
+@pytest.mark.parametrize("spec", [pm.Logit, pm.Probit, pm.Cloglog])
+def test_effects_on_probabilities_are_those_of_slopes(spec: Any, frame: pd.DataFrame) -> None:
+    fit = spec("union ~ married * exper + educ").fit(pm.Panel(frame, unit="nr", time="year"))
+    found, ours = me.avg_slopes(fit.to_marginaleffects(), eps_vcov=1e-5), pm.slopes(fit)
+    for term in ours.params.index:
+        row = read(found, term=term)
+        expected = (ours.params[term], ours.std_errors[term])
+        assert (row["estimate"], row["std_error"]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_outcomes_whose_mean_is_not_the_links_are_refused(frame: pd.DataFrame) -> None:
+    rows = frame.assign(third=(frame["lwage"] > 1.4).astype(int) + (frame["lwage"] > 1.9))
+    fit = pm.OrderedLogit("third ~ educ").fit(pm.Panel(rows, unit="nr", time="year"))
+    with pytest.raises(SpecificationError, match=r"panelml\.slopes"):
+        fit.to_marginaleffects()
