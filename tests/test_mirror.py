@@ -21,6 +21,7 @@ BESIDE = {
     "core/equations": "inference/test_influence.py",
     "core/family/binomial": "core/family/test_family.py",
     "core/family/censored": "core/family/test_family.py",
+    "core/family/choice": "core/family/test_family.py",
     "core/family/counts": "core/family/test_family.py",
     "core/family/interval": "core/family/test_family.py",
     "core/family/ordered": "core/family/test_family.py",

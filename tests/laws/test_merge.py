@@ -39,6 +39,7 @@ from panelml.diagnostics.dependence import ErrorRows, PeriodSums
 from panelml.diagnostics.effects import ErrorSums
 from panelml.did.core.decomposition import CellSums
 from panelml.did.core.imputation import Assignment, EffectSquares, Imputer, TreatedSums
+from panelml.did.core.response_effects import ResponseEffects
 from panelml.did.estimators.design_checks import Ranges
 from panelml.engine.collect import Collected
 from panelml.engine.sampling import Completeness, make_sample
@@ -126,6 +127,13 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     PoissonSums: lambda b: PoissonSums.of(np.abs(b.outcome), b.row_weights, *np.tanh(b.regressors)),
     Ranges: partial(Ranges.of, start=np.arange(25) % 5),
     Presence: lambda b: Presence(np.bincount(b.keys["firm"], minlength=3) > 0),
+    ResponseEffects: lambda b: ResponseEffects.of(
+        b,
+        ASSIGNMENT.effects(b),
+        np.linspace(-1, 1, ASSIGNMENT.count),
+        np.tanh(b.outcome),
+        lambda z: (np.exp(z), np.exp(z)),
+    ),
     RowPatterns: RowFacts("", None, None, None).of,
     RowValues: lambda b: RowValues(b.z),
     SerialProducts: products,

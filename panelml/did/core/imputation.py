@@ -60,8 +60,11 @@ class Assignment:
 
     def effects(self, block: Block) -> IntArray:
         """Number of each row's effect, -1 for none, shape (n,)."""
-        cohort = np.searchsorted(self.cohorts, self.start[block.units])
-        return np.asarray(self.effect[cohort[block.unit], block.time])
+        return np.asarray(self.effect[self.cohort_numbers(block), block.time])
+
+    def cohort_numbers(self, block: Block) -> IntArray:
+        """Number of each row's cohort, shape (n,)."""
+        return np.searchsorted(self.cohorts, self.start[block.units])[block.unit]
 
     def _start(self, block: Block) -> IntArray:
         return self.start[block.units][block.unit]

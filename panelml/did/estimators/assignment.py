@@ -15,7 +15,14 @@ from panelml.did.core.imputation import Assignment
 from panelml.did.estimators.base import sample_start
 from panelml.errors import IdentificationError, listing
 
-__all__ = ["CohortGrid", "assign", "require_reference", "unmeasured", "with_reference"]
+__all__ = [
+    "CohortGrid",
+    "assign",
+    "require_reference",
+    "unmeasured",
+    "with_reference",
+    "within_window",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +179,19 @@ def with_reference(
     return sample.only(~np.isin(start, lost)), (
         f"Left out cohorts without a row at horizon {listing(references)}, from which effects are "
         f"measured: {names}.",
+    )
+
+
+def within_window(
+    sample: Sample, adoption: Adoption, window: tuple[int, int]
+) -> tuple[Sample, tuple[str, ...]]:
+    """Leave out rows of adopting units at horizons outside a window."""
+    source = sample.source
+    start = adoption.start[sample.codes((source.unit,))]
+    since = source.index.steps[sample.codes((source.time,))] - start
+    keep = (start == NEVER) | ((since >= window[0]) & (since <= window[1]))
+    if keep.all():
+        return sample, ()
+    return sample.only(keep), (
+        f"Left out {int((~keep).sum()):,} rows at horizons outside {window[0]} to {window[1]}.",
     )

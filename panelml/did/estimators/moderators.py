@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from panelml._typing import FloatArray, IntArray
+from panelml._typing import FloatArray
 from panelml.core.absorb_plan import Factor
 from panelml.core.block import Block
 from panelml.core.keyed import KeyedSums
@@ -60,7 +60,7 @@ class AddModerators:
 
     def __call__(self, block: Block) -> Block:
         """Add two variables for each moderator."""
-        cohort = _cohorts(self.assignment, block)
+        cohort = self.assignment.cohort_numbers(block)
         slopes = dict(block.slopes)
         for name, mean, overall in zip(self.names, self.mean, self.overall, strict=True):
             slopes[_by_cell(name)] = (block.slopes[name] - mean[cohort]) * block.slopes[EFFECT]
@@ -76,7 +76,7 @@ def add_moderators(sample: Sample, names: tuple[str, ...], assignment: Assignmen
     def sums(block: Block) -> KeyedSums:
         w = block.row_weights
         rows = np.stack([w, *(w * block.slopes[name] for name in names)])
-        return KeyedSums.of(rows, _cohorts(assignment, block))
+        return KeyedSums.of(rows, assignment.cohort_numbers(block))
 
     total = fold(sample, sums).dense(assignment.cohorts.size)
     overall = total[1:].sum(axis=1) / total[0].sum()
@@ -102,8 +102,3 @@ def _by_cell(name: str) -> str:
 
 def _by_period(name: str) -> str:
     return f"({name} less its mean)"
-
-
-def _cohorts(assignment: Assignment, block: Block) -> IntArray:
-    """Number of each row's cohort, shape (n,)."""
-    return np.searchsorted(assignment.cohorts, assignment.start[block.units])[block.unit]

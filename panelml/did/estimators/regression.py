@@ -10,6 +10,8 @@ import numpy as np
 
 from panelml._typing import BoolArray
 from panelml.arguments import checked
+from panelml.core.family.choice import LinkName, MeanFamilyName, mean_family
+from panelml.core.family.family import Family
 from panelml.data.formula.formula import parse_formula
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
@@ -21,10 +23,12 @@ from panelml.did.estimators.assignment import (
     require_reference,
     unmeasured,
     with_reference,
+    within_window,
 )
 from panelml.did.estimators.base import cell_labels, horizon_labels, sample_start, single_label
 from panelml.did.estimators.comparisons import comparable, single_units
 from panelml.did.estimators.moderators import require_constant
+from panelml.did.estimators.nonlinear import fit_nonlinear
 from panelml.did.estimators.saturated import Saturated, fit_saturated
 from panelml.did.estimators.untreated import with_effects
 from panelml.did.results.effects import EffectResults
@@ -160,7 +164,7 @@ class EventStudy:
         """
         sample, adoption, notes = _sample(self, data)
         if self.window is not None and self.ends == "drop":
-            sample, more = _within_window(sample, adoption, self.window)
+            sample, more = within_window(sample, adoption, self.window)
             notes = (*notes, *more)
         grid = CohortGrid.of(sample, adoption)
         horizon, references = grid.horizon, _references(self.reference)
@@ -256,6 +260,12 @@ class ExtendedTWFE:
         Variables that do not change within units and on which effects, and trends, depend: their
         interactions with periods, and, demeaned by cohort, with the effects. Effects are then
         those at their cohort's mean.
+    family : {"binomial", "poisson"}, optional
+        Distribution of an outcome that is yes or no, or not negative: trends are then parallel in
+        the index of the link, and effects are those on the mean of the outcome. Indicators of
+        cohorts and periods take the place of effects of units.
+    link : {"logit", "probit", "cloglog", "log"}, optional
+        By default the logit for yes/no outcomes, and the logarithm for counts.
     weights : str or Weights, optional
     cov : str or covariance
 
@@ -263,7 +273,7 @@ class ExtendedTWFE:
     -----
     Source: Wooldridge (2025), *Empirical Economics* 69, 2545-2587, section 5 for moderators.
     Without covariates, with ``control="not-yet"`` and in balanced panels, effects equal those of
-    imputation.
+    imputation. With a family: Wooldridge (2023), *Econometrics Journal* 26, C31-C66.
 
     Examples
     --------
@@ -280,8 +290,18 @@ class ExtendedTWFE:
     treatment: str | None = None
     control: Control = "not-yet"
     moderators: str | tuple[str, ...] = ()
+    family: MeanFamilyName | None = None
+    link: LinkName | None = None
     weights: str | Weights | None = None
     cov: CovLike = "cluster"
+
+    def __post_init__(self) -> None:
+        if self.family is None and self.link is not None:
+            raise SpecificationError("link= goes with family='binomial' or family='poisson'.")
+        if self.family is not None and mean_family(self.family, self.link) is None:
+            raise SpecificationError(f"The {self.family} family has no link {shown(self.link)}.")
+        if self.family is not None and self.moderators:
+            raise SpecificationError("moderators= are for linear models, without family=.")
 
     @property
     def moderator_names(self) -> tuple[str, ...]:
@@ -308,7 +328,14 @@ Spec: TypeAlias = TWFE | EventStudy | SunAbraham | ExtendedTWFE
 def _sample(spec: Spec, data: DataLike) -> tuple[Sample, Adoption, tuple[str, ...]]:
     source = require_source(data)
     adoption = read_adoption(source, spec.cohort, spec.treatment)
-    formula = with_effects(parse_formula(spec.formula), source.unit, source.time, source.columns)
+    formula = parse_formula(spec.formula)
+    if _family(spec) is None:
+        formula = with_effects(formula, source.unit, source.time, source.columns)
+    elif formula.effects:
+        raise SpecificationError(
+            "With family= effects of cohorts and periods are indicators: leave '|' and what "
+            "follows out of the formula."
+        )
     others = tuple(e.columns for e in formula.effects or () if e.columns != (source.unit,))
     moderators = _moderators(spec)
     if moderators:
@@ -317,6 +344,13 @@ def _sample(spec: Spec, data: DataLike) -> tuple[Sample, Adoption, tuple[str, ..
     sample, notes = make_sample(source, formula, parse_weights(spec.weights), others, moderators)
     adoption.require_cohorts()
     return sample, adoption, (*adoption.notes, *notes)
+
+
+def _family(spec: Spec) -> Family | None:
+    """Return the family of a regression that is not linear."""
+    if isinstance(spec, ExtendedTWFE) and spec.family is not None:
+        return mean_family(spec.family, spec.link)
+    return None
 
 
 def _references(reference: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -345,31 +379,16 @@ def _by_cell(
     assignment, cells = assign(grid, number, (grid.cohort != NEVER) & wanted(grid))
     if not assignment.count:
         raise IdentificationError("No cohort has a row in a period with an effect.")
-    return fit_saturated(
-        Saturated(
-            model,
-            spec,
-            sample,
-            assignment,
-            cell_labels(adoption, cells),
-            (*notes, *more, *lost, *alone),
-            cells=cells,
-            references=references,
-            moderators=_moderators(spec),
-        )
+    task = Saturated(
+        model,
+        spec,
+        sample,
+        assignment,
+        cell_labels(adoption, cells),
+        (*notes, *more, *lost, *alone),
+        cells=cells,
+        references=references,
+        moderators=_moderators(spec),
     )
-
-
-def _within_window(
-    sample: Sample, adoption: Adoption, window: tuple[int, int]
-) -> tuple[Sample, tuple[str, ...]]:
-    """Leave out rows of adopting units at horizons outside a window."""
-    source = sample.source
-    start = adoption.start[sample.codes((source.unit,))]
-    since = source.index.steps[sample.codes((source.time,))] - start
-    keep = (start == NEVER) | ((since >= window[0]) & (since <= window[1]))
-    if keep.all():
-        return sample, ()
-    return sample.only(keep), (
-        f"Left out {int((~keep).sum()):,} rows at horizons outside {window[0]} to {window[1]}.",
-    )
+    family = _family(spec)
+    return fit_saturated(task) if family is None else fit_nonlinear(task, family)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -165,7 +166,10 @@ class PooledMaximum:
 
 
 def maximise_pooled(
-    sample: Sample, outcome: Outcome, require: Callable[[Sample], None]
+    sample: Sample,
+    outcome: Outcome,
+    require: Callable[[Sample], None],
+    separated: Literal["drop", "refuse"] = "drop",
 ) -> PooledMaximum:
     """Maximise the likelihood, without rows that are separated and regressors that are collinear.
 
@@ -175,11 +179,13 @@ def maximise_pooled(
     outcome : Outcome
     require : callable
         Refuses a sample whose outcome does not vary.
+    separated : {"drop", "refuse"}
+        What is done with rows that a combination of regressors fits without error.
 
     Raises
     ------
     IdentificationError
-        If all rows are separated, or no coefficient is left.
+        If all rows are separated, or some where that is refused, or no coefficient is left.
     ConvergenceError
         If the maximum has no certificate.
     """
@@ -200,6 +206,12 @@ def maximise_pooled(
                 "A combination of the regressors fits the outcome of every row without error "
                 f"({listing(map(repr, problem.names), most=8)}): the likelihood has no maximum. "
                 "Leave out regressors, or group the levels of categories."
+            )
+        if separated == "refuse":
+            raise IdentificationError(
+                f"{_places(sample, rows)} are separated: a combination of regressors fits their "
+                "outcome without error, and its coefficient is not finite. A period or an effect "
+                "in which the outcome is always the same is one."
             )
         sample, notes = sample.only(~rows), (*notes, _note(sample, rows))
 
@@ -295,10 +307,15 @@ def _separated(objective: PooledObjective, optimum: Minimum[PooledPoint, Step]) 
 
 
 def _note(sample: Sample, rows: BoolArray) -> str:
-    kept = np.arange(rows.size) if sample.keep is None else np.flatnonzero(sample.keep)
-    places = sorted(sample.source.index.position(int(i)) for i in kept[rows])
     return (
-        f"Dropped {len(places):,} separated rows (row {listing(places)}): a combination of "
+        f"Dropped {_places(sample, rows).replace(' rows', ' separated rows', 1)}: a combination of "
         "regressors fits their outcome without error and is zero in all others, so that its "
         "coefficient is not finite."
     )
+
+
+def _places(sample: Sample, rows: BoolArray) -> str:
+    """Count rows, and say where the user has them."""
+    kept = np.arange(rows.size) if sample.keep is None else np.flatnonzero(sample.keep)
+    places = sorted(sample.source.index.position(int(i)) for i in kept[rows])
+    return f"{len(places):,} rows (row {listing(places)})"

@@ -12,6 +12,7 @@ from scipy.special import expit, ndtr
 
 from panelml.core.family.binomial import BinomialFamily
 from panelml.core.family.censored import CensoredFamily
+from panelml.core.family.choice import mean_family
 from panelml.core.family.counts import NegativeBinomialFamily, PoissonFamily
 from panelml.core.family.family import Family
 from panelml.core.family.interval import log_probability
@@ -216,6 +217,9 @@ def test_families_are_values() -> None:
         == OrderedFamily(4, PROBIT)
         != OrderedFamily(3, PROBIT)
     )
+    assert mean_family("binomial", None) == BinomialFamily(LOGIT)
+    assert mean_family("poisson", "log") == PoissonFamily()
+    assert mean_family("poisson", "probit") is None
     assert OrderedFamily(3).auxiliary == ("cut 1", "log(cut 2 - cut 1)")
 
 
