@@ -11,9 +11,11 @@ import pandas as pd
 
 from panelml._typing import FloatArray, IntArray
 from panelml.arguments import checked
+from panelml.core.block import Block
 from panelml.core.links import IDENTITY
+from panelml.core.row_values import RowValues
 from panelml.data.sample import Sample
-from panelml.engine.fold import capped
+from panelml.engine.fold import capped, fold
 from panelml.engine.varying import VariedRows
 from panelml.errors import (
     IdentificationError,
@@ -123,8 +125,12 @@ def slopes(
         raise IdentificationError(f"{fit.model} has no regressor, and so no marginal effect.")
     keys = () if by is None else (by,) if isinstance(by, str) else tuple(by)
     sample, codes, notes = _grouped(sample, keys)
-    rows = VariedRows(sample, setting_of(at or {}, sample), tuple(v.contrast for v in found))
+    setting = setting_of(at or {}, sample)
+    rows = VariedRows(sample, setting, tuple(v.contrast for v in found))
+    found, lost = _told(found, fit, mean, rows)
+    rows = replace(rows, contrasts=tuple(v.contrast for v in found))
     rule = EffectRule(mean.response, mean.auxiliary, fit.predictor.coef, mean.index, rows.contrasts)
+    notes = (*lost, *notes)
     effects = EffectRows(rows, rule, keys, codes)
     labels = _labels(found, mean.response.quantities, keys, codes, sample)
     return _assembled(fit, mean, effects, _Request(labels, covariates == "sampled", cov, notes, at))
@@ -165,6 +171,41 @@ def _grouped(sample: Sample, keys: tuple[str, ...]) -> tuple[Sample, IntArray, t
     missing = int((codes < 0).sum())
     words = f"{missing:,} rows have no value of {' and '.join(keys)} and are in no group."
     return sample.with_keys(keys), groups, (words,) if missing else ()
+
+
+def _told(
+    found: tuple[VariableContrast, ...], fit: Results, mean: FitMean, rows: VariedRows
+) -> tuple[tuple[VariableContrast, ...], tuple[str, ...]]:
+    """Leave out variables whose regressors were dropped, so that nothing is known of them.
+
+    Raises
+    ------
+    IdentificationError
+        If none is left.
+    """
+    k, estimated = fit.predictor.coef.size, mean.slopes[1:].any(axis=1)
+
+    def moves(block: Block) -> RowValues:
+        moved, first = [], 1 + 2 * k
+        for contrast in rows.contrasts:
+            part = block.z[first : first + contrast.width(k)]
+            first += contrast.width(k)
+            change = part if contrast.rate else part[k:] - part[:k]
+            moved.append(float((change[estimated] != 0).any()))
+        return RowValues(np.array(moved)[:, None])
+
+    values: FloatArray = fold(rows, moves).values
+    known = [bool(told) for told in values.max(axis=1)]
+    lost = [v.name for v, told in zip(found, known, strict=True) if not told]
+    if not lost:
+        return found, ()
+    words = (
+        f"No effect of {listing(lost, most=8)}: no regressor that was kept moves with it, or the "
+        "formula is flat in every row"
+    )
+    if not any(known):
+        raise IdentificationError(f"{words}, and there is no other variable.")
+    return tuple(v for v, told in zip(found, known, strict=True) if told), (f"{words}.",)
 
 
 def _labels(

@@ -10,7 +10,13 @@ import pandas as pd
 import pytest
 
 import panelml as pm
-from panelml.errors import DetachedResultError, PanelmlError, SpecificationError, UnknownNameError
+from panelml.errors import (
+    DetachedResultError,
+    IdentificationError,
+    PanelmlError,
+    SpecificationError,
+    UnknownNameError,
+)
 
 CR0 = pm.cov.Clustered(small_sample="CR0")
 
@@ -218,3 +224,13 @@ def test_a_formula_without_value_on_one_side_is_refused() -> None:
 def test_a_pickled_fit_has_no_rows_to_average() -> None:
     with pytest.raises(DetachedResultError):
         pm.slopes(pickle.loads(pickle.dumps(poisson())))
+
+
+def test_variables_whose_regressors_were_dropped_have_no_effect() -> None:
+    data = DATA.assign(u=DATA["unit"] * 1.0)
+    fit = pm.FixedEffects("y ~ x + u").fit(panel(data))
+    found = pm.slopes(fit)
+    assert list(found.params.index) == ["x"]
+    assert any(note.startswith("No effect of u") for note in found.notes)
+    with pytest.raises(IdentificationError, match="No effect of u"):
+        pm.slopes(fit, "u")
