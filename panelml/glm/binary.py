@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-
-import numpy as np
+from typing import Literal
 
 from panelml.arguments import checked
 from panelml.core.family.binomial import BinomialFamily
 from panelml.core.family.outcome import Outcome, single
 from panelml.core.links import CLOGLOG, LOGIT, PROBIT, Link
 from panelml.data.panel.weights import Weights
-from panelml.data.sample import Sample
 from panelml.data.source.given import DataLike
 from panelml.engine.fold import capped
 from panelml.engine.sampling import require_source
-from panelml.errors import IdentificationError, SpecificationError, listing
-from panelml.glm.fit.separated import outcome_values
+from panelml.glm.binary_outcome import require_binary
+from panelml.glm.conditional import fit_conditional
 from panelml.glm.pooled import fit_pooled, read_sample
 from panelml.inference.covariance import CovLike
 from panelml.results.assemble import assemble
 from panelml.results.base import Results
 from panelml.results.facts import Facts
 
-__all__ = ["Cloglog", "Logit", "Probit", "require_binary"]
+__all__ = ["Cloglog", "Logit", "Probit"]
 
 
 @checked
@@ -35,6 +33,9 @@ class Logit:
     ----------
     formula : str
         The outcome is 0 or 1.
+    effects : {"conditional"}, optional
+        None is pooled. "conditional" is fixed-effects logit: an effect for each unit, removed by
+        conditioning on the unit's number of ones. Units whose outcome never changes drop out.
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
@@ -48,10 +49,14 @@ class Logit:
     >>> fit = pm.Logit("union ~ married + educ").fit(panel)
     >>> print(fit.params.round(3).to_dict())
     {'Intercept': -1.111, 'married': 0.196, 'educ': -0.009}
+    >>> within = pm.Logit("union ~ married + exper", effects="conditional").fit(panel)
+    >>> print(within.params.round(3).to_dict())
+    {'married': 0.286, 'exper': -0.047}
     """
 
     formula: str
     _: KW_ONLY
+    effects: Literal["conditional"] | None = None
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     offset: str | None = None
@@ -165,35 +170,9 @@ class Cloglog:
 
 def _fit(spec: Logit | Probit | Cloglog, data: DataLike, model: str, link: Link) -> Results:
     sample, notes = read_sample(spec, require_source(data), model)
+    if isinstance(spec, Logit) and spec.effects == "conditional":
+        return assemble(fit_conditional(spec, sample, notes), spec.cov)
     outcome = Outcome(BinomialFamily(link), single)
     facts = Facts("other", model, link=link)
     fit, _ = fit_pooled(spec, facts, sample, outcome, notes, require=require_binary)
     return assemble(fit, spec.cov)
-
-
-def require_binary(sample: Sample) -> None:
-    """Refuse an outcome that is not 0 and 1.
-
-    Raises
-    ------
-    SpecificationError
-        If it has other values: naming them, and where they are.
-    IdentificationError
-        If it is 0, or 1, in every row.
-    """
-    values = outcome_values(sample)
-    name = sample.design.outcome.names[0] if sample.design.outcome else ""
-    other = np.flatnonzero((values != 0) & (values != 1))
-    if other.size:
-        kept = other if sample.keep is None else np.flatnonzero(sample.keep)[other]
-        places = sorted(sample.source.index.position(int(row)) for row in kept)
-        shown = listing(f"{value:g}" for value in np.unique(values[other]))
-        raise SpecificationError(
-            f"The outcome {name!r} is to be 0 or 1, and is {shown} in {other.size:,} rows (row "
-            f"{listing(places)}). Write what is a yes as a condition, as in 'y = (x > 2)', into a "
-            "column of its own."
-        )
-    if values.size and (values == values[0]).all():
-        raise IdentificationError(
-            f"The outcome {name!r} is {values[0]:g} in every row: there is nothing to explain."
-        )

