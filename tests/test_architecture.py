@@ -51,6 +51,7 @@ FRAMES = (
     "results.",
     "glm.results.",
     "mixed.results.",
+    "mixed.generalised.results.",
     "random.results.",
     "did.results.",
 )
@@ -125,8 +126,9 @@ def room_breaks(package: Package) -> list[str]:
 
 def floor(name: str) -> int:
     """Place of a module in the order inside its room; what is on no floor is above them."""
-    folder = [*name.split("."), ""][1]
-    return FLOORS.index(folder) if folder in FLOORS else len(FLOORS)
+    folders = [*name.split("."), "", ""]
+    places = [FLOORS.index(f) if f in FLOORS else len(FLOORS) for f in folders[1:3]]
+    return places[0] * (len(FLOORS) + 1) + (places[1] if folders[1] not in FLOORS else 0)
 
 
 def floor_breaks(package: Package) -> list[str]:

@@ -19,6 +19,8 @@ from panelml.mixed.core.structures import ResidualLike, ResidualStructure
 from panelml.mixed.core.structures import parse as parse_residual
 from panelml.mixed.fit.residual_fit import ResidualPlan
 from panelml.mixed.fit.sample_fit import ordered_groups
+from panelml.mixed.generalised.generalised import FamilyName, LinkName, fit_generalised
+from panelml.mixed.generalised.results.generalised_results import GeneralisedResults
 from panelml.mixed.results.mixed_results import MixedResults
 
 __all__ = ["MixedModel"]
@@ -29,22 +31,36 @@ __all__ = ["MixedModel"]
 class MixedModel:
     """Multilevel model: random intercepts and slopes by (restricted) maximum likelihood.
 
+    With ``family`` it is a generalised linear mixed model (GLMM), fitted by maximum likelihood.
+
     Parameters
     ----------
     formula : str
         lme4's grammar: ``"y ~ t * g + (1 + t | id)"``, ``(1 | school/class)`` for nested and
         ``(1 | a) + (1 | b)`` for crossed levels, ``||`` for uncorrelated coefficients.
     reml : bool
-        Restricted maximum likelihood rather than maximum likelihood.
+        Restricted maximum likelihood rather than maximum likelihood; the other families know
+        only the latter.
     cov : str or covariance
         ``"iid"``, what the model implies, as in lme4; or clustered and the others.
     weights : str or Weights, optional
-        Prior weights, inverse to the variance of a row's error.
+        Prior weights, inverse to the variance of a row's error. With the binomial family the
+        numbers of trials, of which the outcome is the share of successes, as in lme4; with others
+        one weight for all rows of a level.
     residual : str or residual structure, optional
         How residuals of the same group depend on each other: ``"ar1"``, ``"car1"``, ``"ma1"``,
         ``"toeplitz:2"``, ``"exchangeable"``, ``"unstructured"``, ``"heteroskedastic:sex"``, or a
         value such as ``pm.residual.AR1(time="year", by="sex")``; independent by default. The
         group is the structure's own, or the panel's unit, or else the factor with most levels.
+    family : {"gaussian", "binomial", "poisson", "negative-binomial", "ordered"}
+        Distribution of the outcome.
+    link : {"logit", "probit", "cloglog", "log"}, optional
+        The family's first by default.
+    points : int, optional
+        Points of adaptive Gauss-Hermite quadrature in each dimension; 1 is Laplace's
+        approximation. By default 12 for one random coefficient, 7 for two and 5 for three.
+    offset : str, optional
+        A column, or a term as ``"log(pop)"``, that enters the index with the coefficient one.
 
     Examples
     --------
@@ -55,6 +71,9 @@ class MixedModel:
     {'Intercept': 1.624, 'union': 0.102}
     >>> print(fit.icc().round(2).tolist())
     [0.46]
+    >>> union = pm.MixedModel("union ~ married + (1 | nr)", family="binomial").fit(panel)
+    >>> print(union.params.round(2).to_dict(), union.icc().round(2).tolist())
+    {'Intercept': -2.53, 'married': 0.19} [0.74]
     """
 
     formula: str
@@ -63,9 +82,26 @@ class MixedModel:
     cov: CovLike = "iid"
     weights: str | Weights | None = None
     residual: ResidualLike = None
+    family: FamilyName = "gaussian"
+    link: LinkName | None = None
+    points: int | None = None
+    offset: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.points is not None and not 1 <= self.points <= 200:
+            raise SpecificationError(f"points is between 1 and 200, and not {self.points}.")
+        if self.family != "gaussian" and self.residual is not None:
+            raise SpecificationError(
+                f"Residuals depend on each other in gaussian models; a {self.family} outcome has "
+                "none beside its distribution. Leave residual= out."
+            )
+        given = ("link", self.link), ("points", self.points), ("offset", self.offset)
+        for name, value in given if self.family == "gaussian" else ():
+            if value is not None:
+                raise SpecificationError(f"{name}= needs another family than gaussian.")
 
     @capped
-    def fit(self, data: DataLike) -> MixedResults:
+    def fit(self, data: DataLike) -> MixedResults | GeneralisedResults:
         """Estimate the model on a Panel or on any data frame that has the columns.
 
         Raises
@@ -79,6 +115,8 @@ class MixedModel:
             If the likelihood was not maximised with a certificate.
         """
         formula = parse_formula(self.formula, mixed=True)
+        if self.family != "gaussian":
+            return fit_generalised(self, formula, data)
         structure = parse_residual(self.residual)
         groups = _groups(formula, structure, data)
         source = group_rows(data, groups[0])

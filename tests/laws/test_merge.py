@@ -20,6 +20,7 @@ import panelml as pm
 from panelml.core.absorb import Absorb, AbsorbSystem, LevelSums
 from panelml.core.absorb_plan import AbsorbPlan, Factor
 from panelml.core.block import Block
+from panelml.core.family.binomial import BinomialFamily
 from panelml.core.family.censored import CensoredFamily
 from panelml.core.family.outcome import CensoredBounds, Outcome
 from panelml.core.groups import group_sums
@@ -28,6 +29,7 @@ from panelml.core.linalg import TriangularFactor
 from panelml.core.links import LOGIT
 from panelml.core.moments import CrossProducts, Gram, PanelMoments, UnitRecords
 from panelml.core.pair import Pair
+from panelml.core.quadrature import Nodes
 from panelml.core.responses import LinkResponse
 from panelml.core.row_values import RowValues
 from panelml.core.transforms import Difference, Within
@@ -55,6 +57,10 @@ from panelml.mixed.core.residual_rows import UnitRows
 from panelml.mixed.core.unit_products import MixedBasis, MixedColumns, UnitProducts
 from panelml.mixed.core.whitening import RowFacts, RowPatterns
 from panelml.mixed.core.working_rows import WorkingRows
+from panelml.mixed.generalised.core.integral import UnitLikelihoods, integrated
+from panelml.mixed.generalised.core.parameters import ParameterLayout
+from panelml.mixed.generalised.core.rows import RowLayout
+from panelml.mixed.generalised.fit.pooled import DerivativeSums
 from panelml.random.core.twoway import TwoWayMoments
 from panelml.results.marginal.sums import EffectRule, EffectSums
 from tests.laws.panels import make_frame
@@ -102,6 +108,17 @@ def effect_sums(block: Block) -> EffectSums:
     return EffectSums.of(varied, rule, block.keys["firm"], 3)
 
 
+def integrals(block: Block) -> UnitLikelihoods:
+    """Integrate a random intercept out of yes/no outcomes that the signs of the outcome are."""
+    rows = RowLayout(1, len(block.z) - 1, 0).rows(
+        block.with_z(np.vstack([block.z[:1] > 0, np.tanh(block.z[1:])]))
+    )
+    layout = ParameterLayout(len(block.z) - 1, 1, np.tril_indices(1), 0)
+    parameters = layout.split(np.linspace(0.2, 0.7, layout.total))
+    start = np.zeros((1, block.n_units))
+    return integrated(BinomialFamily(), rows, parameters, Nodes.of(5, 1), start, layout)
+
+
 STATISTICS: dict[type, Callable[[Block], Any]] = {
     AbsorbSystem: partial(AbsorbSystem.of, plan=PLAN),
     CellSums: lambda b: CellSums.of(b.z, b.keys["firm"], 3, b.weights),
@@ -120,6 +137,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     MixedColumns: BASIS.columns,
     Pair: lambda b: Pair(PanelMoments.of(b), Gram.of(Difference()(b))),
     Levels: lambda b: Levels(np.unique(b.keys["firm"])),
+    DerivativeSums: lambda b: DerivativeSums(b.z @ b.z.T),
     LevelSums: partial(LevelSums.of, transform=Absorb(PLAN, np.linspace(-1, 2, 27).reshape(9, 3))),
     LikelihoodSums: lambda b: ROWS.sums(b, np.array([0.3, -0.2, 0.1, 0.2])),
     PanelMoments: PanelMoments.of,
@@ -141,6 +159,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     TreatedSums: partial(TreatedSums.of, assignment=ASSIGNMENT, plan=PERIODS),
     TriangularFactor: lambda b: TriangularFactor.of(b.z),
     TwoWayMoments: partial(TwoWayMoments.of, centre=np.zeros(3), constant=True),
+    UnitLikelihoods: integrals,
     UnitErrors: lambda b: UnitErrors(group_sums(b.z, b.starts)),
     UnitRecords: lambda b: PanelMoments.of(b).means,
     UnitProducts: partial(UnitProducts.of, basis=BASIS),

@@ -22,7 +22,15 @@ from panelml.mixed.core.working_columns import RandomBlock, WorkingColumns, work
 from panelml.mixed.fit.multilevel import LevelsFit, fit_levels
 from panelml.mixed.fit.residual_fit import ResidualFit, ResidualPlan, fit_residual
 
-__all__ = ["Layout", "MultilevelFit", "fit_sample", "ordered_groups"]
+__all__ = [
+    "Layout",
+    "MultilevelFit",
+    "fit_sample",
+    "fixed_places",
+    "independent_regressors",
+    "lay_out",
+    "ordered_groups",
+]
 
 # Share of the information on variances that must be left when the residual variance is unknown.
 LEAST_INFORMATION = 1e-8
@@ -117,10 +125,10 @@ def fit_sample(
     """
     constant = sample.design.formula.intercept
     moments = fold(sample, PanelMoments.of)
-    fixed = np.arange(1, 1 + _fixed_regressors(sample))
+    fixed = fixed_places(sample)
     _require_repeats(moments, sample, groups)
-    chosen = _independent(moments, fixed, constant)
-    layout = _lay_out(sample, groups)
+    chosen = independent_regressors(moments, fixed, constant)
+    layout = lay_out(sample, groups)
     columns = working_columns(moments.overall, constant, fixed[chosen.kept], layout.blocks)
     _require_residuals(_residual_squares(sample, moments, chosen, columns), EXACT, moments)
     residual = None
@@ -166,16 +174,24 @@ def ordered_groups(formula: Formula, data: DataLike) -> tuple[tuple[str, ...], .
     return tuple(sorted(groups, key=lambda group: -count_levels(data, group)))
 
 
-def _fixed_regressors(sample: Sample) -> int:
-    """Count the regressors that are not random, without the constant."""
-    return len(sample.names) - sum(len(part.names) for part in sample.design.random)
+def fixed_places(sample: Sample) -> IntArray:
+    """Return where the regressors that are not random stand in blocks, the outcome being 0."""
+    others = sum(len(part.names) for part in sample.design.random)
+    return np.arange(1, 1 + len(sample.names) - others - (sample.design.offset is not None))
 
 
-def _lay_out(sample: Sample, groups: tuple[tuple[str, ...], ...]) -> Layout:
+def lay_out(sample: Sample, groups: tuple[tuple[str, ...], ...]) -> Layout:
+    """Find the random regressors of each term, and its grouping factor.
+
+    Raises
+    ------
+    SpecificationError
+        If a term has no regressor.
+    """
     blocks: list[RandomBlock] = []
     labels: list[str] = []
     owner: list[tuple[str, ...]] = []
-    first = 1 + _fixed_regressors(sample)
+    first = 1 + fixed_places(sample).size
     for term, part in zip(sample.design.formula.random, sample.design.random, strict=True):
         places = first + np.arange(len(part.names))
         first += len(part.names)
@@ -250,7 +266,16 @@ def _require_residuals(rss: float, exact: float, moments: PanelMoments) -> None:
         )
 
 
-def _independent(moments: PanelMoments, fixed: IntArray, constant: bool) -> Solution:
+def independent_regressors(moments: PanelMoments, fixed: IntArray, constant: bool) -> Solution:
+    """Choose the fixed regressors that depend on none before them.
+
+    Parameters
+    ----------
+    moments : PanelMoments
+    fixed : IntArray
+        Where they stand among the variables of blocks.
+    constant : bool
+    """
     table = moments.overall.centred
     if not constant:
         mean = moments.overall.mean

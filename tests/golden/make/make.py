@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(HERE)]
 
 from tests import panels  # noqa: E402  (the path above makes it importable)
 from tests.glm import count_data, outcome_data  # noqa: E402
-from tests.mixed import mixed_data  # noqa: E402
+from tests.mixed import generalised_data, mixed_data  # noqa: E402
 
 FIELDS = ("id", "tool", "version", "script", "data", "spec", "value", "tolerance")
 
@@ -70,6 +70,7 @@ def main(topics: list[str]) -> None:
         mixed_data.write_csv(Path(directory))
         count_data.write_csv(Path(directory))
         outcome_data.write_csv(Path(directory))
+        generalised_data.write_csv(Path(directory))
         for topic in topics or sorted(scripts):
             make(topic, Path(directory))
 

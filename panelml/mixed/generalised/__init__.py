@@ -1,0 +1,1 @@
+"""Generalised linear mixed models: counts, yes/no, ordered and censored outcomes."""

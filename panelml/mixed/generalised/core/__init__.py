@@ -1,0 +1,1 @@
+"""Arrays of generalised mixed models: nodes, conditional modes, integrated likelihoods."""
