@@ -16,6 +16,7 @@ from panelml.engine.sampling import require_source
 from panelml.glm.binary_outcome import require_binary
 from panelml.glm.conditional import fit_conditional
 from panelml.glm.pooled import fit_pooled, read_sample
+from panelml.glm.random import POINTS, fit_normal
 from panelml.inference.covariance import CovLike
 from panelml.results.assemble import assemble
 from panelml.results.base import Results
@@ -33,9 +34,13 @@ class Logit:
     ----------
     formula : str
         The outcome is 0 or 1.
-    effects : {"conditional"}, optional
+    effects : {"conditional", "random"}, optional
         None is pooled. "conditional" is fixed-effects logit: an effect for each unit, removed by
         conditioning on the unit's number of ones. Units whose outcome never changes drop out.
+        "random" is a normal random intercept of each unit, independent of the regressors, by
+        adaptive quadrature.
+    points : int
+        Of quadrature, with random effects; one is Laplace's approximation.
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
@@ -56,7 +61,8 @@ class Logit:
 
     formula: str
     _: KW_ONLY
-    effects: Literal["conditional"] | None = None
+    effects: Literal["conditional", "random"] | None = None
+    points: int = POINTS
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     offset: str | None = None
@@ -84,6 +90,12 @@ class Probit:
     ----------
     formula : str
         The outcome is 0 or 1.
+    effects : {"random"}, optional
+        None is pooled.
+        "random" is a normal random intercept of each unit, independent of the regressors, by
+        adaptive quadrature.
+    points : int
+        Of quadrature, with random effects; one is Laplace's approximation.
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
@@ -101,6 +113,8 @@ class Probit:
 
     formula: str
     _: KW_ONLY
+    effects: Literal["random"] | None = None
+    points: int = POINTS
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     offset: str | None = None
@@ -128,6 +142,12 @@ class Cloglog:
     ----------
     formula : str
         The outcome is 0 or 1.
+    effects : {"random"}, optional
+        None is pooled.
+        "random" is a normal random intercept of each unit, independent of the regressors, by
+        adaptive quadrature.
+    points : int
+        Of quadrature, with random effects; one is Laplace's approximation.
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
@@ -150,6 +170,8 @@ class Cloglog:
 
     formula: str
     _: KW_ONLY
+    effects: Literal["random"] | None = None
+    points: int = POINTS
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     offset: str | None = None
@@ -174,5 +196,8 @@ def _fit(spec: Logit | Probit | Cloglog, data: DataLike, model: str, link: Link)
         return assemble(fit_conditional(spec, sample, notes), spec.cov)
     outcome = Outcome(BinomialFamily(link), single)
     facts = Facts("other", model, link=link)
+    if spec.effects == "random":
+        require_binary(sample)
+        return fit_normal(spec, facts, sample, outcome, notes, points=spec.points)
     fit, _ = fit_pooled(spec, facts, sample, outcome, notes, require=require_binary)
     return assemble(fit, spec.cov)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from panelml.engine.fold import capped
 from panelml.engine.sampling import require_source
 from panelml.errors import IdentificationError
 from panelml.glm.fit.separated import outcome_values, refuse_negative
-from panelml.glm.pooled import Parameters, fit_pooled, read_sample
+from panelml.glm.pooled import fit_pooled, read_sample
+from panelml.glm.random import POINTS, fit_normal
 from panelml.inference.covariance import CovLike
+from panelml.mixed.generalised.fit.reported import Reported
 from panelml.results.assemble import assemble
 from panelml.results.base import Results
 from panelml.results.facts import Facts
@@ -36,7 +39,7 @@ def _alpha(auxiliary: FloatArray) -> FloatArray:
     return np.exp(-auxiliary)
 
 
-ALPHA = Parameters(("alpha",), _alpha, lambda auxiliary: -np.exp(-auxiliary)[:, None])
+ALPHA = Reported(("alpha",), _alpha, lambda auxiliary: -np.exp(-auxiliary)[:, None])
 
 
 @checked
@@ -47,6 +50,12 @@ class NegativeBinomial:
     Parameters
     ----------
     formula : str
+    effects : {"random"}, optional
+        None is pooled.
+        "random" is a normal random intercept of each unit, independent of the regressors, by
+        adaptive quadrature.
+    points : int
+        Of quadrature, with random effects; one is Laplace's approximation.
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
@@ -70,6 +79,8 @@ class NegativeBinomial:
 
     formula: str
     _: KW_ONLY
+    effects: Literal["random"] | None = None
+    points: int = POINTS
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     offset: str | None = None
@@ -89,6 +100,11 @@ class NegativeBinomial:
         refuse_negative(sample, "A negative binomial model")
         outcome = Outcome(NegativeBinomialFamily(), single, RUNAWAY)
         facts = Facts("other", "Negative binomial", link=LOG)
+        if self.effects == "random":
+            _require_counts(sample)
+            return fit_normal(
+                self, facts, sample, outcome, notes, points=self.points, reported=ALPHA
+            )
         fit, _ = fit_pooled(
             self, facts, sample, outcome, notes, require=_require_counts, reported=ALPHA
         )

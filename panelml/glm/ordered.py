@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
 from panelml._typing import FloatArray
 from panelml.arguments import checked
-from panelml.core.family.ordered import OrderedFamily, cut_derivatives, cut_points
+from panelml.core.family.ordered import OrderedFamily
 from panelml.core.family.outcome import CategoryCodes, Outcome
 from panelml.core.links import LOGIT, PROBIT, Link
 from panelml.data.panel.weights import Weights
@@ -19,13 +19,16 @@ from panelml.engine.fold import capped
 from panelml.engine.sampling import require_source
 from panelml.errors import IdentificationError, SpecificationError
 from panelml.glm.fit.separated import outcome_values
-from panelml.glm.pooled import Parameters, fit_pooled, read_sample
+from panelml.glm.pooled import fit_pooled, read_sample
+from panelml.glm.random import POINTS, fit_normal
 from panelml.glm.results.ordered import OrderedResults
 from panelml.inference.covariance import CovLike
+from panelml.mixed.generalised.fit.reported import cut_parameters
+from panelml.mixed.generalised.results.generalised_results import GeneralisedResults
 from panelml.results.assemble import assemble
 from panelml.results.facts import Facts
 
-__all__ = ["OrderedLogit", "OrderedProbit", "category_outcome", "cut_parameters"]
+__all__ = ["OrderedLogit", "OrderedProbit", "category_outcome"]
 
 # More values than this are no categories.
 MOST = 50
@@ -40,6 +43,12 @@ class OrderedLogit:
     ----------
     formula : str
         The outcome is a number that grows with the category; distances do not matter.
+    effects : {"random"}, optional
+        None is pooled.
+        "random" is a normal random intercept of each unit, independent of the regressors, by
+        adaptive quadrature.
+    points : int
+        Of quadrature, with random effects; one is Laplace's approximation.
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
@@ -64,12 +73,14 @@ class OrderedLogit:
 
     formula: str
     _: KW_ONLY
+    effects: Literal["random"] | None = None
+    points: int = POINTS
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     offset: str | None = None
 
     @capped
-    def fit(self, data: DataLike) -> OrderedResults:
+    def fit(self, data: DataLike) -> OrderedResults | GeneralisedResults:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -91,6 +102,12 @@ class OrderedProbit:
     ----------
     formula : str
         The outcome is a number that grows with the category; distances do not matter.
+    effects : {"random"}, optional
+        None is pooled.
+        "random" is a normal random intercept of each unit, independent of the regressors, by
+        adaptive quadrature.
+    points : int
+        Of quadrature, with random effects; one is Laplace's approximation.
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
@@ -110,12 +127,14 @@ class OrderedProbit:
 
     formula: str
     _: KW_ONLY
+    effects: Literal["random"] | None = None
+    points: int = POINTS
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     offset: str | None = None
 
     @capped
-    def fit(self, data: DataLike) -> OrderedResults:
+    def fit(self, data: DataLike) -> OrderedResults | GeneralisedResults:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -130,18 +149,21 @@ class OrderedProbit:
 
 def _fit(
     spec: OrderedLogit | OrderedProbit, data: DataLike, model: str, link: Link
-) -> OrderedResults:
+) -> OrderedResults | GeneralisedResults:
     sample, notes = read_sample(spec, require_source(data), model)
     values = category_values(sample)
-    outcome = category_outcome(values, link)
+    outcome, facts = category_outcome(values, link), Facts("other", model, link=link)
+    cuts = cut_parameters(values)
+    if spec.effects == "random":
+        return fit_normal(spec, facts, sample, outcome, notes, points=spec.points, reported=cuts)
     fit, maximum = fit_pooled(
         spec,
-        Facts("other", model, link=link),
+        facts,
         sample,
         outcome,
         notes,
         require=lambda rows: _require_all(rows, values),
-        reported=cut_parameters(values),
+        reported=cuts,
     )
     results = assemble(fit, spec.cov)
     return OrderedResults.of(results, OrderedFamily(values.size, link), values, maximum.auxiliary)
@@ -177,12 +199,6 @@ def category_outcome(values: FloatArray, link: Link) -> Outcome:
         "The distance between two cut points grows without end: a category of the outcome has no "
         "rows near others. Merge categories.",
     )
-
-
-def cut_parameters(values: FloatArray) -> Parameters:
-    """Report cut points by the categories that they part, as ``1|2``."""
-    pairs = pairwise(values)
-    return Parameters(tuple(f"{a:g}|{b:g}" for a, b in pairs), cut_points, cut_derivatives)
 
 
 def _require_all(sample: Sample, values: FloatArray) -> None:

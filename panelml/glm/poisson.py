@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from panelml.arguments import checked
 from panelml.core.block import Block
 from panelml.core.equations import WorkingEquation
+from panelml.core.family.counts import PoissonFamily
+from panelml.core.family.outcome import Outcome, single
 from panelml.core.links import LOG
 from panelml.core.pair import Pair
 from panelml.core.row_values import RowValues
@@ -26,6 +29,7 @@ from panelml.glm.core.index import offset_of
 from panelml.glm.core.poisson import PoissonSums, unit_constants
 from panelml.glm.fit.problem import Maximum, unseparated
 from panelml.glm.fit.separated import refuse_negative
+from panelml.glm.random import POINTS, fit_normal
 from panelml.glm.results.effects import RateEffects
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
@@ -84,6 +88,11 @@ class Poisson:
     formula : str
         ``"y ~ x"`` is pooled; ``"y ~ x | unit + year"`` absorbs what it says, with any number of
         effects.
+    effects : {"normal"}, optional
+        A normal random intercept of each unit in the logarithm of the mean, independent of the
+        regressors, by adaptive quadrature.
+    points : int
+        Of quadrature, with random effects; one is Laplace's approximation.
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
@@ -104,6 +113,8 @@ class Poisson:
 
     formula: str
     _: KW_ONLY
+    effects: Literal["normal"] | None = None
+    points: int = POINTS
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     offset: str | None = None
@@ -124,6 +135,9 @@ class Poisson:
         others = tuple(e.columns for e in effects if e.columns != (source.unit,))
         sample, notes = make_sample(source, formula, parse_weights(self.weights), others)
         refuse_negative(sample, "Poisson")
+        if self.effects == "normal":
+            facts, outcome = Facts("other", "Poisson", link=LOG), Outcome(PoissonFamily(), single)
+            return fit_normal(self, facts, sample, outcome, notes, points=self.points)
         problem, dropped = unseparated(sample, effects)
         maximum = Maximum.of(problem)
         notes = (*notes, *dropped, *single_row_notes(problem.sample, effects), *maximum.notes)
@@ -135,6 +149,11 @@ def _read(spec: Poisson, source: Source) -> Formula:
     formula = parse_formula(spec.formula)
     effects = formula.effects or ()
     require_effect_columns(effects, source.columns)
+    if effects and spec.effects is not None:
+        raise SpecificationError(
+            f"Poisson takes effects={spec.effects!r}, which are random, or absorbs those after "
+            "'|', and not both."
+        )
     sloped = [str(effect) for effect in effects if effect.slopes]
     if sloped:
         raise SpecificationError(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
-from panelml._typing import FloatArray
 from panelml.core.family.outcome import Outcome
 from panelml.data.formula.formula import Formula, parse_formula
 from panelml.data.panel.weights import Weights, parse_weights
@@ -23,11 +22,12 @@ from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.estimate import Estimate
 from panelml.inference.influence import Influence
+from panelml.mixed.generalised.fit.reported import NONE_REPORTED, Reported
 from panelml.results.facts import Facts
 from panelml.results.fit import Fit, sample_statistics
 from panelml.results.prediction import Predictor
 
-__all__ = ["NO_PARAMETERS", "NonlinearSpec", "Parameters", "fit_pooled", "read_sample"]
+__all__ = ["NonlinearSpec", "fit_pooled", "read_sample"]
 
 
 class NonlinearSpec(Protocol):
@@ -52,27 +52,6 @@ class NonlinearSpec(Protocol):
     def offset(self) -> str | None:
         """A term that enters the index with the coefficient one."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """How auxiliary parameters are reported.
-
-    Attributes
-    ----------
-    names : tuple of str
-    values : callable
-        From the scale of the estimation to that of the report, shape (m,) to (m,).
-    jacobian : callable
-        Derivatives of these, shape (m,) to (m, m).
-    """
-
-    names: tuple[str, ...]
-    values: Callable[[FloatArray], FloatArray]
-    jacobian: Callable[[FloatArray], FloatArray]
-
-
-NO_PARAMETERS = Parameters((), np.positive, lambda values: np.zeros((values.size, values.size)))
 
 
 def read_sample(
@@ -117,7 +96,7 @@ def fit_pooled(
     notes: tuple[str, ...],
     *,
     require: Callable[[Sample], None],
-    reported: Parameters = NO_PARAMETERS,
+    reported: Reported = NONE_REPORTED,
 ) -> tuple[Fit, PooledMaximum]:
     """Maximise a likelihood of independent rows.
 
@@ -131,7 +110,7 @@ def fit_pooled(
         What was done to the rows.
     require : callable
         Refuses a sample whose outcome does not vary.
-    reported : Parameters
+    reported : Reported
         How auxiliary parameters are reported.
 
     Raises

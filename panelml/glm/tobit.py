@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -19,9 +20,12 @@ from panelml.data.source.source import Source
 from panelml.engine.fold import capped, fold
 from panelml.engine.sampling import require_source
 from panelml.errors import IdentificationError, SpecificationError, UnknownNameError, suggest
-from panelml.glm.pooled import Parameters, fit_pooled, read_sample
+from panelml.glm.pooled import fit_pooled, read_sample
+from panelml.glm.random import POINTS, fit_normal
 from panelml.glm.results.tobit import TobitResults
 from panelml.inference.covariance import CovLike
+from panelml.mixed.generalised.fit.reported import Reported
+from panelml.mixed.generalised.results.generalised_results import GeneralisedResults
 from panelml.results.assemble import assemble
 from panelml.results.facts import Facts
 from panelml.results.fit import Fit
@@ -39,7 +43,8 @@ def _scale(auxiliary: FloatArray) -> FloatArray:
     return np.exp(auxiliary)
 
 
-SIGMA = Parameters(("sigma",), _scale, lambda auxiliary: np.exp(auxiliary)[:, None])
+SIGMA = Reported(("sigma",), _scale, lambda auxiliary: np.exp(auxiliary)[:, None])
+SIGMA_E = Reported(("sigma_e",), _scale, SIGMA.jacobian)
 _DEFINED = (
     Measure("n_below", "Rows at the lower limit", 0.0, "Censored from below.", "fit", False),
     Measure("n_above", "Rows at the upper limit", 0.0, "Censored from above.", "fit", False),
@@ -57,6 +62,12 @@ class Tobit:
     lower, upper : float or str, optional
         Limits: a number, or a column with that of each row. An outcome at or beyond a limit says no
         more than that.
+    effects : {"random"}, optional
+        None is pooled.
+        "random" is a normal random intercept of each unit, independent of the regressors, by
+        adaptive quadrature.
+    points : int
+        Of quadrature, with random effects; one is Laplace's approximation.
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
@@ -86,6 +97,8 @@ class Tobit:
     _: KW_ONLY
     lower: float | str | None = None
     upper: float | str | None = None
+    effects: Literal["random"] | None = None
+    points: int = POINTS
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     offset: str | None = None
@@ -98,7 +111,7 @@ class Tobit:
             )
 
     @capped
-    def fit(self, data: DataLike) -> TobitResults:
+    def fit(self, data: DataLike) -> TobitResults | GeneralisedResults:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -112,6 +125,11 @@ class Tobit:
         bounds = CensoredBounds(self.lower, self.upper)
         outcome = Outcome(CensoredFamily(), bounds, RUNAWAY)
         facts = Facts("other", "Tobit", link=CensoredFamily().link)
+        if self.effects == "random":
+            require_seen(sample, bounds)
+            return fit_normal(
+                self, facts, sample, outcome, notes, points=self.points, reported=SIGMA_E
+            )
         fit, maximum = fit_pooled(
             self,
             facts,
