@@ -19,6 +19,7 @@ _HOMES = {
     "ExtendedTWFE": "did.estimators.regression",
     "FirstDifference": "linear.linear",
     "FixedEffects": "linear.fixed",
+    "HHGNegativeBinomial": "glm.hhg",
     "Hybrid": "random.within_between",
     "LocalProjectionsDiD": "did.estimators.windows",
     "Logit": "glm.binary",

@@ -48,6 +48,7 @@ from panelml.did.sensitivity.pretrends import pretrends_power as pretrends_power
 from panelml.glm.binary import Cloglog as Cloglog
 from panelml.glm.binary import Logit as Logit
 from panelml.glm.binary import Probit as Probit
+from panelml.glm.hhg import HHGNegativeBinomial as HHGNegativeBinomial
 from panelml.glm.negative_binomial import NegativeBinomial as NegativeBinomial
 from panelml.glm.ordered import OrderedLogit as OrderedLogit
 from panelml.glm.ordered import OrderedProbit as OrderedProbit

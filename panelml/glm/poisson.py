@@ -9,28 +9,28 @@ import numpy as np
 
 from panelml.arguments import checked
 from panelml.core.block import Block
-from panelml.core.equations import WorkingEquation
 from panelml.core.family.counts import PoissonFamily
 from panelml.core.family.outcome import Outcome, single
 from panelml.core.links import LOG
 from panelml.core.pair import Pair
 from panelml.core.row_values import RowValues
-from panelml.data.formula.formula import Effect, Formula, parse_formula
-from panelml.data.formula.quoting import quote
+from panelml.data.formula.formula import Effect, Formula
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.source.given import DataLike
-from panelml.data.source.rows import whole_column
 from panelml.data.source.source import Source
 from panelml.engine.absorbing import require_effect_columns, single_row_notes
 from panelml.engine.fold import capped, fold
 from panelml.engine.sampling import make_sample, require_source
-from panelml.errors import SpecificationError, UnknownNameError, listing, suggest
+from panelml.errors import SpecificationError, listing
 from panelml.glm.core.index import offset_of
 from panelml.glm.core.poisson import PoissonSums, unit_constants
+from panelml.glm.exposure import read_offset
 from panelml.glm.fit.problem import Maximum, unseparated
 from panelml.glm.fit.separated import refuse_negative
+from panelml.glm.gamma import fit_gamma
 from panelml.glm.random import POINTS, fit_normal
 from panelml.glm.results.effects import RateEffects
+from panelml.glm.totals import refuse_absorbed
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.influence import Influence
@@ -88,11 +88,12 @@ class Poisson:
     formula : str
         ``"y ~ x"`` is pooled; ``"y ~ x | unit + year"`` absorbs what it says, with any number of
         effects.
-    effects : {"normal"}, optional
-        A normal random intercept of each unit in the logarithm of the mean, independent of the
-        regressors, by adaptive quadrature.
+    effects : {"gamma", "normal"}, optional
+        Random effects of units, independent of the regressors: ``"gamma"`` effects multiply the
+        means of a unit, with mean one and variance ``alpha``; ``"normal"`` ones are an intercept in
+        the logarithm of the mean, by adaptive quadrature.
     points : int
-        Of quadrature, with random effects; one is Laplace's approximation.
+        Of quadrature, with normal effects; one is Laplace's approximation.
     cov : str or covariance
         By default clustered by unit.
     weights : str or Weights, optional
@@ -113,7 +114,7 @@ class Poisson:
 
     formula: str
     _: KW_ONLY
-    effects: Literal["normal"] | None = None
+    effects: Literal["gamma", "normal"] | None = None
     points: int = POINTS
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
@@ -138,6 +139,8 @@ class Poisson:
         if self.effects == "normal":
             facts, outcome = Facts("other", "Poisson", link=LOG), Outcome(PoissonFamily(), single)
             return fit_normal(self, facts, sample, outcome, notes, points=self.points)
+        if self.effects == "gamma":
+            return assemble(fit_gamma(self, sample, notes), self.cov)
         problem, dropped = unseparated(sample, effects)
         maximum = Maximum.of(problem)
         notes = (*notes, *dropped, *single_row_notes(problem.sample, effects), *maximum.notes)
@@ -146,40 +149,18 @@ class Poisson:
 
 def _read(spec: Poisson, source: Source) -> Formula:
     """Read the formula with its offset, and refuse what cannot be absorbed."""
-    formula = parse_formula(spec.formula)
+    formula = read_offset(spec.formula, source, spec.offset, spec.exposure)
     effects = formula.effects or ()
     require_effect_columns(effects, source.columns)
-    if effects and spec.effects is not None:
-        raise SpecificationError(
-            f"Poisson takes effects={spec.effects!r}, which are random, or absorbs those after "
-            "'|', and not both."
-        )
+    if spec.effects is not None:
+        refuse_absorbed(formula, f"Poisson with effects={spec.effects!r}")
     sloped = [str(effect) for effect in effects if effect.slopes]
     if sloped:
         raise SpecificationError(
             f"Poisson absorbs intercepts, and {listing(sloped)} has slopes. Write them as "
             "regressors, as in C(state):trend."
         )
-    offset = spec.offset or ""
-    if spec.exposure is not None:
-        _refuse_unexposed(source, spec.exposure)
-        offset = f"log({quote(spec.exposure)})"
-    return replace(formula, offset=offset, intercept=formula.intercept or bool(effects))
-
-
-def _refuse_unexposed(source: Source, name: str) -> None:
-    if name not in source.columns:
-        raise UnknownNameError(
-            f"No column {name!r} for the exposure.{suggest(name, source.columns)}"
-        )
-    source.require_numbers(name, "The exposure")
-    rows = np.flatnonzero(whole_column(source, name).astype(np.float64) <= 0)
-    if rows.size:
-        places = sorted(source.index.position(int(row)) for row in rows)
-        raise SpecificationError(
-            f"The exposure {name!r} is zero or negative in {rows.size:,} rows (row "
-            f"{listing(places)}): it has no logarithm. Drop these rows."
-        )
+    return replace(formula, intercept=formula.intercept or bool(effects))
 
 
 def _finish(
@@ -199,7 +180,7 @@ def _finish(
         normal=True,
     )
     estimate = regression_estimate(solved, counts, sigma2=1.0)
-    equation = WorkingEquation(maximum.step, estimate.rows.regression)
+    equation = maximum.equation
     constant = float(solved.params[0]) if solved.constant else _mean_effect(maximum)
     levels = None if problem.plan is None else AbsorbedEffects(effects, problem.plan)
     return Fit(

@@ -58,6 +58,7 @@ def make_fits() -> dict[str, Any]:
         f"Poisson{effects}": pm.Poisson(f"y ~ x1 + x2{effects}").fit(counts)
         for effects in ("", " | unit", " | unit + time")
     }
+    fits["Poisson gamma"] = pm.Poisson("y ~ x1 + x2", effects="gamma").fit(counts)
     answers = pm.Panel(frame.assign(y=(frame["y"] > 0) * 1.0), unit="unit", time="time")
     hybrid = pm.Hybrid("y ~ x1 + x2", family="binomial").fit(answers)
     fits |= {"hybrid logit": hybrid, "marginal effects": pm.slopes(hybrid)}

@@ -24,7 +24,15 @@ def patents_hgh() -> pd.DataFrame:
         ["pat", "r0", "r1", "r2", "r3", "r4", "r5", "firm", "year"], axis="columns"
     )
     years = {f"y{year}": (frame["year"] == year).astype(float) for year in range(2, 6)}
-    return frame.assign(**years)
+    sci = (raw["scisect"] == "yes").astype(float)
+    return frame.assign(**years, logk=raw["logk"], sci=sci)
+
+
+@cache
+def patents_hgh_uneven() -> pd.DataFrame:
+    """The same without each seventh row, so that firms have four or five."""
+    frame = patents_hgh()
+    return frame[frame.index % 7 != 0].reset_index(drop=True)
 
 
 @cache
@@ -43,6 +51,7 @@ def ships() -> pd.DataFrame:
 
 COUNTS: dict[str, tuple[Callable[[], pd.DataFrame], str, str]] = {
     "patents_hgh": (patents_hgh, "firm", "year"),
+    "patents_hgh_uneven": (patents_hgh_uneven, "firm", "year"),
     "fatalities": (fatalities, "state", "year"),
     "ships": (ships, "ship", "row"),
 }

@@ -155,7 +155,7 @@ def test_no_variance_between_units_is_the_pooled_fit() -> None:
 
 def test_refusals() -> None:
     panel = pm.Panel(FRAME, unit="unit", time="time")
-    with pytest.raises(SpecificationError, match="and not both"):
+    with pytest.raises(SpecificationError, match="absorbs no others"):
         pm.Poisson("count ~ x1 | unit", effects="normal").fit(panel)
     with pytest.raises(PanelmlError, match="single row"):
         pm.Logit("yes ~ x1", effects="random").fit(

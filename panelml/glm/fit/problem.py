@@ -11,6 +11,7 @@ import numpy as np
 from panelml._typing import FloatArray, IntArray
 from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.block import Block
+from panelml.core.equations import LeastSquaresEquation, WorkingEquation
 from panelml.core.moments import PanelMoments
 from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
@@ -157,6 +158,21 @@ class Maximum:
         if problem.columns.offset:
             coef[-1] = 1.0
         return coef
+
+    @property
+    def equation(self) -> WorkingEquation:
+        """The likelihood equations, as the last working regression solves them."""
+        solved = self.solved
+        return WorkingEquation(
+            self.step,
+            LeastSquaresEquation(
+                solved.transform,
+                solved.solution.coef,
+                solved.solution.kept,
+                solved.bread,
+                frequency=solved.sample.weighting == "frequency",
+            ),
+        )
 
     @property
     def step(self) -> Callable[[Block], Block]:
