@@ -114,13 +114,12 @@ def fit_one_factor(
     _require(model, sample, layout)
     problem = make_problem(sample, model.outcome, layout)
     maximum = maximise_integrated(problem, model.points)
-    user = UserParameters.of(maximum, model.reported)
+    user = UserParameters.of(maximum, model.reported, unit=model.unit)
     coefficients = _coefficients(maximum, user, model.points)
     psi = user.jacobian @ maximum.cov @ maximum.units.scores
     cov = user.jacobian @ maximum.cov @ user.jacobian.T
-    counts = Counts(
-        problem.moments.n, len(user.names) - problem.constant, problem.constant, normal=True
-    )
+    slopes = problem.chosen.kept.size
+    counts = Counts(problem.moments.n, slopes, problem.constant, normal=True)
     dropped = dropped_notes(problem.chosen, sample.names, "")
     measures = generalised_measures(
         Likelihoods(maximum.loglik, maximum.pooled.loglik, _null(problem)),

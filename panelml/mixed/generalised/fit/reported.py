@@ -71,8 +71,8 @@ class UserParameters:
     random_cov: FloatArray
 
     @classmethod
-    def of(cls, maximum: IntegratedMaximum, reported: Reported) -> UserParameters:
-        """Carry a maximum over."""
+    def of(cls, maximum: IntegratedMaximum, reported: Reported, *, unit: bool) -> UserParameters:
+        """Carry a maximum over, with the deviation of a random intercept last if ``unit``."""
         problem = maximum.problem
         layout, sample = problem.parameters, problem.sample
         parameters = layout.split(maximum.vector)
@@ -95,4 +95,10 @@ class UserParameters:
             slopes[-1] = 1.0
         root = problem.columns.random_back @ parameters.root
         params = np.concatenate([coef, auxiliary])
-        return cls((*names, *reported.names), params, slopes, jacobian, root @ root.T)
+        names = (*names, *reported.names)
+        if unit:
+            deviation = np.zeros((1, layout.total))
+            deviation[0, layout.root_places] = np.sign(root[0])
+            jacobian = np.concatenate([jacobian, deviation])
+            params, names = np.append(params, np.abs(root[0])), (*names, "sigma_u")
+        return cls(names, params, slopes, jacobian, root @ root.T)

@@ -10,6 +10,7 @@ import pandas as pd
 from panelml._typing import FloatArray
 from panelml.arguments import checked_methods
 from panelml.core.quadrature import averaged
+from panelml.core.responses import Averaged, CategoryResponse, LinkResponse, Response
 from panelml.data.panel.panel import Panel
 from panelml.data.source.given import DataLike
 from panelml.errors import MissingMeasureError, SpecificationError
@@ -173,6 +174,26 @@ class GeneralisedResults(Results):
         """
         return Results.predict(self, data, effects=effects, type=type)
 
+    def mean_response(self, scale: str) -> tuple[Response, tuple[str, ...]]:
+        """Return the mean averaged over random intercepts, and its further parameters.
+
+        Raises
+        ------
+        SpecificationError
+            Where effects on the mean are not known.
+        """
+        family, names = self._coefficients.family, [str(name) for name in self.params.index]
+        if "sigma_u" not in names or family.name == "censored" or scale != "response":
+            raise SpecificationError(
+                f"The mean of {self.model} is an average over its random effects, and effects on "
+                "it are not known here. Ask for those on the index: type='link'."
+            )
+        if family.name != "ordered":
+            return Averaged(LinkResponse(family.link)), ("sigma_u",)
+        cuts = tuple(name for name in names if "|" in name)
+        categories = (cuts[0].split("|")[0], *(cut.split("|")[1] for cut in cuts))
+        return Averaged(CategoryResponse(family.link, categories)), (*cuts, "sigma_u")
+
     def _prediction(
         self, panel: Panel | None, effects: FloatArray | None, scale: Scale
     ) -> pd.Series[float]:
@@ -193,6 +214,11 @@ class GeneralisedResults(Results):
             raise SpecificationError(
                 "Categories have no mean: ask for type='link', the index whose distance from the "
                 "cut points gives their probabilities."
+            )
+        if family.name == "censored":
+            raise SpecificationError(
+                "The mean of what is seen between the limits is not known of this fit: ask for "
+                "type='link', the mean of the latent variable."
             )
         if conditional:
             return family.link.inverse(index)
