@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from panelml.results.adapters.maketables import MaketablesPlugin
 from panelml.results.fitted import Attached, FitStatistics, named
 from panelml.results.prediction import Predictor, effect_values, sample_values, to_series
 from panelml.results.show.display import Shown
+
+if TYPE_CHECKING:
+    from panelml.results.ratios import Ratios
 
 __all__ = ["Attached", "FitStatistics", "Results", "Scale", "named"]
 
@@ -114,6 +117,22 @@ class Results(Shown, MaketablesPlugin):
             outcome = sample_values(self._sample, lambda block: block.outcome)
             values = outcome - self._fitted_values(effects)
         return to_series(values, self.panel, "residual")
+
+    def ratios(self) -> Ratios:
+        """Return odds ratios (logit), incidence-rate ratios (log link) or hazard ratios (cloglog).
+
+        They are the exponentials of constant and slopes, with standard errors by the delta method
+        and the exponentials of the coefficients' intervals, as a result that is shown, tabulated
+        and compared as any other. With random effects they are of rows of the same unit.
+
+        Raises
+        ------
+        SpecificationError
+            If the link has no ratios.
+        """
+        from panelml.results.ratios import Ratios, ratios_of
+
+        return ratios_of(self, Ratios)
 
     @property
     def panel(self) -> Panel:

@@ -59,6 +59,7 @@ def make_fits() -> dict[str, Any]:
         for effects in ("", " | unit", " | unit + time")
     }
     fits["Poisson gamma"] = pm.Poisson("y ~ x1 + x2", effects="gamma").fit(counts)
+    fits["ratios"] = fits["Poisson gamma"].ratios()
     answers = pm.Panel(frame.assign(y=(frame["y"] > 0) * 1.0), unit="unit", time="time")
     hybrid = pm.Hybrid("y ~ x1 + x2", family="binomial").fit(answers)
     fits |= {"hybrid logit": hybrid, "marginal effects": pm.slopes(hybrid)}
