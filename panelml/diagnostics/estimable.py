@@ -15,6 +15,7 @@ from panelml.core.moments import Gram, PanelMoments
 from panelml.core.pair import Pair
 from panelml.data.formula.category import Category
 from panelml.data.formula.design import Terms
+from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.inference.influence import Influence
@@ -77,7 +78,10 @@ def directions_of(fit: Results) -> Directions:
     if kept.all():
         return Directions(names, np.zeros((0, len(names))))
     estimate = fit.attached.estimate
-    if estimate.curvature is not None or fit.facts.link != IDENTITY:
+    by_unit = fit.facts.absorbed == (Effect((predictor.unit,)),)
+    if fit.facts.link != IDENTITY and by_unit:
+        gram, rounding = _within_units(estimate.influence.sample)
+    elif estimate.curvature is not None or fit.facts.link != IDENTITY:
         gram, rounding = _in_levels(estimate.influence.sample)
     else:
         gram, rounding = _transformed(estimate.rows)
@@ -95,6 +99,12 @@ def _in_levels(sample: Sample) -> tuple[FloatArray, FloatArray]:
     if not sample.design.formula.intercept:
         gram = gram + overall.weight * np.outer(overall.mean, overall.mean)
     return gram[1:, 1:], overall.rounding[1:]
+
+
+def _within_units(sample: Sample) -> tuple[FloatArray, FloatArray]:
+    """Cross-products of the regressors about their unit means, and rounding."""
+    moments = fold(sample, PanelMoments.of)
+    return moments.within[1:, 1:], moments.rounding[1:]
 
 
 def _transformed(influence: Influence) -> tuple[FloatArray, FloatArray]:

@@ -201,7 +201,7 @@ def _robust(pair: FitPair, cov: CovLike | None) -> TestResult:
         raise SpecificationError(
             "method='robust' sums influences over clusters: cov is 'cluster' or 'cluster:column'."
         )
-    influences = [fit.attached.estimate.rows for fit in (pair.first, pair.second)]
+    influences = [fit.attached.estimate.influence for fit in (pair.first, pair.second)]
     dimensions = read_dimensions(spec.columns or (pair.first.predictor.unit,))
     for influence in influences:
         require_whole_units(influence, dimensions)

@@ -13,6 +13,7 @@ from panelml.data.panel.grouping import ROW
 from panelml.data.source.source import Source
 from panelml.diagnostics.estimable import Directions, canonical, directions_of, estimable, recoded
 from panelml.errors import IdentificationError, SpecificationError, listing
+from panelml.inference.influence import Influence
 from panelml.results.base import Results
 
 __all__ = ["FitPair", "make_pair", "require_regression"]
@@ -78,7 +79,12 @@ class FitPair:
         return functions @ fit.attached.estimate.rows.bread @ functions.T
 
     def error_variance(self, fit: Results) -> float:
-        """Return the variance by which a fit's model scales its inverse cross-products."""
+        """Return the variance by which a fit's model scales its inverse cross-products.
+
+        It is one where units count as a whole: likelihoods have no scale beside their own.
+        """
+        if not isinstance(fit.attached.estimate.influence, Influence):
+            return 1.0
         return float(self.model_cov(fit)[0, 0] / self.bread(fit)[0, 0])
 
     @property
@@ -94,7 +100,9 @@ class FitPair:
     @property
     def same_rows(self) -> bool:
         """Whether both fits use the same rows with the same weights."""
-        return same_rows(*(fit.attached.estimate.rows.sample for fit in (self.first, self.second)))
+        return same_rows(
+            *(fit.attached.estimate.influence.sample for fit in (self.first, self.second))
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -131,7 +139,7 @@ def make_pair(a: Results, b: Results) -> FitPair:
         raise SpecificationError(
             f"The fits explain different outcomes, {a.depvar!r} and {b.depvar!r}."
         )
-    one, other = (fit.attached.estimate.rows.sample for fit in (a, b))
+    one, other = (fit.attached.estimate.influence.sample for fit in (a, b))
     if not _same_index(one.source, other.source):
         largest = (
             ""
@@ -186,7 +194,7 @@ def _compare(first: Results, second: Results, relation: Relation) -> FitPair:
         {canonical(name): j for j, name in enumerate(each.names) if name not in each.lost}
         for each in found
     ]
-    designs = [fit.attached.estimate.rows.sample.design.regressors for fit in fits]
+    designs = [fit.attached.estimate.influence.sample.design.regressors for fit in fits]
     changed = recoded(*designs)
     names = tuple(
         name

@@ -18,6 +18,7 @@ from panelml.inference.estimate import Estimate
 from panelml.inference.influence import UnitInfluence
 from panelml.results.facts import Assumption, Facts
 from panelml.results.fit import Fit, sample_statistics
+from panelml.results.measures import Measures
 from panelml.results.prediction import Predictor
 
 __all__ = ["fit_conditional"]
@@ -47,7 +48,9 @@ def fit_conditional(spec: NonlinearSpec, sample: Sample, notes: tuple[str, ...])
         slopes[-1] = 1.0
     weight = round(problem.moments.weight)
     loglik = maximum.point.sums.value
-    measures = likelihood_measures(loglik, len(names), weight, null=maximum.null)
+    # A likelihood given numbers of ones is on another scale than those of other models.
+    declared = likelihood_measures(loglik, len(names), weight, null=maximum.null).declared
+    measures = Measures(tuple(replace(known, compared=False) for known in declared))
     unit = (sample.source.unit,)
     facts = Facts(
         "other",

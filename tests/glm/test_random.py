@@ -163,3 +163,29 @@ def test_refusals() -> None:
         )
     with pytest.raises(PanelmlError):
         pm.Logit("yes ~ x1", effects="random").fit(panel).with_cov("newey-west")
+
+
+def test_hausman_of_conditional_and_random_effects_logit() -> None:
+    """Differences of estimates by the sums of psi by unit, zero for units that never change."""
+    panel = pm.Panel(FRAME, unit="unit", time="time")
+    random = pm.Logit("yes ~ x1 + x2", effects="random").fit(panel)
+    within = pm.Logit("yes ~ x1 + x2", effects="conditional").fit(panel)
+    test = pm.hausman(within, random, cov=pm.cov.Clustered(small_sample="CR0"))
+    names = ["x1", "x2"]
+    rows = [list(random.params.index).index(name) for name in names]
+    psi = -random.attached.estimate.influence.psi[rows]
+    influence = within.attached.estimate.influence
+    places = np.searchsorted(panel.index.units, influence.sample.unit_labels)
+    psi[:, places] += influence.psi
+    gap = (within.params[names] - random.params[names]).to_numpy()
+    assert np.isclose(test.statistic, gap @ np.linalg.solve(psi @ psi.T, gap), rtol=1e-8)
+    probit = pm.Probit("yes ~ x1 + x2", effects="random").fit(panel)
+    with pytest.raises(SpecificationError, match="different scales"):
+        pm.hausman(within, probit)
+    group = pm.hausman(
+        within,
+        pm.Logit("yes ~ x1 + x2 + g", effects="random").fit(
+            pm.Panel(FRAME.assign(g=FRAME["unit"] % 3), unit="unit", time="time")
+        ),
+    )
+    assert any("in one fit only: g" in note for note in group.notes)

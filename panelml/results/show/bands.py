@@ -85,7 +85,7 @@ def measure_band(results: Sequence[FittedModel], place: Place, digits: int) -> t
 
 def _measured(result: FittedModel, known: Measure, digits: int) -> str:
     declared = result.measures.get(known.key)
-    return "" if declared is None else number(declared.value, digits)
+    return "" if declared is None or not declared.compared else number(declared.value, digits)
 
 
 def effect_band(results: Sequence[FittedModel]) -> tuple[Row, ...]:
