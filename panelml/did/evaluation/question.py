@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from panelml.arguments import checked
+from panelml.core.family.choice import LinkName, MeanFamilyName
 from panelml.data.panel.weights import Weights
 from panelml.did.estimators.group_time import CallawaySantAnna
 from panelml.did.estimators.imputation import BorusyakJaravelSpiess, TwoStageDiD
@@ -20,8 +21,11 @@ __all__ = ["NAIVE", "STUDIES", "Comparisons", "Question"]
 Control = Literal["never", "not-yet"]
 
 NAIVE = "Two-way fixed effects"
+EXTENDED, LEADS = "Extended two-way", "Extended two-way with leads"
 # Event studies with a reference period: the first is tested, and taken to departures from trends.
-STUDIES = ("Sun-Abraham", "Callaway-Sant'Anna", "Event study")
+STUDIES = ("Sun-Abraham", "Callaway-Sant'Anna", "Event study", LEADS)
+# Estimators without a link.
+LINEAR = (NAIVE, *STUDIES[:3], "Imputation", "Two-stage")
 # Leads that are shown by imputation, at most.
 MOST_LEADS = 4
 
@@ -47,11 +51,17 @@ class Comparisons:
         Callaway and Sant'Anna with units that never adopt, where there are any.
     anticipation : int
         Periods before adoption in which there may be effects already.
+    family : {"binomial", "poisson"}, optional
+        Distribution of an outcome that is yes or no, or not negative: trends are compared in the
+        index of its link, by the extended two-way regression alone, which has one.
+    link : {"logit", "probit", "cloglog", "log"}, optional
+        By default the logit, or the logarithm.
 
     Raises
     ------
     SpecificationError
-        If there is no such comparison, or the number of periods is negative.
+        If there is no such comparison, the number of periods is negative, or the family has no
+        such link.
 
     Examples
     --------
@@ -65,6 +75,11 @@ class Comparisons:
 
     control: Control | None = None
     anticipation: int = 0
+    family: MeanFamilyName | None = None
+    link: LinkName | None = None
+
+    def __post_init__(self) -> None:
+        ExtendedTWFE("y ~ 1", cohort="g", family=self.family, link=self.link)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,7 @@ class Question:
         given: dict[str, Any] = {**self.when, "weights": self.weights, "cov": self.cov}
         control = self.comparisons.control
         formula, reference = self.formula, -1 - early
+        kind: dict[str, Any] = {"family": self.comparisons.family, "link": self.comparisons.link}
         specs: dict[str, Any] = {
             NAIVE: TWFE(formula, **given),
             "Event study": EventStudy(formula, reference=reference, **given),
@@ -118,18 +134,29 @@ class Question:
                 formula, leads=_leads(timing, early), anticipation=early, **given
             ),
             "Two-stage": TwoStageDiD(formula, anticipation=early, **given),
-            "Extended two-way": ExtendedTWFE(
-                formula, control=self.comparisons.control or "not-yet", **given
+            EXTENDED: ExtendedTWFE(
+                formula, control=self.comparisons.control or "not-yet", **kind, **given
             ),
         }
+        if self.comparisons.family is not None and never:
+            specs[LEADS] = ExtendedTWFE(formula, control="never", **kind, **given)
         return {name: spec for name, spec in specs.items() if name not in self.unasked(timing)}
 
     def unasked(self, timing: Timing) -> dict[str, str]:
-        """Say which estimators cannot allow for anticipation."""
+        """Say which estimators cannot allow for anticipation, or have no link."""
+        found = {}
+        if self.comparisons.family is not None:
+            words = (
+                "It is linear: its trends are parallel in the mean, and not in the index of a link."
+            )
+            found = dict.fromkeys((*LINEAR, "Goodman-Bacon decomposition"), words)
+        return found | self._without_anticipation(timing)
+
+    def _without_anticipation(self, timing: Timing) -> dict[str, str]:
         if not self.comparisons.anticipation:
             return {}
         words = "It takes no anticipation=: periods before adoption would count as untreated."
-        found = {NAIVE: words, "Extended two-way": words}
+        found = {NAIVE: words, EXTENDED: words}
         if not timing.adoption.never.any():
             found["Sun-Abraham"] = (
                 "Without never-treated units its comparison group is the last cohort, whose "

@@ -15,6 +15,7 @@ from panelml.did.evaluation.evaluate import _sensitivity
 from panelml.did.results.policy import PolicyEvaluation
 from panelml.errors import IdentificationError, SpecificationError
 from tests.did.describe.test_decomposition import castle
+from tests.did.published import mpdta
 
 
 @cache
@@ -306,3 +307,19 @@ def test_few_clusters_of_all_estimators_are_said_once() -> None:
     conclusions = pm.evaluate_policy("y ~ 1", few, cohort="cohort").conclusions
     words = next(words for words in conclusions if words.startswith("Few clusters"))
     assert "comparison clusters. Intervals" in words
+
+
+def test_policies_on_counts_are_evaluated_by_the_extended_regression_of_their_family() -> None:
+    frame = mpdta().assign(emp=lambda d: np.exp(d["lemp"]))
+    panel = pm.Panel(frame, unit="id", time="t")
+    counts = pm.Comparisons(family="poisson")
+    policy = pm.evaluate_policy("emp ~ 1", panel, cohort="g", comparisons=counts)
+    alone = pm.ExtendedTWFE("emp ~ 1", cohort="g", family="poisson").fit(panel).aggregate()
+    table = policy.table().droplevel(1) if policy.table().index.nlevels > 1 else policy.table()
+    assert np.isclose(table.loc["Extended two-way", "effect"], alone.params["att"])
+    assert list(policy.fits) == ["Extended two-way", "Extended two-way with leads"]
+    assert "It is linear" in policy.skipped["Callaway-Sant'Anna"]
+    assert policy.sensitivity is not None
+    assert "Extended two-way with leads" in str(policy)
+    with pytest.raises(SpecificationError, match="has no link"):
+        pm.Comparisons(family="poisson", link="logit")
