@@ -19,6 +19,7 @@ from panelml.errors import SpecificationError, listing, shown
 from panelml.glm.binary_outcome import require_binary
 from panelml.glm.fit.separated import refuse_negative
 from panelml.glm.pooled import NonlinearSpec, fit_pooled
+from panelml.mixed.generalised.assemble import GeneralisedModel, fit_one_factor, unit_intercept
 from panelml.results.assemble import assemble, plain_formula
 from panelml.results.base import Results
 from panelml.results.facts import Facts
@@ -41,12 +42,28 @@ _NOT_CONDITIONAL = {
 _NOT_CONDITIONAL["cloglog"] = _NOT_CONDITIONAL["probit"]
 
 
+_NOT_FIXED_EFFECTS = (
+    "The effects within units are near those that conditioning on the units gives, and not equal "
+    "to them: unit means take up the unit effects only as far as these are linear in them."
+)
+
+
 class SplitSpec(NonlinearSpec, Protocol):
     """A specification of a within-between model."""
 
     @property
     def family(self) -> FamilyOfMeans:
         """Distribution of the outcome."""
+        ...
+
+    @property
+    def effects(self) -> Literal["random"] | None:
+        """Whether units have random intercepts."""
+        ...
+
+    @property
+    def points(self) -> int:
+        """Of quadrature over these."""
         ...
 
     @property
@@ -83,7 +100,7 @@ def fit_correlated(
     data: DataLike,
     interactions: InteractionCentring,
 ) -> Results:
-    """Fit a model with the unit means of its regressors by the likelihood of independent rows.
+    """Fit a model with the unit means of its regressors, pooled or with random intercepts too.
 
     Raises
     ------
@@ -98,6 +115,12 @@ def fit_correlated(
     outcome, require = _outcome(spec.family, link, name)
     require(sample)
     split, said = split_means(sample, form, interactions)
+    if spec.effects == "random":
+        details = (f"random-effects {_words(spec.family, link)}",)
+        facts = Facts("other", name, details, random=((sample.source.unit,),), link=link)
+        model = GeneralisedModel(facts, outcome, spec.points, unit=True)
+        words = (*said, _NOT_FIXED_EFFECTS, *notes)
+        return fit_one_factor(spec, model, split, unit_intercept(split), words)
     facts = Facts("other", name, (f"pooled {_words(spec.family, link)}",), link=link)
     fit, _ = fit_pooled(
         spec, facts, split, outcome, (*said, _NOT_CONDITIONAL[link.name], *notes), require=require

@@ -15,6 +15,7 @@ from panelml.engine.fold import capped
 from panelml.engine.sampling import make_sample, require_source
 from panelml.engine.splitting import split_means
 from panelml.errors import SpecificationError, shown
+from panelml.glm.random import POINTS
 from panelml.inference.covariance import CovLike
 from panelml.mixed.assemble import fit_mixed
 from panelml.mixed.core.structures import ResidualLike
@@ -52,6 +53,11 @@ class Mundlak:
     family : {"gaussian", "binomial", "poisson"}
         Other outcomes than continuous ones are fitted by the likelihood of independent rows
         (pooled), which holds whatever the dependence within units, and clustered by unit.
+    effects : {"random"}, optional
+        With another family than gaussian, a normal random intercept of each unit beside the unit
+        means, by adaptive quadrature.
+    points : int
+        Of that quadrature; one is Laplace's approximation.
     link : {"logit", "probit", "cloglog", "log"}, optional
         By default logit for binomial outcomes, and log for counts.
 
@@ -75,6 +81,8 @@ class Mundlak:
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     family: FamilyOfMeans = "gaussian"
+    effects: Literal["random"] | None = None
+    points: int = POINTS
     link: LinkOfMeans | None = None
 
     def __post_init__(self) -> None:
@@ -124,6 +132,11 @@ class Hybrid:
     family : {"gaussian", "binomial", "poisson"}
         Other outcomes than continuous ones are fitted by the likelihood of independent rows
         (pooled), which holds whatever the dependence within units, and clustered by unit.
+    effects : {"random"}, optional
+        With another family than gaussian, a normal random intercept of each unit beside the unit
+        means, by adaptive quadrature.
+    points : int
+        Of that quadrature; one is Laplace's approximation.
     link : {"logit", "probit", "cloglog", "log"}, optional
         By default logit for binomial outcomes, and log for counts.
 
@@ -151,6 +164,8 @@ class Hybrid:
     interactions: InteractionCentring | None = None
     residual: ResidualLike = None
     family: FamilyOfMeans = "gaussian"
+    effects: Literal["random"] | None = None
+    points: int = POINTS
     link: LinkOfMeans | None = None
 
     def __post_init__(self) -> None:
@@ -197,6 +212,11 @@ class Hybrid:
 def _require_family(spec: Mundlak | Hybrid) -> None:
     """Refuse a link, or a method, that the family has not."""
     link_of(spec.family, spec.link)
+    if spec.family == "gaussian" and spec.effects is not None:
+        raise SpecificationError(
+            "effects='random' goes with family='binomial' or family='poisson': with a continuous "
+            "outcome the intercepts of units are random anyway."
+        )
     if spec.family != "gaussian" and spec.method != "swamy-arora":
         raise SpecificationError(
             f"method={shown(spec.method)} estimates variances of a continuous outcome, and the "

