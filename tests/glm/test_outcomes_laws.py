@@ -116,6 +116,17 @@ def test_an_offset_is_a_regressor_with_coefficient_one(name: str) -> None:
 
 
 @EVERY
+@pytest.mark.parametrize("effects", [None, "random"])
+def test_an_offset_that_is_the_same_in_every_row_moves_the_constant(
+    name: str, effects: str | None
+) -> None:
+    plain = fit(name, effects=effects)
+    moved = fit(name, effects=effects, offset="far", data=FRAME.assign(far=300.0))
+    assert np.isclose(moved.loglik, plain.loglik, rtol=1e-9)
+    assert np.allclose(moved.params[["x1", "x2"]], plain.params[["x1", "x2"]], rtol=1e-5)
+
+
+@EVERY
 def test_influence_is_the_change_without_a_unit(name: str) -> None:
     """To first order: the largest units move the estimates as their psi says."""
     data = frame(300, seed=3)

@@ -51,13 +51,16 @@ class StartingSums:
     ----------
     weight : float
     summary : FloatArray, shape (s,)
+    offset : float
     """
 
     weight: float
     summary: FloatArray
+    offset: float
 
     def __add__(self, other: StartingSums) -> StartingSums:
-        return StartingSums(self.weight + other.weight, self.summary + other.summary)
+        weight, offset = self.weight + other.weight, self.offset + other.offset
+        return StartingSums(weight, self.summary + other.summary, offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ class RowModel:
         """Sum what starting values take."""
         w = block.row_weights
         summary = self.outcome.family.summary(self.outcome.response(block))
-        return StartingSums(float(w.sum()), summary @ w)
+        offset = float(w @ offset_of(self.columns(block))) if self.columns.offset else 0.0
+        return StartingSums(float(w.sum()), summary @ w, offset)
 
     def sums(self, block: Block, params: FloatArray) -> LikelihoodSums:
         """Sum over the rows of a block."""

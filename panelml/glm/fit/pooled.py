@@ -89,12 +89,14 @@ class PooledObjective:
         return PooledPoint(params, sums)
 
     def start(self) -> PooledPoint:
-        """Return the point without slopes."""
+        """Return the point without slopes, where the mean of the offset is taken up."""
         averages = fold(self.rows, self.model.start)
         constant, auxiliary = self.model.outcome.family.start(averages.summary / averages.weight)
-        params = np.zeros(self.model.slopes)
+        params, offset = np.zeros(self.model.slopes), averages.offset / averages.weight
         if self.model.constant:
-            params = np.append(params, constant)
+            params = np.append(params, constant - offset)
+        elif self.model.outcome.cut_points:
+            auxiliary = np.concatenate([auxiliary[:1] + offset, auxiliary[1:]])
         return self.at(np.concatenate([params, auxiliary]))
 
 

@@ -86,13 +86,18 @@ def maximise_rows(problem: GeneralisedProblem) -> RowsMaximum:
     family, held, rows = problem.family, problem.held, problem.rows
 
     def averages(block: Block) -> RowValues:
-        return RowValues(family.summary(rows.rows(block).response).sum(axis=1)[:, None])
+        given = rows.rows(block)
+        offset = given.index(nothing)
+        return RowValues(np.vstack([family.summary(given.response), offset]).sum(axis=1)[:, None])
 
-    total = fold(held, averages).values.sum(axis=1)
-    constant, auxiliary = family.start(total / problem.moments.n)
+    nothing = np.zeros(rows.fixed)
+    *total, offset = fold(held, averages).values.sum(axis=1) / problem.moments.n
+    constant, auxiliary = family.start(np.array(total))
     coef = np.zeros(rows.fixed)
     if problem.constant:
-        coef[0] = constant
+        coef[0] = constant - offset
+    elif problem.outcome.cut_points:
+        auxiliary[0] += offset
     first = _sums(problem, np.concatenate([coef, auxiliary]))
     minimum = newton(_PooledLikelihood(problem), first, STEPS)
     curvature = np.linalg.eigvalsh(-_scaled(minimum.point.hessian))
