@@ -98,6 +98,7 @@ class NegativeBinomial:
         """
         sample, notes = read_sample(self, require_source(data), "NegativeBinomial")
         refuse_negative(sample, "A negative binomial model")
+        notes = (*_fraction_notes(sample), *notes)
         outcome = Outcome(NegativeBinomialFamily(), single, RUNAWAY)
         facts = Facts("other", "Negative binomial", link=LOG)
         if self.effects == "random":
@@ -115,3 +116,15 @@ def _require_counts(sample: Sample) -> None:
     if not outcome_values(sample).any():
         name = sample.design.outcome.names[0] if sample.design.outcome else ""
         raise IdentificationError(f"The outcome {name!r} is zero in every row.")
+
+
+def _fraction_notes(sample: Sample) -> tuple[str, ...]:
+    values = outcome_values(sample)
+    wrong = int((values != np.rint(values)).sum())
+    if not wrong:
+        return ()
+    name = sample.design.outcome.names[0] if sample.design.outcome else ""
+    return (
+        f"{name!r} is no whole number in {wrong:,} rows: the distribution is one of counts, and "
+        "its log-likelihood there is no probability. Poisson regression needs the mean alone.",
+    )
