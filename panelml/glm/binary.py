@@ -33,7 +33,8 @@ class Logit:
     Parameters
     ----------
     formula : str
-        The outcome is 0 or 1.
+        The outcome is 0 or 1, a truth value, or a category of two levels, of which the second is
+        the yes.
     effects : {"conditional", "random"}, optional
         None is pooled. "conditional" is fixed-effects logit: an effect for each unit, removed by
         conditioning on the unit's number of ones. Units whose outcome never changes drop out.
@@ -89,7 +90,8 @@ class Probit:
     Parameters
     ----------
     formula : str
-        The outcome is 0 or 1.
+        The outcome is 0 or 1, a truth value, or a category of two levels, of which the second is
+        the yes.
     effects : {"random"}, optional
         None is pooled.
         "random" is a normal random intercept of each unit, independent of the regressors, by
@@ -141,7 +143,8 @@ class Cloglog:
     Parameters
     ----------
     formula : str
-        The outcome is 0 or 1.
+        The outcome is 0 or 1, a truth value, or a category of two levels, of which the second is
+        the yes.
     effects : {"random"}, optional
         None is pooled.
         "random" is a normal random intercept of each unit, independent of the regressors, by
@@ -191,7 +194,7 @@ class Cloglog:
 
 
 def _fit(spec: Logit | Probit | Cloglog, data: DataLike, model: str, link: Link) -> Results:
-    sample, notes = read_sample(spec, require_source(data), model)
+    sample, notes = read_sample(spec, require_source(data), model, levels="any")
     if isinstance(spec, Logit) and spec.effects == "conditional":
         return assemble(fit_conditional(spec, sample, notes), spec.cov)
     outcome = Outcome(BinomialFamily(link), single)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from panelml.data.formula.outcome import require_two_levels
 from panelml.data.sample import Sample
 from panelml.errors import IdentificationError, SpecificationError, listing
 from panelml.glm.fit.separated import outcome_values
@@ -23,6 +24,7 @@ def require_binary(sample: Sample) -> None:
     """
     values = outcome_values(sample)
     name = sample.design.outcome.names[0] if sample.design.outcome else ""
+    require_two_levels(sample.design)
     other = np.flatnonzero((values != 0) & (values != 1))
     if other.size:
         kept = other if sample.keep is None else np.flatnonzero(sample.keep)[other]

@@ -12,6 +12,7 @@ from panelml.arguments import checked
 from panelml.core.family.ordered import OrderedFamily
 from panelml.core.family.outcome import CategoryCodes, Outcome
 from panelml.core.links import LOGIT, PROBIT, Link
+from panelml.data.formula.outcome import category_names
 from panelml.data.panel.weights import Weights
 from panelml.data.sample import Sample
 from panelml.data.source.given import DataLike
@@ -42,7 +43,8 @@ class OrderedLogit:
     Parameters
     ----------
     formula : str
-        The outcome is a number that grows with the category; distances do not matter.
+        The outcome is a declared category, in the order of its levels, or a number that grows
+        with the category; distances do not matter.
     effects : {"random"}, optional
         None is pooled.
         "random" is a normal random intercept of each unit, independent of the regressors, by
@@ -101,7 +103,8 @@ class OrderedProbit:
     Parameters
     ----------
     formula : str
-        The outcome is a number that grows with the category; distances do not matter.
+        The outcome is a declared category, in the order of its levels, or a number that grows
+        with the category; distances do not matter.
     effects : {"random"}, optional
         None is pooled.
         "random" is a normal random intercept of each unit, independent of the regressors, by
@@ -150,10 +153,11 @@ class OrderedProbit:
 def _fit(
     spec: OrderedLogit | OrderedProbit, data: DataLike, model: str, link: Link
 ) -> OrderedResults | GeneralisedResults:
-    sample, notes = read_sample(spec, require_source(data), model)
+    sample, notes = read_sample(spec, require_source(data), model, levels="ordered")
     values = category_values(sample)
     outcome, facts = category_outcome(values, link), Facts("other", model, link=link)
-    cuts = cut_parameters(values)
+    names = category_names(sample.design, values)
+    cuts = cut_parameters(names)
     if spec.effects == "random":
         return fit_normal(spec, facts, sample, outcome, notes, points=spec.points, reported=cuts)
     fit, maximum = fit_pooled(
@@ -166,7 +170,7 @@ def _fit(
         reported=cuts,
     )
     results = assemble(fit, spec.cov)
-    return OrderedResults.of(results, OrderedFamily(values.size, link), values, maximum.auxiliary)
+    return OrderedResults.of(results, OrderedFamily(values.size, link), names, maximum.auxiliary)
 
 
 def category_values(sample: Sample) -> FloatArray:
@@ -206,7 +210,8 @@ def _require_all(sample: Sample, values: FloatArray) -> None:
     lost = np.setdiff1d(values, outcome_values(sample))
     if lost.size:
         name = sample.design.outcome.names[0] if sample.design.outcome else ""
+        lost_name = category_names(sample.design, lost)[0]
         raise IdentificationError(
-            f"Regressors fit every row with {name} = {lost[0]:g} without error, so that its cut "
+            f"Regressors fit every row with {name} = {lost_name} without error, so that its cut "
             "point is not finite. Merge it with its neighbour, or leave out regressors."
         )

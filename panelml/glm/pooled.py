@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from panelml.core.family.outcome import Outcome
-from panelml.data.formula.formula import Formula, parse_formula
+from panelml.data.formula.formula import Formula, OutcomeLevels, parse_formula
+from panelml.data.formula.outcome import level_notes
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
 from panelml.data.source.source import Source
@@ -55,7 +56,11 @@ class NonlinearSpec(Protocol):
 
 
 def read_sample(
-    spec: NonlinearSpec, source: Source, model: str, columns: tuple[str, ...] = ()
+    spec: NonlinearSpec,
+    source: Source,
+    model: str,
+    columns: tuple[str, ...] = (),
+    levels: OutcomeLevels = "",
 ) -> tuple[Sample, tuple[str, ...]]:
     """Return the rows that are complete, of a formula that absorbs nothing.
 
@@ -67,6 +72,8 @@ def read_sample(
         Of the estimator, for errors.
     columns : tuple of str
         Further columns that blocks carry.
+    levels : {"", "any", "ordered"}
+        Whether the outcome may be a category, and whether its order matters.
 
     Raises
     ------
@@ -75,8 +82,9 @@ def read_sample(
     """
     formula = parse_formula(spec.formula)
     _refuse_absorbed(formula, model)
-    formula = replace(formula, offset=spec.offset or "")
-    return make_sample(source, formula, parse_weights(spec.weights), (), columns)
+    formula = replace(formula, offset=spec.offset or "", outcome_levels=levels)
+    sample, notes = make_sample(source, formula, parse_weights(spec.weights), (), columns)
+    return sample, (*level_notes(sample.design), *notes)
 
 
 def _refuse_absorbed(formula: Formula, model: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, Protocol, TypeAlias
 
 from panelml._typing import InteractionCentring
@@ -10,6 +11,7 @@ from panelml.core.family.binomial import BinomialFamily
 from panelml.core.family.counts import PoissonFamily
 from panelml.core.family.outcome import Outcome, single
 from panelml.core.links import CLOGLOG, LOG, LOGIT, PROBIT, Link
+from panelml.data.formula.outcome import level_notes
 from panelml.data.panel.weights import parse_weights
 from panelml.data.sample import Sample
 from panelml.data.source.given import DataLike
@@ -111,7 +113,9 @@ def fit_correlated(
     """
     link = link_of(spec.family, spec.link) or LOGIT
     formula = plain_formula(spec.formula, type(spec).__name__)
+    formula = replace(formula, outcome_levels="any" if spec.family == "binomial" else "")
     sample, notes = make_sample(require_source(data), formula, parse_weights(spec.weights))
+    notes = (*level_notes(sample.design), *notes)
     outcome, require = _outcome(spec.family, link, name)
     require(sample)
     split, said = split_means(sample, form, interactions)

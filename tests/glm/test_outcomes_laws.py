@@ -252,6 +252,69 @@ def test_binary_models_agree_on_two_categories() -> None:
     assert np.isclose(ordered.loglik, logit.loglik, rtol=1e-12)
 
 
+MEMBER = pd.Categorical(np.where(FRAME["yes"] > 0, "member", "a"), categories=["member", "a"])
+LEVELS = ["low", "fair", "good", "best"]
+RATED = pd.Categorical.from_codes(FRAME["level"].astype(int), [*LEVELS, "never"], ordered=True)
+
+
+@pytest.mark.parametrize("effects", [None, "conditional", "random"])
+def test_yes_no_outcomes_may_be_truth_values_and_categories(effects: str | None) -> None:
+    """The second level is the yes, in the order of a declared category or of the alphabet."""
+    numbers = fit("logit", effects=effects)
+    same(fit("logit", effects=effects, data=FRAME.assign(yes=FRAME["yes"] > 0)), numbers)
+    texts = FRAME.assign(yes=np.where(FRAME["yes"] > 0, "member", "a"))
+    by_text = fit("logit", effects=effects, data=texts)
+    same(by_text, numbers)
+    assert "'yes' is 'member' where the outcome is 1, and 'a' where it is 0." in by_text.notes
+    reverse = fit("logit", effects=effects, data=FRAME.assign(yes=MEMBER))
+    assert np.allclose(reverse.params[["x1", "x2"]], -numbers.params[["x1", "x2"]], rtol=1e-6)
+    missing = FRAME.assign(yes=pd.Series(MEMBER).where(FRAME["time"] != 1))
+    assert fit("logit", effects=effects, data=missing).nobs < numbers.nobs
+
+
+@pytest.mark.parametrize("effects", [None, "random"])
+def test_ordered_outcomes_may_be_declared_categories(effects: str | None) -> None:
+    """Levels that do not occur, here the highest, are no categories."""
+    numbers = fit("ordered logit", effects=effects)
+    rated = FRAME.assign(level=RATED)
+    named = fit("ordered logit", effects=effects, data=rated)
+    same(named, numbers)
+    assert list(named.params.index[2:5]) == ["low|fair", "fair|good", "good|best"]
+    assert "in this order: 'low' < 'fair' < 'good' < 'best'." in named.notes[0]
+    if effects is None:
+        assert list(named.probabilities(FRAME.head(2)).columns) == LEVELS
+        as_enum = pl.from_pandas(FRAME.drop(columns="level")).with_columns(
+            pl.Series("level", RATED.astype(str).tolist(), dtype=pl.Enum(LEVELS))
+        )
+        same(fit("ordered logit", data=as_enum), numbers)
+
+
+def test_categories_in_mixed_and_within_between_models() -> None:
+    panel = pm.Panel(FRAME, unit="unit", time="time")
+    named = pm.Panel(FRAME.assign(yes=FRAME["yes"] > 0, level=RATED), unit="unit", time="time")
+    for spec in (
+        pm.MixedModel("yes ~ x1 + (1 | unit)", family="binomial"),
+        pm.MixedModel("level ~ x1 + (1 | unit)", family="ordered"),
+        pm.Mundlak("yes ~ x1", family="binomial"),
+    ):
+        same(spec.fit(named), spec.fit(panel))
+
+
+def test_categories_that_are_refused() -> None:
+    texts = FRAME.assign(level=RATED.astype(str), yes=RATED.astype(str))
+    with pytest.raises(PanelmlError, match="whose order is not known"):
+        fit("ordered logit", data=texts)
+    with pytest.raises(SpecificationError, match="has the levels 'best', 'fair'"):
+        fit("logit", data=texts)
+    with pytest.raises(IdentificationError, match="is 'no' in every row"):
+        fit("logit", data=FRAME.assign(yes="no"))
+
+
+def test_fractions_are_no_counts() -> None:
+    result = fit("negative binomial", data=FRAME.assign(count=FRAME["count"] + 0.5))
+    assert "no whole number in" in result.notes[0]
+
+
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [

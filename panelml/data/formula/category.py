@@ -16,9 +16,22 @@ from panelml.data.formula.expression import Expression
 from panelml.data.panel.columns import as_objects
 from panelml.data.source.chunk import Chunk, Reads
 from panelml.data.source.rows import FitRows
-from panelml.errors import FormulaError, MissingValueError, listing, shown
+from panelml.data.source.source import Source
+from panelml.errors import ColumnTypeError, FormulaError, MissingValueError, listing, shown
 
-__all__ = ["Category", "Coding", "Levels", "Presence", "fit_category", "fit_indicators"]
+__all__ = [
+    "Category",
+    "Coding",
+    "Levels",
+    "Presence",
+    "fit_category",
+    "fit_indicators",
+    "level_codes",
+    "level_reads",
+    "level_texts",
+    "present_levels",
+    "refuse_number_texts",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,7 @@ class Category:
     @property
     def reads(self) -> Reads:
         """What it reads of a chunk."""
-        return _reads(self.source)
+        return level_reads(self.source)
 
     def evaluate(self, chunk: Chunk) -> IntArray:
         """Return the level of each row, shape (n,), -1 where missing.
@@ -86,7 +99,7 @@ class Category:
         MissingValueError
             If a row of the sample has a level that was not there when the formula was fitted.
         """
-        codes, labels = _code(self.source, chunk)
+        codes, labels = level_codes(self.source, chunk)
         place = np.append(pd.Index(self.levels).get_indexer(pd.Index(labels)), -1)
         level = place[codes]
         if not self.declared:
@@ -108,6 +121,29 @@ class Category:
         )
 
 
+def refuse_number_texts(name: str, source: Source) -> None:
+    """Refuse numbers that were read as text, which would be a category with a level for each.
+
+    Raises
+    ------
+    ColumnTypeError
+        If a text is a number.
+    """
+    if source.is_declared(name):
+        return
+    labels = source.labels((name,))
+    numeric = pd.to_numeric(pd.Series(labels, dtype=object), errors="coerce").notna().to_numpy()
+    if not numeric.any():
+        return
+    first = int(numeric.argmax())
+    rows = np.flatnonzero(source.codes((name,)) == first)
+    raise ColumnTypeError(
+        f"Column {name!r} holds numbers written as text, such as {shown(labels[first])} (row "
+        f"{listing(sorted(source.index.position(int(i)) for i in rows))}). Convert it with "
+        f"pandas.to_numeric, or write C({name}) if these are names."
+    )
+
+
 def fit_category(
     text: str,
     source: str | Expression,
@@ -127,7 +163,7 @@ def fit_category(
         raise FormulaError(f"{text!r}: C takes a variable, contrasts= and levels=.")
     contrasts = _contrasts(text, arguments[0] if arguments else options.get("contrasts"))
     declared = options.get("levels")
-    levels = _levels(source, rows) if declared is None else _declared(text, declared)
+    levels = present_levels(source, rows) if declared is None else _declared(text, declared)
     _require_levels(text, levels)
     if _base(contrasts) is not None:
         place = _place(text, _base(contrasts), levels)
@@ -157,10 +193,10 @@ def fit_indicators(
     """
     if arguments or set(options) - {"ref"}:
         raise FormulaError(f"{text!r}: i takes a variable, another to multiply with, and ref=.")
-    levels = _levels(source, rows)
+    levels = present_levels(source, rows)
     _require_levels(text, levels)
     name = source if isinstance(source, str) else source.text
-    names = [f"{name}::{level}" for level in _texts(levels)]
+    names = [f"{name}::{level}" for level in level_texts(levels)]
     every = np.ones(levels.size, dtype=bool)
     asked = options.get("ref")
     if asked is None:
@@ -182,7 +218,7 @@ def _indicators(names: list[str], use: BoolArray) -> Coding:
 
 def _place(formula: str, level: Any, levels: AnyArray) -> int:
     """Return the place of a level that a formula names: dates as texts, for want of others."""
-    texts = _texts(levels)
+    texts = level_texts(levels)
     places = [
         j
         for j, (known, text) in enumerate(zip(levels, texts, strict=True))
@@ -202,16 +238,18 @@ def _base(contrasts: Contrasts) -> Any:
     return contrasts.base if named and contrasts.base is not TreatmentContrasts.base else None
 
 
-def _texts(levels: AnyArray) -> list[str]:
+def level_texts(levels: AnyArray) -> list[str]:
     """Write levels as a user would."""
     return [str(level).removesuffix(" 00:00:00") for level in pd.Series(levels)]
 
 
-def _reads(source: str | Expression) -> Reads:
+def level_reads(source: str | Expression) -> Reads:
+    """Say what is read of a chunk for a column, or an expression, whose values are levels."""
     return Reads(categories=(source,)) if isinstance(source, str) else source.reads
 
 
-def _code(source: str | Expression, chunk: Chunk) -> tuple[IntArray, AnyArray]:
+def level_codes(source: str | Expression, chunk: Chunk) -> tuple[IntArray, AnyArray]:
+    """Return the code of each row, -1 where missing, and the level of each code."""
     if isinstance(source, str):
         return chunk.codes[source,], chunk.labels[source]
     return _factorized(source.values(chunk))
@@ -251,16 +289,19 @@ class Presence:
         return Presence(self.present | other.present)
 
 
-def _levels(source: str | Expression, rows: FitRows) -> AnyArray:
-    chunks = rows.each(_reads(source))
+def present_levels(source: str | Expression, rows: FitRows) -> AnyArray:
+    """Return the levels that occur in some rows, in order."""
+    chunks = rows.each(level_reads(source))
     if isinstance(source, str):
-        seen = pairwise_sum(Presence(_occur(chunk, *_code(source, chunk))) for chunk in chunks)
+        seen = pairwise_sum(
+            Presence(_occur(chunk, *level_codes(source, chunk))) for chunk in chunks
+        )
         return rows.source.labels((source,))[seen.present]
     return pairwise_sum(_found(source, chunk) for chunk in chunks).values
 
 
 def _found(source: Expression, chunk: Chunk) -> Levels:
-    codes, labels = _code(source, chunk)
+    codes, labels = level_codes(source, chunk)
     return Levels(labels[_occur(chunk, codes, labels)])
 
 

@@ -8,20 +8,26 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from panelml._typing import AnyArray, BoolArray, FloatArray
-from panelml.data.formula.category import Category, Coding, fit_category, fit_indicators
+from panelml.data.formula.category import (
+    Category,
+    Coding,
+    fit_category,
+    fit_indicators,
+    refuse_number_texts,
+)
 from panelml.data.formula.changes import AtLevel, Change, Changed, changed_expression
 from panelml.data.formula.expression import Expression, parse_expression, read_call
 from panelml.data.formula.formula import Formula
+from panelml.data.formula.levels import LevelNumbers, fit_level_numbers
 from panelml.data.formula.quoting import unquote
 from panelml.data.formula.rank import full_rank
 from panelml.data.formula.terms import Term, TermFactor, has_constant, read_terms
 from panelml.data.source.chunk import Chunk, Reads
 from panelml.data.source.rows import FitRows
 from panelml.data.source.source import Source
-from panelml.errors import ColumnTypeError, FormulaError, UnknownNameError, listing, shown, suggest
+from panelml.errors import FormulaError, UnknownNameError, suggest
 
 __all__ = ["Design", "Terms", "fit_design", "fit_terms"]
 
@@ -47,7 +53,7 @@ class Column:
         return chunk.values(self.name)[None]
 
 
-Factor: TypeAlias = Column | Expression | Category | Changed | AtLevel
+Factor: TypeAlias = Column | Expression | Category | LevelNumbers | Changed | AtLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,8 @@ class Terms:
     def has_state(self) -> bool:
         """Whether levels, centres or knots come from the rows of the estimation sample."""
         return any(
-            isinstance(factor, Category) or (isinstance(factor, Expression) and factor.has_state)
+            isinstance(factor, Category | LevelNumbers)
+            or (isinstance(factor, Expression) and factor.has_state)
             for factor in self.factors.values()
         )
 
@@ -241,14 +248,7 @@ def fit_design(formula: Formula, source: Source, keep: BoolArray | None = None) 
     FormulaError
         If a term cannot be evaluated.
     """
-    name = unquote(formula.outcome)
-    if name in source.columns:
-        source.require_numbers(name, "The outcome")
-    outcome = fit_terms(formula.outcome, source, keep)
-    if len(outcome.names) != 1:
-        raise FormulaError(
-            f"The outcome {formula.outcome!r} must be one variable; it gives {len(outcome.names)}."
-        )
+    outcome = _fit_outcome(formula, source, keep)
     regressors = fit_terms(formula.regressors, source, keep, constant=formula.intercept)
     if outcome.names[0] in regressors.names:
         raise FormulaError(f"The outcome {outcome.names[0]!r} is also a regressor.")
@@ -257,11 +257,27 @@ def fit_design(formula: Formula, source: Source, keep: BoolArray | None = None) 
         for term in formula.random
     )
     offset = fit_terms(formula.offset, source, keep) if formula.offset else None
-    if offset and len(offset.names) != 1:
-        raise FormulaError(
-            f"The offset {formula.offset!r} must be one variable; it gives {len(offset.names)}."
-        )
+    for role, text, terms in (
+        ("outcome", formula.outcome, outcome),
+        ("offset", formula.offset, offset),
+    ):
+        if terms and len(terms.names) != 1:
+            raise FormulaError(
+                f"The {role} {text!r} must be one variable; it gives {len(terms.names)}."
+            )
     return Design(formula, outcome, regressors, random, offset)
+
+
+def _fit_outcome(formula: Formula, source: Source, keep: BoolArray | None) -> Terms:
+    name = unquote(formula.outcome)
+    if name not in source.columns:
+        return fit_terms(formula.outcome, source, keep)
+    if formula.outcome_levels and source.kind(name) == "category":
+        ordered = formula.outcome_levels == "ordered"
+        numbers = fit_level_numbers(name, FitRows(source, keep), ordered=ordered)
+        return Terms({name: numbers}, (Part(((name, None),), (name,)),))
+    source.require_numbers(name, "The outcome")
+    return fit_terms(formula.outcome, source, keep)
 
 
 def fit_terms(
@@ -312,27 +328,10 @@ def _fit_column(name: str, rows: FitRows) -> Factor:
             f"The formula names {name!r}, which is no column.{suggest(name, source.columns)}"
         )
     if source.kind(name) == "category":
-        _refuse_number_texts(name, source)
+        refuse_number_texts(name, source)
         return fit_category(name, name, (), {}, rows)
     source.require_numbers(name)
     return Column(name)
-
-
-def _refuse_number_texts(name: str, source: Source) -> None:
-    """Numbers that were read as text would silently become a category with a level for each."""
-    if source.is_declared(name):
-        return
-    labels = source.labels((name,))
-    numeric = pd.to_numeric(pd.Series(labels, dtype=object), errors="coerce").notna().to_numpy()
-    if not numeric.any():
-        return
-    first = int(numeric.argmax())
-    rows = np.flatnonzero(source.codes((name,)) == first)
-    raise ColumnTypeError(
-        f"Column {name!r} holds numbers written as text, such as {shown(labels[first])} (row "
-        f"{listing(sorted(source.index.position(int(i)) for i in rows))}). Convert it with "
-        f"pandas.to_numeric, or write C({name}) if these are names."
-    )
 
 
 def _variables(factor: Factor, coding: Coding | None) -> tuple[str, ...]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal, TypeAlias
 
 from panelml.data.formula.quoting import Masked, mask, unquote
 from panelml.data.formula.random_terms import RandomTerm, split_random
 from panelml.data.formula.terms import Term, has_constant, is_top, read_terms
 from panelml.errors import FormulaError
 
-__all__ = ["Effect", "Formula", "parse_effect", "parse_formula", "read_terms"]
+__all__ = ["Effect", "Formula", "OutcomeLevels", "parse_effect", "parse_formula", "read_terms"]
+
+OutcomeLevels: TypeAlias = Literal["", "any", "ordered"]
 
 _SLOPES = re.compile(r"^(?P<base>[^\[\]]+?)\s*(?P<open>\[\[?)(?P<slopes>[^\[\]]+)(?P<close>\]\]?)$")
 
@@ -64,6 +67,9 @@ class Formula:
         Random terms, as ``(1 + t | id)``.
     offset : str
         What enters the index with the coefficient one; empty without.
+    outcome_levels : {"", "any", "ordered"}
+        Whether an outcome that is a category counts by the numbers of its levels, and whether
+        their order matters.
     """
 
     text: str
@@ -73,6 +79,7 @@ class Formula:
     intercept: bool
     random: tuple[RandomTerm, ...] = ()
     offset: str = ""
+    outcome_levels: OutcomeLevels = ""
 
     def terms(self) -> list[Term]:
         """Return the regressors' terms, without the constant."""

@@ -26,19 +26,23 @@ class OrderedResults(Results):
     Attributes
     ----------
     family : OrderedFamily
-    categories : FloatArray, shape (J,)
-        Values of the outcome.
+    categories : tuple of str
+        Names of the J values of the outcome.
     auxiliary : FloatArray, shape (J - 1,)
         The first cut point and the logarithms of the distances between them.
     """
 
     family: OrderedFamily
-    categories: FloatArray
+    categories: tuple[str, ...]
     auxiliary: FloatArray
 
     @classmethod
     def of(
-        cls, base: Results, family: OrderedFamily, categories: FloatArray, auxiliary: FloatArray
+        cls,
+        base: Results,
+        family: OrderedFamily,
+        categories: tuple[str, ...],
+        auxiliary: FloatArray,
     ) -> OrderedResults:
         """Complete the results with what gives probabilities."""
         known = {f.name: getattr(base, f.name) for f in fields(base)}
@@ -60,10 +64,9 @@ class OrderedResults(Results):
         index = super().predict(data, type="link")
         values = np.asarray(index, dtype=np.float64)
         known = ~np.isnan(values)
-        table = np.full((values.size, self.categories.size), np.nan)
+        table = np.full((values.size, len(self.categories)), np.nan)
         table[known] = self.family.probabilities(values[known], self.auxiliary).T
-        names = [f"{value:g}" for value in self.categories]
-        return pd.DataFrame(table, index=index.index, columns=names)
+        return pd.DataFrame(table, index=index.index, columns=list(self.categories))
 
     def mean_response(self, scale: str) -> tuple[CategoryResponse, tuple[str, ...]]:
         """Return the probabilities of the categories, and the names of the cut points.
@@ -75,9 +78,8 @@ class OrderedResults(Results):
         """
         if scale != "response":
             raise SpecificationError("type='censored' is for Tobit models.")
-        names = tuple(f"{value:g}" for value in self.categories)
         cuts = tuple(str(name) for name in self.params.index[-self.auxiliary.size :])
-        return CategoryResponse(self.facts.link, names), cuts
+        return CategoryResponse(self.facts.link, self.categories), cuts
 
     def predict(
         self,

@@ -15,7 +15,8 @@ from panelml.core.family.ordered import OrderedFamily
 from panelml.core.family.outcome import CategoryCodes, Outcome, single
 from panelml.core.links import CLOGLOG, LOG, LOGIT, PROBIT, Link
 from panelml.core.row_values import RowValues
-from panelml.data.formula.formula import Formula
+from panelml.data.formula.formula import Formula, OutcomeLevels
+from panelml.data.formula.outcome import category_names, level_notes, require_two_levels
 from panelml.data.panel.grouping import group_rows, refuse_panel_functions
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.sample import Sample
@@ -44,6 +45,7 @@ LINKS: dict[str, tuple[Link, ...]] = {
 # Points of quadrature in each dimension, by the number of random coefficients.
 POINTS = {1: 12, 2: 7, 3: 5}
 MOST_CATEGORIES = 50
+_LEVELS: dict[str, OutcomeLevels] = {"binomial": "any", "ordered": "ordered"}
 
 
 class GeneralisedSpecification(Protocol):
@@ -101,12 +103,14 @@ def fit_generalised(
     source = group_rows(data, groups[0])
     if source is not data:
         refuse_panel_functions(formula.text, source.unit)
-    formula = replace(formula, offset=spec.offset or "")
+    levels = _LEVELS.get(spec.family, "")
+    formula = replace(formula, offset=spec.offset or "", outcome_levels=levels)
     weights = parse_weights(spec.weights)
     trials = weights.column if weights and spec.family == "binomial" else None
     slopes = (trials,) if trials else ()
     sample, notes = make_sample(source, formula, None if trials else weights, (), slopes)
     outcome, reported = _outcome(spec, sample, trials)
+    notes = (*level_notes(sample.design), *notes)
     layout = lay_out(sample, groups)
     link = outcome.family.link
     facts = Facts(
@@ -147,11 +151,13 @@ def _outcome(
     if spec.family == "ordered":
         categories = _categories(sample, values)
         family = OrderedFamily(categories.size, link)
-        return Outcome(family, CategoryCodes(categories)), cut_parameters(categories)
+        names = category_names(sample.design, categories)
+        return Outcome(family, CategoryCodes(categories)), cut_parameters(names)
     if spec.family == "binomial" and trials:
         _refuse_shares(sample, values, trials)
         return Outcome(BinomialFamily(link), Successes(trials)), NONE_REPORTED
     if spec.family == "binomial":
+        require_two_levels(sample.design)
         wrong = np.flatnonzero((values != 0) & (values != 1))
         _refuse(sample, wrong, "neither 0 nor 1", "Give shares of trials weights='trials'.")
         return Outcome(BinomialFamily(link), single), NONE_REPORTED

@@ -41,9 +41,9 @@ def _nothing(auxiliary: FloatArray) -> FloatArray:
 NONE_REPORTED = Reported((), _nothing, lambda auxiliary: np.zeros((0, auxiliary.size)))
 
 
-def cut_parameters(values: FloatArray) -> Reported:
+def cut_parameters(categories: tuple[str, ...]) -> Reported:
     """Report cut points by the categories that they part, as ``1|2``."""
-    names = tuple(f"{low:g}|{high:g}" for low, high in pairwise(values))
+    names = tuple(f"{low}|{high}" for low, high in pairwise(categories))
     return Reported(names, cut_points, cut_derivatives)
 
 
