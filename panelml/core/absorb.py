@@ -69,13 +69,18 @@ class AbsorbSystem:
     @classmethod
     def of(cls, block: Block, plan: AbsorbPlan) -> AbsorbSystem:
         """Build the system's share of one block."""
+        swept = plan.sweep(block.z, block)
+        weighted = swept if block.weights is None else swept * block.weights
+        return cls.of_swept(block, plan, weighted)
+
+    @classmethod
+    def of_swept(cls, block: Block, plan: AbsorbPlan, weighted: FloatArray) -> AbsorbSystem:
+        """Build it from rows off which unit effects are projected, times weights, shape (p, n)."""
         units = plan.unit_basis(block)
         basis, rank, faint = units.columns, int(units.rank.sum()), units.faint
-        swept = plan.sweep(block.z, block)
         if not plan.factors:
-            nothing = np.zeros((0, len(swept)))
+            nothing = np.zeros((0, len(weighted)))
             return cls(sparse.csr_array((0, 0)), (), nothing[:, 0], nothing, rank, faint)
-        weighted = swept if block.weights is None else swept * block.weights
         cross = _level_sums(weighted, block, plan)
         own = _own_products(block, plan)
         before = own.diagonal()
@@ -224,10 +229,18 @@ def _dummies(block: Block, plan: AbsorbPlan) -> sparse.csr_array:
 
 
 def _own_products(block: Block, plan: AbsorbPlan) -> sparse.csr_array:
-    d = _dummies(block, plan)
-    right = d if block.weights is None else sparse.diags_array(block.weights) @ d
     if len(plan.factors) == 1:
-        return sparse.csr_array(sparse.diags_array(np.asarray(d.multiply(right).sum(axis=0))))
+        factor = plan.factors[0]
+        values = factor.values(block)
+        weights = _weighted(values, block)
+        squares = weights if values is None else values * weights
+        sums = np.bincount(factor.columns(block), squares, minlength=plan.levels)
+        places = np.arange(plan.levels + 1)
+        return sparse.csr_array((sums, places[:-1], places), shape=(plan.levels, plan.levels))
+    right = d = _dummies(block, plan)
+    if block.weights is not None:
+        data = np.repeat(block.weights, len(plan.factors)) * d.data
+        right = sparse.csr_array((data, d.indices, d.indptr), shape=d.shape)
     return sparse.csr_array(d.T @ right)
 
 

@@ -160,6 +160,14 @@ class AbsorbPlan:
 
     def unit_basis(self, block: Block) -> UnitBasis:
         """Find orthonormal columns of the unit effects."""
+        if self.unit_intercept and not self.unit_slopes:
+            weight = (
+                block.sizes if block.weights is None else group_sums(block.weights, block.starts)
+            )
+            length = np.sqrt(weight)
+            present = np.ones(block.n_units, dtype=np.int64)
+            column = np.repeat(1 / length, block.sizes)
+            return UnitBasis((column,), length[None], present, present[:0])
         basis: list[FloatArray] = []
         lengths: list[FloatArray] = []
         faint = np.zeros(len(self.unit_slopes), dtype=np.int64)

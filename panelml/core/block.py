@@ -130,3 +130,7 @@ class Block(Variables):
     def with_z(self, z: FloatArray) -> Block:
         """Return the block with other variables."""
         return replace(self, z=z)
+
+    def weighted(self, weights: FloatArray) -> Block:
+        """Return the block with other weights, shape (n,)."""
+        return replace(self, weights=weights)

@@ -33,6 +33,7 @@ __all__ = [
     "make_plan",
     "require_effect_columns",
     "single_row_notes",
+    "subtracted",
 ]
 
 C = TypeVar("C")
@@ -277,7 +278,11 @@ def _swept_gram(
     """Cross-products after absorption by subtraction, None where that would cost digits."""
     if not plan.unit_intercept or plan.unit_slopes or plan.levels > DENSE_LEVELS or plan.far:
         return None
-    gram = moments.within
+    return subtracted(moments.within, cross, coef)
+
+
+def subtracted(gram: FloatArray, cross: FloatArray, coef: FloatArray) -> FloatArray | None:
+    """Take what levels explain off cross-products, (p, p); None where that would cost digits."""
     left = gram - cross.T @ coef
     if (np.diag(left) < 1e-3 * np.diag(gram)).any():
         return None

@@ -56,6 +56,10 @@ class HeldBlocks:
         """Return the blocks with a further step."""
         return replace(self, steps=(*self.steps, step))
 
+    def after(self, step: Callable[[Block], Block]) -> HeldBlocks:
+        """Hold what a step gives in place of the blocks."""
+        return HeldBlocks(fold(self.then(step), _alone))
+
 
 def hold(sample: Sample) -> HeldBlocks:
     """Evaluate the design of a sample once, for several passes.

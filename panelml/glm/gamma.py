@@ -16,7 +16,7 @@ from panelml.glm.core.index import offset_of
 from panelml.glm.core.poisson import PoissonSums
 from panelml.glm.core.unit_sums import UnitModel
 from panelml.glm.core.unit_totals import PoissonGamma
-from panelml.glm.fit.problem import Maximum, unseparated
+from panelml.glm.fit.problem import Maximum
 from panelml.glm.fit.unit_likelihood import UnitMaximum, UnitProblem
 from panelml.glm.results.likelihood_measures import likelihood_measures
 from panelml.glm.results.unit_rates import GammaEffects
@@ -88,8 +88,7 @@ def fit_gamma(spec: object, sample: Sample, notes: tuple[str, ...]) -> Fit:
     Source: Hausman, Hall and Griliches (1984), *Econometrica* 52, section 2.
     """
     require_counts(sample, "Poisson with gamma effects")
-    problem, dropped = unseparated(sample, ())
-    pooled = Maximum.of(problem)
+    pooled = Maximum.of_sample(sample, ())
     maximum = GammaMaximum.of(pooled)
     inside = maximum.inside
     model, params = maximum.problem.model, maximum.model_params
@@ -105,7 +104,7 @@ def fit_gamma(spec: object, sample: Sample, notes: tuple[str, ...]) -> Fit:
         psi=bound.psi,
         measures=_measures(maximum),
         assumption=Assumption.RANDOM_UNITS,
-        notes=(*notes, *dropped, *pooled.notes, *((BOUNDARY,) if inside is None else ())),
+        notes=(*notes, *pooled.notes, *((BOUNDARY,) if inside is None else ())),
         effects=GammaEffects(pooled.problem.columns, model, params),
     ).fit
 

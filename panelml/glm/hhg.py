@@ -20,7 +20,7 @@ from panelml.glm.core.unit_totals import (
     TotalLikelihood,
 )
 from panelml.glm.exposure import read_offset
-from panelml.glm.fit.problem import Maximum, unseparated
+from panelml.glm.fit.problem import Maximum
 from panelml.glm.fit.separated import outcome_values, refuse_negative
 from panelml.glm.fit.unit_likelihood import UnitMaximum
 from panelml.glm.results.likelihood_measures import likelihood_measures
@@ -171,12 +171,11 @@ def _maximised(
     further: str,
 ) -> tuple[Maximum, UnitMaximum, tuple[str, ...]]:
     """Maximise a likelihood, from the pooled Poisson regression."""
-    problem, dropped = unseparated(sample, ())
-    pooled = Maximum.of(problem)
+    pooled = Maximum.of_sample(sample, ())
     maximum = unit_problem(pooled, likelihood).maximise(np.log(np.array(start)))
     if maximum is None:
         raise IdentificationError(RUNAWAY.format(further=further))
-    return pooled, maximum, (*dropped, *pooled.notes)
+    return pooled, maximum, pooled.notes
 
 
 def _described(

@@ -18,14 +18,14 @@ from panelml.data.formula.formula import Effect, Formula
 from panelml.data.panel.weights import Weights, parse_weights
 from panelml.data.source.given import DataLike
 from panelml.data.source.source import Source
-from panelml.engine.absorbing import require_effect_columns, single_row_notes
+from panelml.engine.absorbing import require_effect_columns
 from panelml.engine.fold import capped, fold
 from panelml.engine.sampling import make_sample, require_source
 from panelml.errors import SpecificationError, listing
 from panelml.glm.core.index import offset_of
 from panelml.glm.core.poisson import PoissonSums, unit_constants
 from panelml.glm.exposure import read_offset
-from panelml.glm.fit.problem import Maximum, unseparated
+from panelml.glm.fit.problem import Maximum
 from panelml.glm.fit.separated import refuse_negative
 from panelml.glm.gamma import fit_gamma
 from panelml.glm.random import POINTS, fit_normal
@@ -141,10 +141,8 @@ class Poisson:
             return fit_normal(self, facts, sample, outcome, notes, points=self.points)
         if self.effects == "gamma":
             return assemble(fit_gamma(self, sample, notes), self.cov)
-        problem, dropped = unseparated(sample, effects)
-        maximum = Maximum.of(problem)
-        notes = (*notes, *dropped, *single_row_notes(problem.sample, effects), *maximum.notes)
-        return assemble(_finish(self, maximum, effects, notes), self.cov)
+        maximum = Maximum.of_sample(sample, effects)
+        return assemble(_finish(self, maximum, effects, (*notes, *maximum.notes)), self.cov)
 
 
 def _read(spec: Poisson, source: Source) -> Formula:
@@ -181,58 +179,58 @@ def _finish(
     )
     estimate = regression_estimate(solved, counts, sigma2=1.0)
     equation = maximum.equation
-    constant = float(solved.params[0]) if solved.constant else _mean_effect(maximum)
+    unit = (Effect((sample.source.unit,)),)
+    by_unit = effects == unit and sample.weights is None
+    sums = _sums(maximum, by_unit)
+    likelihood, (total, constants) = sums.first, sums.second.values.sum(axis=1)
+    constant = float(solved.params[0]) if solved.constant else _mean_effect(maximum, total)
+    measures = _measures(likelihood, constants if by_unit else None)
     levels = None if problem.plan is None else AbsorbedEffects(effects, problem.plan)
     return Fit(
         spec=spec,
         facts=Facts("other", "Poisson", absorbed=effects, link=LOG),
         estimate=replace(estimate, influence=Influence(sample, equation)),
         params=solved.params,
-        statistics=replace(sample_statistics(sample, _measures(maximum, effects)), nobs=weight),
+        statistics=replace(sample_statistics(sample, measures), nobs=weight),
         predictor=Predictor.of(sample, maximum.slopes, constant),
         notes=notes,
         effects=levels and RateEffects(problem.columns, maximum.rates, constant, levels),
     )
 
 
-def _mean_effect(maximum: Maximum) -> float:
-    """Average the effects over rows, from which they are deviations; zero without effects."""
-    problem, rates = maximum.problem, maximum.rates
-    if problem.plan is None:
-        return 0.0
+def _sums(maximum: Maximum, by_unit: bool) -> Pair[PoissonSums, RowValues]:
+    """Sum likelihoods; and the effects, and the likelihoods of units' totals at their means."""
+    rates = maximum.rates
 
-    def total(block: Block) -> RowValues:
-        effects = rates.effects(problem.columns(block))
-        return RowValues(np.array([[effects @ block.row_weights]]))
-
-    sum_of_effects = float(fold(problem.held, total).values.sum())
-    shift = float(rates.index.slopes @ problem.columns.centre)
-    return sum_of_effects / problem.moments.weight - shift
-
-
-def _measures(maximum: Maximum, effects: tuple[Effect, ...]) -> Measures:
-    """Sum the likelihoods of the model, of a constant, and given the totals of units."""
-    problem, rates = maximum.problem, maximum.rates
-
-    def sums(block: Block) -> Pair[PoissonSums, RowValues]:
-        rows = problem.columns(block)
-        y, w = rows.outcome, rows.row_weights
-        constants = unit_constants(y, w, rows.starts)
+    def sums(rows: Block) -> Pair[PoissonSums, RowValues]:
+        y, w, effects = rows.outcome, rows.row_weights, rates.effects(rows)
+        offset = offset_of(rows)
+        index = effects + rates.index.slopes @ rows.regressors + offset
+        constants = unit_constants(y, w, rows.starts) if by_unit else np.zeros(1)
         return Pair(
-            PoissonSums.of(y, w, rates.log_mean(rows), offset_of(rows)),
-            RowValues(np.array([[constants.sum()]])),
+            PoissonSums.of(y, w, index, offset),
+            RowValues(np.array([[effects @ w], [constants.sum()]])),
         )
 
-    found = fold(problem.held, sums)
-    likelihood, loglik = found.first, found.first.loglik
-    by_unit = effects[:1] == (Effect((problem.sample.source.unit,)),) and len(effects) == 1
-    conditional = loglik - float(found.second.values.sum()) if by_unit else None
-    if problem.sample.weights is not None:
-        conditional = None
+    return fold(maximum.problem.regression.rows, sums)
+
+
+def _mean_effect(maximum: Maximum, total: float) -> float:
+    """Average the effects over rows, from which they are deviations; zero without effects."""
+    problem = maximum.problem
+    if problem.plan is None:
+        return 0.0
+    shift = float(maximum.rates.index.slopes @ problem.columns.centre)
+    return total / problem.moments.weight - shift
+
+
+def _measures(likelihood: PoissonSums, constants: float | None) -> Measures:
+    """Describe the likelihoods of the model, of a constant, and given the totals of units."""
+    loglik = likelihood.loglik
     values = {
         "loglik": loglik,
         "pseudo_rsquared": 1 - loglik / likelihood.null_loglik,
         "deviance": likelihood.deviance,
-        "loglik_conditional": conditional,
+        "loglik_conditional": None if constants is None else loglik - constants,
     }
     return Measures.of(values, _DEFINED)

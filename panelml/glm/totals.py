@@ -93,8 +93,8 @@ def unit_problem(pooled: Maximum, likelihood: TotalLikelihood) -> UnitProblem:
     """State a likelihood of units with the rows and regressors of a pooled regression."""
     problem = pooled.problem
     moments, columns = problem.moments, problem.columns
-    squares = np.diag(moments.overall.centred)[1:][columns.columns] / moments.weight
-    squares = squares + (moments.overall.mean[1:][columns.columns] - columns.centre) ** 2
+    squares = np.diag(moments.centred)[1:][columns.columns] / moments.weight
+    squares = squares + (moments.mean[1:][columns.columns] - columns.centre) ** 2
     scale = np.sqrt(np.where(squares > 0, squares, 1.0))
     repeated = problem.sample.weighting == "frequency"
     return UnitProblem(pooled, UnitModel(likelihood, problem.constant, scale, repeated))

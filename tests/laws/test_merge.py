@@ -46,9 +46,10 @@ from panelml.did.estimators.design_checks import Ranges
 from panelml.engine.collect import Collected
 from panelml.engine.sampling import Completeness, make_sample
 from panelml.engine.varying import ChangeOfRows, Setting
-from panelml.glm.core.index import Columns
-from panelml.glm.core.poisson import PoissonSums
+from panelml.glm.core.index import Columns, ScoredRows
+from panelml.glm.core.poisson import OutcomeSums, PoissonSums
 from panelml.glm.core.row_likelihood import LikelihoodSums, RowModel, StartingSums
+from panelml.glm.core.working_sums import WorkingSums
 from panelml.inference.influence import SerialProducts
 from panelml.mixed.core.crossed_moments import CrossedProducts
 from panelml.mixed.core.factors import CrossedFactors, GroupingFactor
@@ -119,6 +120,12 @@ def integrals(block: Block) -> UnitLikelihoods:
     return integrated(BinomialFamily(), rows, parameters, Nodes.of(5, 1), start, layout)
 
 
+def working_sums(block: Block) -> WorkingSums:
+    """Sum over rows whose score and information are numbers of the block."""
+    rows = ScoredRows(float(block.z[0].sum()), block.z[1], 1 + np.abs(block.z[0]))
+    return WorkingSums.of(block, rows, PLAN, False)
+
+
 STATISTICS: dict[type, Callable[[Block], Any]] = {
     AbsorbSystem: partial(AbsorbSystem.of, plan=PLAN),
     CellSums: lambda b: CellSums.of(b.z, b.keys["firm"], 3, b.weights),
@@ -140,6 +147,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     DerivativeSums: lambda b: DerivativeSums(b.z @ b.z.T),
     LevelSums: partial(LevelSums.of, transform=Absorb(PLAN, np.linspace(-1, 2, 27).reshape(9, 3))),
     LikelihoodSums: lambda b: ROWS.sums(b, np.array([0.3, -0.2, 0.1, 0.2])),
+    OutcomeSums: lambda b: OutcomeSums.of(b.with_z(np.abs(b.z))),
     PanelMoments: PanelMoments.of,
     PeriodSums: PeriodSums.of,
     PoissonSums: lambda b: PoissonSums.of(np.abs(b.outcome), b.row_weights, *np.tanh(b.regressors)),
@@ -164,6 +172,7 @@ STATISTICS: dict[type, Callable[[Block], Any]] = {
     UnitRecords: lambda b: PanelMoments.of(b).means,
     UnitProducts: partial(UnitProducts.of, basis=BASIS),
     UnitRows: partial(UnitRows.of, basis=BASIS, facts=RowFacts("", None, None, None)),
+    WorkingSums: working_sums,
     WorkingRows: partial(WorkingRows.of, basis=BASIS, others=(FIRMS,)),
 }
 by_statistic = pytest.mark.parametrize("statistic", STATISTICS, ids=lambda kind: kind.__name__)

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import gammaln, xlogy
 
 from panelml._typing import FloatArray, IntArray
+from panelml.core.block import Block
 from panelml.core.groups import group_sums
 
-__all__ = ["PoissonSums", "deviance_residuals", "unit_constants"]
+__all__ = ["OutcomeSums", "PoissonSums", "of_counts", "unit_constants"]
 
 
-def deviance_residuals(y: FloatArray, index: FloatArray) -> FloatArray:
-    """Twice the log-likelihood that each row lacks at its own best mean, shape (n,).
+def of_counts(function: Callable[[FloatArray], FloatArray], y: FloatArray) -> FloatArray:
+    """Evaluate a function of an outcome, once for each number where these are small counts."""
+    top = y.max(initial=0.0)
+    if top < y.size and y.min(initial=0.0) >= 0:
+        whole = y.astype(np.intp)
+        if (whole == y).all():
+            return np.asarray(function(np.arange(top + 1))[whole])
+    return np.asarray(function(y))
 
-    Source: McCullagh and Nelder (1989), *Generalized Linear Models*, section 2.3.3.
-    """
-    return np.asarray(2 * (xlogy(y, y) - y * index - (y - np.exp(index))))
+
+def _log_factorial(y: FloatArray) -> FloatArray:
+    return np.asarray(gammaln(y + 1))
+
+
+def _saturated(y: FloatArray) -> FloatArray:
+    """Log-likelihood of outcomes at themselves, less what they alone give, shape (n,)."""
+    return np.asarray(xlogy(y, y) - y)
 
 
 def unit_constants(y: FloatArray, weights: FloatArray, starts: IntArray) -> FloatArray:
@@ -29,6 +42,44 @@ def unit_constants(y: FloatArray, weights: FloatArray, starts: IntArray) -> Floa
     """
     total = group_sums(y * weights, starts)
     return np.asarray(xlogy(total, total) - total - gammaln(total + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSums:
+    """Sums over rows that are the same for any mean.
+
+    Attributes
+    ----------
+    weight : float
+        Sum of the weights.
+    outcome : float
+        Sum of the outcome.
+    saturated : float
+        Sum of the log-likelihoods where each mean is the outcome, less what this alone gives them.
+    spans : FloatArray, shape (k,)
+        Largest absolute values of the regressors.
+    """
+
+    weight: float
+    outcome: float
+    saturated: float
+    spans: FloatArray
+
+    @classmethod
+    def of(cls, block: Block) -> OutcomeSums:
+        """Sum over the rows of a block."""
+        y, w = block.outcome, block.row_weights
+        x = block.regressors
+        spans = np.maximum(x.max(axis=1, initial=0.0), -x.min(axis=1, initial=0.0))
+        return cls(float(w.sum()), float(w @ y), float(w @ of_counts(_saturated, y)), spans)
+
+    def __add__(self, other: OutcomeSums) -> OutcomeSums:
+        return OutcomeSums(
+            self.weight + other.weight,
+            self.outcome + other.outcome,
+            self.saturated + other.saturated,
+            np.maximum(self.spans, other.spans),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +123,17 @@ class PoissonSums:
             Logarithm of the model's mean.
         offset : FloatArray
         """
-        constants = gammaln(y + 1)
+        constants, mean = of_counts(_log_factorial, y), np.exp(index)
+        fitted = y * index - mean
+        exposed = np.exp(offset) if offset.any() else np.ones(y.size)
         return cls(
             float(weights.sum()),
             float(weights @ y),
-            float(weights @ np.exp(offset)),
+            float(weights @ exposed),
             float(weights @ (y * offset)),
             float(weights @ constants),
-            float(weights @ (y * index - np.exp(index) - constants)),
-            float(weights @ deviance_residuals(y, index)),
+            float(weights @ (fitted - constants)),
+            float(weights @ (2 * (of_counts(_saturated, y) - fitted))),
         )
 
     def __add__(self, other: PoissonSums) -> PoissonSums:

@@ -260,7 +260,7 @@ def _as_it_is(block: Block) -> Block:
 def _model(problem: PoissonProblem, outcome: Outcome) -> RowModel:
     """Scale the regressors by their standard deviations."""
     at = 1 + problem.columns.columns
-    moments = problem.moments.overall
+    moments = problem.moments
     squares = np.diag(moments.centred)[at] / problem.moments.weight
     about = moments.mean[at] - problem.columns.centre
     scale = np.sqrt(squares + about**2)

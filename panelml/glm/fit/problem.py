@@ -12,21 +12,22 @@ from panelml._typing import FloatArray, IntArray
 from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.block import Block
 from panelml.core.equations import LeastSquaresEquation, WorkingEquation
-from panelml.core.moments import PanelMoments
+from panelml.core.moments import CrossProducts
 from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
-from panelml.engine.absorbing import make_plan
+from panelml.engine.absorbing import make_plan, single_row_notes
 from panelml.engine.fold import fold
 from panelml.engine.iterate import HeldBlocks, hold
 from panelml.engine.least_squares import LeastSquares, least_squares
 from panelml.engine.sampling import normalised
 from panelml.errors import IdentificationError
 from panelml.glm.core.index import Columns, Rates, StartingRates
-from panelml.glm.fit.irls import maximise
+from panelml.glm.core.poisson import OutcomeSums
+from panelml.glm.fit.irls import RateMaximum, maximise
 from panelml.glm.fit.regression import WeightedRegression, WorkingRegression
 from panelml.glm.fit.separated import drop_zero_levels, separated_by
 
-__all__ = ["Maximum", "PoissonProblem", "unseparated"]
+__all__ = ["Maximum", "PoissonProblem"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class PoissonProblem:
     sample : Sample
     held : HeldBlocks
         Its blocks, which the iterations pass over.
-    moments : PanelMoments
-        Of outcome and regressors.
+    moments : CrossProducts
+        Of outcome, regressors and offset.
     columns : Columns
         The regressors that are estimated.
     plan : AbsorbPlan, or None
@@ -50,7 +51,7 @@ class PoissonProblem:
 
     sample: Sample
     held: HeldBlocks
-    moments: PanelMoments
+    moments: CrossProducts
     columns: Columns
     plan: AbsorbPlan | None
     words: str
@@ -60,11 +61,11 @@ class PoissonProblem:
         """Evaluate the formula of a sample once, and centre its regressors."""
         sample = normalised(sample)
         held = hold(sample)
-        moments = fold(held, PanelMoments.of)
+        moments = fold(held, lambda block: CrossProducts.of(block.z, block.weights))
         offset = sample.design.offset is not None
         k = len(sample.names) - offset
         centred = bool(effects) or sample.design.formula.intercept
-        centre = moments.overall.mean[1 : 1 + k] if centred else np.zeros(k)
+        centre = moments.mean[1 : 1 + k] if centred else np.zeros(k)
         plan = make_plan(sample, effects) if effects else None
         columns = Columns(np.arange(k), centre, offset)
         return cls(sample, held, moments, columns, plan, " + ".join(map(str, effects)))
@@ -82,7 +83,7 @@ class PoissonProblem:
     @cached_property
     def regression(self) -> WeightedRegression:
         """How working rows are regressed."""
-        return WeightedRegression(self.held.then(self.columns), self.plan, self.constant)
+        return WeightedRegression(self.held.after(self.columns), self.plan, self.constant)
 
     def solved(self, step: Callable[[Block], Block], regression: WorkingRegression) -> LeastSquares:
         """Solve the regression of a step's working rows in the user's parameters."""
@@ -108,14 +109,14 @@ class Maximum:
     Attributes
     ----------
     problem : PoissonProblem
-        With the regressors that are identified.
+        With the rows and the regressors that are identified.
     rates : Rates
     solved : LeastSquares
         The last working regression, with the parameters of the model.
     rank : int
         Coefficients that were absorbed.
     notes : tuple of str
-        Regressors that were dropped.
+        Rows and regressors that were dropped.
     """
 
     problem: PoissonProblem
@@ -132,22 +133,48 @@ class Maximum:
         ------
         IdentificationError
             If a regressor is collinear at the maximum alone.
+        ConvergenceError
+            If the maximum has no certificate.
         """
-        step = StartingRates(float(problem.moments.overall.mean[0]))
-        start = problem.regression.solve(step)
-        first = problem.solved(step, start)
-        slopes = first.solution.kept - problem.constant
-        if slopes.size < len(problem.names) + problem.constant:
-            problem = problem.only(slopes[slopes >= 0])
-            start = problem.regression.solve(step)
-        rates, regression = maximise(problem.regression, start)
+        return cls._at(*_iterated(problem))
+
+    @classmethod
+    def of_sample(cls, sample: Sample, effects: tuple[Effect, ...]) -> Maximum:
+        """Leave out rows whose means the likelihood would take to zero too.
+
+        Where the likelihood has a maximum, nothing is separated; whether rows are is only asked
+        where it seems to have none.
+
+        Raises
+        ------
+        IdentificationError, ConvergenceError
+            As ``of``.
+        """
+        notes: tuple[str, ...] = ()
+        while True:
+            sample, zero_levels = drop_zero_levels(sample, effects)
+            whole = PoissonProblem.of(sample, effects)
+            ended = _iterated(whole)
+            notes = (*notes, *zero_levels)
+            if not ended[1].exists:
+                separated = separated_by(sample, whole.regression)
+                if separated.rows.any():
+                    sample, notes = sample.only(~separated.rows), (*notes, separated.note)
+                    continue
+            maximum = cls._at(*ended)
+            notes = (*notes, *single_row_notes(sample, effects), *maximum.notes)
+            return replace(maximum, notes=notes)
+
+    @classmethod
+    def _at(cls, problem: PoissonProblem, ended: RateMaximum, notes: tuple[str, ...]) -> Maximum:
+        rates, regression = ended.rates, ended.regression
         solved = problem.solved(rates, regression)
-        if solved.solution.kept.size < slopes.size:
+        if solved.solution.kept.size < len(problem.names) + problem.constant:
             raise IdentificationError(
                 " ".join(["Regressors are collinear where the means are fitted.", *solved.notes])
             )
         solved = replace(solved, params=solved.basis @ _coefficients(rates, problem.constant))
-        return cls(problem, rates, solved, regression.rank, first.notes)
+        return cls(problem, rates, solved, regression.rank, notes)
 
     @property
     def slopes(self) -> FloatArray:
@@ -192,19 +219,17 @@ class WorkingStep:
         return self.rates(self.columns(block))
 
 
-def unseparated(
-    sample: Sample, effects: tuple[Effect, ...]
-) -> tuple[PoissonProblem, tuple[str, ...]]:
-    """Leave out rows whose means the likelihood would take to zero, until there are none."""
-    notes: tuple[str, ...] = ()
-    while True:
-        sample, zero_levels = drop_zero_levels(sample, effects)
-        problem = PoissonProblem.of(sample, effects)
-        separated = separated_by(sample, problem.regression)
-        notes = (*notes, *zero_levels)
-        if not separated.rows.any():
-            return problem, notes
-        sample, notes = sample.only(~separated.rows), (*notes, separated.note)
+def _iterated(problem: PoissonProblem) -> tuple[PoissonProblem, RateMaximum, tuple[str, ...]]:
+    """Iterate without collinear regressors; return the problem, and what was dropped of it."""
+    step = StartingRates(float(problem.moments.mean[0]))
+    start = problem.regression.solve(step)
+    first = problem.solved(step, start)
+    slopes = first.solution.kept - problem.constant
+    if slopes.size < len(problem.names) + problem.constant:
+        problem = problem.only(slopes[slopes >= 0])
+        start = problem.regression.solve(step)
+    totals = fold(problem.regression.rows, OutcomeSums.of)
+    return problem, maximise(problem.regression, start, totals), first.notes
 
 
 def _coefficients(rates: Rates, constant: bool) -> FloatArray:

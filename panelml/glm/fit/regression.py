@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
+from panelml.core.absorb import Absorb
 from panelml.core.absorb_plan import AbsorbPlan
 from panelml.core.block import Block
 from panelml.core.linalg import Solution, solve_normal
 from panelml.core.moments import Gram, PanelMoments, Resolution
 from panelml.core.pair import Pair
 from panelml.core.transforms import Level, Transform
-from panelml.engine.absorbing import absorb_plan
+from panelml.engine.absorbing import absorb_plan, subtracted
 from panelml.engine.fold import fold
 from panelml.engine.iterate import HeldBlocks
-from panelml.glm.core.index import Index
+from panelml.glm.core.index import Index, Rates
+from panelml.glm.core.working_sums import WorkingSums
 
 __all__ = ["WeightedRegression", "WorkingRegression"]
 
@@ -39,6 +41,8 @@ class WorkingRegression:
     levels : FloatArray, shape (L, 1 + k)
         Coefficients of levels in outcome and regressors.
     solution : Solution
+    far : bool
+        Whether effects are so large beside what they leave that each step takes its own passes.
     """
 
     transform: Transform
@@ -47,6 +51,7 @@ class WorkingRegression:
     rank: int
     levels: FloatArray
     solution: Solution
+    far: bool = False
 
     @property
     def coefficients(self) -> FloatArray:
@@ -101,6 +106,45 @@ class WeightedRegression:
             absorbed.rank,
             absorbed.coef,
             solve_normal(absorbed.gram, absorbed.resolution.floor[1:]),
+            absorbed.plan.far or bool(absorbed.moments.faint),
+        )
+
+    def sums(self, rates: Rates) -> WorkingSums:
+        """Sum over the rows at some rates, in one pass."""
+        return fold(
+            self.rows,
+            lambda block: WorkingSums.of(block, rates.scored(block), self.plan, self.constant),
+        )
+
+    def solved(
+        self, sums: WorkingSums, rates: Rates, before: WorkingRegression
+    ) -> WorkingRegression:
+        """Solve the regression at some rates from its sums, resolved as one before."""
+        if before.far:
+            return self.solve(rates)
+        gram, transform, levels, rank = sums.gram, before.transform, before.levels, before.rank
+        if self.plan is not None and sums.system is not None:
+            # The residuals alone are rounding at the maximum, to which no tolerance can refer.
+            response = np.eye(len(gram))
+            response[1:, 0] = rates.index.slopes
+            cross = sums.system.cross @ response
+            solution = replace(sums.system, cross=cross).solve(self.plan)
+            levels, rank = solution.coef, sums.system.unit_rank + solution.rank
+            levels[:, 0] -= levels[:, 1:] @ rates.index.slopes
+            transform = Absorb(self.plan, levels)
+            left = subtracted(gram, sums.system.cross, levels)
+            if left is None:
+                rows = self.rows.then(rates)
+                left = fold(rows, lambda block: Gram.of(transform(block))).products
+            gram = left
+        floor = None if before.resolution is None else before.resolution.floor[1:]
+        return replace(
+            before,
+            transform=transform,
+            gram=gram,
+            rank=rank,
+            levels=levels,
+            solution=solve_normal(gram, floor),
         )
 
 

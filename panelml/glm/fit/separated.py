@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from panelml._typing import BoolArray, FloatArray
 from panelml.core.block import Block
 from panelml.core.groups import group_means
 from panelml.core.row_values import RowValues
+from panelml.data.formula.design import Terms
 from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
@@ -24,8 +25,13 @@ MOST_STEPS = 1000
 
 
 def outcome_values(sample: Sample) -> FloatArray:
-    """Outcome of all rows of a sample, shape (n,)."""
-    return np.asarray(fold(sample, lambda block: RowValues(block.outcome[None])).values[0])
+    """Outcome of all rows of a sample, shape (n,), evaluated alone."""
+    nothing = Terms({}, ())
+    design = replace(sample.design, regressors=nothing, random=(), offset=None)
+    alone = replace(
+        sample, design=design, names=(), keys=(), slopes=(), weights=None, steps=sample.steps[:0]
+    )
+    return np.asarray(fold(alone, lambda block: RowValues(block.outcome[None])).values[0])
 
 
 def refuse_negative(sample: Sample, model: str) -> None:

@@ -55,8 +55,26 @@ def test_working_rows_give_the_scores() -> None:
     rows = COLUMNS(block())
     working = RATES(rows)
     mean = np.exp(RATES.log_mean(rows))
-    residual = working.outcome - RATES.index.slopes @ rows.regressors
-    assert np.allclose(residual * working.row_weights, rows.row_weights * (Y - mean))
+    assert np.allclose(working.outcome * working.row_weights, rows.row_weights * (Y - mean))
+    assert np.allclose(working.row_weights, rows.row_weights * mean)
+
+
+def test_the_likelihood_has_the_digits_of_a_far_index() -> None:
+    rows = COLUMNS(block())
+    value = RATES.scored(rows).value
+    far = Rates(RATES.index.moved(np.array([0.0, 400.0, 0.0, 0.0, 0.0])))
+    assert np.isclose(far.scored(rows).value, value, rtol=1e-12)
+    index = RATES.log_mean(rows)
+    assert np.isclose(value, rows.row_weights @ (Y * index - np.exp(index)), rtol=1e-12)
+
+
+def test_no_row_moves_further_than_the_reach_of_a_move() -> None:
+    rows = COLUMNS(block())
+    move = np.array([0.5, 0.0, 0.3, -0.2, 0.1])
+    after = Rates(RATES.index.moved(move))
+    span = np.abs(rows.regressors).max(axis=1)
+    moved = np.abs(after.log_mean(rows) - RATES.log_mean(rows)).max()
+    assert moved <= RATES.index.reach(move, span)
 
 
 def test_the_first_means_are_half_way_to_the_average() -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import gammaln
 from scipy.stats import multinomial, poisson
 
 from panelml.core.pair import pairwise_sum
-from panelml.glm.core.poisson import PoissonSums, deviance_residuals, unit_constants
+from panelml.glm.core.poisson import OutcomeSums, PoissonSums, of_counts, unit_constants
+from tests.core.blocks import block_of
 
 Y = np.array([0.0, 3.0, 1.0, 7.0, 2.0, 0.0])
 INDEX = np.array([-1.0, 0.5, 0.2, 1.7, 0.9, -0.3])
@@ -39,8 +41,24 @@ def test_sums_of_parts_are_those_of_the_whole() -> None:
 
 def test_a_row_at_its_own_mean_has_no_deviance() -> None:
     y = np.array([1.0, 4.0, 0.25])
-    assert np.allclose(deviance_residuals(y, np.log(y)), 0, atol=1e-14)
-    assert np.isclose(deviance_residuals(np.zeros(1), np.zeros(1))[0], 2)
+    nothing = np.zeros(3)
+    assert abs(PoissonSums.of(y, np.ones(3), np.log(y), nothing).deviance) < 1e-14
+    alone = PoissonSums.of(np.zeros(1), np.ones(1), np.zeros(1), np.zeros(1))
+    assert np.isclose(alone.deviance, 2)
+
+
+def test_functions_of_counts_have_the_same_bits_however_often_they_are_evaluated() -> None:
+    for y in (Y, Y[::-1], Y + 0.5, Y * 1e6, Y - 1, np.zeros(2), np.zeros(0)):
+        assert np.array_equal(of_counts(np.cbrt, y), np.cbrt(y))
+
+
+def test_sums_of_the_outcome_bound_the_likelihood_and_the_regressors() -> None:
+    block = block_of([2, 4]).with_z(np.stack([Y, INDEX, OFFSET]))
+    sums = OutcomeSums.of(block)
+    assert (sums.weight, sums.outcome) == (6.0, Y.sum())
+    best = poisson.logpmf(Y, np.maximum(Y, 1e-300)) + gammaln(Y + 1)
+    assert np.isclose(sums.saturated, best.sum(), rtol=1e-13)
+    assert np.array_equal(sums.spans, [1.7, 0.5])
 
 
 def test_given_its_total_a_unit_is_multinomial() -> None:
