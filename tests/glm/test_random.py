@@ -189,3 +189,26 @@ def test_hausman_of_conditional_and_random_effects_logit() -> None:
         ),
     )
     assert any("in one fit only: g" in note for note in group.notes)
+
+
+def test_dynamic_probit_with_initial_conditions() -> None:
+    """Wooldridge (2005): lag, first outcome, and the regressor of each later period.
+
+    Dense algebra with twelve points; its standard errors, of second differences, are good to 1e-4.
+    """
+    frame = OUTCOMES["union"][0]()
+    wide = frame.pivot(index="nr", columns="year", values=["union", "married"])
+    frame = frame.assign(union_1980=frame["nr"].map(wide["union"][1980]))
+    later = [f"married_{year}" for year in range(1981, 1988)]
+    for name in later:
+        frame[name] = frame["nr"].map(wide["married"][int(name[-4:])])
+    right = ["married", "L(union, 1)", "union_1980", *later, "educ", "black", "i(year, ref=1981)"]
+    spec = pm.Probit(f"union ~ {' + '.join(right)}", effects="random", cov="iid")
+    fit = spec.fit(pm.Panel(frame, unit="nr", time="year"))
+    names = ["married", "L(union, 1)", "union_1980", "black", "sigma_u"]
+    expected = [0.16892142, 0.89746439, 1.44471040, 0.52991624, 1.07632803]
+    assert fit.nobs == 3815 and np.isclose(fit.loglik, -1283.746633, atol=2e-6)
+    assert np.allclose(fit.params[names], expected, rtol=1e-6)
+    assert np.allclose(fit.std_errors[names[:3]], [0.11077298, 0.09262586, 0.16428408], rtol=2e-4)
+    robust = fit.with_cov(pm.cov.Clustered(small_sample="CR0")).std_errors[names[:3]]
+    assert np.allclose(robust, [0.11221606, 0.10665643, 0.16850653], rtol=2e-4)
