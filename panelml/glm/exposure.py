@@ -12,7 +12,7 @@ from panelml.data.source.rows import whole_column
 from panelml.data.source.source import Source
 from panelml.errors import SpecificationError, UnknownNameError, listing, suggest
 
-__all__ = ["read_offset"]
+__all__ = ["read_offset", "require_offset"]
 
 
 def read_offset(text: str, source: Source, offset: str | None, exposure: str | None) -> Formula:
@@ -26,7 +26,19 @@ def read_offset(text: str, source: Source, offset: str | None, exposure: str | N
     if exposure is not None:
         _refuse_unexposed(source, exposure)
         offset = f"log({quote(exposure)})"
+    require_offset(source, offset)
     return replace(parse_formula(text), offset=offset or "")
+
+
+def require_offset(source: Source, offset: str | None) -> None:
+    """Refuse an offset that is a column of text, which would be coded as an indicator.
+
+    Raises
+    ------
+    ColumnTypeError
+    """
+    if offset is not None and offset in source.columns:
+        source.require_numbers(offset, "The offset")
 
 
 def _refuse_unexposed(source: Source, name: str) -> None:

@@ -17,13 +17,14 @@ from panelml.data.source.source import Source
 from panelml.engine.sampling import make_sample
 from panelml.errors import SpecificationError
 from panelml.glm.core.row_likelihood import LikelihoodEquation
+from panelml.glm.exposure import require_offset
 from panelml.glm.fit.pooled import PooledMaximum, maximise_pooled
 from panelml.glm.results.likelihood_measures import likelihood_measures
 from panelml.inference.correction import Counts
 from panelml.inference.covariance import CovLike
 from panelml.inference.estimate import Estimate
 from panelml.inference.influence import Influence
-from panelml.mixed.generalised.fit.reported import NONE_REPORTED, Reported
+from panelml.mixed.generalised.fit.reported import NONE_REPORTED, Reported, require_names
 from panelml.results.facts import Facts
 from panelml.results.fit import Fit, sample_statistics
 from panelml.results.prediction import Predictor
@@ -82,6 +83,10 @@ def read_sample(
     """
     formula = parse_formula(spec.formula)
     _refuse_absorbed(formula, model)
+    require_offset(source, spec.offset)
+    if levels == "ordered":
+        # Cut points are a constant, with or without one in the formula.
+        formula = replace(formula, intercept=True)
     formula = replace(formula, offset=spec.offset or "", outcome_levels=levels)
     sample, notes = make_sample(source, formula, parse_weights(spec.weights), (), columns)
     return sample, (*level_notes(sample.design), *notes)
@@ -136,6 +141,7 @@ def fit_pooled(
     to_reported[first:, first:] = reported.jacobian(maximum.auxiliary)
     bread = to_reported @ maximum.bread
     names = ("Intercept",) * constant + problem.names + reported.names
+    require_names(names)
     frequency = sample.weighting == "frequency"
     equation = LikelihoodEquation(model, maximum.point.params, bread, frequency)
     model_cov = bread @ (to_reported @ maximum.basis).T

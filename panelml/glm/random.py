@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from panelml.core.family.outcome import Outcome
 from panelml.data.sample import Sample
+from panelml.errors import ConvergenceError, SpecificationError
 from panelml.glm.pooled import NonlinearSpec
 from panelml.mixed.generalised.assemble import GeneralisedModel, fit_one_factor, unit_intercept
 from panelml.mixed.generalised.fit.reported import NONE_REPORTED, Reported
@@ -55,10 +58,20 @@ def fit_normal(
 
     Raises
     ------
+    SpecificationError
+        If there are no points, or too many.
     IdentificationError
         If no unit repeats, or the likelihood has no maximum.
     ConvergenceError
         If the maximum has no certificate.
     """
+    if not 1 <= points <= 200:
+        raise SpecificationError(f"points is between 1 and 200, and not {points}.")
     model = GeneralisedModel(random_facts(sample, facts), outcome, points, reported, unit=True)
-    return fit_one_factor(spec, model, sample, unit_intercept(sample), notes)
+    try:
+        return fit_one_factor(spec, model, sample, unit_intercept(sample), notes)
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError(
+            f"The likelihood could not be integrated over the random effects: {error} Measure the "
+            "outcome and the regressors in other units."
+        ) from error

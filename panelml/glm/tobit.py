@@ -124,6 +124,7 @@ class Tobit:
         sample, notes = read_sample(self, source, "Tobit", columns)
         bounds = CensoredBounds(self.lower, self.upper)
         outcome = Outcome(CensoredFamily(), bounds, RUNAWAY)
+        notes = (*notes, *_beyond(sample, bounds))
         facts = Facts("other", "Tobit", link=CensoredFamily().link)
         if self.effects == "random":
             require_seen(sample, bounds)
@@ -201,6 +202,20 @@ def require_seen(sample: Sample, bounds: CensoredBounds) -> None:
         raise IdentificationError(
             f"The outcome {name!r} is at a limit in every row: nothing of it is seen."
         )
+
+
+def _beyond(sample: Sample, bounds: CensoredBounds) -> tuple[str, ...]:
+    """Note outcomes beyond a limit, which count as at it."""
+
+    def outside(block: Block) -> RowValues:
+        lower, upper = bounds.limits(block)
+        y = block.outcome
+        return RowValues(((y < lower) | (y > upper))[None].astype(np.float64))
+
+    rows = int(fold(sample, outside).values.sum())
+    if not rows:
+        return ()
+    return (f"{rows:,} rows have an outcome beyond a limit, and count as at the limit.",)
 
 
 def censored_measures(fit: Fit, bounds: CensoredBounds) -> Fit:

@@ -347,3 +347,41 @@ def test_further_refusals() -> None:
     poisson = FRAME.assign(count=np.random.default_rng(2).binomial(3, 0.5, len(FRAME)))
     with pytest.raises(PanelmlError, match="no more than a Poisson variable"):
         fit("negative binomial", data=poisson)
+
+
+@pytest.mark.parametrize("name", ["tobit", "negative binomial", "ordered logit"])
+def test_a_regressor_with_the_name_of_a_parameter_is_refused(name: str) -> None:
+    own = {"tobit": "sigma", "negative binomial": "alpha", "ordered logit": "`0|1`"}[name]
+    data = FRAME.assign(**{own.strip("`"): FRAME["x1"]})
+    with pytest.raises(PanelmlError, match="has the name of a parameter"):
+        fit(name, f"x2 + {own}", data=data)
+
+
+@EVERY
+def test_an_offset_of_text_is_refused(name: str) -> None:
+    data = FRAME.assign(letter=np.where(FRAME["x1"] > 0, "a", "b"))
+    with pytest.raises(PanelmlError, match="The offset 'letter'"):
+        fit(name, data=data, offset="letter")
+
+
+@pytest.mark.parametrize("unit", [1e-10, 1e-6, 1e8, 1e12])
+def test_the_unit_of_a_censored_outcome_does_not_matter(unit: float) -> None:
+    result = fit("tobit")
+    scaled = FRAME.assign(seen=FRAME["seen"] * unit)
+    other = fit("tobit", data=scaled, lower=0, upper=2 * unit)
+    assert np.allclose(other.params / unit, result.params, rtol=1e-8)
+    assert np.allclose(other.std_errors / unit, result.std_errors, rtol=1e-8)
+
+
+def test_outcomes_beyond_a_limit_are_noted_and_count_as_at_it() -> None:
+    beyond = FRAME.assign(seen=np.where(FRAME["seen"] <= 0, -3.0, FRAME["seen"]))
+    result, clipped = fit("tobit", data=beyond), fit("tobit")
+    same(result, clipped)
+    assert any("beyond a limit" in note for note in result.notes)
+    assert np.allclose(result.residuals(), clipped.residuals())
+
+
+def test_all_levels_of_a_category_are_collinear_with_cut_points() -> None:
+    data = FRAME.assign(g=np.where(FRAME["x2"] > 0, "a", "b"))
+    with_constant = fit("ordered logit", "x1 + C(g)", data=data)
+    assert np.isclose(fit("ordered logit", "x1 + C(g) - 1", data=data).loglik, with_constant.loglik)

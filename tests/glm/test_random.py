@@ -212,3 +212,15 @@ def test_dynamic_probit_with_initial_conditions() -> None:
     assert np.allclose(fit.std_errors[names[:3]], [0.11077298, 0.09262586, 0.16428408], rtol=2e-4)
     robust = fit.with_cov(pm.cov.Clustered(small_sample="CR0")).std_errors[names[:3]]
     assert np.allclose(robust, [0.11221606, 0.10665643, 0.16850653], rtol=2e-4)
+
+
+def test_points_are_checked_and_doubled_as_far_as_they_can_be() -> None:
+    panel = pm.Panel(FRAME, unit="unit", time="time")
+    for points in (0, -1, 500):
+        with pytest.raises(SpecificationError, match="points is between 1 and 200"):
+            pm.Logit("yes ~ x1", effects="random", points=points).fit(panel)
+    fit = pm.Logit("yes ~ x1", effects="random", points=200).fit(panel)
+    assert not any("nan" in note for note in fit.notes)
+    data = pm.Panel(FRAME.assign(sigma_u=FRAME["x1"]), unit="unit", time="time")
+    with pytest.raises(PanelmlError, match="has the name of a parameter"):
+        pm.Logit("yes ~ sigma_u", effects="random").fit(data)

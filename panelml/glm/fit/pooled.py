@@ -68,7 +68,10 @@ class PooledObjective:
 
     def step(self, point: PooledPoint) -> Step:
         """Return the Newton step."""
-        return descent(-point.sums.gradient, -point.sums.hessian, 1e-300, 1e-15)
+        size = np.sqrt(np.maximum(np.abs(np.diag(point.sums.hessian)), 1e-300))
+        hessian = point.sums.hessian / np.outer(size, size)
+        step = descent(-point.sums.gradient / size, -hessian, 1e-300, 1e-15)
+        return replace(step, move=step.move / size)
 
     def moved(self, point: PooledPoint, move: FloatArray) -> PooledPoint:
         """Move the parameters."""
@@ -231,8 +234,9 @@ def _certified(optimum: Minimum[PooledPoint, Step], outcome: Outcome) -> bool:
     move[: move.size - m] /= outcome.unit(params[params.size - m :])
     small = bool(move.max(initial=0.0) < MOVE)
     if optimum.converged and small:
-        curved = np.linalg.eigvalsh(-optimum.point.sums.hessian)
-        if curved[0] > 0:
+        information = -optimum.point.sums.hessian
+        size = np.sqrt(np.maximum(np.diag(information), 1e-300))
+        if np.linalg.eigvalsh(information / np.outer(size, size))[0] > 0:
             return True
     if optimum.converged and not small:
         return False

@@ -120,9 +120,11 @@ class TobitResults(Results):
         return self.predict().where(sample.notna()).rename("fitted")
 
     def residuals(self, *, effects: bool | None = None) -> pd.Series[float]:
-        """Outcome less its mean as it is seen, missing for dropped rows."""
+        """Outcome, at its limit where beyond it, less its mean as it is seen."""
         latent = super().fitted(effects=effects)
         outcome = super().residuals(effects=effects) + latent
+        lower, upper = self._limits(self.panel)
+        outcome = outcome.clip(lower=lower, upper=upper)
         return (outcome - self.fitted(effects=effects)).rename("residual")
 
     def _limits(self, panel: Panel) -> tuple[FloatArray, FloatArray]:

@@ -41,6 +41,8 @@ __all__ = ["GeneralisedModel", "fit_one_factor", "unit_intercept"]
 CLOSE = 1e-3
 # Nodes beyond which that is not computed.
 MOST_NODES = 20_000
+# Weights of more points in one dimension are below the least float64.
+MOST_POINTS = 300
 
 
 class GeneralisedSpec(Protocol):
@@ -223,7 +225,7 @@ def _null(problem: GeneralisedProblem) -> float | None:
 def _doubled(maximum: IntegratedMaximum, points: int) -> tuple[str, ...]:
     """Compute the log-likelihood again with twice the points, and say so if it moves."""
     q = maximum.problem.parameters.size
-    if points == 1 or (2 * points) ** q > MOST_NODES:
+    if points == 1 or 2 * points > MOST_POINTS or (2 * points) ** q > MOST_NODES:
         return ()
     nodes = Nodes.of(2 * points, q)
     modes: FloatArray = maximum.units.modes

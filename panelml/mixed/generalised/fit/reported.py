@@ -11,9 +11,10 @@ import numpy as np
 from panelml._typing import FloatArray
 from panelml.core.family.ordered import cut_derivatives, cut_points
 from panelml.engine.least_squares import parameter_names
+from panelml.errors import FormulaError
 from panelml.mixed.generalised.fit.maximum import IntegratedMaximum
 
-__all__ = ["NONE_REPORTED", "Reported", "UserParameters", "cut_parameters"]
+__all__ = ["NONE_REPORTED", "Reported", "UserParameters", "cut_parameters", "require_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,22 @@ def cut_parameters(categories: tuple[str, ...]) -> Reported:
     """Report cut points by the categories that they part, as ``1|2``."""
     names = tuple(f"{low}|{high}" for low, high in pairwise(categories))
     return Reported(names, cut_points, cut_derivatives)
+
+
+def require_names(names: tuple[str, ...]) -> None:
+    """Refuse a regressor that has the name of another parameter.
+
+    Raises
+    ------
+    FormulaError
+        Naming it.
+    """
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise FormulaError(
+            f"The regressor {twice[0]!r} has the name of a parameter of the model. Rename the "
+            "column."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +118,5 @@ class UserParameters:
             deviation[0, layout.root_places] = np.sign(root[0])
             jacobian = np.concatenate([jacobian, deviation])
             params, names = np.append(params, np.abs(root[0])), (*names, "sigma_u")
+        require_names(names)
         return cls(names, params, slopes, jacobian, root @ root.T)
