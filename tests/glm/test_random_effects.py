@@ -70,7 +70,7 @@ def test_tobit_of_training_hours() -> None:
 
 
 def test_logit_is_the_mixed_model_with_a_random_intercept() -> None:
-    frame = REPEATED["union_gaps"][0]()
+    frame = REPEATED["union_uneven"][0]()
     data = pm.Panel(frame, unit="nr", time="year")
     right = "union ~ married + exper + educ"
     mixed = pm.MixedModel(f"{right} + (1 | nr)", family="binomial", cov="cluster").fit(data)

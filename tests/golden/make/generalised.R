@@ -28,7 +28,7 @@ adaptive <- function(id, data, formula, family, spec, frame, points, weights = N
       list(params = named(fixef(fit)), variances = components(VarCorr(fit)[[1]])), 1e-5)
 }
 
-for (data in c("union", "union_gaps")) {
+for (data in c("union", "union_uneven")) {
   u <- panel(data)
   f <- "union ~ married + rur + poorhlth + exper + educ + black + (1 | nr)"
   for (link in c("logit", "probit", "cloglog")) {
@@ -52,13 +52,13 @@ spec <- list(formula = f, family = "binomial", weights = "size")
 laplace("cbpp", "cbpp", f, binomial(), spec, b, "size")
 adaptive("cbpp-25", "cbpp", f, binomial(), spec, b, 25, "size")
 
-w <- panel("wine")
+w <- panel("wine_rows")
 w$rating <- factor(w$rating)
 for (link in c("logit", "probit")) {
   fit <- clmm(rating ~ warm + contact + (1 | judge), data = w, link = link, nAGQ = 10, Hess = TRUE,
               control = clmm.control(gradTol = 1e-8, method = "nlminb"))
   p <- coef(fit)
-  add(paste0("wine-", link), "R ordinal", "wine",
+  add(paste0("wine-", link), "R ordinal", "wine_rows",
       list(formula = "rating ~ warm + contact + (1 | judge)", family = "ordered", link = link,
            points = 10),
       list(params = as.list(p), std_errors = as.list(sqrt(diag(vcov(fit)))[names(p)]),
