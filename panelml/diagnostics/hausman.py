@@ -327,13 +327,13 @@ def _besides_units(fit: Results) -> set[str]:
     effects = {str(effect) for effect in fit.facts.absorbed}
     if fit.facts.kind == "random":
         effects |= {str(Effect(columns)) for columns in fit.facts.random}
-    names = fit.attached.estimate.rows.sample.names
+    names = fit.attached.estimate.influence.sample.names
     return (effects - {fit.predictor.unit}) | {canonical(name) for name in names}
 
 
 def _constant_within(fit: Results) -> set[str]:
     """Regressors of a fit that do not vary within units, as unit effects take them up."""
-    sample = fit.attached.estimate.rows.sample
+    sample = fit.attached.estimate.influence.sample
     moments = fold(sample, PanelMoments.of)
     moves = (np.diag(moments.within) > moments.rounding)[1:]
     return {canonical(name) for name, moved in zip(sample.names, moves, strict=True) if not moved}
