@@ -95,7 +95,7 @@ def run_page(page: Path, *, write: bool) -> bool:
         return True
     started = time.perf_counter()
     run = run_blocks(page, blocks)
-    problem = run.stderr
+    problem = run.stderr or f"It was ended from outside ({run.returncode})."
     if run.returncode == 0:
         actual = filled(text, blocks, json.loads(run.stdout))
         if write:
