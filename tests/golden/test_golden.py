@@ -37,6 +37,10 @@ def test_the_maker_finds_what_it_imports() -> None:
     runpy.run_path(str(FOLDER / "make" / "make.py"), run_name="make")
 
 
+#: Programs whose own search ends further from the optimum, which the log-likelihood shows.
+ENDS_EARLY = {"generalised": 1e-4, "count_totals_pglm": 2e-6}
+
+
 @pytest.mark.parametrize("topic", TOPICS)
 def test_cases_are_whole(topic: str) -> None:
     cases = load(topic)
@@ -44,7 +48,7 @@ def test_cases_are_whole(topic: str) -> None:
     for case in cases:
         assert case.data in {*READ, *MIXED, *POLICIES, *datasets.names()}
         assert (FOLDER.parents[1] / case.script).exists()
-        assert 0 < case.tolerance <= 1e-6
+        assert 0 < case.tolerance <= ENDS_EARLY.get(topic, 1e-6)
         found = list(numbers(case.value))
         assert found
         assert all(map(math.isfinite, found))
